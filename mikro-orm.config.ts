@@ -1,0 +1,61 @@
+import { join } from 'node:path';
+import { Migrator } from '@mikro-orm/migrations';
+import { defineConfig, type Options } from '@mikro-orm/postgresql';
+import { settingsOrExit } from './config/exit.ts';
+import type { Settings } from './config/settings.ts';
+import { User } from './src/domain/user.ts';
+import {
+  clientConfig,
+  type DatabaseSettings,
+  type Passage,
+  reachDatabase,
+} from './src/persistence/connection.ts';
+import { MigrationsOnly } from './src/persistence/migrations-only.ts';
+
+/**
+ * What the ORM is told, wherever it runs: in the server, in the tests, and under `npx mikro-orm`.
+ */
+export function ormOptions(database: DatabaseSettings, passage: Passage = 'direct'): Options {
+  const driverOptions = clientConfig(database, passage);
+  return defineConfig({
+    entities: [User],
+    extensions: [MigrationsOnly, Migrator],
+    dbName: driverOptions.database,
+    driverOptions,
+    pool: { min: 0, max: database.poolMax },
+    ensureDatabase: false,
+    migrations: {
+      // This file is bundled into dist/server.js, and the migrations beside it, so one path serves both.
+      path: join(import.meta.dirname, 'migrations'),
+      glob: 'Migration*.{js,ts}',
+      fileName: (timestamp, name) => `Migration${timestamp}${name ? `_${name}` : ''}`,
+      snapshot: false,
+      disableForeignKeys: false,
+    },
+  });
+}
+
+/** The configuration of `npx mikro-orm`: the configured database, or the embedded one for as long as the command runs. */
+export default async function cliOptions(): Promise<Options> {
+  const settings = settingsOrExit();
+  const database = { ...settings.database, url: settings.database.url ?? (await embeddedUrl(settings)) };
+  const passage = await reachDatabase(database, {
+    deadline: Date.now() + database.connectTimeoutMs,
+    signal: new AbortController().signal,
+    onRefusal: (error) => console.error(`The database does not answer: ${error.message}`),
+  });
+  return ormOptions(database, passage);
+}
+
+async function embeddedUrl({ dataDir, bootTimeoutMs }: Settings): Promise<string> {
+  const { openEmbedded } = await import('./src/persistence/embedded/index.ts');
+  const { releaseOnExit } = await import('./src/persistence/embedded/release-on-exit.ts');
+  const silent = { info: () => undefined, warn: () => undefined, error: console.error };
+  const embedded = await openEmbedded({
+    directory: join(dataDir, 'postgres'),
+    timeoutMs: bootTimeoutMs,
+    log: silent,
+  });
+  releaseOnExit(embedded);
+  return embedded.url;
+}

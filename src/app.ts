@@ -1,0 +1,45 @@
+import type { MikroORM } from '@mikro-orm/postgresql';
+import Koa from 'koa';
+import type { Logger } from 'pino';
+import type { RequestState } from './http/context.ts';
+import type { Endpoint } from './http/endpoint.ts';
+import type { Lifecycle } from './http/lifecycle.ts';
+import { accessLog } from './http/middleware/access-log.ts';
+import { authenticate } from './http/middleware/authenticate.ts';
+import { drain } from './http/middleware/drain.ts';
+import { present } from './http/middleware/present.ts';
+import { problems } from './http/middleware/problems.ts';
+import { requestId } from './http/middleware/request-id.ts';
+import { securityHeaders } from './http/middleware/security-headers.ts';
+import { unitOfWork } from './http/middleware/unit-of-work.ts';
+import { createRouter } from './http/router.ts';
+import type { TokenVerifier } from './security/token.ts';
+import type { AccountLookup } from './services/accounts.ts';
+
+/** All that the application needs of the world. */
+export interface AppDeps {
+  readonly orm: MikroORM;
+  readonly log: Logger;
+  readonly lifecycle: Lifecycle;
+  readonly verifier: TokenVerifier;
+  readonly findAccount: AccountLookup;
+  readonly endpoints: readonly Endpoint[];
+  /** Puts the driver's errors into the domain's words. */
+  readonly translate: (error: unknown) => unknown;
+}
+
+/** The application: the stations in the order in which a request meets them. */
+export function createApp(deps: AppDeps): Koa<RequestState> {
+  const router = createRouter(deps.endpoints, authenticate(deps.verifier, deps.findAccount));
+  const app = new Koa<RequestState>();
+  app.use(requestId(deps.log));
+  app.use(accessLog());
+  app.use(drain(deps.lifecycle));
+  app.use(securityHeaders());
+  app.use(problems(deps.translate));
+  app.use(present());
+  app.use(unitOfWork(deps.orm));
+  app.use(router.routes());
+  app.use(router.allowedMethods());
+  return app;
+}

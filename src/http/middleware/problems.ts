@@ -1,0 +1,27 @@
+import type { Middleware } from '../context.ts';
+import { DoorError, problemOf } from '../problem.ts';
+
+/**
+ * Answers every error of the stations behind it as a problem (RFC 9457), and logs what is our own fault with its stack.
+ * `translate` puts the driver's errors into the domain's words.
+ */
+export const problems = (translate: (error: unknown) => unknown): Middleware =>
+  async function problems(ctx, next) {
+    try {
+      await next();
+      if (ctx.body === undefined && ctx.status === 404) {
+        throw new DoorError('not_found', 'There is nothing here.');
+      }
+      if (ctx.status === 405 || ctx.status === 501) {
+        throw new DoorError('method_not_allowed', 'This resource does not take that method.');
+      }
+    } catch (thrown) {
+      const error = translate(thrown);
+      const problem = problemOf(error, ctx.state.requestId);
+      if (problem.status >= 500) ctx.state.log.error({ err: error }, problem.code);
+      ctx.status = problem.status;
+      ctx.type = 'application/problem+json';
+      ctx.body = JSON.stringify(problem);
+      if (problem.status === 503) ctx.set('Retry-After', '1');
+    }
+  };

@@ -1,0 +1,18 @@
+import helmet from 'koa-helmet';
+import type { Middleware } from '../context.ts';
+
+/** Headers for answers that are data: no browser shall run, frame, sniff or share-cache them. */
+export const securityHeaders = (): Middleware => {
+  const headers = helmet({
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
+    },
+    referrerPolicy: { policy: 'no-referrer' },
+    xFrameOptions: { action: 'deny' },
+  });
+  return async function securityHeaders(ctx, next) {
+    ctx.set('Cache-Control', 'no-store');
+    await headers(ctx, next);
+  };
+};

@@ -1,0 +1,69 @@
+import { STATUS_CODES } from 'node:http';
+import { DomainError, type ErrorCode, type InputError } from '../domain/errors.ts';
+
+/** What can be wrong with a request before it means anything to the domain, and what is wrong with us. */
+export type DoorCode =
+  | 'body_too_large'
+  | 'internal'
+  | 'malformed_json'
+  | 'method_not_allowed'
+  | 'not_found'
+  | 'unsupported_media_type';
+
+/** The one place where codes become statuses. */
+const STATUS: Record<ErrorCode | DoorCode, number> = {
+  malformed_json: 400,
+  unauthenticated: 401,
+  account_required: 403,
+  not_found: 404,
+  method_not_allowed: 405,
+  body_too_large: 413,
+  unsupported_media_type: 415,
+  email_invalid: 422,
+  internal: 500,
+  database_unavailable: 503,
+  not_ready: 503,
+};
+
+/** A request that is refused at the door. */
+export class DoorError extends Error {
+  override readonly name = 'DoorError';
+  readonly code: DoorCode;
+  readonly errors: readonly InputError[] | undefined;
+
+  constructor(code: DoorCode, message: string, errors?: readonly InputError[]) {
+    super(message);
+    this.code = code;
+    this.errors = errors;
+  }
+}
+
+/** A problem as it leaves (RFC 9457). `type` is `about:blank`, so `title` is the status's own; `code` tells kinds apart. */
+export interface Problem {
+  readonly type: 'about:blank';
+  readonly title: string;
+  readonly status: number;
+  readonly detail: string;
+  readonly code: ErrorCode | DoorCode;
+  readonly requestId: string;
+  readonly errors?: readonly InputError[];
+}
+
+/** What the caller is told of an error: all of a refusal, and nothing of a bug but that there is one. */
+export function problemOf(error: unknown, requestId: string): Problem {
+  const refusal =
+    error instanceof DomainError || error instanceof DoorError
+      ? error
+      : new DoorError('internal', 'Something went wrong on our side. The request id finds it in the log.');
+  const status = STATUS[refusal.code];
+  const errors = refusal instanceof DoorError ? refusal.errors : undefined;
+  return {
+    type: 'about:blank',
+    title: STATUS_CODES[status] ?? 'Error',
+    status,
+    detail: refusal.message,
+    code: refusal.code,
+    requestId,
+    ...(errors && { errors }),
+  };
+}

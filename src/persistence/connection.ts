@@ -1,0 +1,85 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import pRetry from 'p-retry';
+import pg from 'pg';
+
+/** Where the database is, and how long to wait for it. */
+export interface DatabaseSettings {
+  /** `postgres://…`, password included. */
+  readonly url: string;
+  /** The most connections of one process; at least 2, because the migrator needs one beside the boot lock's. */
+  readonly poolMax: number;
+  readonly connectTimeoutMs: number;
+  readonly statementTimeoutMs: number;
+}
+
+/**
+ * How one reaches the database: straight, or through a pooler such as PgBouncer, behind which a session's settings,
+ * prepared statements and locks are not one's own. `strict` poolers refuse start-up parameters too.
+ */
+export type Passage = 'direct' | 'pooled' | 'pooled-strict';
+
+/** What the driver is told for each connection, in the driver's own words. */
+export function clientConfig(
+  database: DatabaseSettings,
+  passage: Passage,
+): pg.ClientConfig & { database: string } {
+  const { url, connectTimeoutMs, statementTimeoutMs } = database;
+  return {
+    connectionString: url,
+    database: new pg.Client({ connectionString: url }).database ?? '',
+    application_name: 'rollcall',
+    connectionTimeoutMillis: connectTimeoutMs,
+    keepAlive: true,
+    ...(passage === 'pooled-strict'
+      ? // The pooler takes no time-outs for the session, so the driver keeps the time.
+        { query_timeout: statementTimeoutMs }
+      : {
+          statement_timeout: statementTimeoutMs,
+          // A process that stalls inside a transaction must not hold its rows for ever.
+          idle_in_transaction_session_timeout: 3 * statementTimeoutMs,
+        }),
+  };
+}
+
+/**
+ * Waits until the database answers, trying again with growing pauses and saying so each time, and tells how it is
+ * reached. Throws the last refusal when `deadline` (milliseconds of the epoch) has passed, the signal's reason when it aborts.
+ */
+export async function reachDatabase(
+  database: DatabaseSettings,
+  options: { deadline: number; signal: AbortSignal; onRefusal: (error: Error) => void },
+): Promise<Passage> {
+  return pRetry(() => knock(database), {
+    retries: Number.POSITIVE_INFINITY,
+    minTimeout: 100,
+    maxTimeout: 5_000,
+    randomize: true,
+    maxRetryTime: Math.max(0, options.deadline - Date.now()),
+    signal: options.signal,
+    onFailedAttempt: ({ error }) => options.onRefusal(error),
+  });
+}
+
+async function knock(database: DatabaseSettings): Promise<Passage> {
+  try {
+    return await tryPassage(database, 'direct');
+  } catch (error) {
+    // PgBouncer's words for a parameter that it neither knows nor was told to ignore (`ignore_startup_parameters`).
+    if (!(error instanceof Error && error.message.includes('unsupported startup parameter'))) throw error;
+    return await tryPassage(database, 'pooled-strict');
+  }
+}
+
+async function tryPassage(database: DatabaseSettings, passage: Passage): Promise<Passage> {
+  const client = new pg.Client(clientConfig(database, passage)) as pg.Client & { processID: number };
+  // A connection that breaks while idle says so in an event, and an event without a listener ends the process.
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid');
+    // The process id that a connection was greeted with is the server's own, unless a pooler made one up.
+    return passage === 'direct' && rows[0]?.pid !== client.processID ? 'pooled' : passage;
+  } finally {
+    await Promise.race([client.end(), delay(database.connectTimeoutMs, undefined, { ref: false })]);
+  }
+}

@@ -1,0 +1,34 @@
+import type { MikroORM } from '@mikro-orm/core';
+import { SchemaGenerator } from '@mikro-orm/postgresql';
+
+/**
+ * The schema generator as a reader: it compares, and says what it would do, but changes no database. So neither
+ * `schema:update --run` nor `migration:fresh` nor a slip of the hand gets past the migrations, in any environment.
+ */
+export class MigrationsOnly extends SchemaGenerator {
+  static override register(orm: MikroORM): void {
+    orm.config.registerExtension('@mikro-orm/schema-generator', () => new MigrationsOnly(orm.em as never));
+  }
+
+  /** Always throws: a schema changes by migrations. */
+  override async execute(): Promise<never> {
+    throw new Error('The schema changes by migrations only: use migration:create and migration:up.');
+  }
+
+  /** Whoever runs the database creates it. */
+  override async ensureDatabase(): Promise<boolean> {
+    return false;
+  }
+
+  override async clear(): Promise<never> {
+    return this.execute();
+  }
+
+  override async createDatabase(): Promise<never> {
+    return this.execute();
+  }
+
+  override async dropDatabase(): Promise<never> {
+    return this.execute();
+  }
+}

@@ -1,0 +1,17 @@
+import type { Logger as OrmLogger } from '@mikro-orm/core';
+import type { Logger } from 'pino';
+
+/**
+ * The ORM's own words in the process's log: warnings (a lost connection) as warnings, the migrator's steps as
+ * information, and statements, which carry personal data, at the level `trace` alone.
+ */
+export function ormLog(log: Logger): OrmLogger {
+  return {
+    log: (namespace, message) => log[namespace === 'migrator' ? 'info' : 'debug']({ namespace }, message),
+    warn: (namespace, message) => log.warn({ namespace }, message),
+    error: (namespace, message) => log.error({ namespace }, message),
+    logQuery: ({ query, took }) => log.trace({ query, took }, 'query'),
+    isEnabled: () => log.isLevelEnabled('trace'),
+    setDebugMode: () => undefined,
+  };
+}

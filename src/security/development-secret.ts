@@ -1,0 +1,38 @@
+import { randomBytes } from 'node:crypto';
+import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+/**
+ * The secret that tokens are signed with where none is configured: made once, kept in `dataDir` for its owner's eyes
+ * alone, and the same for every process that asks, also when several ask at once for the first time. Throws when the
+ * file is there but holds no secret.
+ */
+export async function developmentSecret(dataDir: string): Promise<string> {
+  const path = join(dataDir, 'auth-secret');
+  const existing = await readSecret(path);
+  if (existing !== undefined) return existing;
+
+  await mkdir(dataDir, { recursive: true });
+  // Written whole under another name and then linked, which fails where the name is taken: nobody reads half a secret.
+  const draft = `${path}.${process.pid}.${randomBytes(4).toString('hex')}`;
+  try {
+    await writeFile(draft, `${randomBytes(32).toString('base64url')}\n`, { mode: 0o600, flag: 'wx' });
+    await link(draft, path).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw error;
+    });
+  } finally {
+    await rm(draft, { force: true });
+  }
+  return (await readSecret(path)) as string;
+}
+
+async function readSecret(path: string): Promise<string | undefined> {
+  try {
+    const secret = (await readFile(path, 'utf8')).trim();
+    if (secret.length < 32) throw new Error(`${path} holds no secret: remove it, and a new one is made.`);
+    return secret;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}

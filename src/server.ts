@@ -1,0 +1,171 @@
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { constants } from 'node:os';
+import { join } from 'node:path';
+import { MikroORM } from '@mikro-orm/postgresql';
+import type { Logger } from 'pino';
+import { settingsOrExit } from '../config/exit.ts';
+import type { Settings } from '../config/settings.ts';
+import { ormOptions } from '../mikro-orm.config.ts';
+import { createApp } from './app.ts';
+import { closeGracefully } from './http/close-gracefully.ts';
+import { endpoints } from './http/endpoints.ts';
+import { Lifecycle } from './http/lifecycle.ts';
+import { createLog } from './log.ts';
+import { accountLookup } from './persistence/account-lookup.ts';
+import { seedAdmins } from './persistence/admin-seeder.ts';
+import { underBootLock } from './persistence/boot-lock.ts';
+import { reachDatabase } from './persistence/connection.ts';
+import { toDomainError } from './persistence/driver-errors.ts';
+import { ormLog } from './persistence/orm-log.ts';
+import { knownMigrations, migrate, schemaState } from './persistence/schema.ts';
+import { developmentSecret } from './security/development-secret.ts';
+import { hs256Verifier } from './security/token.ts';
+
+/** Something the operator can mend: it is reported in one line, without a stack. */
+class CannotStart extends Error {}
+
+/** The admin of a development that has configured none, so that there is always one. */
+const DEVELOPMENT_ADMIN = 'admin@example.com';
+
+/** How long the closing of the rest may take when all requests are through. */
+const CLOSING_MS = 5_000;
+
+const settings = settingsOrExit();
+const log = await createLog(settings);
+const lifecycle = new Lifecycle();
+/** What has been opened, with how to close it: the last one first. */
+const opened: { readonly name: string; readonly close: () => Promise<unknown> }[] = [];
+const stop = stopOnSignal(log);
+
+try {
+  const server = await boot();
+  await once(stop, 'abort');
+  lifecycle.phase = 'draining';
+  const finished = await closeGracefully(server, settings.shutdownTimeoutMs);
+  if (!finished)
+    log.warn({ timeoutMs: settings.shutdownTimeoutMs }, 'requests were still running and have been cut');
+} catch (error) {
+  if (!stop.aborted) {
+    if (error instanceof CannotStart) log.fatal(error.message);
+    else log.fatal({ err: error }, 'cannot start');
+    process.exitCode = 1;
+  }
+} finally {
+  setTimeout(() => process.exit(1), CLOSING_MS).unref();
+  for (const { name, close } of opened.reverse()) {
+    await close().catch((error: unknown) => log.error({ err: error }, `closing the ${name} failed`));
+  }
+  log.info('stopped');
+}
+
+/** Journey one: each step awaited, in this order. */
+async function boot(): Promise<Server> {
+  const began = performance.now();
+  const deadline = Date.now() + settings.bootTimeoutMs;
+
+  const database = { ...settings.database, url: settings.database.url ?? (await startEmbedded(settings)) };
+  const passage = await reachDatabase(database, {
+    deadline,
+    signal: stop,
+    onRefusal: (error) => log.warn({ reason: error.message }, 'the database does not answer; trying again'),
+  }).catch((error: Error) => {
+    throw new CannotStart(
+      `The database did not answer within ${settings.bootTimeoutMs} ms: ${error.message}`,
+    );
+  });
+
+  const orm = await MikroORM.init({ ...ormOptions(database, passage), loggerFactory: () => ormLog(log) });
+  opened.push({ name: 'ORM', close: () => orm.close(true) });
+
+  const admins = initialAdmins(settings);
+  const seeded = await underBootLock(
+    orm,
+    {
+      deadline,
+      signal: stop,
+      onWait: (error) => log.info({ reason: error.message }, 'waiting to migrate'),
+    },
+    async (em) => {
+      await migrate(orm, em);
+      return seedAdmins(em, admins);
+    },
+  );
+  log.info(seeded, 'admins seeded');
+
+  const known = await knownMigrations(orm);
+  const { unknown } = await schemaState(orm.em.fork(), known);
+  if (unknown.length > 0) {
+    log.warn(
+      { migrations: unknown },
+      'the database is newer than this code: it has migrations that are unknown here',
+    );
+  }
+
+  const app = createApp({
+    orm,
+    log,
+    lifecycle,
+    verifier: hs256Verifier(settings.authSecret ?? (await developmentSecret(settings.dataDir))),
+    findAccount: accountLookup(orm, passage),
+    endpoints: endpoints({
+      lifecycle,
+      pendingMigrations: async (em) => (await schemaState(em, known)).pending,
+    }),
+    translate: toDomainError,
+  });
+  const server = createServer(app.callback());
+  const address = await listen(server, settings);
+  lifecycle.phase = 'ready';
+  log.info({ address, passage, bootMs: Math.round(performance.now() - began) }, 'ready');
+  if (settings.environment === 'development') welcome(address, admins[0]);
+  return server;
+}
+
+async function startEmbedded({ dataDir, bootTimeoutMs }: Settings): Promise<string> {
+  // Loaded only where it is needed: production has neither the package nor the use for it.
+  const { openEmbedded } = await import('./persistence/embedded/index.ts');
+  const embedded = await openEmbedded({
+    directory: join(dataDir, 'postgres'),
+    timeoutMs: bootTimeoutMs,
+    log,
+  });
+  opened.push({ name: 'embedded database', close: () => embedded.release() });
+  log.info({ origin: embedded.origin, port: embedded.port }, 'embedded PostgreSQL');
+  return embedded.url;
+}
+
+function initialAdmins({ environment, initialAdmins }: Settings): readonly string[] {
+  return environment === 'development' && initialAdmins.length === 0 ? [DEVELOPMENT_ADMIN] : initialAdmins;
+}
+
+async function listen(server: Server, { host, port }: Settings): Promise<string> {
+  server.listen({ host, port });
+  await once(server, 'listening').catch((error: NodeJS.ErrnoException) => {
+    throw new CannotStart(`Cannot listen on HOST ${host}, PORT ${port}: ${error.message}`);
+  });
+  const bound = server.address() as AddressInfo;
+  return `http://${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`;
+}
+
+function welcome(address: string, admin = DEVELOPMENT_ADMIN): void {
+  console.log(`
+Rollcall answers at   ${address}
+A token for an admin  npm run --silent token -- ${admin}
+Your first call       curl -H "Authorization: Bearer $(npm run --silent token -- ${admin})" ${address}/v1/me
+`);
+}
+
+/** Aborts at the first SIGTERM or SIGINT; the second ends the process on the spot. */
+function stopOnSignal(log: Logger): AbortSignal {
+  const controller = new AbortController();
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      if (controller.signal.aborted) process.exit(128 + constants.signals[signal]);
+      log.info({ signal }, 'stopping');
+      controller.abort(new Error(`stopped by ${signal}`));
+    });
+  }
+  return controller.signal;
+}
