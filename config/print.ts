@@ -1,0 +1,44 @@
+/**
+ * `npm run config`: prints the settings in force and where each came from, secrets masked.
+ * With `--env-example`: prints what belongs in `.env.example`.
+ */
+import { envExample } from './example.ts';
+import { orExit } from './exit.ts';
+import { type Variable, variables } from './schema.ts';
+import { type TracedSettings, traceSettings } from './settings.ts';
+
+const MASK = '********';
+
+function table({ settings, origins }: TracedSettings): string {
+  const rows = variables.map((variable) => ({
+    name: variable.env,
+    value: shown(variable, variable.path.split('.').reduce(property, settings)),
+    origin: origins.get(variable.env) ?? 'default',
+  }));
+  const nameWidth = Math.max(...rows.map(({ name }) => name.length));
+  const valueWidth = Math.max(...rows.map(({ value }) => value.length));
+  return rows
+    .map(({ name, value, origin }) => `${name.padEnd(nameWidth)}  ${value.padEnd(valueWidth)}  (${origin})\n`)
+    .join('');
+}
+
+function property(holder: unknown, name: string): unknown {
+  return (holder as Record<string, unknown>)[name];
+}
+
+function shown({ sensitive, format }: Variable, value: unknown): string {
+  if (value === null) return '(none)';
+  if (!sensitive) return String(value);
+  return format === 'postgres-url' ? withoutPasswords(String(value)) : MASK;
+}
+
+function withoutPasswords(href: string): string {
+  const url = new URL(href);
+  if (url.password) url.password = MASK;
+  for (const name of [...url.searchParams.keys()]) {
+    if (/pass|pwd|secret|token/i.test(name)) url.searchParams.set(name, MASK);
+  }
+  return url.href;
+}
+
+process.stdout.write(process.argv.includes('--env-example') ? envExample() : table(orExit(traceSettings)));

@@ -1,0 +1,131 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { folderFor, print, type Run, row } from './run.ts';
+
+describe('.env', function () {
+  const inFolderWith = (content: string, env: NodeJS.ProcessEnv = {}): Run =>
+    print(folderFor(this, { '.env': content }), env);
+
+  it('is read in development, and the environment wins over it', () => {
+    const run = inFolderWith('PORT=9000\nLOG_LEVEL=warn\n', { LOG_LEVEL: 'debug' });
+    expect(row(run, 'PORT')).to.equal('PORT 9000 (.env)');
+    expect(row(run, 'LOG_LEVEL')).to.equal('LOG_LEVEL debug (environment)');
+    expect(row(run, 'HOST')).to.equal('HOST 127.0.0.1 (default)');
+  });
+
+  it('is not read in test, nor in production, nor in an environment that does not exist', () => {
+    const ready = { DATABASE_URL: 'postgres://db/app', AUTH_SECRET: 'only-for-tests-0123456789-abcdefghij' };
+    const broken = 'PORT=9000\nnonsense\n';
+    expect(row(inFolderWith(broken, { ENVIRONMENT: 'test' }), 'PORT')).to.equal('PORT 8000 (default)');
+    expect(row(inFolderWith(broken, { NODE_ENV: 'test' }), 'PORT')).to.equal('PORT 8000 (default)');
+    expect(row(inFolderWith(broken, { ENVIRONMENT: 'production', ...ready }), 'PORT')).to.equal(
+      'PORT 8000 (default)',
+    );
+    expect(inFolderWith(broken, { ENVIRONMENT: 'prod' }).stderr).to.match(
+      /: 1 problem in its settings\nENVIRONMENT must/,
+    );
+  });
+
+  it('may be missing, or empty', () => {
+    expect(print(folderFor(this)).status).to.equal(0);
+    expect(inFolderWith('').status).to.equal(0);
+  });
+
+  it('takes comments, quotes, exports, lines of Windows and names of others', () => {
+    const run = inFolderWith(
+      '\uFEFFPORT = 9000 # mine\r\n\r\n# a comment\r\nexport HOST="::1" # quoted\r\nDATA_DIR=\'/a#b\'\r\n' +
+        'POSTGRES_PASSWORD=x\r\nPGHOST=db\r\nNOTE="two\r\nlines"\r\nBOOT_TIMEOUT_MS=\r\nLOG_LEVEL=`warn`',
+    );
+    expect(run.stderr).to.equal('');
+    expect(row(run, 'PORT')).to.equal('PORT 9000 (.env)');
+    expect(row(run, 'HOST')).to.equal('HOST ::1 (.env)');
+    expect(row(run, 'DATA_DIR')).to.equal('DATA_DIR /a#b (.env)');
+    expect(row(run, 'BOOT_TIMEOUT_MS')).to.equal('BOOT_TIMEOUT_MS 60000 (default)');
+    expect(row(run, 'LOG_LEVEL')).to.equal('LOG_LEVEL warn (.env)');
+  });
+
+  it('yields to the environment in which form a secret is given, too', () => {
+    const run = inFolderWith('AUTH_SECRET_FILE=/nowhere\n', {
+      AUTH_SECRET: 'only-for-tests-0123456789-abcdefghij',
+    });
+    expect(row(run, 'AUTH_SECRET')).to.equal('AUTH_SECRET ******** (environment)');
+  });
+
+  it('is named where one of its values is wrong', () => {
+    expect(inFolderWith('PORT=12abc\n').stderr).to.equal(
+      'Rollcall cannot start: 1 problem in its settings\nPORT (from .env) must be a whole number from 0 to 65535, not "12abc"\n',
+    );
+  });
+
+  it('cannot choose another environment than the one in which it is read', () => {
+    const refused = '.env must leave ENVIRONMENT to the real environment: it is read in development only\n';
+    expect(inFolderWith('ENVIRONMENT=production\n').stderr).to.equal(
+      `Rollcall cannot start: 1 problem in its settings\n${refused}`,
+    );
+    expect(inFolderWith('NODE_ENV=test\n').stderr).to.include(refused);
+    expect(inFolderWith('ENVIRONMENT=development\nNODE_ENV=production\n').status).to.equal(0);
+  });
+
+  it('is a problem when it cannot be read', () => {
+    const folder = folderFor(this);
+    mkdirSync(join(folder, '.env'));
+    const { status, stderr } = print(folder);
+    expect(status).to.equal(78);
+    expect(stderr).to.match(/\n\.env must be a readable file \(EISDIR\)\n$/);
+  });
+
+  const malformed: [content: string, lines: number[]][] = [
+    ['PORT 9000', [1]],
+    ['PORT=9000\n\nhunter2\n', [3]],
+    ['AUTH_SECRET: hunter2\nPORT=9000\nset LOG_LEVEL=warn\n', [1, 3]],
+    ['AUTH_SECRET="hunter2\nPORT=9000\n', [1]],
+    ["AUTH_SECRET= 'hunter2\n", [1]],
+    ['AUTH_SECRET="hunter2\nHOST="::1"\n', [1]],
+    ['HOST="::1" hunter2\n', [1]],
+    ["AUTH_SECRET='hunter2''s'\n", [1]],
+    ['=hunter2\n', [1]],
+    ['PORT 9000\rhunter2\r\r', [1]],
+  ];
+  for (const [content, lines] of malformed) {
+    it(`has its malformed lines named, not quoted: ${JSON.stringify(content)}`, () => {
+      const { status, stderr } = inFolderWith(content);
+      expect(status).to.equal(78);
+      for (const line of lines) expect(stderr).to.include(`\n.env must have NAME=value in line ${line}\n`);
+      expect(stderr.match(/NAME=value/g)).to.have.lengthOf(lines.length);
+      expect(stderr).not.to.include('hunter2');
+    });
+  }
+
+  const slips: [wrong: string, meant: string][] = [
+    ['PROT', 'PORT'],
+    ['port', 'PORT'],
+    ['DATABASE_ULR', 'DATABASE_URL'],
+    ['DATBASE_URL_FILE', 'DATABASE_URL_FILE'],
+    ['INITIAL_ADMIN', 'INITIAL_ADMINS'],
+    ['AUTH-SECRET', 'AUTH_SECRET'],
+    ['ENVIROMENT', 'ENVIRONMENT'],
+  ];
+  for (const [wrong, meant] of slips) {
+    it(`has a slip of the finger pointed out: ${wrong}`, () => {
+      const { status, stderr } = inFolderWith(`${wrong}=hunter2\n`);
+      expect(status).to.equal(78);
+      expect(stderr).to.equal(
+        `Rollcall cannot start: 1 problem in its settings\n.env must say ${meant} where it says ${wrong}\n`,
+      );
+    });
+  }
+
+  it('has its problems told along with all the others', () => {
+    const { status, stderr } = inFolderWith('nonsense\nPROT=1\nLOG_LEVEL=loud\n', { PORT: 'x' });
+    expect(status).to.equal(78);
+    expect(stderr.split('\n').map((line) => line.split(' must')[0])).to.deep.equal([
+      'Rollcall cannot start: 4 problems in its settings',
+      '.env',
+      '.env',
+      'PORT',
+      'LOG_LEVEL (from .env)',
+      '',
+    ]);
+  });
+});

@@ -1,0 +1,98 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { envExample } from '../../config/example.ts';
+import { variables } from '../../config/schema.ts';
+import { loadSettings, SettingsError } from '../../config/settings.ts';
+import { folderFor, print, program, row } from './run.ts';
+
+describe('npm run config', function () {
+  const folder = folderFor(this, { url: 'postgres://app:hunter2@db/app\n' });
+
+  it('prints every setting in force, in the order of the schema, and where it came from', () => {
+    const run = print(folder, {
+      NODE_ENV: 'test',
+      PORT: '9000',
+      DATABASE_URL_FILE: 'url',
+      INITIAL_ADMINS: 'Ada@example.com, grace@example.com',
+    });
+    expect(run.status).to.equal(0);
+    expect(run.stderr).to.equal('');
+    expect(
+      run.stdout
+        .trim()
+        .split('\n')
+        .map((line) => line.split(' ')[0]),
+    ).to.deep.equal(variables.map(({ env }) => env));
+    expect(row(run, 'ENVIRONMENT')).to.equal('ENVIRONMENT test (NODE_ENV)');
+    expect(row(run, 'HOST')).to.equal('HOST 127.0.0.1 (default)');
+    expect(row(run, 'PORT')).to.equal('PORT 9000 (environment)');
+    expect(row(run, 'DATABASE_URL')).to.equal('DATABASE_URL postgres://app:********@db/app (file url)');
+    expect(row(run, 'AUTH_SECRET')).to.equal('AUTH_SECRET (none) (default)');
+    expect(row(run, 'INITIAL_ADMINS')).to.equal(
+      'INITIAL_ADMINS ada@example.com,grace@example.com (environment)',
+    );
+  });
+
+  it('says all that is wrong on stderr, nothing on stdout, and exits 78', () => {
+    const { status, stdout, stderr } = print(folder, { ENVIRONMENT: 'production', PORT: '80a' });
+    expect(status).to.equal(78);
+    expect(stdout).to.equal('');
+    expect(stderr.split('\n')).to.deep.equal([
+      'Rollcall cannot start: 3 problems in its settings',
+      'PORT must be a whole number from 0 to 65535, not "80a"',
+      'DATABASE_URL must be set in production, to postgres://user:password@host:port/database',
+      'AUTH_SECRET must be set in production, to 32 bytes or more, as from: openssl rand -base64 48',
+      '',
+    ]);
+  });
+});
+
+describe('settingsOrExit', function () {
+  const folder = folderFor(this);
+
+  it('gives a program its settings', () => {
+    expect(program(folder, { PORT: '9000' })).to.deep.equal({ status: 0, stdout: '9000\n', stderr: '' });
+  });
+
+  it('ends a program that has none, as npm run config ends', () => {
+    const env = { ENVIRONMENT: 'production', PORT: '80a' };
+    expect(program(folder, env)).to.deep.equal(print(folder, env));
+  });
+});
+
+describe('.env.example', function () {
+  const committed = readFileSync(join(import.meta.dirname, '../../.env.example'), 'utf8');
+
+  it('is what the schema says (else: node config/print.ts --env-example > .env.example)', () => {
+    expect(committed).to.equal(envExample());
+    expect(print(folderFor(this), { PORT: 'x' }, '--env-example').stdout).to.equal(committed);
+  });
+
+  it('has every variable with its doc and its default, and the file of every secret', () => {
+    for (const { env, doc, default: standard, example, sensitive } of variables) {
+      expect(committed).to.include(`\n# ${doc}\n# ${env}=${example ?? standard}\n`);
+      if (sensitive) expect(committed).to.include(`\n# ${env}_FILE=`);
+    }
+  });
+
+  it('changes nothing when it is copied to .env as it is', () => {
+    const run = print(folderFor(this, { '.env': committed }));
+    expect(run.status).to.equal(0);
+    expect(run.stdout).not.to.include('(.env)');
+  });
+
+  it('works with everything uncommented but the files, in development', () => {
+    const uncommented = committed.replace(/^# (?=[A-Z_]+=)(?!\w+_FILE=)/gm, '');
+    const run = print(folderFor(this, { '.env': uncommented }));
+    expect(run.stderr).to.equal('');
+    expect(run.stdout.match(/\(\.env\)/g)).to.have.lengthOf(variables.length - 1);
+    expect(row(run, 'ENVIRONMENT')).to.equal('ENVIRONMENT development (default)');
+  });
+
+  it('shows a secret that production refuses', () => {
+    const shown = /^# AUTH_SECRET=(.+)$/m.exec(committed)?.[1] ?? '';
+    const env = { ENVIRONMENT: 'production', DATABASE_URL: 'postgres://db/app', AUTH_SECRET: shown };
+    expect(() => loadSettings(env)).to.throw(SettingsError, /^AUTH_SECRET must be a secret of your own/);
+  });
+});

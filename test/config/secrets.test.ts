@@ -1,0 +1,153 @@
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { loadSettings, type SettingsError } from '../../config/settings.ts';
+import { folderFor, print, row } from './run.ts';
+
+const SECRET = 'only-for-tests-0123456789-abcdefghij';
+const URL_ = 'postgres://app:hunter2@db.internal:5432/app';
+
+describe('secrets', function () {
+  const folder = folderFor(this, {
+    secret: `${SECRET}\n`,
+    windows: `${SECRET}\r\n`,
+    bare: SECRET,
+    blankLine: `${SECRET}\n\n`,
+    url: `${URL_}\n`,
+    empty: '',
+    newline: '\n',
+    short: 'hunter2\n',
+    binary: Uint8Array.from({ length: 48 }, (_, i) => 255 - i),
+  });
+  const at = (name: string): string => join(folder, name);
+
+  function problemOf(env: NodeJS.ProcessEnv): string {
+    let problems: readonly string[] = [];
+    try {
+      loadSettings(env);
+    } catch (error) {
+      problems = (error as SettingsError).problems;
+    }
+    expect(problems).to.have.lengthOf(1);
+    return String(problems[0]);
+  }
+
+  describe('in files', () => {
+    it('are read, less one newline at the end', () => {
+      for (const name of ['secret', 'windows', 'bare']) {
+        expect(loadSettings({ AUTH_SECRET_FILE: at(name) }).authSecret).to.equal(SECRET);
+      }
+      expect(loadSettings({ AUTH_SECRET_FILE: at('blankLine') }).authSecret).to.equal(`${SECRET}\n`);
+    });
+
+    it('may be all that production has', () => {
+      const settings = loadSettings({
+        ENVIRONMENT: 'production',
+        AUTH_SECRET_FILE: at('secret'),
+        DATABASE_URL_FILE: at('url'),
+      });
+      expect([settings.authSecret, settings.database.url]).to.deep.equal([SECRET, URL_]);
+    });
+
+    it('are held to the same rules, and the problem says which file it was', () => {
+      expect(problemOf({ AUTH_SECRET_FILE: at('short') })).to.match(
+        new RegExp(`^AUTH_SECRET \\(from file ${at('short')}\\) must have 32 bytes or more`),
+      );
+    });
+
+    it('exclude the variable itself', () => {
+      expect(problemOf({ AUTH_SECRET: SECRET, AUTH_SECRET_FILE: at('secret') })).to.equal(
+        'AUTH_SECRET and AUTH_SECRET_FILE must not both be set',
+      );
+      expect(problemOf({ DATABASE_URL: URL_, DATABASE_URL_FILE: at('url') })).to.equal(
+        'DATABASE_URL and DATABASE_URL_FILE must not both be set',
+      );
+    });
+
+    it('give way to an empty counterpart', () => {
+      expect(loadSettings({ AUTH_SECRET: '', AUTH_SECRET_FILE: at('secret') }).authSecret).to.equal(SECRET);
+      expect(loadSettings({ AUTH_SECRET: SECRET, AUTH_SECRET_FILE: '' }).authSecret).to.equal(SECRET);
+    });
+
+    const unreadable: [name: string, wanted: string][] = [
+      ['missing', 'must be a readable text file: PATH (ENOENT)'],
+      ['.', 'must be a readable text file: PATH (EISDIR)'],
+      ['binary', 'must be a readable text file: PATH (ERR_ENCODING_INVALID_ENCODED_DATA)'],
+      ['empty', 'must not be an empty file: PATH'],
+      ['newline', 'must not be an empty file: PATH'],
+    ];
+    for (const [name, wanted] of unreadable) {
+      it(`are a problem when the file is: ${name}`, () => {
+        const problem = `AUTH_SECRET_FILE ${wanted.replace('PATH', at(name))}`;
+        expect(problemOf({ AUTH_SECRET_FILE: at(name) })).to.equal(problem);
+        // One cause, one problem: nothing about a secret that production lacks.
+        expect(
+          problemOf({ ENVIRONMENT: 'production', DATABASE_URL: URL_, AUTH_SECRET_FILE: at(name) }),
+        ).to.equal(problem);
+      });
+    }
+
+    it('are only for secrets', () => {
+      expect(loadSettings({ PORT_FILE: at('missing') }).port).to.equal(8000);
+    });
+  });
+
+  describe('are never printed', () => {
+    const hidden = 'hunter2';
+    const wrong: NodeJS.ProcessEnv[] = [
+      { DATABASE_URL: `mysql://app:${hidden}@db/app` },
+      { DATABASE_URL: `${hidden}` },
+      { DATABASE_URL: `postgres://app:${hidden}` },
+      { DATABASE_URL: `postgres://app:${hidden}@db` },
+      { DATABASE_URL: `postgres://app:12/${hidden}@db/app` },
+      { DATABASE_URL: `postgres://app:12?${hidden}@db/app` },
+      { DATABASE_URL: `postgres://app:12#${hidden}@db/app` },
+      { DATABASE_URL: `postgres://app:${hidden}%zz@db/app` },
+      { DATABASE_URL: `postgres://db?password=${hidden}` },
+      { DATABASE_URL: `\npostgres://app:${hidden}@db\n` },
+      { DATABASE_URL_FILE: `postgres://app:${hidden}@db/app` },
+      { DATABASE_URL_FILE: 'short' },
+      { AUTH_SECRET: hidden },
+      { AUTH_SECRET: `\n${hidden}\n` },
+      { AUTH_SECRET_FILE: 'short' },
+      { AUTH_SECRET: hidden, AUTH_SECRET_FILE: 'short' },
+      { ENVIRONMENT: 'production', AUTH_SECRET: 'hunter2'.padEnd(16, '-').repeat(2), DATABASE_URL: hidden },
+    ];
+    for (const env of wrong) {
+      it(`when wrong: ${JSON.stringify(env)}`, () => {
+        const { status, stdout, stderr } = print(folder, env);
+        expect(status).to.equal(78);
+        expect(stdout).to.equal('');
+        expect(stderr).to.match(
+          /^Rollcall cannot start: 1 problem in its settings\n(DATABASE_URL|AUTH_SECRET)\S* .+\n$/,
+        );
+        expect(stderr).not.to.include(hidden);
+      });
+    }
+
+    const right: [given: string, shown: string][] = [
+      [URL_, 'postgres://app:********@db.internal:5432/app'],
+      ['postgres://app@db/app', 'postgres://app@db/app'],
+      ['postgres://app:h%40hunter2@db/app?sslmode=require', 'postgres://app:********@db/app?sslmode=require'],
+      ['postgres://app:hunter2@hunter2@db/app', 'postgres://app:********@db/app'],
+      ['postgres://db/app?user=app&password=hunter2', 'postgres://db/app?user=app&password=********'],
+      ['postgres://db/app?Access_Token=hunter2', 'postgres://db/app?Access_Token=********'],
+      ['postgres://db/app?password=hunter2&password=hunter2', 'postgres://db/app?password=********'],
+      [
+        'postgres://db/app?PASSWORD=hunter2&sslp%61ssword=hunter2',
+        'postgres://db/app?PASSWORD=********&sslpassword=********',
+      ],
+    ];
+    for (const [given, shown] of right) {
+      it(`when right: DATABASE_URL=${given}`, () => {
+        const run = print(folder, {
+          DATABASE_URL: given,
+          AUTH_SECRET: `${hidden}-and-twenty-five-more-bytes`,
+        });
+        expect(run.status).to.equal(0);
+        expect(row(run, 'DATABASE_URL')).to.equal(`DATABASE_URL ${shown} (environment)`);
+        expect(row(run, 'AUTH_SECRET')).to.equal('AUTH_SECRET ******** (environment)');
+        expect(run.stdout + run.stderr).not.to.include(hidden);
+      });
+    }
+  });
+});
