@@ -1,6 +1,7 @@
 import type { MikroORM } from '@mikro-orm/postgresql';
 import Koa from 'koa';
 import type { Logger } from 'pino';
+import type { AccountLookup } from './domain/user.ts';
 import type { RequestState } from './http/context.ts';
 import type { Endpoint } from './http/endpoint.ts';
 import type { Lifecycle } from './http/lifecycle.ts';
@@ -14,7 +15,6 @@ import { securityHeaders } from './http/middleware/security-headers.ts';
 import { unitOfWork } from './http/middleware/unit-of-work.ts';
 import { createRouter } from './http/router.ts';
 import type { TokenVerifier } from './security/token.ts';
-import type { AccountLookup } from './services/accounts.ts';
 
 /** All that the application needs of the world. */
 export interface AppDeps {

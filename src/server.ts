@@ -9,13 +9,13 @@ import { settingsOrExit } from '../config/exit.ts';
 import type { Settings } from '../config/settings.ts';
 import { ormOptions } from '../mikro-orm.config.ts';
 import { createApp } from './app.ts';
-import { closeGracefully } from './http/close-gracefully.ts';
 import { endpoints } from './http/endpoints.ts';
+import { type GracefulClose, gracefulClose } from './http/graceful-close.ts';
 import { Lifecycle } from './http/lifecycle.ts';
 import { createLog } from './log.ts';
 import { accountLookup } from './persistence/account-lookup.ts';
 import { seedAdmins } from './persistence/admin-seeder.ts';
-import { underBootLock } from './persistence/boot-lock.ts';
+import { LockHeld, underBootLock } from './persistence/boot-lock.ts';
 import { reachDatabase } from './persistence/connection.ts';
 import { toDomainError } from './persistence/driver-errors.ts';
 import { ormLog } from './persistence/orm-log.ts';
@@ -25,9 +25,6 @@ import { hs256Verifier } from './security/token.ts';
 
 /** Something the operator can mend: it is reported in one line, without a stack. */
 class CannotStart extends Error {}
-
-/** The admin of a development that has configured none, so that there is always one. */
-const DEVELOPMENT_ADMIN = 'admin@example.com';
 
 /** How long the closing of the rest may take when all requests are through. */
 const CLOSING_MS = 5_000;
@@ -40,10 +37,10 @@ const opened: { readonly name: string; readonly close: () => Promise<unknown> }[
 const stop = stopOnSignal(log);
 
 try {
-  const server = await boot();
+  const close = await boot();
   await once(stop, 'abort');
   lifecycle.phase = 'draining';
-  const finished = await closeGracefully(server, settings.shutdownTimeoutMs);
+  const finished = await close(settings.shutdownTimeoutMs);
   if (!finished)
     log.warn({ timeoutMs: settings.shutdownTimeoutMs }, 'requests were still running and have been cut');
 } catch (error) {
@@ -61,7 +58,7 @@ try {
 }
 
 /** Journey one: each step awaited, in this order. */
-async function boot(): Promise<Server> {
+async function boot(): Promise<GracefulClose> {
   const began = performance.now();
   const deadline = Date.now() + settings.bootTimeoutMs;
 
@@ -79,7 +76,6 @@ async function boot(): Promise<Server> {
   const orm = await MikroORM.init({ ...ormOptions(database, passage), loggerFactory: () => ormLog(log) });
   opened.push({ name: 'ORM', close: () => orm.close(true) });
 
-  const admins = initialAdmins(settings);
   const seeded = await underBootLock(
     orm,
     {
@@ -89,9 +85,12 @@ async function boot(): Promise<Server> {
     },
     async (em) => {
       await migrate(orm, em);
-      return seedAdmins(em, admins);
+      return seedAdmins(em, settings.initialAdmins);
     },
-  );
+  ).catch((error: Error) => {
+    if (!(error instanceof LockHeld)) throw error;
+    throw new CannotStart(`${error.message} It has not let go within ${settings.bootTimeoutMs} ms.`);
+  });
   log.info(seeded, 'admins seeded');
 
   const known = await knownMigrations(orm);
@@ -116,11 +115,12 @@ async function boot(): Promise<Server> {
     translate: toDomainError,
   });
   const server = createServer(app.callback());
+  const close = gracefulClose(server);
   const address = await listen(server, settings);
   lifecycle.phase = 'ready';
   log.info({ address, passage, bootMs: Math.round(performance.now() - began) }, 'ready');
-  if (settings.environment === 'development') welcome(address, admins[0]);
-  return server;
+  if (settings.environment === 'development') welcome(address, settings.initialAdmins[0]);
+  return close;
 }
 
 async function startEmbedded({ dataDir, bootTimeoutMs }: Settings): Promise<string> {
@@ -136,10 +136,6 @@ async function startEmbedded({ dataDir, bootTimeoutMs }: Settings): Promise<stri
   return embedded.url;
 }
 
-function initialAdmins({ environment, initialAdmins }: Settings): readonly string[] {
-  return environment === 'development' && initialAdmins.length === 0 ? [DEVELOPMENT_ADMIN] : initialAdmins;
-}
-
 async function listen(server: Server, { host, port }: Settings): Promise<string> {
   server.listen({ host, port });
   await once(server, 'listening').catch((error: NodeJS.ErrnoException) => {
@@ -149,7 +145,7 @@ async function listen(server: Server, { host, port }: Settings): Promise<string>
   return `http://${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`;
 }
 
-function welcome(address: string, admin = DEVELOPMENT_ADMIN): void {
+function welcome(address: string, admin = 'EMAIL'): void {
   console.log(`
 Rollcall answers at   ${address}
 A token for an admin  npm run --silent token -- ${admin}

@@ -1,4 +1,4 @@
-import { defineEntity, JsonType, p } from '@mikro-orm/core';
+import { defineEntity, type EntityManager, JsonType, p } from '@mikro-orm/core';
 import { EMAIL_MAX_LENGTH, isEmail, normalizeEmail } from './email.ts';
 import { DomainError } from './errors.ts';
 
@@ -54,3 +54,6 @@ export class User extends UserSchema.class {
 }
 
 UserSchema.setClass(User);
+
+/** Finds the account with this email (normalised), in one query; what it finds is managed by `em`. */
+export type AccountLookup = (em: EntityManager, email: string) => Promise<User | null>;

@@ -1,7 +1,6 @@
 import type { EntityManager, MikroORM } from '@mikro-orm/postgresql';
 import type { Pool } from 'pg';
-import { User } from '../domain/user.ts';
-import type { AccountLookup } from '../services/accounts.ts';
+import { type AccountLookup, User } from '../domain/user.ts';
 import type { Passage } from './connection.ts';
 
 /**
@@ -16,8 +15,8 @@ export function accountLookup(orm: MikroORM, passage: Passage): AccountLookup {
   const text = `select ${columns.join(', ')} from users where email = $1`;
   // Behind a pooler, the connection that knows the statement's name may be another's.
   const statement = passage === 'direct' ? { name: 'account-by-email', text } : { text };
-  return async (em: EntityManager, email: string) => {
-    const pool: Pool = await em.getConnection().getNativeClient();
+  return async (em, email) => {
+    const pool: Pool = await (em as EntityManager).getConnection().getNativeClient();
     const { rows } = await pool.query({ ...statement, values: [email] });
     return rows[0] === undefined ? null : em.map(User, rows[0]);
   };

@@ -5,7 +5,10 @@ import { isUnavailable } from './driver-errors.ts';
 /** The key of the advisory lock under which a schema is changed: the bytes of `rollcall`. */
 const BOOT_LOCK = 0x726f6c6c63616c6cn;
 
-class LockHeld extends Error {
+/** The boot lock was somebody else's for as long as one could wait. */
+export class LockHeld extends Error {
+  override readonly name = 'LockHeld';
+
   constructor() {
     super('Another process holds the boot lock: it migrates the database.');
   }
@@ -23,7 +26,7 @@ export interface BootLockOptions {
 /**
  * Does `work` in one transaction while no other process that asks for this lock does the same, and commits it.
  * Returns what `work` returned. Nothing outlives the transaction: a holder that is killed leaves neither a lock nor
- * half of its work. Throws when the lock could not be had before the deadline, and whatever `work` throws.
+ * half of its work. Throws `LockHeld` when the lock could not be had before the deadline, and whatever `work` throws.
  *
  * The lock is one of the transaction, because one of the session would stay behind in a pooler's connection; and it is
  * tried for rather than waited for, because those who wait inside a query would take all of a small pooler's

@@ -1,10 +1,7 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { normalizeEmail } from '../domain/email.ts';
 import { DomainError } from '../domain/errors.ts';
-import type { User } from '../domain/user.ts';
-
-/** Finds the account with this email (normalised), in one query; what it finds is managed by `em`. */
-export type AccountLookup = (em: EntityManager, email: string) => Promise<User | null>;
+import type { AccountLookup, User } from '../domain/user.ts';
 
 /** The account that a sign-in with `email` speaks for. Throws `account_required` where there is none. */
 export async function accountOf(em: EntityManager, email: string, find: AccountLookup): Promise<User> {

@@ -1,6 +1,7 @@
 import { DomainError } from '../../domain/errors.ts';
+import type { AccountLookup } from '../../domain/user.ts';
 import { InvalidToken, type TokenVerifier } from '../../security/token.ts';
-import { type AccountLookup, accountOf } from '../../services/accounts.ts';
+import { accountOf } from '../../services/accounts.ts';
 import type { Middleware, RequestContext } from '../context.ts';
 
 /**

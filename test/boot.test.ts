@@ -1,0 +1,216 @@
+import { expect } from 'chai';
+import { createEmptyDatabase, createMigratedDatabase, type TestDatabase } from './support/database.ts';
+import { startProxy } from './support/proxy.ts';
+import { type ServerProcess, startServer } from './support/server-process.ts';
+
+const ADMINS = 'ada@example.com, Grace@Example.com ,,ada@example.com';
+
+describe('the boot', function () {
+  this.timeout(60_000);
+
+  let database: TestDatabase;
+  let servers: ServerProcess[];
+
+  beforeEach(async () => {
+    database = await createEmptyDatabase();
+    servers = [];
+  });
+
+  afterEach(async () => {
+    await Promise.all(servers.map((server) => server.end('SIGKILL')));
+    await database.drop();
+  });
+
+  const start = (env: NodeJS.ProcessEnv = {}) => {
+    const server = startServer({ DATABASE_URL: database.url, INITIAL_ADMINS: ADMINS, ...env });
+    servers.push(server);
+    return server;
+  };
+  const admins = async () => {
+    const rows = await database.query<{ email: string }>(
+      `select email from users where role = 'admin' order by email`,
+    );
+    return rows.map(({ email }) => email);
+  };
+  /** Migrated once, with each admin once, and no lock left. */
+  const expectWhole = async () => {
+    expect(await admins()).to.deep.equal(['ada@example.com', 'grace@example.com']);
+    const ledger = await database.query('select name, count(*)::int from mikro_orm_migrations group by name');
+    expect(ledger.every((row) => row['count'] === 1)).to.equal(true);
+    const locks = await database.query(
+      `select 1 from pg_locks join pg_database d on d.oid = database where locktype = 'advisory' and datname = $1`,
+      [database.name],
+    );
+    expect(locks).to.deep.equal([]);
+  };
+  const waitsFor = async (relation: string) => {
+    const waiting = () =>
+      database.query(
+        `select pid from pg_stat_activity where datname = $1 and wait_event_type = 'Lock' and query ilike '%' || $2 || '%'`,
+        [database.name, relation],
+      );
+    while ((await waiting()).length === 0);
+  };
+
+  it('migrates, seeds the admins and serves, and does nothing the second time', async () => {
+    const first = start();
+    await first.ready();
+    expect(await first.said('admins seeded')).to.deep.include({
+      created: ['ada@example.com', 'grace@example.com'],
+      promoted: [],
+      unchanged: [],
+    });
+    await expectWhole();
+    expect(await first.end('SIGTERM')).to.equal(0);
+    const before = await database.query('select * from users order by id');
+
+    const second = start();
+    await second.ready();
+    expect((await second.said('admins seeded'))['unchanged']).to.have.length(2);
+    expect(await database.query('select * from users order by id')).to.deep.equal(before);
+  });
+
+  it('lets eight processes start at once on one empty database', async () => {
+    const all = Array.from({ length: 8 }, () => start());
+    const addresses = await Promise.all(all.map((server) => server.ready()));
+    await expectWhole();
+    const created = await Promise.all(
+      all.map(async (server) => (await server.said('admins seeded'))['created']),
+    );
+    expect(created.filter((emails) => (emails as string[]).length > 0)).to.have.length(1);
+    for (const address of addresses) expect((await fetch(`${address}/readyz`)).status).to.equal(200);
+  });
+
+  it('is finished by the next one when the holder is killed in the middle of a migration', async () => {
+    const blocker = await database.connect();
+    await blocker.query('begin; create table users (blocks int)');
+    const holder = start();
+    await waitsFor('create table "users"');
+    const next = start();
+    await next.said('waiting to migrate');
+    await holder.end('SIGKILL');
+    await blocker.query('rollback');
+    await next.ready();
+    await expectWhole();
+  });
+
+  it('is finished by the next one when the holder is killed between the migrations and the admins', async () => {
+    await database.drop();
+    database = await createMigratedDatabase();
+    const blocker = await database.connect();
+    await blocker.query('begin; lock table users in access exclusive mode');
+    const holder = start();
+    await waitsFor('from "users"');
+    const next = start();
+    await next.said('waiting to migrate');
+    await holder.end('SIGKILL');
+    await blocker.query('rollback');
+    await next.ready();
+    await expectWhole();
+  });
+
+  it('survives being killed at any moment', async () => {
+    const moments = ['stopping at once', 'Processing', 'Applied', 'admins seeded', 'ready'];
+    for (const moment of moments) {
+      const victim = start({ LOG_LEVEL: 'info' });
+      const reached = new Promise<void>((resolve) => {
+        if (moment === 'stopping at once') resolve();
+        victim.child.stdout?.on('data', (text: Buffer) => text.includes(moment) && resolve());
+        victim.child.on('close', () => resolve());
+        // A database that is migrated already gets no "Processing" any more.
+        victim.ready().then(
+          () => resolve(),
+          () => undefined,
+        );
+      });
+      await reached;
+      await victim.end('SIGKILL');
+    }
+    await start().ready();
+    await expectWhole();
+  });
+
+  it('exits 1 when another process does not let go of the lock in time, and says so', async () => {
+    const blocker = await database.connect();
+    await blocker.query('begin; create table users (blocks int)');
+    const holder = start();
+    await waitsFor('create table "users"');
+    const late = start({ BOOT_TIMEOUT_MS: '1000' });
+    expect(await late.ended()).to.equal(1);
+    expect(late.lines.map(({ msg }) => msg).join('\n')).to.match(
+      /Another process holds the boot lock.* 1000 ms/,
+    );
+    await blocker.query('rollback');
+    await holder.ready();
+  });
+
+  it('waits for a database that comes late, and says so each time', async () => {
+    const proxy = await startProxy(database.url, { cut: true });
+    const server = start({ DATABASE_URL: proxy.url });
+    await server.said('the database does not answer; trying again');
+    await proxy.mend();
+    await server.ready();
+    await expectWhole();
+    await server.end('SIGTERM');
+    await proxy.close();
+  });
+
+  it('exits 1 when the database does not come in time, without showing the password', async () => {
+    const server = start({
+      DATABASE_URL: 'postgres://me:very-secret@127.0.0.1:1/x',
+      BOOT_TIMEOUT_MS: '1000',
+    });
+    expect(await server.ended()).to.equal(1);
+    const refusals = server.lines.filter(({ msg }) => msg.startsWith('the database does not answer'));
+    expect(refusals.length).to.be.greaterThan(1);
+    expect(server.lines.map(({ msg }) => msg)).to.satisfy((all: string[]) =>
+      all.some((msg) => /did not answer within 1000 ms: .*ECONNREFUSED/.test(msg)),
+    );
+    expect(JSON.stringify(server.lines) + server.output.join()).not.to.include('very-secret');
+  });
+
+  it('exits 1 naming the migration that fails, and leaves the database as it was', async () => {
+    await database.query('create table users (something_else int)');
+    const server = start();
+    expect(await server.ended()).to.equal(1);
+    expect(JSON.stringify(server.lines)).to.match(
+      /Migration Migration20261123000000_users failed: .*already exists/,
+    );
+    const columns = `select column_name from information_schema.columns where table_name = 'users'`;
+    expect(await database.query(columns)).to.deep.equal([{ column_name: 'something_else' }]);
+  });
+
+  it('serves a database that is newer than the code, and names what it does not know', async () => {
+    await start().ready();
+    await database.query(`insert into mikro_orm_migrations (name) values ('Migration29990101000000_later')`);
+    const older = start();
+    const address = await older.ready();
+    expect(JSON.stringify(older.lines)).to.match(/"level":40[^}]*Migration29990101000000_later/);
+    expect((await fetch(`${address}/readyz`)).status).to.equal(200);
+  });
+
+  it('exits 1 with a clear word when its port is taken', async () => {
+    const address = new URL(await start().ready());
+    const second = start({ PORT: address.port });
+    expect(await second.ended()).to.equal(1);
+    expect(JSON.stringify(second.lines)).to.include(`Cannot listen on HOST 127.0.0.1, PORT ${address.port}`);
+  });
+
+  it('exits 78 before it touches the network when its settings are wrong', async () => {
+    const server = start({ PORT: '12abc', DATABASE_POOL_MAX: '1', INITIAL_ADMINS: 'ada@example.com,nobody' });
+    expect(await server.ended()).to.equal(78);
+    const said = server.output.join('\n');
+    for (const word of ['PORT', 'DATABASE_POOL_MAX', 'INITIAL_ADMINS', 'nobody'])
+      expect(said).to.include(word);
+    expect(server.lines).to.deep.equal([]);
+    expect(await database.query(`select to_regclass('mikro_orm_migrations') as ledger`)).to.deep.equal([
+      { ledger: null },
+    ]);
+  });
+
+  it('stops at once, and cleanly, when told to while it still waits', async () => {
+    const server = start({ DATABASE_URL: 'postgres://me@127.0.0.1:1/x' });
+    await server.said('the database does not answer; trying again');
+    expect(await server.end('SIGTERM')).to.equal(0);
+  });
+});

@@ -1,0 +1,124 @@
+import { once } from 'node:events';
+import { Agent, get, type IncomingMessage } from 'node:http';
+import { connect } from 'node:net';
+import { expect } from 'chai';
+import { endpoint } from '../src/http/endpoint.ts';
+import { signHs256 } from '../src/security/token.ts';
+import { SECRET, startApp } from './support/app.ts';
+import { createMigratedDatabase, type TestDatabase } from './support/database.ts';
+import { type ServerProcess, startServer } from './support/server-process.ts';
+
+describe('the drain', () => {
+  let database: TestDatabase;
+  let server: ServerProcess;
+
+  beforeEach(async () => {
+    database = await createMigratedDatabase();
+  });
+
+  afterEach(async () => {
+    await server.end('SIGKILL');
+    await database.drop();
+  });
+
+  const start = async (env: NodeJS.ProcessEnv = {}) => {
+    server = startServer({ DATABASE_URL: database.url, INITIAL_ADMINS: 'ada@example.com', ...env });
+    return new URL(await server.ready());
+  };
+  /** A request that has begun and does not end: its headers never do. */
+  const unfinished = async (address: URL) => {
+    const socket = connect(Number(address.port), address.hostname).on('error', () => undefined);
+    await once(socket, 'connect');
+    socket.write('GET /v1/me HTTP/1.1\r\nHost: x\r\n');
+    // Another request, answered after those bytes have arrived: the server has begun to read the first.
+    await (await fetch(new URL('/healthz', address))).text();
+    return socket;
+  };
+
+  it('answers every request that was asked, on connections that are kept alive, and exits 0', async () => {
+    const address = await start();
+    const headers = { Authorization: `Bearer ${await signHs256(SECRET, 'ada@example.com', '1h')}` };
+    let answered = 0;
+    let told = false;
+
+    /** Asks again and again on one connection, until the answer says that it is the last one there. */
+    const askUntilClosed = async () => {
+      const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+      for (;;) {
+        const [response]: [IncomingMessage] = await (once(
+          get(new URL('/v1/me', address), { agent, headers }),
+          'response',
+        ) as Promise<[IncomingMessage]>);
+        await once(response.resume(), 'end');
+        expect(response.statusCode).to.equal(200);
+        if (++answered >= 500 && !told) {
+          told = true;
+          server.child.kill('SIGTERM');
+        }
+        if (response.headers.connection === 'close') return agent.destroy();
+      }
+    };
+    await Promise.all(Array.from({ length: 20 }, askUntilClosed));
+    expect(await server.ended()).to.equal(0);
+    const requests = server.lines.filter(({ msg, route }) => msg === 'request' && route === '/v1/me');
+    expect(requests).to.have.length(answered);
+  });
+
+  it('does not wait for connections on which nobody asks anything', async () => {
+    const address = await start({ SHUTDOWN_TIMEOUT_MS: '20000' });
+    const socket = connect(Number(address.port), address.hostname).on('error', () => undefined);
+    await once(socket, 'connect');
+    expect(await server.end('SIGTERM')).to.equal(0);
+    expect(server.lines.map(({ msg }) => msg)).not.to.include(
+      'requests were still running and have been cut',
+    );
+  });
+
+  it('cuts what is not finished in time, and says so', async () => {
+    const socket = await unfinished(await start({ SHUTDOWN_TIMEOUT_MS: '1000' }));
+    const closed = once(socket, 'close');
+    expect(await server.end('SIGINT')).to.equal(0);
+    await closed;
+    expect(server.lines.map(({ msg }) => msg)).to.include('requests were still running and have been cut');
+  });
+
+  it('ends on the spot at a second signal', async () => {
+    const socket = await unfinished(await start({ SHUTDOWN_TIMEOUT_MS: '60000' }));
+    server.child.kill('SIGTERM');
+    await server.said('stopping');
+    expect(await server.end('SIGTERM')).to.equal(143);
+    socket.destroy();
+  });
+});
+
+describe('a request that is on its way when the draining begins', () => {
+  it('is answered, and its connection closed', async () => {
+    let entered: () => void = () => undefined;
+    let leave: () => void = () => undefined;
+    const inside = new Promise<void>((resolve) => {
+      entered = resolve;
+    });
+    const slow = endpoint({
+      method: 'GET',
+      path: '/slow',
+      access: 'public',
+      handle: () =>
+        new Promise<string>((resolve) => {
+          leave = () => resolve('done');
+          entered();
+        }),
+      view: (outcome) => ({ outcome }),
+    });
+    const app = await startApp({ extra: [slow] });
+    const answer = app.call('/slow');
+    await inside;
+    const finished = app.drain(20_000);
+    leave();
+    const response = await answer;
+    expect(response.status).to.equal(200);
+    expect(response.headers.get('connection')).to.equal('close');
+    expect(await response.json()).to.deep.equal({ outcome: 'done' });
+    expect(await finished).to.equal(true);
+    await app.close();
+  });
+});

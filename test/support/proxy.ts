@@ -1,0 +1,87 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+
+/** A wire between a client and PostgreSQL that a test can cut, and that counts the statements passing over it. */
+export interface DatabaseProxy {
+  /** The database's URL, by way of the wire. */
+  readonly url: string;
+  /** How many statements have been sent to be executed since {@link reset}. */
+  statements(): number;
+  reset(): void;
+  /** Breaks every connection and refuses new ones. */
+  cut(): Promise<void>;
+  /** Takes connections again, under the same address. */
+  mend(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Lays the wire to the database behind `url`. With `cut`, it takes no connections until it is mended. */
+export async function startProxy(url: string, options: { cut?: boolean } = {}): Promise<DatabaseProxy> {
+  const target = new URL(url);
+  const sockets = new Set<Socket>();
+  let count = 0;
+  let server: Server | undefined;
+  let port = 0;
+
+  const serve = async () => {
+    server = createServer((client) => {
+      const upstream = connect(Number(target.port || 5432), target.hostname);
+      for (const socket of [client, upstream]) {
+        sockets.add(socket);
+        socket.on('error', () => undefined).on('close', () => sockets.delete(socket));
+      }
+      client.on(
+        'data',
+        countStatements(() => count++),
+      );
+      client.pipe(upstream).pipe(client);
+      client.on('close', () => upstream.destroy());
+      upstream.on('close', () => client.destroy());
+    }).listen(port, '127.0.0.1');
+    await once(server, 'listening');
+    port = (server.address() as AddressInfo).port;
+  };
+  const cut = async () => {
+    const closed = server && once(server, 'close');
+    server?.close();
+    for (const socket of sockets) socket.destroy();
+    await closed;
+    server = undefined;
+  };
+
+  await serve();
+  if (options.cut) await cut();
+  const via = new URL(url);
+  via.host = `127.0.0.1:${port}`;
+  return {
+    url: via.href,
+    statements: () => count,
+    reset: () => {
+      count = 0;
+    },
+    cut,
+    mend: serve,
+    close: cut,
+  };
+}
+
+/**
+ * Follows the frontend's messages (PostgreSQL's manual, "Message Flow"): a start-up message without a type, then a type
+ * byte and a length each. A simple query (`Q`) and an execution of a prepared one (`E`) each run a statement.
+ */
+function countStatements(found: () => void): (chunk: Buffer) => void {
+  let pending = Buffer.alloc(0);
+  let started = false;
+  return (chunk) => {
+    pending = Buffer.concat([pending, chunk]);
+    for (;;) {
+      const header = started ? 5 : 4;
+      if (pending.length < header) return;
+      const end = pending.readInt32BE(header - 4) + header - 4;
+      if (pending.length < end) return;
+      if (started && ['Q', 'E'].includes(String.fromCharCode(pending[0] ?? 0))) found();
+      started = true;
+      pending = pending.subarray(end);
+    }
+  };
+}

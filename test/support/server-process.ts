@@ -1,0 +1,101 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { SECRET } from './app.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+
+/** How long a test waits for something that a process should do soon. */
+const PATIENCE_MS = 30_000;
+
+/** A log line of a server. */
+export type LogLine = Record<string, unknown> & { msg: string };
+
+/** A server in a process of its own, as an operator runs it. */
+export interface ServerProcess {
+  readonly child: ChildProcess;
+  readonly lines: LogLine[];
+  /** What it has said that was no log line, on both outputs. */
+  readonly output: string[];
+  /** Resolves with the first line, past or to come, whose message is this; rejects if the process ends without. */
+  said(message: string): Promise<LogLine>;
+  /** Resolves with the address once it is ready. */
+  ready(): Promise<string>;
+  /** Sends the signal and resolves with the exit code, or the name of the signal that ended it. */
+  end(signal: NodeJS.Signals): Promise<number | NodeJS.Signals | null>;
+  /** Resolves with the exit code, or the name of the signal that ended it. */
+  ended(): Promise<number | NodeJS.Signals | null>;
+}
+
+const running = new Set<ChildProcess>();
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
+/** Starts one on a free port, in the environment `test` unless `env` says otherwise; nothing else is inherited. */
+export function startServer(env: NodeJS.ProcessEnv, entry = 'src/server.ts', cwd = ROOT): ServerProcess {
+  const child = spawn(process.execPath, [join(ROOT, entry)], {
+    cwd,
+    env: {
+      PATH: process.env['PATH'],
+      NODE_V8_COVERAGE: process.env['NODE_V8_COVERAGE'],
+      ENVIRONMENT: 'test',
+      PORT: '0',
+      AUTH_SECRET: SECRET,
+      ...env,
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  running.add(child);
+  const lines: LogLine[] = [];
+  const output: string[] = [];
+  const waiting = new Set<() => void>();
+  const collect = (text: string) => {
+    if (text.startsWith('{')) lines.push(JSON.parse(text));
+    else output.push(text);
+    for (const look of waiting) look();
+  };
+  createInterface(child.stdout).on('line', collect);
+  createInterface(child.stderr).on('line', collect);
+  const closed = once(child, 'close').then(([code, signal]) => {
+    running.delete(child);
+    for (const look of waiting) look();
+    return code ?? signal;
+  });
+
+  const said = (message: string) =>
+    new Promise<LogLine>((resolve, reject) => {
+      const done = (settle: () => void) => {
+        clearTimeout(timer);
+        waiting.delete(look);
+        settle();
+      };
+      const report = () => `${output.join('\n')}\n${lines.map((line) => JSON.stringify(line)).join('\n')}`;
+      const timer = setTimeout(
+        () => done(() => reject(new Error(`no "${message}" in time:\n${report()}`))),
+        PATIENCE_MS,
+      );
+      const look = () => {
+        const line = lines.find(({ msg }) => msg === message);
+        if (line) done(() => resolve(line));
+        else if (!running.has(child))
+          done(() => reject(new Error(`ended without "${message}":\n${report()}`)));
+      };
+      waiting.add(look);
+      look();
+    });
+
+  return {
+    child,
+    lines,
+    output,
+    said,
+    ready: async () => (await said('ready'))['address'] as string,
+    async end(signal) {
+      child.kill(signal);
+      return closed;
+    },
+    ended: () => closed,
+  };
+}
