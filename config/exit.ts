@@ -3,8 +3,16 @@ import { loadSettings, type Settings, SettingsError } from './settings.ts';
 // EX_CONFIG of sysexits.h.
 const EXIT_CONFIG = 78;
 
+/** The oldest Node.js that all parts run on: `engines.node` of package.json. */
+const OLDEST_NODE = '22.17';
+
 /** {@link loadSettings} for a command: says on stderr all that is wrong, one problem a line, and exits 78. */
 export function settingsOrExit(): Settings {
+  const { node } = process.versions;
+  if (node.localeCompare(OLDEST_NODE, 'en', { numeric: true }) < 0) {
+    console.error(`Rollcall needs Node.js ${OLDEST_NODE} or newer, and this is ${node}`);
+    process.exit(EXIT_CONFIG);
+  }
   return orExit(loadSettings);
 }
 

@@ -2,7 +2,7 @@ import type { MikroORM } from '@mikro-orm/postgresql';
 import Koa from 'koa';
 import type { Logger } from 'pino';
 import type { AccountLookup } from './domain/user.ts';
-import type { RequestState } from './http/context.ts';
+import type { RequestContext, RequestState } from './http/context.ts';
 import type { Endpoint } from './http/endpoint.ts';
 import type { Lifecycle } from './http/lifecycle.ts';
 import { accessLog } from './http/middleware/access-log.ts';
@@ -32,6 +32,7 @@ export interface AppDeps {
 export function createApp(deps: AppDeps): Koa<RequestState> {
   const router = createRouter(deps.endpoints, authenticate(deps.verifier, deps.findAccount));
   const app = new Koa<RequestState>();
+  app.on('error', unanswered);
   app.use(requestId(deps.log));
   app.use(accessLog());
   app.use(drain(deps.lifecycle));
@@ -42,4 +43,10 @@ export function createApp(deps: AppDeps): Koa<RequestState> {
   app.use(router.routes());
   app.use(router.allowedMethods());
   return app;
+}
+
+/** Koa's last resort, which would print it: a connection that broke before its answer, or a bug outside of `problems`. */
+function unanswered(error: Error, { state, writable }: RequestContext): void {
+  if (writable) state.log.error({ err: error }, 'unanswered');
+  else state.log.info({ reason: error.message }, 'connection lost');
 }

@@ -11,10 +11,12 @@ export async function createLog({ logLevel, environment }: Settings): Promise<Lo
     redact: ['*.authorization', '*.cookie', '*.headers.authorization', '*.headers.cookie'],
   };
   if (environment !== 'development') return pino(options);
-  // A development dependency: production neither has nor needs it.
-  const { default: pretty } = await import('pino-pretty');
-  return pino(
-    options,
-    pretty({ sync: true, singleLine: true, ignore: 'pid,hostname', translateTime: 'HH:MM:ss' }),
-  );
+  // A development dependency: where only those of production are installed, the lines stay JSON.
+  const pretty = await import('pino-pretty').catch(() => undefined);
+  return pretty === undefined
+    ? pino(options)
+    : pino(
+        options,
+        pretty.default({ sync: true, singleLine: true, ignore: 'pid,hostname', translateTime: 'HH:MM:ss' }),
+      );
 }

@@ -38,7 +38,7 @@ const stop = stopOnSignal(log);
 
 try {
   const close = await boot();
-  await once(stop, 'abort');
+  if (!stop.aborted) await once(stop, 'abort');
   lifecycle.phase = 'draining';
   const finished = await close(settings.shutdownTimeoutMs);
   if (!finished)
@@ -72,6 +72,11 @@ async function boot(): Promise<GracefulClose> {
       `The database did not answer within ${settings.bootTimeoutMs} ms: ${error.message}`,
     );
   });
+
+  if (passage === 'pooled') {
+    const role = `ALTER ROLE … SET statement_timeout = ${settings.database.statementTimeoutMs}`;
+    log.warn(`behind a pooler DATABASE_STATEMENT_TIMEOUT_MS has no effect; set it on the role: ${role}`);
+  }
 
   const orm = await MikroORM.init({ ...ormOptions(database, passage), loggerFactory: () => ormLog(log) });
   opened.push({ name: 'ORM', close: () => orm.close(true) });
@@ -132,7 +137,6 @@ async function startEmbedded({ dataDir, bootTimeoutMs }: Settings): Promise<stri
     log,
   });
   opened.push({ name: 'embedded database', close: () => embedded.release() });
-  log.info({ origin: embedded.origin, port: embedded.port }, 'embedded PostgreSQL');
   return embedded.url;
 }
 

@@ -8,11 +8,13 @@ export type DoorCode =
   | 'malformed_json'
   | 'method_not_allowed'
   | 'not_found'
+  | 'request_aborted'
   | 'unsupported_media_type';
 
 /** The one place where codes become statuses. */
 const STATUS: Record<ErrorCode | DoorCode, number> = {
   malformed_json: 400,
+  request_aborted: 400,
   unauthenticated: 401,
   account_required: 403,
   not_found: 404,

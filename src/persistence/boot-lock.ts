@@ -56,8 +56,11 @@ export async function underBootLock<T>(
     randomize: true,
     maxRetryTime: Math.max(0, options.deadline - Date.now()),
     signal: options.signal,
-    // The work is all or nothing, so a connection lost on the way is one more attempt.
-    shouldRetry: ({ error }) => error instanceof LockHeld || isUnavailable(error),
-    onFailedAttempt: ({ error }) => options.onWait(error),
+    shouldRetry({ error }) {
+      // The work is all or nothing, so a connection lost on the way is one more attempt.
+      const again = error instanceof LockHeld || isUnavailable(error);
+      if (again) options.onWait(error);
+      return again;
+    },
   });
 }

@@ -14,9 +14,9 @@ export interface DatabaseSettings {
 
 /**
  * How one reaches the database: straight, or through a pooler such as PgBouncer, behind which a session's settings,
- * prepared statements and locks are not one's own. `strict` poolers refuse start-up parameters too.
+ * prepared statements and locks are not one's own.
  */
-export type Passage = 'direct' | 'pooled' | 'pooled-strict';
+export type Passage = 'direct' | 'pooled';
 
 /** What the driver is told for each connection, in the driver's own words. */
 export function clientConfig(
@@ -30,14 +30,12 @@ export function clientConfig(
     application_name: 'rollcall',
     connectionTimeoutMillis: connectTimeoutMs,
     keepAlive: true,
-    ...(passage === 'pooled-strict'
-      ? // The pooler takes no time-outs for the session, so the driver keeps the time.
-        { query_timeout: statementTimeoutMs }
-      : {
-          statement_timeout: statementTimeoutMs,
-          // A process that stalls inside a transaction must not hold its rows for ever.
-          idle_in_transaction_session_timeout: 3 * statementTimeoutMs,
-        }),
+    // Settings of a session: a pooler ignores them or refuses the connection.
+    ...(passage === 'direct' && {
+      statement_timeout: statementTimeoutMs,
+      // A process that stalls inside a transaction must not hold its rows for ever.
+      idle_in_transaction_session_timeout: 3 * statementTimeoutMs,
+    }),
   };
 }
 
@@ -66,7 +64,7 @@ async function knock(database: DatabaseSettings): Promise<Passage> {
   } catch (error) {
     // PgBouncer's words for a parameter that it neither knows nor was told to ignore (`ignore_startup_parameters`).
     if (!(error instanceof Error && error.message.includes('unsupported startup parameter'))) throw error;
-    return await tryPassage(database, 'pooled-strict');
+    return await tryPassage(database, 'pooled');
   }
 }
 

@@ -34,9 +34,14 @@ export interface TestApp {
   close(): Promise<void>;
 }
 
-/** Starts it. `extra` are endpoints that only a test has a use for; `through` is another way to the database. */
-export async function startApp(options: { extra?: Endpoint[]; through?: string } = {}): Promise<TestApp> {
-  const database = await createMigratedDatabase();
+/**
+ * Starts it. `extra` are endpoints that only a test has a use for; `database` is one made before (it goes with the app),
+ * and `through` another way to it.
+ */
+export async function startApp(
+  options: { extra?: Endpoint[]; database?: TestDatabase; through?: string } = {},
+): Promise<TestApp> {
+  const database = options.database ?? (await createMigratedDatabase());
   const log: Record<string, unknown>[] = [];
   const sink = new Writable({
     write(line: Buffer, _encoding, done) {

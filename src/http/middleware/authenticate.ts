@@ -22,7 +22,7 @@ export const authenticate = (verifier: TokenVerifier, findAccount: AccountLookup
   };
 
 function bearerToken(ctx: RequestContext): string | undefined {
-  return /^Bearer +(\S+) *$/i.exec(ctx.get('Authorization'))?.[1];
+  return /^Bearer +(\S.*)$/i.exec(ctx.get('Authorization'))?.[1];
 }
 
 function unauthenticated(ctx: RequestContext, challenge: string): DomainError {

@@ -7,5 +7,8 @@ import type { Middleware } from '../context.ts';
 export const present = (): Middleware =>
   async function present(ctx, next) {
     await next();
-    if (ctx.state.view) ctx.body = ctx.state.view();
+    if (ctx.state.view === undefined) return;
+    ctx.type = 'application/json';
+    // Here and not in Koa, which would do it behind our back: what cannot be shown must fail where errors are answered.
+    ctx.body = JSON.stringify(ctx.state.view());
   };

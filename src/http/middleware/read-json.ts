@@ -22,9 +22,13 @@ async function read(ctx: RequestContext): Promise<Buffer> {
       limit: MAX_BODY_BYTES,
     });
   } catch (error) {
+    // The rest is let through and dropped: left lying, it would bar the connection to the caller's next request.
+    ctx.req.resume();
     if ((error as { type?: string }).type === 'entity.too.large') {
       throw new DoorError('body_too_large', `The body may have ${MAX_BODY_BYTES} bytes at most.`);
     }
+    // The caller hung up half-way: no fault of ours, and nobody is there to read the answer.
+    if (!ctx.req.complete) throw new DoorError('request_aborted', 'The request ended before its body did.');
     throw error;
   }
 }

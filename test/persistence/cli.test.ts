@@ -1,0 +1,85 @@
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify, stripVTControlCharacters } from 'node:util';
+import { expect } from 'chai';
+import { createEmptyDatabase, type TestDatabase } from '../support/database.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+const FIRST = 'Migration20261123000000_users';
+
+/** Runs `npx mikro-orm …` in the project's folder, and returns its exit code and all that it said. */
+async function mikroOrm(env: NodeJS.ProcessEnv, ...args: string[]): Promise<{ code: number; said: string }> {
+  const run = promisify(execFile)(process.execPath, [join(ROOT, 'node_modules/.bin/mikro-orm'), ...args], {
+    cwd: ROOT,
+    env: { PATH: process.env['PATH'], ENVIRONMENT: 'test', ...env },
+  });
+  const { code = 0, stdout, stderr } = await run.catch((failure) => failure);
+  return { code, said: stripVTControlCharacters(stdout + stderr) };
+}
+
+describe('npx mikro-orm', function () {
+  this.timeout(60_000);
+
+  describe('with DATABASE_URL', () => {
+    let database: TestDatabase;
+    let env: NodeJS.ProcessEnv;
+
+    before(async () => {
+      database = await createEmptyDatabase();
+      env = { DATABASE_URL: database.url };
+    });
+
+    after(() => database.drop());
+
+    it('shows, applies and reverts migrations', async () => {
+      expect((await mikroOrm(env, 'migration:pending')).said).to.include(FIRST);
+      expect((await mikroOrm(env, 'migration:up')).said).to.include(`Applied '${FIRST}'`);
+      expect((await mikroOrm(env, 'migration:pending')).said).to.include('No pending migrations');
+      expect((await mikroOrm(env, 'migration:down')).said).to.include(`Reverted '${FIRST}'`);
+      expect((await mikroOrm(env, 'migration:up')).code).to.equal(0);
+    });
+
+    it('creates a migration', async () => {
+      const path = await mkdtemp(join(tmpdir(), 'rollcall-cli-'));
+      const { said } = await mikroOrm(env, 'migration:create', '--blank', '--name', 'more', '--path', path);
+      expect(said).to.match(/Migration\d{14}_more\.ts successfully created/);
+      expect((await readdir(path)).join()).to.match(/^Migration\d{14}_more\.ts$/);
+      await rm(path, { recursive: true });
+    });
+
+    it('finds a schema that has drifted from the entities', async () => {
+      expect((await mikroOrm(env, 'migration:check')).code).to.equal(0);
+      await database.query('alter table users add column surprise text');
+      expect((await mikroOrm(env, 'migration:check')).code).to.equal(1);
+      await database.query('alter table users drop column surprise');
+    });
+
+    it('refuses to change a schema without a migration', async () => {
+      for (const command of [['schema:drop', '--run'], ['schema:update', '--run'], ['migration:fresh']]) {
+        await database.query('alter table users add column if not exists surprise text');
+        const { said } = await mikroOrm(env, ...command);
+        expect(said, command.join(' ')).to.include('by migrations only');
+      }
+      const columns = `select 1 from information_schema.columns where table_name = 'users' and column_name = 'surprise'`;
+      expect(await database.query(columns)).to.have.length(1);
+    });
+  });
+
+  describe('without DATABASE_URL', () => {
+    it('starts the embedded database for the command, keeps its data, and stops it after', async () => {
+      const DATA_DIR = await mkdtemp(join(tmpdir(), 'rollcall-cli-'));
+      try {
+        expect((await mikroOrm({ DATA_DIR }, 'migration:up')).said).to.include(`Applied '${FIRST}'`);
+        expect((await mikroOrm({ DATA_DIR }, 'migration:check')).code).to.equal(0);
+        expect((await mikroOrm({ DATA_DIR }, 'migration:pending')).said).to.include('No pending migrations');
+        expect(existsSync(join(DATA_DIR, 'postgres/cluster/PG_VERSION'))).to.equal(true);
+        expect(existsSync(join(DATA_DIR, 'postgres/cluster/postmaster.pid'))).to.equal(false);
+      } finally {
+        await rm(DATA_DIR, { recursive: true });
+      }
+    });
+  });
+});

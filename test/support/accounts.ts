@@ -1,0 +1,35 @@
+import type { TestDatabase } from './database.ts';
+
+/** A row of `users` as PostgreSQL has it. */
+export interface AccountRow {
+  readonly id: number;
+  readonly email: string;
+  readonly name: string | null;
+  readonly role: string;
+  readonly preferences: Record<string, unknown> | null;
+  readonly storage_mode: string;
+  readonly created_at: Date;
+  readonly updated_at: Date;
+}
+
+/** When the accounts of the tests were made and last changed, so that any change shows. */
+export const LONG_AGO = '2020-01-02T03:04:05.678Z';
+
+/** Puts an account into the database, past the service. What is not given is as in a new account. */
+export async function addAccount(
+  database: TestDatabase,
+  email: string,
+  { name = null, role = 'user', preferences = null, storage_mode = 'local' }: Partial<AccountRow> = {},
+): Promise<AccountRow> {
+  const [row] = await database.query<AccountRow>(
+    `insert into users (email, name, role, preferences, storage_mode, created_at, updated_at)
+     values ($1, $2, $3, $4, $5, $6, $6) returning *`,
+    [email, name, role, preferences, storage_mode, LONG_AGO],
+  );
+  return row as AccountRow;
+}
+
+/** All accounts, as PostgreSQL has them. */
+export function accountsIn(database: TestDatabase): Promise<AccountRow[]> {
+  return database.query<AccountRow>('select * from users order by id');
+}
