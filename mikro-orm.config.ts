@@ -24,6 +24,8 @@ export function ormOptions(database: DatabaseSettings, passage: Passage = 'direc
     driverOptions,
     pool: { min: 0, max: database.poolMax },
     ensureDatabase: false,
+    // Left to itself, a query would first flush what has been changed so far, past the one flush of its unit of work.
+    flushMode: 'commit',
     migrations: {
       // This file is bundled into dist/server.js, and the migrations beside it, so one path serves both.
       path: join(import.meta.dirname, 'migrations'),

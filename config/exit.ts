@@ -4,7 +4,7 @@ import { loadSettings, type Settings, SettingsError } from './settings.ts';
 const EXIT_CONFIG = 78;
 
 /** The oldest Node.js that all parts run on: `engines.node` of package.json. */
-const OLDEST_NODE = '22.17';
+export const OLDEST_NODE = '22.17';
 
 /** {@link loadSettings} for a command: says on stderr all that is wrong, one problem a line, and exits 78. */
 export function settingsOrExit(): Settings {

@@ -75,8 +75,8 @@ describe('npx mikro-orm', function () {
         expect((await mikroOrm({ DATA_DIR }, 'migration:up')).said).to.include(`Applied '${FIRST}'`);
         expect((await mikroOrm({ DATA_DIR }, 'migration:check')).code).to.equal(0);
         expect((await mikroOrm({ DATA_DIR }, 'migration:pending')).said).to.include('No pending migrations');
-        expect(existsSync(join(DATA_DIR, 'postgres/cluster/PG_VERSION'))).to.equal(true);
-        expect(existsSync(join(DATA_DIR, 'postgres/cluster/postmaster.pid'))).to.equal(false);
+        expect(existsSync(join(DATA_DIR, 'postgres/cluster/data/PG_VERSION'))).to.equal(true);
+        expect(existsSync(join(DATA_DIR, 'postgres/cluster/data/postmaster.pid'))).to.equal(false);
       } finally {
         await rm(DATA_DIR, { recursive: true });
       }

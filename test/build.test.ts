@@ -1,0 +1,49 @@
+import { spawnSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { createEmptyDatabase } from './support/database.ts';
+import { startServer } from './support/server-process.ts';
+
+const ROOT = join(import.meta.dirname, '..');
+
+describe('the build', function () {
+  this.timeout(60_000);
+
+  before(() => {
+    const { status, stderr } = spawnSync('npm', ['run', 'build'], { cwd: ROOT, encoding: 'utf8' });
+    expect(status, stderr).to.equal(0);
+  });
+
+  it('has every migration', () => {
+    const names = (folder: string) =>
+      readdirSync(join(ROOT, folder)).filter((name) => /^Migration.*\.[jt]s$/.test(name));
+    expect(names('dist/migrations')).to.deep.equal(
+      names('migrations').map((name) => name.replace(/ts$/, 'js')),
+    );
+  });
+
+  it('serves in production, migrations included', async () => {
+    const database = await createEmptyDatabase();
+    const env = {
+      ENVIRONMENT: 'production',
+      HOST: '127.0.0.1',
+      DATABASE_URL: database.url,
+      INITIAL_ADMINS: 'ada@example.com',
+    };
+    const server = startServer(env, 'dist/server.js');
+    const address = await server.ready();
+    expect((await fetch(`${address}/readyz`)).status).to.equal(200);
+    expect(await database.query('select email, role from users')).to.deep.equal([
+      { email: 'ada@example.com', role: 'admin' },
+    ]);
+    expect(await server.end('SIGTERM')).to.equal(0);
+    await database.drop();
+  });
+
+  it('asks in production for what has no default there', async () => {
+    const server = startServer({ ENVIRONMENT: 'production', AUTH_SECRET: undefined }, 'dist/server.js');
+    expect(await server.ended()).to.equal(78);
+    expect(server.output.join('\n')).to.include('DATABASE_URL').and.to.include('AUTH_SECRET');
+  });
+});

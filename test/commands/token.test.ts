@@ -1,0 +1,137 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { decodeJwt } from 'jose';
+import { addAccount } from '../support/accounts.ts';
+import { SECRET, startApp } from '../support/app.ts';
+
+const COMMAND = join(import.meta.dirname, '../../src/commands/token.ts');
+const TOKEN = /^[\w-]+\.[\w-]+\.[\w-]+\n$/;
+const PRODUCTION = {
+  ENVIRONMENT: 'production',
+  DATABASE_URL: 'postgres://rollcall:hunter2@db.invalid/rollcall',
+  AUTH_SECRET: SECRET,
+};
+
+describe('npm run token', () => {
+  let folder: string;
+
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'rollcall-token-'));
+  });
+
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  /** Runs what `npm run token` runs, in the folder of the test, with `env` and nothing else of the environment. */
+  const run = (args: string[], env: NodeJS.ProcessEnv = { AUTH_SECRET: SECRET }) => {
+    const { NODE_V8_COVERAGE } = process.env;
+    return spawnSync(process.execPath, [COMMAND, ...args], {
+      cwd: folder,
+      env: { NODE_V8_COVERAGE, ...env },
+      encoding: 'utf8',
+    });
+  };
+
+  it('prints a token and nothing else, which the service accepts', async () => {
+    const { status, stdout, stderr } = run(['Ada@Example.com']);
+    expect([status, stderr]).to.deep.equal([0, '']);
+    expect(stdout).to.match(TOKEN);
+
+    const app = await startApp();
+    try {
+      await addAccount(app.database, 'ada@example.com');
+      const headers = { Authorization: `Bearer ${stdout.trim()}` };
+      expect(await (await app.call('/v1/me', { headers })).json()).to.include({ email: 'ada@example.com' });
+    } finally {
+      await app.close();
+    }
+  });
+
+  it('needs no settings in development: it makes the secret that the service then uses', () => {
+    const { status, stdout, stderr } = run(['ada@example.com'], {});
+    expect([status, stderr]).to.deep.equal([0, '']);
+    expect(stdout).to.match(TOKEN);
+    expect(readdirSync(join(folder, '.data'))).to.deep.equal(['auth-secret']);
+  });
+
+  it('makes a token of an hour', () => {
+    const { iat = 0, exp = 0, email } = decodeJwt(run(['ada@example.com']).stdout.trim());
+    expect(exp - iat).to.equal(3600);
+    expect(exp).to.be.above(Date.now() / 1000);
+    expect(email).to.equal('ada@example.com');
+  });
+
+  for (const [args, seconds] of [
+    [['--ttl', '30s'], 30],
+    [['--ttl=15m'], 900],
+    [['--ttl', '7d'], 604_800],
+  ] as const) {
+    it(`makes one of another time with ${args.join(' ')}`, () => {
+      const { stdout } = run([...args, 'ada@example.com']);
+      const { iat = 0, exp = 0 } = decodeJwt(stdout.trim());
+      expect(exp - iat).to.equal(seconds);
+    });
+  }
+
+  it('says how it is used when asked', () => {
+    const { status, stdout, stderr } = run(['--help'], {});
+    expect([status, stderr]).to.deep.equal([0, '']);
+    expect(stdout).to.match(/^Usage: npm run --silent token -- EMAIL/);
+    expect(readdirSync(folder)).to.deep.equal([]);
+  });
+
+  const bad: [what: string, args: string[], complaint: RegExp][] = [
+    ['nobody is named', [], /^Name one email address\./],
+    ['two are named', ['ada@example.com', 'grace@example.com'], /^Name one email address\./],
+    ['what is named is no email', ['ada'], /^ada is not an email address\./],
+    ['the name is empty', [''], /^ is not an email address\./],
+    ['an option is unknown', ['ada@example.com', '--role', 'admin'], /^Unknown option '--role'/],
+    ['the time is missing', ['ada@example.com', '--ttl'], /^Option '--ttl <value>' argument missing/],
+    ['the time is none', ['ada@example.com', '--ttl', 'soon'], /^Invalid time period format/],
+    ['the time has no unit', ['ada@example.com', '--ttl', '60'], /^Invalid time period format/],
+  ];
+  for (const [what, args, complaint] of bad) {
+    it(`exits 64 with how it is used, on stderr, when ${what}`, () => {
+      const { status, stdout, stderr } = run(args);
+      expect([status, stdout]).to.deep.equal([64, '']);
+      expect(stderr).to.match(complaint);
+      expect(stderr).to.include('\n\nUsage: npm run --silent token -- EMAIL');
+    });
+  }
+
+  it('exits 78 and names them when the settings are wrong', () => {
+    const { status, stdout, stderr } = run(['ada@example.com'], { AUTH_SECRET: 'short' });
+    expect([status, stdout]).to.deep.equal([78, '']);
+    expect(stderr).to.match(/^AUTH_SECRET must have 32 bytes or more/m);
+  });
+
+  it('does not sign with a secret file that holds none', () => {
+    writeFileSync(join(folder, 'auth-secret'), '');
+    const { status, stdout, stderr } = run(['ada@example.com'], { DATA_DIR: folder });
+    expect(status).not.to.equal(0);
+    expect(stdout).to.equal('');
+    expect(stderr).to.include('holds no secret: remove it');
+  });
+
+  it('is refused in production', () => {
+    const { status, stdout, stderr } = run(['ada@example.com'], PRODUCTION);
+    expect(status).not.to.equal(0);
+    expect(stdout).to.equal('');
+    expect(stderr).to.match(/^In production this takes --force\./);
+  });
+
+  it('works in production with --force, without asking the database', () => {
+    const { status, stdout, stderr } = run(['ada@example.com', '--force'], PRODUCTION);
+    expect([status, stderr]).to.deep.equal([0, '']);
+    expect(stdout).to.match(TOKEN);
+  });
+
+  it('never says the secret', () => {
+    for (const args of [['ada@example.com'], ['ada'], ['--help'], []]) {
+      const { stdout, stderr } = run(args, PRODUCTION);
+      expect(stdout + stderr).not.to.include(SECRET);
+    }
+  });
+});

@@ -1,0 +1,134 @@
+import { expect } from 'chai';
+import { EMAIL_MAX_LENGTH, isEmail, normalizeEmail } from '../../src/domain/email.ts';
+
+describe('normalizing an email', () => {
+  const forms: [given: string, kept: string][] = [
+    ['ada@example.com', 'ada@example.com'],
+    ['Ada@EXAMPLE.com', 'ada@example.com'],
+    [' \t\r\n ada@example.com\u00a0\u3000', 'ada@example.com'],
+    ['ＡＤＡ＠ｅｘａｍｐｌｅ．ｃｏｍ', 'ada@example.com'],
+    ['𝐚𝓭𝕒@example.com', 'ada@example.com'],
+    ['ﬁnn@example.com', 'finn@example.com'],
+    ['A\u0308nne@example.com', 'änne@example.com'],
+    ['ÄNNE@example.com', 'änne@example.com'],
+    ['GRÜẞE@example.com', 'grüße@example.com'],
+    ['ΟΔΥΣΣΕΥΣ@example.com', 'οδυσσευς@example.com'],
+    ['K@example.com', 'k@example.com'],
+    ['', ''],
+  ];
+  for (const [given, kept] of forms) {
+    it(`makes ${visible(kept)} of ${visible(given)}`, () => {
+      expect(normalizeEmail(given)).to.equal(kept);
+    });
+  }
+
+  it('does not mind the language of the machine: a Turkish I is not made of an English one', () => {
+    expect(normalizeEmail('I@EXAMPLE.COM')).to.equal('i@example.com');
+  });
+
+  it('changes nothing the second time, whichever character it meets, wherever that stands', () => {
+    const unstable = [];
+    for (let code = 0; code <= 0x10ffff; code++) {
+      const character = String.fromCodePoint(code);
+      for (const email of [character, `${character}a${character}@b${character}.c${character}`]) {
+        const once = normalizeEmail(email);
+        if (normalizeEmail(once) !== once) unstable.push(code.toString(16));
+      }
+    }
+    expect(unstable).to.deep.equal([]);
+  });
+});
+
+describe('what is an email', () => {
+  const local = (length: number) => `${'a'.repeat(length - '@example.com'.length)}@example.com`;
+
+  const emails = [
+    'ada@example.com',
+    'a@b.c',
+    'ada.lovelace+rollcall@mail.example.co.uk',
+    "o'brien!#$%&*/=?^_`{|}~-@example.com",
+    '1@2.3',
+    'a-b@x-y.z',
+    'änne@müller.example',
+    'δοκιμή@παράδειγμα.δοκιμή',
+    '用户@例子.广告',
+    'उदाहरण@उदाहरण.परीक्षा',
+    '💚@example.com',
+    'ada@xn--mller-kva.example',
+    local(EMAIL_MAX_LENGTH),
+    `${'💚'.repeat(EMAIL_MAX_LENGTH - 12)}@example.com`,
+  ];
+  for (const email of emails) {
+    it(`accepts ${email.slice(0, 60)}`, () => {
+      expect(normalizeEmail(email), 'a normalised one').to.equal(email);
+      expect(isEmail(email)).to.equal(true);
+    });
+  }
+
+  const others = [
+    '',
+    '@',
+    'ada',
+    'ada@',
+    '@example.com',
+    'ada@example',
+    'ada@localhost',
+    'ada@.example.com',
+    'ada@example.com.',
+    'ada@example..com',
+    'ada@-example.com',
+    'ada@example-.com',
+    'ada@exa_mple.com',
+    'ada@[127.0.0.1]',
+    'ada@example.com:25',
+    '.ada@example.com',
+    'ada.@example.com',
+    'ada..b@example.com',
+    'ada@b@example.com',
+    '"ada"@example.com',
+    'ada b@example.com',
+    'ada@exam ple.com',
+    'ada,grace@example.com',
+    'ada;grace@example.com',
+    'ada(comment)@example.com',
+    'ada <ada@example.com>',
+    '<ada@example.com>',
+    'mailto:ada@example.com',
+    'ada\\@example.com',
+    'ada\n@example.com',
+    'ada@example.com\n',
+    'ada@example.com\nBcc: x',
+    'ada\0@example.com',
+    'ada\u00a0b@example.com',
+    'ada\u200b@example.com',
+    'ada@exam\u200dple.com',
+    'ada\u202e@example.com',
+    'ada\u00ad@example.com',
+    'ada\ufeff@example.com',
+    'ada\ud800@example.com',
+    'ada\u2028@example.com',
+    'ADA@example.com',
+    local(EMAIL_MAX_LENGTH + 1),
+    `${'💚'.repeat(EMAIL_MAX_LENGTH - 11)}@example.com`,
+  ];
+  for (const email of others) {
+    it(`refuses ${visible(email.slice(0, 60))}`, () => expect(isEmail(email)).to.equal(false));
+  }
+
+  it('is decided at once, however long and twisted the text', () => {
+    for (const text of [
+      'a.'.repeat(500_000),
+      `a@${'a-'.repeat(500_000)}`,
+      `a@${'a.'.repeat(250)}`,
+      '@'.repeat(1e6),
+    ]) {
+      expect(isEmail(text)).to.equal(false);
+    }
+  });
+});
+
+/** In a test's title, what cannot be seen is written out. */
+function visible(text: string): string {
+  const written = (unit: string) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  return JSON.stringify(text).replace(/[^ -~]/g, written);
+}

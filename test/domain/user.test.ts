@@ -1,0 +1,63 @@
+import { expect } from 'chai';
+import { DomainError } from '../../src/domain/errors.ts';
+import { User } from '../../src/domain/user.ts';
+import { accountsIn } from '../support/accounts.ts';
+import { startApp, type TestApp } from '../support/app.ts';
+
+describe('a user', () => {
+  it('has the normalised form of the email it is made with', () => {
+    expect(new User('  ＡDA@Example.com ').email).to.equal('ada@example.com');
+  });
+
+  for (const email of ['', 'ada', 'ada@localhost', `${'a'.repeat(244)}@example.com`, 'ada@example.com\nx']) {
+    it(`cannot be made with ${JSON.stringify(email.slice(0, 40))}, which is no email`, () => {
+      expect(() => new User(email))
+        .to.throw(DomainError, 'This is not an email address.')
+        .with.property('code', 'email_invalid');
+    });
+  }
+
+  it('can be promoted once', () => {
+    const user = new User('ada@example.com');
+    expect(user.promote()).to.equal(true);
+    expect(user.role).to.equal('admin');
+    expect(user.promote()).to.equal(false);
+    expect(user.role).to.equal('admin');
+  });
+
+  describe('once it is kept', () => {
+    let app: TestApp;
+
+    beforeEach(async () => {
+      app = await startApp();
+    });
+
+    afterEach(() => app.close());
+
+    it('is a user of no name or preferences, whose data stay local', async () => {
+      await app.orm.em.fork().persist(new User('Ada@example.com')).flush();
+      const [row] = await accountsIn(app.database);
+      expect(row).to.include({
+        email: 'ada@example.com',
+        name: null,
+        role: 'user',
+        preferences: null,
+        storage_mode: 'local',
+      });
+      expect(Math.abs(Number(row?.created_at) - Number(row?.updated_at))).to.be.below(1000);
+    });
+
+    it('is an admin where it was promoted before', async () => {
+      const user = new User('ada@example.com');
+      user.promote();
+      await app.orm.em.fork().persist(user).flush();
+      expect((await accountsIn(app.database))[0]).to.include({ role: 'admin' });
+    });
+
+    it('comes back with every character of a long and foreign email', async () => {
+      const email = `${'💚'.repeat(243)}@example.com`;
+      await app.orm.em.fork().persist(new User(email)).flush();
+      expect(await app.orm.em.fork().findOne(User, { email })).to.include({ email });
+    });
+  });
+});

@@ -1,0 +1,81 @@
+import { expect } from 'chai';
+import { endpoint } from '../../src/http/endpoint.ts';
+import { addAccount } from '../support/accounts.ts';
+import { startApp, type TestApp } from '../support/app.ts';
+import { dial } from '../support/raw-http.ts';
+import { forge } from '../support/tokens.ts';
+
+describe('a caller who hangs up', () => {
+  let app: TestApp;
+  let handled: number;
+
+  beforeEach(async () => {
+    handled = 0;
+    const counts = { handle: () => ++handled, view: (count: number) => ({ count }) };
+    app = await startApp({
+      extra: [
+        endpoint({ ...counts, method: 'POST', path: '/body', access: 'public', takesBody: true }),
+        endpoint({ ...counts, method: 'POST', path: '/v1/body', access: 'account', takesBody: true }),
+        endpoint({ ...counts, method: 'GET', path: '/v1/count', access: 'account' }),
+      ],
+    });
+    await addAccount(app.database, 'ada@example.com');
+  });
+
+  afterEach(() => app.close());
+
+  /** The access log's line, once the request is through. */
+  const requestLine = async () => {
+    for (;;) {
+      const line = app.log.find(({ msg, route }) => msg === 'request' && route !== '/healthz');
+      if (line) return line;
+      await new Promise(setImmediate);
+    }
+  };
+  const expectNoFaultOfOurs = () => {
+    expect(app.log.filter(({ level }) => (level as number) >= 40)).to.deep.equal([]);
+    expect(app.log.filter(({ msg }) => msg === 'connection lost')).to.have.length(1);
+  };
+  const half = 'Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{"a":';
+  const authorized = `Authorization: Bearer ${forge()}\r\n`;
+
+  for (const how of ['end', 'destroy', 'resetAndDestroy'] as const) {
+    it(`half-way through the body (${how}) is no fault of ours, and nothing is done`, async () => {
+      const socket = await dial(app.url);
+      socket.write(`POST /body HTTP/1.1\r\nHost: x\r\n${half}`);
+      await (await app.call('/healthz')).text();
+      socket[how]();
+      expect(await requestLine()).to.include({ method: 'POST', route: '/body', status: 400 });
+      expect(handled).to.equal(0);
+      expectNoFaultOfOurs();
+    });
+  }
+
+  it('before we have begun with the body is no fault of ours, and nothing is done', async () => {
+    const blocker = await app.database.connect();
+    await blocker.query('begin; lock table users');
+    const socket = await dial(app.url);
+    socket.write(`POST /v1/body HTTP/1.1\r\nHost: x\r\n${authorized}${half}`);
+    await (await app.call('/healthz')).text();
+    socket.resetAndDestroy();
+    await (await app.call('/healthz')).text();
+    await blocker.query('rollback');
+    expect(await requestLine()).to.include({ route: '/v1/body', status: 400 });
+    expect(handled).to.equal(0);
+    expectNoFaultOfOurs();
+  });
+
+  it('when all is said but not answered does no harm: the work is done', async () => {
+    const blocker = await app.database.connect();
+    await blocker.query('begin; lock table users');
+    const socket = await dial(app.url);
+    socket.write(`GET /v1/count HTTP/1.1\r\nHost: x\r\n${authorized}\r\n`);
+    await (await app.call('/healthz')).text();
+    socket.resetAndDestroy();
+    await (await app.call('/healthz')).text();
+    await blocker.query('rollback');
+    expect(await requestLine()).to.include({ route: '/v1/count', status: 200 });
+    expect(handled).to.equal(1);
+    expectNoFaultOfOurs();
+  });
+});

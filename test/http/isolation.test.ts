@@ -1,0 +1,105 @@
+import { type EntityManager, wrap } from '@mikro-orm/core';
+import { expect } from 'chai';
+import { User } from '../../src/domain/user.ts';
+import { endpoint } from '../../src/http/endpoint.ts';
+import { accountsIn, addAccount } from '../support/accounts.ts';
+import { startApp, type TestApp } from '../support/app.ts';
+
+describe('two requests at once', () => {
+  let app: TestApp;
+  /** What the handlers have been given, in their order. */
+  let met: { em: EntityManager; actor: User }[];
+  /** Resolves when the handlers are so many. */
+  let everybodyIn: Promise<void>;
+  let enter: () => void;
+
+  beforeEach(async () => {
+    met = [];
+    everybodyIn = new Promise((resolve) => {
+      enter = resolve;
+    });
+    app = await startApp({
+      extra: [
+        endpoint({
+          method: 'POST',
+          path: '/v1/meet',
+          access: 'account',
+          async handle({ em, actor }) {
+            const place = met.push({ em, actor });
+            if (place === 2) enter();
+            await everybodyIn;
+            // The first changes what the second then looks at.
+            if (place === 1) actor.name = 'changed by the first';
+            await em.execute('select 1');
+            return actor.name;
+          },
+          view: (name) => ({ name: name ?? null }),
+        }),
+        endpoint({
+          method: 'GET',
+          path: '/map',
+          access: 'public',
+          async handle({ em }) {
+            const before = em.getUnitOfWork().getIdentityMap().values().length;
+            const users = await em.find(User, {});
+            return {
+              before,
+              after: em.getUnitOfWork().getIdentityMap().values().length,
+              found: users.length,
+            };
+          },
+          view: (sizes) => sizes,
+        }),
+      ],
+    });
+    await addAccount(app.database, 'ada@example.com');
+    await addAccount(app.database, 'grace@example.com');
+  });
+
+  afterEach(() => app.close());
+
+  const meet = () => app.call('/v1/meet', { method: 'POST', as: 'ada@example.com' });
+
+  it('share neither an EntityManager nor an entity, though they are about the same account', async () => {
+    await Promise.all([meet(), meet()]);
+    const [first, second] = met;
+    expect(met).to.have.length(2);
+    expect(first?.actor.id).to.equal(second?.actor.id);
+    expect(first?.actor).not.to.equal(second?.actor);
+    expect(first?.em).not.to.equal(second?.em);
+    for (const { em, actor } of met) {
+      expect(em).not.to.equal(app.orm.em);
+      expect(wrap(actor, true).__em).to.equal(em);
+    }
+    expect(app.orm.em.getUnitOfWork(false).getIdentityMap().values()).to.deep.equal([]);
+  });
+
+  it('do not see what the other one has not committed', async () => {
+    const answers = await Promise.all(
+      (await Promise.all([meet(), meet()])).map((response) => response.json()),
+    );
+    expect(answers).to.have.deep.members([{ name: 'changed by the first' }, { name: null }]);
+    expect((await accountsIn(app.database))[0]).to.include({ name: 'changed by the first' });
+  });
+
+  it('and any two in a row begin with an empty identity map', async () => {
+    for (let round = 0; round < 3; round++) {
+      expect(await (await app.call('/map')).json()).to.deep.equal({ before: 0, after: 2, found: 2 });
+    }
+  });
+
+  it('of different people are answered to the right one, however many there are', async () => {
+    const emails = Array.from({ length: 60 }, (_, index) => ['ada', 'grace', 'nobody'][index % 3]);
+    const answers = await Promise.all(
+      emails.map(async (name) => {
+        const response = await app.call('/v1/me', { as: `${name}@example.com` });
+        return [name, response.status, ((await response.json()) as { email?: string }).email];
+      }),
+    );
+    for (const [name, status, email] of answers) {
+      expect([status, email]).to.deep.equal(
+        name === 'nobody' ? [403, undefined] : [200, `${name}@example.com`],
+      );
+    }
+  });
+});

@@ -1,0 +1,119 @@
+import { expect } from 'chai';
+import { endpoint } from '../../src/http/endpoint.ts';
+import { accountsIn, addAccount } from '../support/accounts.ts';
+import { startApp, type TestApp } from '../support/app.ts';
+import { createMigratedDatabase } from '../support/database.ts';
+import { expectProblem } from '../support/problem.ts';
+import { type DatabaseProxy, startProxy } from '../support/proxy.ts';
+
+describe('while the database is cut off', () => {
+  let app: TestApp;
+  let wire: DatabaseProxy;
+
+  beforeEach(async () => {
+    const database = await createMigratedDatabase();
+    wire = await startProxy(database.url);
+    const promote = endpoint({
+      method: 'POST',
+      path: '/v1/promote',
+      access: 'account',
+      handle: ({ actor }) => actor.promote(),
+      view: (changed) => ({ changed }),
+    });
+    app = await startApp({ database, through: wire.url, extra: [promote] });
+    await addAccount(database, 'ada@example.com');
+  });
+
+  afterEach(async () => {
+    await app.close();
+    await wire.close();
+  });
+
+  const me = () => app.call('/v1/me', { as: 'ada@example.com' });
+  const promote = () => app.call('/v1/promote', { method: 'POST', as: 'ada@example.com' });
+  /** Resolves when so many sessions of the service wait for a lock of another one, or are there at all. */
+  const sessions = async (state: 'waiting' | 'any', count: number) => {
+    const sql = `select 1 from pg_stat_activity where datname = $1 and application_name = 'rollcall'
+                 and (wait_event_type = 'Lock' or $2 = 'any')`;
+    while ((await app.database.query(sql, [app.database.name, state])).length !== count);
+  };
+
+  it('answers 503 database_unavailable, and works again as soon as the database is back', async () => {
+    expect((await me()).status).to.equal(200);
+    for (let round = 0; round < 2; round++) {
+      await wire.cut();
+      for (const response of await Promise.all(Array.from({ length: 20 }, me))) {
+        expect(response.headers.get('retry-after')).to.equal('1');
+        await expectProblem(response, 503, 'database_unavailable');
+      }
+      await expectProblem(await promote(), 503, 'database_unavailable');
+      await wire.mend();
+      for (const { status } of await Promise.all(Array.from({ length: 20 }, me)))
+        expect(status).to.equal(200);
+    }
+    expect((await accountsIn(app.database))[0]).to.include({ role: 'user' });
+  });
+
+  it('tells the log why, and the caller nothing of where the database is', async () => {
+    await wire.cut();
+    const response = await me();
+    const problem = JSON.stringify(await expectProblem(response, 503, 'database_unavailable'));
+    for (const secret of ['ECONNREFUSED', '127.0.0.1', new URL(wire.url).port]) {
+      expect(problem).not.to.include(secret);
+    }
+    const [logged] = app.log.filter(({ msg }) => msg === 'database_unavailable');
+    expect(logged?.['requestId']).to.equal(response.headers.get('x-request-id'));
+    expect(JSON.stringify(logged?.['err'])).to.include('ECONNREFUSED');
+    expect(JSON.stringify(app.log)).not.to.include(new URL(wire.url).password);
+  });
+
+  it('still refuses a bad token with 401, for which it needs no database', async () => {
+    await wire.cut();
+    await expectProblem(await app.call('/v1/me'), 401, 'unauthenticated');
+  });
+
+  it('answers 503 to who asks as it is cut, and is well afterwards', async () => {
+    const blocker = await app.database.connect();
+    await blocker.query('begin; lock table users');
+    // As many as the pool has connections: none of them must stay lost.
+    const asked = Array.from({ length: 10 }, me);
+    await sessions('waiting', 10);
+    await wire.cut();
+    for (const response of await Promise.all(asked)) {
+      await expectProblem(response, 503, 'database_unavailable');
+    }
+    await wire.mend();
+    await blocker.query('rollback');
+    for (const { status } of await Promise.all(Array.from({ length: 20 }, me))) expect(status).to.equal(200);
+  });
+
+  it('keeps nothing of a write that it was cut in the middle of', async () => {
+    const blocker = await app.database.connect();
+    await blocker.query('begin; lock table users in share mode');
+    const asked = promote();
+    await sessions('waiting', 1);
+    await wire.cut();
+    await expectProblem(await asked, 503, 'database_unavailable');
+    await blocker.query('rollback');
+    await sessions('any', 0);
+    expect((await accountsIn(app.database))[0]).to.include({ role: 'user' });
+
+    await wire.mend();
+    expect(await (await promote()).json()).to.deep.equal({ changed: true });
+    expect((await accountsIn(app.database))[0]).to.include({ role: 'admin' });
+  });
+
+  it('answers 503 when a session is ended by the administrator', async () => {
+    const blocker = await app.database.connect();
+    await blocker.query('begin; lock table users');
+    const asked = me();
+    await sessions('waiting', 1);
+    await app.database.query(
+      `select pg_terminate_backend(pid) from pg_stat_activity where datname = $1 and application_name = 'rollcall'`,
+      [app.database.name],
+    );
+    await expectProblem(await asked, 503, 'database_unavailable');
+    await blocker.query('rollback');
+    expect((await me()).status).to.equal(200);
+  });
+});

@@ -1,0 +1,197 @@
+import { expect } from 'chai';
+import { User } from '../../src/domain/user.ts';
+import { type EndpointRequest, endpoint } from '../../src/http/endpoint.ts';
+import { accountView } from '../../src/http/views.ts';
+import { type AccountRow, accountsIn, addAccount, LONG_AGO } from '../support/accounts.ts';
+import { startApp, type TestApp } from '../support/app.ts';
+import { createMigratedDatabase } from '../support/database.ts';
+import { expectProblem } from '../support/problem.ts';
+import { type DatabaseProxy, startProxy } from '../support/proxy.ts';
+
+type Work = (request: EndpointRequest & { actor: User }) => Promise<User> | User;
+
+describe('a request that writes', () => {
+  let app: TestApp;
+  let wire: DatabaseProxy;
+  let before: AccountRow[];
+  /** What the handler of the test does. */
+  let work: Work;
+  /** What has been shown. */
+  let shown: User[];
+
+  beforeEach(async () => {
+    shown = [];
+    const database = await createMigratedDatabase();
+    wire = await startProxy(database.url);
+    const writes = endpoint({
+      method: 'POST',
+      path: '/v1/work',
+      access: 'account',
+      handle: (request) => work(request),
+      view: (user) => {
+        shown.push(user);
+        return accountView(user);
+      },
+    });
+    app = await startApp({ database, through: wire.url, extra: [writes] });
+    await addAccount(database, 'ada@example.com', {
+      name: 'Ada',
+      preferences: { theme: 'dark', list: [{}] },
+    });
+    await addAccount(database, 'grace@example.com', { name: 'Grace' });
+    before = await accountsIn(database);
+  });
+
+  afterEach(async () => {
+    await app.close();
+    await wire.close();
+  });
+
+  const asAda = () => app.call('/v1/work', { method: 'POST', as: 'ada@example.com' });
+  const errorsLogged = () => app.log.filter(({ level }) => (level as number) >= 50);
+  const expectNothingKept = async () => {
+    expect(shown).to.deep.equal([]);
+    expect(await accountsIn(app.database)).to.deep.equal(before);
+    expect(errorsLogged()).to.have.length(1);
+  };
+
+  it('keeps what its handler changed, and shows it as it is kept', async () => {
+    work = ({ actor }) => {
+      actor.name = 'Countess';
+      actor.preferences = { theme: 'light' };
+      return actor;
+    };
+    const response = await asAda();
+    expect(response.status).to.equal(200);
+    const answer = await response.json();
+    const [ada, grace] = await accountsIn(app.database);
+    expect(ada).to.deep.include({ name: 'Countess', preferences: { theme: 'light' }, role: 'user' });
+    expect(ada?.created_at.toISOString()).to.equal(LONG_AGO);
+    expect(answer).to.deep.include({
+      name: 'Countess',
+      preferences: { theme: 'light' },
+      createdAt: LONG_AGO,
+      updatedAt: ada?.updated_at.toISOString(),
+    });
+    expect((answer as { updatedAt: string }).updatedAt > LONG_AGO).to.equal(true);
+    expect(grace).to.deep.equal(before[1]);
+  });
+
+  it('is flushed once, however many entities it changes, in one transaction', async () => {
+    await asAdaWith(({ actor }) => actor);
+    wire.reset();
+    await asAdaWith(async ({ actor, em }) => {
+      const grace = await em.findOneOrFail(User, { email: 'grace@example.com' });
+      for (const user of [actor, grace]) {
+        user.name = 'first';
+        user.name = 'second';
+        user.promote();
+      }
+      return actor;
+    });
+    // Who asks, the other account, begin, both updates, commit.
+    expect(wire.statements()).to.equal(5);
+    const rows = await accountsIn(app.database);
+    expect(rows.map(({ name, role }) => [name, role])).to.deep.equal([
+      ['second', 'admin'],
+      ['second', 'admin'],
+    ]);
+  });
+
+  it('that changes nothing writes nothing', async () => {
+    await asAdaWith(({ actor }) => actor);
+    wire.reset();
+    await asAdaWith(({ actor }) => {
+      actor.name = 'Ada';
+      actor.preferences = { list: [{}], theme: 'dark' };
+      return actor;
+    });
+    expect(wire.statements()).to.equal(1);
+    expect(await accountsIn(app.database)).to.deep.equal(before);
+  });
+
+  it('shows a new entity with what the database gave it', async () => {
+    work = ({ em }) => {
+      const user = new User('New@Example.com');
+      em.persist(user);
+      return user;
+    };
+    const answer = await (await asAda()).json();
+    const [, , created] = await accountsIn(app.database);
+    expect(answer).to.deep.equal({
+      id: created?.id,
+      email: 'new@example.com',
+      name: null,
+      role: 'user',
+      preferences: {},
+      storageMode: 'local',
+      createdAt: created?.created_at.toISOString(),
+      updatedAt: created?.updated_at.toISOString(),
+    });
+  });
+
+  it('writes nothing when its handler throws, whatever it has done before', async () => {
+    work = async ({ actor, em }) => {
+      actor.promote();
+      em.persist(new User('new@example.com'));
+      em.remove(await em.findOneOrFail(User, { email: 'grace@example.com' }));
+      throw new Error('half way');
+    };
+    await expectProblem(await asAda(), 500, 'internal');
+    await expectNothingKept();
+  });
+
+  it('keeps nothing when the database refuses a part of it: an account that is there already', async () => {
+    work = ({ actor, em }) => {
+      actor.promote();
+      const first = new User('new@example.com');
+      em.persist([first, new User('GRACE@example.com')]);
+      return first;
+    };
+    await expectProblem(await asAda(), 500, 'internal');
+    await expectNothingKept();
+  });
+
+  it('keeps nothing when the database refuses a part of it: a value that is not allowed', async () => {
+    work = ({ actor, em }) => {
+      em.persist(new User('new@example.com'));
+      actor.storageMode = 'cloud' as never;
+      return actor;
+    };
+    await expectProblem(await asAda(), 500, 'internal');
+    await expectNothingKept();
+  });
+
+  it('shows nothing when the commit itself is refused', async () => {
+    await app.database.query(`
+      create function refuse() returns trigger language plpgsql as $$ begin raise 'not today'; end $$;
+      create constraint trigger refuse after update on users deferrable initially deferred
+        for each row execute function refuse()`);
+    work = ({ actor }) => {
+      actor.promote();
+      return actor;
+    };
+    await expectProblem(await asAda(), 500, 'internal');
+    await expectNothingKept();
+  });
+
+  it('leaves nothing behind for the next one: neither an entity nor a transaction', async () => {
+    await asAdaWith(({ actor }) => {
+      actor.name = 'lost';
+      throw new Error('half way');
+    });
+    await asAdaWith(({ actor, em }) => {
+      expect(em.isInTransaction()).to.equal(false);
+      expect(em.getUnitOfWork().getIdentityMap().values()).to.deep.equal([actor]);
+      expect(actor.name).to.equal('Ada');
+      return actor;
+    });
+    expect(shown).to.have.length(1);
+    expect(await accountsIn(app.database)).to.deep.equal(before);
+  });
+
+  function asAdaWith(handler: Work): Promise<Response> {
+    work = handler;
+    return asAda();
+  }
+});
