@@ -30,6 +30,8 @@ export interface Cluster {
   readonly password: string;
   /** Passed to the server as `cluster_name`, so that its process can be told from all others. */
   readonly mark: string;
+  /** The major version of the PostgreSQL that made it. */
+  readonly major: string;
 }
 
 /** The paths under a directory, made absolute. */
@@ -53,8 +55,12 @@ export async function readCluster(place: Place): Promise<Cluster | undefined> {
   if (!(await stat(place.cluster).catch(() => undefined))) return undefined;
   try {
     const { ino } = await stat(place.data, { bigint: true });
-    // The inode survives a move of the folder, which the path would not.
-    return { place, password: await readFile(place.password, 'utf8'), mark: `rollcall-${ino}` };
+    return {
+      place,
+      password: await readFile(place.password, 'utf8'),
+      mark: `rollcall-${ino}`, // stays the same when the folder is moved, unlike its path
+      major: (await readFile(join(place.data, 'PG_VERSION'), 'utf8')).trim(),
+    };
   } catch (cause) {
     throw new Error(
       `${place.cluster} is damaged (${(cause as Error).message}): restore it, or remove it to start empty.`,
@@ -82,10 +88,9 @@ export async function ensureCluster(
     cluster = await readCluster(place);
   }
   if (!cluster) throw new Error(`${place.cluster} was removed while it was being opened.`);
-  const made = (await readFile(join(place.data, 'PG_VERSION'), 'utf8')).trim();
-  if (made !== binaries.major) {
+  if (cluster.major !== binaries.major) {
     throw new Error(
-      `${place.data} was made by PostgreSQL ${made}, and this is PostgreSQL ${binaries.major}, which cannot read it: ` +
+      `${place.data} was made by PostgreSQL ${cluster.major}, and this is PostgreSQL ${binaries.major}, which cannot read it: ` +
         `dump it with the old version, or remove ${place.cluster} to start empty.`,
     );
   }

@@ -20,10 +20,7 @@ export interface Postmaster {
 export async function findPostmaster(cluster: Cluster): Promise<Postmaster | undefined> {
   const file = join(cluster.place.data, 'postmaster.pid');
   const text = await readFile(file, 'utf8').catch(() => '');
-  if (text === '') {
-    await removeIfAbandoned(file);
-    return undefined;
-  }
+  if (text === '') return (await isBeingWritten(file)) ? { pid: 0, state: 'busy' } : undefined;
   // One a line: pid, data directory, start time, port, socket directory, listen address, shared memory, status.
   const lines = text.split('\n').map((line) => line.trim());
   const pid = Number(lines[0]);
@@ -43,12 +40,17 @@ export async function stopPostmaster(cluster: Cluster, pid: number, deadline: De
 
 /** Whether this pid is a server of this cluster, and not what else the pid was given to since. */
 async function isRunning(cluster: Cluster, pid: number): Promise<boolean> {
-  return (await commandLine(pid)).includes(`cluster_name=${cluster.mark} `);
+  return `${await commandLine(pid)} `.includes(` cluster_name=${cluster.mark} `);
 }
 
-/** Killed between making its lock file and writing it, a server leaves one at which PostgreSQL balks for good. */
-async function removeIfAbandoned(file: string): Promise<void> {
+/**
+ * Whether an empty lock file is about to be written. Killed between making it and writing it, a server leaves one at
+ * which PostgreSQL balks for good: that is removed. (Even if wrongly: no second server gets past the shared memory.)
+ */
+async function isBeingWritten(file: string): Promise<boolean> {
   const found = await stat(file).catch(() => undefined);
-  if (found?.size === 0 && Date.now() - found.mtimeMs > EMPTY_LOCK_IS_DEAD_AFTER_MS)
-    await rm(file, { force: true });
+  if (found?.size !== 0) return false;
+  if (Date.now() - found.mtimeMs < EMPTY_LOCK_IS_DEAD_AFTER_MS) return true;
+  await rm(file, { force: true });
+  return false;
 }

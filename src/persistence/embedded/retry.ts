@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Between two looks at a condition: short against a start (30 ms and more), long against a look (some µs). */
-const PAUSE_MS = 10;
+/** Between two attempts: a quarter of the time waited so far, within these bounds. A start takes 30 ms and more. */
+const SHORTEST_PAUSE_MS = 10;
+const LONGEST_PAUSE_MS = 100;
 
 /** A moment after which nobody waits any longer. */
 export interface Deadline {
@@ -32,6 +33,7 @@ export class TryAgain extends Error {
  * @throws whatever else it throws, at once; after the deadline, an Error that says why the last attempt failed.
  */
 export async function retry<T>(deadline: Deadline, subject: string, attempt: () => Promise<T>): Promise<T> {
+  const began = performance.now();
   for (;;) {
     try {
       return await attempt();
@@ -43,6 +45,7 @@ export async function retry<T>(deadline: Deadline, subject: string, attempt: () 
         });
       }
     }
-    await sleep(PAUSE_MS);
+    const quarter = (performance.now() - began) / 4;
+    await sleep(Math.min(LONGEST_PAUSE_MS, Math.max(SHORTEST_PAUSE_MS, quarter)));
   }
 }
