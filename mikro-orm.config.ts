@@ -31,7 +31,10 @@ export function ormOptions(database: DatabaseSettings, passage: Passage = 'direc
       path: join(import.meta.dirname, 'migrations'),
       glob: 'Migration*.{js,ts}',
       fileName: (timestamp, name) => `Migration${timestamp}${name ? `_${name}` : ''}`,
-      snapshot: false,
+      // What the migrations add up to: `migration:create` writes the difference to that, whatever the database.
+      snapshot: true,
+      snapshotName: '.snapshot',
+      snapshotOnMigrate: false,
       disableForeignKeys: false,
     },
   });
@@ -44,9 +47,9 @@ export default async function cliOptions(): Promise<Options> {
   const passage = await reachDatabase(database, {
     deadline: Date.now() + database.connectTimeoutMs,
     signal: new AbortController().signal,
-    onRefusal: (error) => console.error(`The database does not answer: ${error.message}`),
+    onSilence: (error) => console.error(`The database does not answer: ${error.message}`),
   });
-  return ormOptions(database, passage);
+  return ormOptions({ ...database, statementTimeoutMs: 0 }, passage);
 }
 
 async function embeddedUrl({ dataDir, bootTimeoutMs }: Settings): Promise<string> {

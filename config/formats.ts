@@ -27,6 +27,11 @@ function isPostgresUrl(text: string): boolean {
   );
 }
 
+/** Without the quotes and blanks that some ways of setting a variable leave around it, in any case. */
+function bare(text: string): string {
+  return text.replace(/^[\s'"]+|[\s'"]+$/g, '').toLowerCase();
+}
+
 function isDecodable(text: string): boolean {
   try {
     decodeURIComponent(text);
@@ -36,7 +41,9 @@ function isDecodable(text: string): boolean {
   }
 }
 
-const PLACEHOLDER = /^(?:(?:change[-_ ]?me|secret)[-_ ]?)+$|^(.)\1*$/isu;
+/** Words of which placeholders are made, with anything but letters around them; or one sign over and over. */
+const PLACEHOLDER =
+  /^(?:change|me|my|your|own|a|the|secret|password|key|auth|token|example|placeholder|replace|insert|here|[^a-z])*$|^(.)\1*$/isu;
 
 /**
  * Our formats for convict, whose own are too kind: its numbers are `parseInt`'s, which reads `12abc` as 12.
@@ -86,7 +93,7 @@ export const formats = {
       must(value !== null, 'be set in production, to 32 bytes or more, as from: openssl rand -base64 48');
       must(Buffer.byteLength(value) >= 32, 'have 32 bytes or more, as from: openssl rand -base64 48');
       must(
-        !refusePlaceholders || !(PLACEHOLDER.test(value) || value === example),
+        !refusePlaceholders || !(PLACEHOLDER.test(value) || bare(value) === bare(example)),
         'be a secret of your own in production, not a placeholder: openssl rand -base64 48',
       );
     },

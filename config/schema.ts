@@ -129,7 +129,7 @@ export function schemaFor(environment: Environment) {
       env: 'SHUTDOWN_TIMEOUT_MS',
     },
     bootTimeoutMs: {
-      doc: 'How long a start may take, waiting for the database and for other replicas included.',
+      doc: 'How long a start may wait for the database and for other replicas.',
       ...milliseconds,
       default: 60_000,
       env: 'BOOT_TIMEOUT_MS',

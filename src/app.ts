@@ -36,8 +36,8 @@ export function createApp(deps: AppDeps): Koa<RequestState> {
   app.use(requestId(deps.log));
   app.use(accessLog());
   app.use(drain(deps.lifecycle));
-  app.use(securityHeaders());
   app.use(problems(deps.translate));
+  app.use(securityHeaders());
   app.use(present());
   app.use(unitOfWork(deps.orm));
   app.use(router.routes());

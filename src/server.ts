@@ -9,6 +9,8 @@ import { settingsOrExit } from '../config/exit.ts';
 import type { Settings } from '../config/settings.ts';
 import { ormOptions } from '../mikro-orm.config.ts';
 import { createApp } from './app.ts';
+import { User } from './domain/user.ts';
+import { answerUnreadable } from './http/client-error.ts';
 import { endpoints } from './http/endpoints.ts';
 import { type GracefulClose, gracefulClose } from './http/graceful-close.ts';
 import { Lifecycle } from './http/lifecycle.ts';
@@ -16,8 +18,8 @@ import { createLog } from './log.ts';
 import { accountLookup } from './persistence/account-lookup.ts';
 import { seedAdmins } from './persistence/admin-seeder.ts';
 import { LockHeld, underBootLock } from './persistence/boot-lock.ts';
-import { reachDatabase } from './persistence/connection.ts';
-import { toDomainError } from './persistence/driver-errors.ts';
+import { type DatabaseSettings, type Passage, reachDatabase } from './persistence/connection.ts';
+import { isUnavailable, toDomainError } from './persistence/driver-errors.ts';
 import { ormLog } from './persistence/orm-log.ts';
 import { knownMigrations, migrate, schemaState } from './persistence/schema.ts';
 import { developmentSecret } from './security/development-secret.ts';
@@ -44,13 +46,13 @@ try {
   if (!finished)
     log.warn({ timeoutMs: settings.shutdownTimeoutMs }, 'requests were still running and have been cut');
 } catch (error) {
-  if (!stop.aborted) {
+  // Told to stop while it waited: that is no failure. Whatever else goes wrong meanwhile is.
+  if (!(stop.aborted && error === stop.reason)) {
     if (error instanceof CannotStart) log.fatal(error.message);
     else log.fatal({ err: error }, 'cannot start');
     process.exitCode = 1;
   }
 } finally {
-  setTimeout(() => process.exit(1), CLOSING_MS).unref();
   for (const { name, close } of opened.reverse()) {
     await close().catch((error: unknown) => log.error({ err: error }, `closing the ${name} failed`));
   }
@@ -66,46 +68,19 @@ async function boot(): Promise<GracefulClose> {
   const passage = await reachDatabase(database, {
     deadline,
     signal: stop,
-    onRefusal: (error) => log.warn({ reason: error.message }, 'the database does not answer; trying again'),
+    onSilence: (error) => log.warn({ reason: error.message }, 'the database does not answer; trying again'),
   }).catch((error: Error) => {
+    if (error === stop.reason) throw error;
     throw new CannotStart(
-      `The database did not answer within ${settings.bootTimeoutMs} ms: ${error.message}`,
+      isUnavailable(error)
+        ? `The database did not answer within ${settings.bootTimeoutMs} ms: ${error.message}`
+        : `The database refuses us: ${error.message}`,
     );
   });
 
-  if (passage === 'pooled') {
-    const role = `ALTER ROLE … SET statement_timeout = ${settings.database.statementTimeoutMs}`;
-    log.warn(`behind a pooler DATABASE_STATEMENT_TIMEOUT_MS has no effect; set it on the role: ${role}`);
-  }
-
+  const known = await updateDatabase({ ...database, statementTimeoutMs: 0 }, passage, deadline);
   const orm = await MikroORM.init({ ...ormOptions(database, passage), loggerFactory: () => ormLog(log) });
   opened.push({ name: 'ORM', close: () => orm.close(true) });
-
-  const seeded = await underBootLock(
-    orm,
-    {
-      deadline,
-      signal: stop,
-      onWait: (error) => log.info({ reason: error.message }, 'waiting to migrate'),
-    },
-    async (em) => {
-      await migrate(orm, em);
-      return seedAdmins(em, settings.initialAdmins);
-    },
-  ).catch((error: Error) => {
-    if (!(error instanceof LockHeld)) throw error;
-    throw new CannotStart(`${error.message} It has not let go within ${settings.bootTimeoutMs} ms.`);
-  });
-  log.info(seeded, 'admins seeded');
-
-  const known = await knownMigrations(orm);
-  const { unknown } = await schemaState(orm.em.fork(), known);
-  if (unknown.length > 0) {
-    log.warn(
-      { migrations: unknown },
-      'the database is newer than this code: it has migrations that are unknown here',
-    );
-  }
 
   const app = createApp({
     orm,
@@ -121,11 +96,57 @@ async function boot(): Promise<GracefulClose> {
   });
   const server = createServer(app.callback());
   const close = gracefulClose(server);
+  answerUnreadable(server, log);
   const address = await listen(server, settings);
   lifecycle.phase = 'ready';
   log.info({ address, passage, bootMs: Math.round(performance.now() - began) }, 'ready');
   if (settings.environment === 'development') welcome(address, settings.initialAdmins[0]);
   return close;
+}
+
+/**
+ * Migrates and seeds, under the boot lock, and checks what the schema is then. Returns the migrations that the code knows.
+ * It goes by connections of its own, which are closed again: a migration takes as long as it takes, and the limits of
+ * `database` are for requests.
+ */
+async function updateDatabase(
+  database: DatabaseSettings,
+  passage: Passage,
+  deadline: number,
+): Promise<readonly string[]> {
+  const orm = await MikroORM.init({ ...ormOptions(database, passage), loggerFactory: () => ormLog(log) });
+  try {
+    const known = await knownMigrations(orm);
+    const onWait = (error: Error) => log.info({ reason: error.message }, 'waiting to migrate');
+    const seeded = await underBootLock(orm, { deadline, signal: stop, onWait }, async (em) => {
+      await migrate(orm, em);
+      const report = await seedAdmins(em, settings.initialAdmins);
+      await em.flush();
+      return { ...report, admins: await em.count(User, { role: 'admin' }) };
+    }).catch((error: Error) => {
+      if (!(error instanceof LockHeld)) throw error;
+      throw new CannotStart(`${error.message} It has not let go within ${settings.bootTimeoutMs} ms.`);
+    });
+    const { admins, ...report } = seeded;
+    log.info(report, 'admins seeded');
+    if (admins === 0) log.warn('there is no admin: name one in INITIAL_ADMINS and start again');
+
+    const { pending, unknown } = await schemaState(orm.em.fork(), known);
+    if (known.length === 0 || pending.length > 0) {
+      throw new CannotStart(
+        `The migrations are not what the database was brought up to: ${pending.join(', ')}`,
+      );
+    }
+    if (unknown.length > 0) {
+      log.warn(
+        { migrations: unknown },
+        'the database is newer than this code: it has migrations that are unknown here',
+      );
+    }
+    return known;
+  } finally {
+    await orm.close(true);
+  }
 }
 
 async function startEmbedded({ dataDir, bootTimeoutMs }: Settings): Promise<string> {
@@ -149,7 +170,9 @@ async function listen(server: Server, { host, port }: Settings): Promise<string>
   return `http://${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`;
 }
 
-function welcome(address: string, admin = 'EMAIL'): void {
+function welcome(address: string, email = 'EMAIL'): void {
+  // Legal in an address, and not in a shell: quotes, ampersands, back-ticks.
+  const admin = /^[\w.+@-]+$/.test(email) ? email : `'${email.replaceAll("'", `'\\''`)}'`;
   console.log(`
 Rollcall answers at   ${address}
 A token for an admin  npm run --silent token -- ${admin}
@@ -165,6 +188,10 @@ function stopOnSignal(log: Logger): AbortSignal {
       if (controller.signal.aborted) process.exit(128 + constants.signals[signal]);
       log.info({ signal }, 'stopping');
       controller.abort(new Error(`stopped by ${signal}`));
+      setTimeout(() => {
+        log.error('closing took too long');
+        process.exit(1);
+      }, settings.shutdownTimeoutMs + CLOSING_MS).unref();
     });
   }
   return controller.signal;

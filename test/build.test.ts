@@ -6,19 +6,22 @@ import { createEmptyDatabase } from './support/database.ts';
 import { startServer } from './support/server-process.ts';
 
 const ROOT = join(import.meta.dirname, '..');
+const OUT = 'node_modules/.cache/rollcall-build';
 
 describe('the build', function () {
   this.timeout(60_000);
 
   before(() => {
-    const { status, stderr } = spawnSync('npm', ['run', 'build'], { cwd: ROOT, encoding: 'utf8' });
+    // Not into dist/, from which somebody may be running.
+    const env = { ...process.env, OUT };
+    const { status, stderr } = spawnSync('npm', ['run', 'build'], { cwd: ROOT, env, encoding: 'utf8' });
     expect(status, stderr).to.equal(0);
   });
 
   it('has every migration', () => {
     const names = (folder: string) =>
       readdirSync(join(ROOT, folder)).filter((name) => /^Migration.*\.[jt]s$/.test(name));
-    expect(names('dist/migrations')).to.deep.equal(
+    expect(names(`${OUT}/migrations`)).to.deep.equal(
       names('migrations').map((name) => name.replace(/ts$/, 'js')),
     );
   });
@@ -31,7 +34,7 @@ describe('the build', function () {
       DATABASE_URL: database.url,
       INITIAL_ADMINS: 'ada@example.com',
     };
-    const server = startServer(env, 'dist/server.js');
+    const server = startServer(env, `${OUT}/server.js`);
     const address = await server.ready();
     expect((await fetch(`${address}/readyz`)).status).to.equal(200);
     expect(await database.query('select email, role from users')).to.deep.equal([
@@ -42,7 +45,7 @@ describe('the build', function () {
   });
 
   it('asks in production for what has no default there', async () => {
-    const server = startServer({ ENVIRONMENT: 'production', AUTH_SECRET: undefined }, 'dist/server.js');
+    const server = startServer({ ENVIRONMENT: 'production', AUTH_SECRET: undefined }, `${OUT}/server.js`);
     expect(await server.ended()).to.equal(78);
     expect(server.output.join('\n')).to.include('DATABASE_URL').and.to.include('AUTH_SECRET');
   });

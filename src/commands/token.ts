@@ -15,7 +15,19 @@ Prints a token that speaks for EMAIL, signed with the configured secret.
 /** EX_USAGE of sysexits.h. */
 const EXIT_USAGE = 64;
 
+/** What a caller got wrong; everything else is not theirs to mend by other words. */
+class UsageError extends Error {}
+
 try {
+  console.log(await run());
+} catch (error) {
+  const { message, code } = error as NodeJS.ErrnoException;
+  const isUsage = error instanceof UsageError || code?.startsWith('ERR_PARSE_ARGS');
+  console.error(isUsage ? `${message}\n\n${USAGE}` : message);
+  process.exitCode = isUsage ? EXIT_USAGE : 1;
+}
+
+async function run(): Promise<string> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
@@ -24,20 +36,13 @@ try {
       help: { type: 'boolean', default: false },
     },
   });
-  console.log(values.help ? USAGE : await token(positionals, values));
-} catch (error) {
-  console.error(`${(error as Error).message}\n\n${USAGE}`);
-  process.exitCode = EXIT_USAGE;
-}
-
-async function token(
-  positionals: string[],
-  { ttl, force }: { ttl: string; force: boolean },
-): Promise<string> {
+  if (values.help) return USAGE;
   const [email, ...rest] = positionals.map(normalizeEmail);
-  if (email === undefined || rest.length > 0) throw new Error('Name one email address.');
-  if (!isEmail(email)) throw new Error(`${email} is not an email address.`);
+  if (email === undefined || rest.length > 0) throw new UsageError('Name one email address.');
+  if (!isEmail(email)) throw new UsageError(`${email} is not an email address.`);
+  if (!/^[1-9]\d*[smhd]$/.test(values.ttl)) throw new UsageError('--ttl is a number and s, m, h or d.');
   const { environment, authSecret, dataDir } = settingsOrExit();
-  if (environment === 'production' && !force) throw new Error('In production this takes --force.');
-  return signHs256(authSecret ?? (await developmentSecret(dataDir)), email, ttl);
+  if (environment === 'production' && !values.force)
+    throw new UsageError('In production this takes --force.');
+  return signHs256(authSecret ?? (await developmentSecret(dataDir)), email, values.ttl);
 }

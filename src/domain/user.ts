@@ -1,4 +1,5 @@
-import { defineEntity, type EntityManager, JsonType, p } from '@mikro-orm/core';
+import { defineEntity, JsonType, p } from '@mikro-orm/core';
+import type { EntityManager } from '@mikro-orm/postgresql';
 import { EMAIL_MAX_LENGTH, isEmail, normalizeEmail } from './email.ts';
 import { DomainError } from './errors.ts';
 

@@ -1,4 +1,4 @@
-import type { EntityManager, MikroORM } from '@mikro-orm/postgresql';
+import type { MikroORM } from '@mikro-orm/postgresql';
 import type { Pool } from 'pg';
 import { type AccountLookup, User } from '../domain/user.ts';
 import type { Passage } from './connection.ts';
@@ -21,7 +21,7 @@ export function accountLookup(orm: MikroORM, passage: Passage): AccountLookup {
   return async (em, email) => {
     // Text that PostgreSQL does not have: it refuses the one, and the driver makes another text of the other.
     if (email.includes('\0') || !email.isWellFormed()) return null;
-    const pool: Pool = await (em as EntityManager).getConnection().getNativeClient();
+    const pool: Pool = await em.getConnection().getNativeClient();
     const { rows } = await pool.query({ ...statement, values: [email] });
     return rows[0] === undefined ? null : em.map(User, rows[0]);
   };

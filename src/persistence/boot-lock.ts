@@ -44,15 +44,14 @@ export async function underBootLock<T>(
         [BOOT_LOCK],
       );
       if (!row?.granted) throw new LockHeld();
-      // A migration takes as long as it takes; the limits are for requests.
-      await em.execute('set local statement_timeout = 0; set local idle_in_transaction_session_timeout = 0');
       return work(em);
     });
   return pRetry(attempt, {
     retries: Number.POSITIVE_INFINITY,
-    minTimeout: 100,
+    // Always somewhere between the two.
+    minTimeout: 150,
     maxTimeout: 300,
-    factor: 1.2,
+    factor: 1,
     randomize: true,
     maxRetryTime: Math.max(0, options.deadline - Date.now()),
     signal: options.signal,

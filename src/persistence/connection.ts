@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import pRetry from 'p-retry';
 import pg from 'pg';
+import { isUnavailable } from './driver-errors.ts';
 
 /** Where the database is, and how long to wait for it. */
 export interface DatabaseSettings {
@@ -18,11 +19,20 @@ export interface DatabaseSettings {
  */
 export type Passage = 'direct' | 'pooled';
 
-/** What the driver is told for each connection, in the driver's own words. */
+/** What a query may take beyond its statement's time before the connection is given up for dead, in milliseconds. */
+const ANSWER_MARGIN_MS = 1_000;
+
+/** The largest integer that PostgreSQL's settings take. */
+const MAX_SETTING = 2 ** 31 - 1;
+
+/**
+ * What the driver is told for each connection, in the driver's own words. With a statement time-out of 0, as migrations
+ * need it, nothing is limited but the connecting.
+ */
 export function clientConfig(
   database: DatabaseSettings,
   passage: Passage,
-): pg.ClientConfig & { database: string } {
+): pg.PoolConfig & { database: string } {
   const { url, connectTimeoutMs, statementTimeoutMs } = database;
   return {
     connectionString: url,
@@ -30,31 +40,55 @@ export function clientConfig(
     application_name: 'rollcall',
     connectionTimeoutMillis: connectTimeoutMs,
     keepAlive: true,
-    // Settings of a session: a pooler ignores them or refuses the connection.
-    ...(passage === 'direct' && {
-      statement_timeout: statementTimeoutMs,
-      // A process that stalls inside a transaction must not hold its rows for ever.
-      idle_in_transaction_session_timeout: 3 * statementTimeoutMs,
+    Client: ImpatientClient,
+    ...(statementTimeoutMs > 0 && {
+      // The server keeps the time, but not where the network swallows what it says, nor behind a pooler.
+      query_timeout: Math.min(statementTimeoutMs + ANSWER_MARGIN_MS, MAX_SETTING),
+      // Settings of a session: a pooler ignores them or refuses the connection.
+      ...(passage === 'direct' && {
+        statement_timeout: statementTimeoutMs,
+        // A process that stalls inside a transaction must not hold its rows for ever.
+        idle_in_transaction_session_timeout: Math.min(3 * statementTimeoutMs, MAX_SETTING),
+      }),
     }),
   };
 }
 
+/** Gives up a connection on which an answer did not come in time: `pg` would let the next query wait behind it. */
+class ImpatientClient extends pg.Client {
+  override query(...args: unknown[]): never {
+    const result = (super.query as (...args: unknown[]) => unknown).apply(this, args);
+    if (result instanceof Promise) {
+      result.catch((error: Error) => {
+        if (error.message === 'Query read timeout') this.connection.stream.destroy();
+      });
+    }
+    return result as never;
+  }
+}
+
 /**
  * Waits until the database answers, trying again with growing pauses and saying so each time, and tells how it is
- * reached. Throws the last refusal when `deadline` (milliseconds of the epoch) has passed, the signal's reason when it aborts.
+ * reached. Throws what it says when it answers with a refusal (no such database, wrong password), the last error when
+ * `deadline` (milliseconds of the epoch) has passed, and the signal's reason when it aborts.
  */
 export async function reachDatabase(
   database: DatabaseSettings,
-  options: { deadline: number; signal: AbortSignal; onRefusal: (error: Error) => void },
+  options: { deadline: number; signal: AbortSignal; onSilence: (error: Error) => void },
 ): Promise<Passage> {
   return pRetry(() => knock(database), {
     retries: Number.POSITIVE_INFINITY,
     minTimeout: 100,
     maxTimeout: 5_000,
-    randomize: true,
     maxRetryTime: Math.max(0, options.deadline - Date.now()),
     signal: options.signal,
-    onFailedAttempt: ({ error }) => options.onRefusal(error),
+    async shouldRetry({ error }) {
+      if (!isUnavailable(error)) return false;
+      options.onSilence(error);
+      // p-retry's own jitter is cut off with the pause; ours keeps replicas apart to the end.
+      await delay(Math.random() * 250);
+      return true;
+    },
   });
 }
 

@@ -1,31 +1,27 @@
-import { DriverException } from '@mikro-orm/core';
 import { DomainError } from '../domain/errors.ts';
 
-/** Refusals of Node's sockets that mean: nobody there, or no longer. */
-const SOCKET_CODES = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'ENOENT',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'EPIPE',
-  'ETIMEDOUT',
-  'EHOSTUNREACH',
-]);
+/** The system calls of a connection: an error of another one is not the database's. */
+const SOCKET_CALLS = new Set(['connect', 'getaddrinfo', 'read', 'write']);
 
 /** What `pg` and `pg-pool` say of a connection that is gone or could not be had; they carry no code. */
 const DRIVER_MESSAGES =
-  /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Query read timeout|Cannot use a pool after calling end)/;
+  /^(Connection terminated|timeout e|Client has encountered a connection error|Query read timeout|Cannot use a pool after calling end)/;
 
 /**
- * Whether the error means that the database cannot be had now: no connection, a connection lost (SQLSTATE class 08),
- * shutting down or starting (57P), out of connections or memory (53), or a statement that ran out of time (57014).
+ * Whether the error, or what caused it, means that the database cannot be had now: no connection, a connection lost
+ * (SQLSTATE class 08), shutting down or starting (57P), out of connections or memory (53), or a statement that ran out
+ * of time (57014).
  */
 export function isUnavailable(error: unknown): boolean {
-  const cause = rootOf(error);
-  if (!(cause instanceof Error)) return false;
-  const code = 'code' in cause && typeof cause.code === 'string' ? cause.code : '';
-  return SOCKET_CODES.has(code) || /^(08|53|57P|57014)/.test(code) || DRIVER_MESSAGES.test(cause.message);
+  if (error instanceof AggregateError) return error.errors.some(isUnavailable);
+  if (!(error instanceof Error)) return false;
+  const { code = '', syscall = '' } = error as { code?: string; syscall?: string };
+  return (
+    SOCKET_CALLS.has(syscall) ||
+    /^(08|53|57P|57014)/.test(code) ||
+    DRIVER_MESSAGES.test(error.message) ||
+    isUnavailable(error.cause)
+  );
 }
 
 /**
@@ -38,10 +34,4 @@ export function toDomainError(error: unknown): unknown {
     });
   }
   return error;
-}
-
-function rootOf(error: unknown): unknown {
-  if (error instanceof AggregateError) return error.errors[0];
-  // MikroORM copies the driver's code to its own exception and keeps the driver's as the previous one.
-  return error instanceof DriverException ? ((error as { previous?: unknown }).previous ?? error) : error;
 }

@@ -1,5 +1,5 @@
 import { readdir } from 'node:fs/promises';
-import { parse } from 'node:path';
+import { matchesGlob, parse } from 'node:path';
 import type { EntityManager, MikroORM } from '@mikro-orm/postgresql';
 
 /** How the database's schema stands to the code: what it still lacks, and what it has from newer code. */
@@ -10,9 +10,10 @@ export interface SchemaState {
 
 /** The names of the migrations that this code brings along, in their order. */
 export async function knownMigrations(orm: MikroORM): Promise<readonly string[]> {
-  const files = await readdir(orm.config.get('migrations').path ?? '');
+  const { path = '', glob = '' } = orm.config.get('migrations');
+  const files = await readdir(path);
   return files
-    .filter((file) => /\.[jt]s$/.test(file))
+    .filter((file) => matchesGlob(file, glob))
     .map((file) => parse(file).name)
     .sort();
 }
@@ -20,6 +21,7 @@ export async function knownMigrations(orm: MikroORM): Promise<readonly string[]>
 /**
  * Brings the schema up to this code, inside the transaction of `em`, and returns the names of what was applied.
  * Throws an error that names the migration which failed; the transaction is then good for nothing but a rollback.
+ * Only the ledger's table, when it was missing, stays behind, with nothing in it.
  */
 export async function migrate(orm: MikroORM, em: EntityManager): Promise<readonly string[]> {
   let current = '';

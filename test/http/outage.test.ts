@@ -54,6 +54,22 @@ describe('while the database is cut off', () => {
     expect((await accountsIn(app.database))[0]).to.include({ role: 'user' });
   });
 
+  it('answers 503 in the time that a statement may take, also when the network has just fallen silent', async () => {
+    const silent = await startApp({
+      through: wire.url,
+      database: { ...app.database, statementTimeoutMs: 100 },
+    });
+    expect((await silent.call('/readyz')).status).to.equal(200);
+    wire.silence();
+    await expectProblem(await silent.call('/readyz'), 503, 'database_unavailable');
+    await expectProblem(await silent.call('/v1/me', { as: 'ada@example.com' }), 503, 'database_unavailable');
+    await wire.cut();
+    await wire.mend();
+    expect((await silent.call('/readyz')).status).to.equal(200);
+    await silent.drain(1_000);
+    await silent.orm.close(true);
+  });
+
   it('tells the log why, and the caller nothing of where the database is', async () => {
     await wire.cut();
     const response = await me();
@@ -63,7 +79,7 @@ describe('while the database is cut off', () => {
     }
     const [logged] = app.log.filter(({ msg }) => msg === 'database_unavailable');
     expect(logged?.['requestId']).to.equal(response.headers.get('x-request-id'));
-    expect(JSON.stringify(logged?.['err'])).to.include('ECONNREFUSED');
+    expect(JSON.stringify(logged?.['reason'])).to.include('ECONNREFUSED');
     expect(JSON.stringify(app.log)).not.to.include(new URL(wire.url).password);
   });
 

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MikroORM } from '@mikro-orm/postgresql';
@@ -41,6 +41,20 @@ describe('the schema', () => {
   it('does not differ between the entities and the migrations', async () => {
     expect(await orm.schema.getUpdateSchemaSQL({ wrap: false })).to.equal('');
     expect(await orm.migrator.checkSchema()).to.equal(false);
+  });
+
+  it('is found to differ when an entity has changed and no migration says so', async () => {
+    const path = await mkdtemp(join(tmpdir(), 'rollcall-snapshot-'));
+    const options = ormOptions(database);
+    const snapshot = await readFile(join(options.migrations?.path ?? '', '.snapshot.json'), 'utf8');
+    await writeFile(
+      join(path, '.snapshot.json'),
+      snapshot.replaceAll('users_email_unique', 'users_email_other'),
+    );
+    const other = await MikroORM.init({ ...options, ...silent, migrations: { ...options.migrations, path } });
+    expect(await other.migrator.checkSchema()).to.equal(true);
+    await other.close(true);
+    await rm(path, { recursive: true });
   });
 
   it('is the same after up, down to nothing, and up again', async () => {

@@ -6,6 +6,7 @@ import { MikroORM } from '@mikro-orm/postgresql';
 import pino from 'pino';
 import { ormOptions } from '../../mikro-orm.config.ts';
 import { createApp } from '../../src/app.ts';
+import { answerUnreadable } from '../../src/http/client-error.ts';
 import type { Endpoint } from '../../src/http/endpoint.ts';
 import { endpoints } from '../../src/http/endpoints.ts';
 import { type GracefulClose, gracefulClose } from '../../src/http/graceful-close.ts';
@@ -49,12 +50,13 @@ export async function startApp(
       done();
     },
   });
+  const logger = pino({ level: 'info' }, sink);
   const orm = await MikroORM.init(ormOptions({ ...database, url: options.through ?? database.url }));
   const known = await knownMigrations(orm);
   const lifecycle = new Lifecycle();
   const app = createApp({
     orm,
-    log: pino({ level: 'info' }, sink),
+    log: logger,
     lifecycle,
     verifier: hs256Verifier(SECRET),
     findAccount: accountLookup(orm, 'direct'),
@@ -66,6 +68,7 @@ export async function startApp(
   });
   const server = createServer(app.callback());
   const closeServer = gracefulClose(server);
+  answerUnreadable(server, logger);
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   lifecycle.phase = 'ready';

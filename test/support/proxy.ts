@@ -8,6 +8,8 @@ export interface DatabaseProxy {
   /** How many statements have been sent to be executed since {@link reset}. */
   statements(): number;
   reset(): void;
+  /** Swallows all that is sent from now on, in both directions, and says nothing: a network that fell silent. */
+  silence(): void;
   /** Breaks every connection and refuses new ones. */
   cut(): Promise<void>;
   /** Takes connections again, under the same address. */
@@ -19,11 +21,14 @@ export interface DatabaseProxy {
 export async function startProxy(url: string, options: { cut?: boolean } = {}): Promise<DatabaseProxy> {
   const target = new URL(url);
   const sockets = new Set<Socket>();
+  const pipes = new Set<() => void>();
+  let silent = false;
   let count = 0;
   let server: Server | undefined;
   let port = 0;
 
   const serve = async () => {
+    silent = false;
     server = createServer((client) => {
       const upstream = connect(Number(target.port || 5432), target.hostname);
       for (const socket of [client, upstream]) {
@@ -34,7 +39,12 @@ export async function startProxy(url: string, options: { cut?: boolean } = {}): 
         'data',
         countStatements(() => count++),
       );
-      client.pipe(upstream).pipe(client);
+      if (silent) client.resume();
+      else client.pipe(upstream).pipe(client);
+      pipes.add(() => {
+        client.unpipe(upstream).resume();
+        upstream.unpipe(client).resume();
+      });
       client.on('close', () => upstream.destroy());
       upstream.on('close', () => client.destroy());
     }).listen(port, '127.0.0.1');
@@ -58,6 +68,10 @@ export async function startProxy(url: string, options: { cut?: boolean } = {}): 
     statements: () => count,
     reset: () => {
       count = 0;
+    },
+    silence() {
+      silent = true;
+      for (const unpipe of pipes) unpipe();
     },
     cut,
     mend: serve,

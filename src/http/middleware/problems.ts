@@ -2,7 +2,8 @@ import type { Middleware } from '../context.ts';
 import { DoorError, problemOf } from '../problem.ts';
 
 /**
- * Answers every error of the stations behind it as a problem (RFC 9457), and logs what is our own fault with its stack.
+ * Answers every error of the stations behind it as a problem (RFC 9457), and logs what is our own fault, with its stack
+ * where it is a bug.
  * `translate` puts the driver's errors into the domain's words.
  */
 export const problems = (translate: (error: unknown) => unknown): Middleware =>
@@ -18,10 +19,16 @@ export const problems = (translate: (error: unknown) => unknown): Middleware =>
     } catch (thrown) {
       const error = translate(thrown);
       const problem = problemOf(error, ctx.state.requestId);
-      if (problem.status >= 500) ctx.state.log.error({ err: error }, problem.code);
+      if (problem.status === 500) ctx.state.log.error({ err: error }, problem.code);
+      else if (problem.status > 500) ctx.state.log.warn({ reason: reasonOf(error) }, problem.code);
       ctx.status = problem.status;
       ctx.type = 'application/problem+json';
       ctx.body = JSON.stringify(problem);
       if (problem.status === 503) ctx.set('Retry-After', '1');
     }
   };
+
+function reasonOf(error: unknown): string {
+  const { message, cause } = error as Error;
+  return cause instanceof Error ? `${message} ${cause.message}` : message;
+}

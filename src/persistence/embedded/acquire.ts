@@ -3,6 +3,12 @@ import { findPostmaster } from './postmaster.ts';
 import { type Deadline, retry, TryAgain } from './retry.ts';
 import { freePort, PortTaken, type Setup, startServer } from './start.ts';
 
+/**
+ * After a crash a server goes back to the old port, where the pools of those who used it look for it. This
+ * often a newcomer tries to have it: what is left of the dead server may hold it for an instant more.
+ */
+const PATIENCE = 5;
+
 /** A lease, and where the server is that it is on. */
 export interface Acquired {
   readonly lease: Session;
@@ -20,15 +26,17 @@ export interface Again {
 }
 
 /**
- * Takes a lease on the cluster's server, starting it when it is down, and starting over whenever it goes away in between.
+ * Takes a lease on the cluster's server, starting it when it is down, and starting over whenever it goes away
+ * in between.
  * @throws Error after the deadline, or when the server cannot start; the signal's reason.
  */
 export async function acquire(setup: Setup, deadline: Deadline, again?: Again): Promise<Acquired> {
   const { cluster } = setup;
-  const taken = new Set<number>();
   let startedPid: number | undefined;
+  let oldPort: number | undefined;
+  let refusals = 0;
 
-  return retry(deadline, `The embedded PostgreSQL in ${cluster.place.directory}`, async () => {
+  return retry(deadline, cluster.place.title, async () => {
     again?.signal.throwIfAborted();
     const server = await findPostmaster(cluster);
     if (server?.state === 'busy') throw new TryAgain('it is starting, recovering or stopping');
@@ -43,12 +51,12 @@ export async function acquire(setup: Setup, deadline: Deadline, again?: Again): 
       return { lease, port: server.port, started: server.pid === startedPid };
     }
 
-    // After a crash the old port, where the pools of those who used the server look for it.
-    const port = again?.port ?? (server?.port && !taken.has(server.port) ? server.port : await freePort());
+    oldPort ??= server?.port;
+    const port = again?.port ?? (oldPort && refusals < PATIENCE ? oldPort : await freePort());
     try {
       startedPid = await startServer(setup, port, server?.pid, deadline);
     } catch (error) {
-      if (error instanceof PortTaken) taken.add(port);
+      if (error instanceof PortTaken) refusals++;
       throw error;
     }
     throw new TryAgain('it has just started');

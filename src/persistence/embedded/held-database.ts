@@ -10,8 +10,8 @@ const MOST_LOSSES = 10;
 const WINDOW_MS = 60_000;
 
 /**
- * A lease and its upkeep: lost with a crash of the server, it is taken again in the background, and the server is started again
- * on the same port if it is down, so that the pools which know the URL recover by themselves.
+ * A lease and its upkeep: lost with a crash of the server, it is taken again in the background, and the
+ * server is started again on the same port, so that the pools which know the URL recover by themselves.
  */
 export class HeldDatabase implements EmbeddedDatabase {
   readonly origin: 'started' | 'adopted';
@@ -87,7 +87,6 @@ export class HeldDatabase implements EmbeddedDatabase {
     const now = performance.now();
     while (this.#losses[0] !== undefined && this.#losses[0] < now - WINDOW_MS) this.#losses.shift();
     this.#losses.push(now);
-    if (this.#losses.length > MOST_LOSSES)
-      throw new Error(`it went away ${MOST_LOSSES} times within a minute`);
+    if (this.#losses.length > MOST_LOSSES) throw new Error('it went away too often within a minute');
   }
 }

@@ -3,10 +3,16 @@ import { type Cluster, USER } from './cluster.ts';
 import { findPostmaster, stopPostmaster } from './postmaster.ts';
 import { type Deadline, retry, TryAgain } from './retry.ts';
 
-/** "rollcall" in ASCII. Advisory locks are per database: everybody meets in the maintenance database `postgres`. */
+/**
+ * "rollcall" in ASCII. Advisory locks are per database: everybody meets in the maintenance database
+ * `postgres`.
+ */
 const LOCK = "x'726f6c6c63616c6c'::bigint";
 const DATABASE = 'rollcall';
 const LEASE = 'rollcall lease';
+
+const WHO_ARE_YOU = `select pg_backend_pid() as backend,
+  split_part(pg_read_file('postmaster.pid'), E'\\n', 1)::int as postmaster`;
 
 /** Starting, stopping, terminated, full, or the wait for a lock took too long: all pass. */
 const PASSING = new Set(['57P01', '57P02', '57P03', '53300', '57014']);
@@ -23,14 +29,16 @@ export interface Session {
 }
 
 /**
- * Takes a lease: an advisory lock that all users of the server share, held by a session of its own, so that PostgreSQL itself
- * frees it when its holder dies, even by kill -9. It does not keep the process alive. Makes the database when missing.
+ * Takes a lease: an advisory lock that all users of the server share, held by a session of its own, so that
+ * PostgreSQL itself frees it when its holder dies, even by kill -9. It does not keep the process alive. Makes
+ * the database when it is missing.
  * @throws TryAgain when the server is starting or about to stop.
  */
 export async function takeLease(cluster: Cluster, port: number, deadline: Deadline): Promise<Session> {
   const session = await connect(cluster, port, deadline);
   try {
-    // Waits for whoever holds the lock alone, in order to stop the server; then this connection breaks with it.
+    // Waits for whoever holds the lock alone, in order to stop the server; then this connection breaks with
+    // it.
     await ask(session.client, `select pg_advisory_lock_shared(${LOCK})`);
     await ensureDatabase(session.client);
   } catch (error) {
@@ -42,8 +50,8 @@ export async function takeLease(cluster: Cluster, port: number, deadline: Deadli
 }
 
 /**
- * Gives up a lease, or what was one, and stops the server if nobody holds another. Without a session, or when it breaks, it
- * goes by a new one, as long as there is a server.
+ * Gives up a lease, or what was one, and stops the server if nobody holds another. Without a session, or when
+ * it breaks, it goes by a new one, as long as there is a server.
  * @param first what to do at the server before.
  */
 export async function leave(
@@ -53,7 +61,7 @@ export async function leave(
   first: (session: Session) => Promise<unknown> = async () => {},
 ): Promise<void> {
   let held = lease;
-  await retry(deadline, `The embedded PostgreSQL in ${cluster.place.directory}`, async () => {
+  await retry(deadline, cluster.place.title, async () => {
     const session = held ?? (await connectIfRunning(cluster, deadline));
     held = undefined;
     if (!session) return;
@@ -103,8 +111,7 @@ async function connect(cluster: Cluster, port: number, deadline: Deadline): Prom
   const closed = new Promise((resolve) => client.once('end', resolve));
   try {
     await client.connect().catch(translate);
-    const sql = `select pg_backend_pid() as backend, split_part(pg_read_file('postmaster.pid'), E'\\n', 1)::int as postmaster`;
-    const [row] = await ask<{ backend: number; postmaster: number }>(client, sql);
+    const [row] = await ask<{ backend: number; postmaster: number }>(client, WHO_ARE_YOU);
     if (!row) throw new TryAgain('it does not say who it is');
     return { client, ...row, closed };
   } catch (error) {
@@ -138,7 +145,7 @@ async function ask<Row extends pg.QueryResultRow>(
 /** A connection that breaks, or never came about, is no error here: the server is going, or coming. */
 function translate(error: Error): never {
   const lasting = error instanceof pg.DatabaseError && !PASSING.has(error.code ?? '');
-  throw lasting ? error : new TryAgain(error.message, { cause: error });
+  throw lasting ? error : new TryAgain(`it does not answer: ${error.message}`, { cause: error });
 }
 
 function keepAlive(client: pg.Client, yes: boolean): void {

@@ -4,7 +4,10 @@ import type { Cluster } from './cluster.ts';
 import { commandLine } from './processes.ts';
 import { type Deadline, retry, TryAgain } from './retry.ts';
 
-/** PostgreSQL writes its lock file right after it has made it: one that stays empty this long has lost its maker. */
+/**
+ * PostgreSQL writes its lock file right after it has made it: one that stays empty this long has lost its
+ * maker.
+ */
 const EMPTY_LOCK_IS_DEAD_AFTER_MS = 2000;
 
 /** A server of the cluster, as its lock file `postmaster.pid` tells. */
@@ -21,7 +24,8 @@ export async function findPostmaster(cluster: Cluster): Promise<Postmaster | und
   const file = join(cluster.place.data, 'postmaster.pid');
   const text = await readFile(file, 'utf8').catch(() => '');
   if (text === '') return (await isBeingWritten(file)) ? { pid: 0, state: 'busy' } : undefined;
-  // One a line: pid, data directory, start time, port, socket directory, listen address, shared memory, status.
+  // One a line: pid, data directory, start time, port, socket directory, listen address, shared memory,
+  // status.
   const lines = text.split('\n').map((line) => line.trim());
   const pid = Number(lines[0]);
   const port = Number(lines[3]);
@@ -29,11 +33,14 @@ export async function findPostmaster(cluster: Cluster): Promise<Postmaster | und
   return { pid, state, ...(port > 0 && { port }) };
 }
 
-/** Shuts the server down in order (open transactions roll back, a checkpoint is written) and waits until it is gone. */
+/**
+ * Shuts the server down in order (open transactions roll back, a checkpoint is written) and waits until it is
+ * gone.
+ */
 export async function stopPostmaster(cluster: Cluster, pid: number, deadline: Deadline): Promise<void> {
   if (!(await isRunning(cluster, pid))) return;
   process.kill(pid, 'SIGINT');
-  await retry(deadline, `The embedded PostgreSQL in ${cluster.place.directory}`, async () => {
+  await retry(deadline, cluster.place.title, async () => {
     if (await isRunning(cluster, pid)) throw new TryAgain('it is still shutting down');
   });
 }
@@ -44,8 +51,9 @@ async function isRunning(cluster: Cluster, pid: number): Promise<boolean> {
 }
 
 /**
- * Whether an empty lock file is about to be written. Killed between making it and writing it, a server leaves one at
- * which PostgreSQL balks for good: that is removed. (Even if wrongly: no second server gets past the shared memory.)
+ * Whether an empty lock file is about to be written. Killed between making it and writing it, a server leaves
+ * one at which PostgreSQL balks for good: that is removed. (Even if wrongly: no second server gets past the
+ * shared memory.)
  */
 async function isBeingWritten(file: string): Promise<boolean> {
   const found = await stat(file).catch(() => undefined);

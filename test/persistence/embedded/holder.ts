@@ -1,8 +1,11 @@
-/**
- * A process that holds the embedded database at the command of a test, so that it can be killed: one message in, one
- * answer out. `node holder.ts [uid:gid]` becomes that account before it loads anything of Rollcall's.
- */
-import type { EmbeddedDatabase, EmbeddedOptions } from '../../../src/persistence/embedded/index.ts';
+/** A process that holds the embedded database at the command of a test, so that it can be killed. */
+import { inspect } from 'node:util';
+import {
+  type EmbeddedDatabase,
+  type EmbeddedOptions,
+  openEmbedded,
+} from '../../../src/persistence/embedded/index.ts';
+import { releaseOnExit } from '../../../src/persistence/embedded/release-on-exit.ts';
 
 /** What a test may ask for. */
 export type Order =
@@ -15,16 +18,6 @@ export type Order =
 
 /** What it answers. */
 export type Reply = { value: unknown } | { error: string } | { log: string };
-
-const [account] = process.argv.slice(2);
-if (account) {
-  const [uid = Number.NaN, gid = Number.NaN] = account.split(':').map(Number);
-  process.setgroups?.([]);
-  process.setgid?.(gid);
-  process.setuid?.(uid);
-}
-const { openEmbedded } = await import('../../../src/persistence/embedded/index.ts');
-const { releaseOnExit } = await import('../../../src/persistence/embedded/release-on-exit.ts');
 
 const say = (reply: Reply) => process.send?.(reply);
 const log = (_fields: object, message: string) => say({ log: message });
@@ -41,7 +34,7 @@ const follow = async (order: Order): Promise<unknown> => {
     case 'releaseOnExit':
       return database && releaseOnExit(database);
     case 'print':
-      return JSON.stringify(database) + (await import('node:util')).inspect(database, { showHidden: true });
+      return JSON.stringify(database) + inspect(database, { showHidden: true });
     case 'exit':
       return process.exit(0);
     case 'finish':

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { expect } from 'chai';
 import { ask, isRunning, postmasterOf, until } from './stage.ts';
 import { asEveryone } from './story.ts';
@@ -11,6 +12,8 @@ asEveryone('the embedded database', (stage) => {
     expect(opened.origin).to.equal('started');
     await ask(opened.url, 'create table kept as select 42 as answer');
     const pid = (await postmasterOf(directory)) as number;
+    const group = execFileSync('ps', ['-o', 'pgid=', '-p', String(pid)]).toString();
+    expect(Number(group), 'a process group of its own, which Ctrl-C does not reach').to.equal(pid);
     await first.release();
     expect(await isRunning(pid), 'the server still runs').to.equal(false);
     expect(await postmasterOf(directory), 'postmaster.pid is still there').to.equal(undefined);

@@ -1,7 +1,7 @@
 import { chown, mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { expect } from 'chai';
-import { isRoot, nobody, postmasterOf, type Stage } from './stage.ts';
+import { isRoot, nobody, postmasterOf, type Stage, self } from './stage.ts';
 import { asEveryone } from './story.ts';
 
 /** Makes a cluster, spoils it, and gives what the next one to open it is told. */
@@ -24,52 +24,58 @@ async function messageOf(stage: Stage, parameters: Record<string, string> = {}):
   return error?.message ?? '';
 }
 
-asEveryone('the embedded database refuses, saying why', (stage) => {
-  it('a cluster of another major version', async () => {
-    const { directory } = stage();
-    const message = await refusal(stage(), () =>
-      writeFile(join(directory, 'cluster/data/PG_VERSION'), '15\n'),
-    );
-    expect(message)
-      .to.include('PostgreSQL 15')
-      .and.include('PostgreSQL 18')
-      .and.include(join(directory, 'cluster'));
-  });
+asEveryone(
+  'the embedded database refuses, saying why',
+  (stage) => {
+    it('a cluster of another major version', async () => {
+      const { directory } = stage();
+      const message = await refusal(stage(), () =>
+        writeFile(join(directory, 'cluster/data/PG_VERSION'), '15\n'),
+      );
+      expect(message)
+        .to.include('PostgreSQL 15')
+        .and.include('PostgreSQL 18')
+        .and.include(join(directory, 'cluster'));
+    });
 
-  it('a cluster without its password', async () => {
-    const { directory } = stage();
-    const message = await refusal(stage(), () => rm(join(directory, 'cluster/password')));
-    expect(message).to.include(join(directory, 'cluster')).and.include('damaged');
-  });
+    it('a cluster without its password', async () => {
+      const { directory } = stage();
+      const message = await refusal(stage(), () => rm(join(directory, 'cluster/password')));
+      expect(message).to.include(join(directory, 'cluster')).and.include('damaged');
+    });
 
-  it('a cluster with another password', async () => {
-    const { directory } = stage();
-    const holder = await stage().holder();
-    await holder.open(directory);
-    await writeFile(join(directory, 'cluster/password'), 'not-the-one');
-    const other = await stage().holder();
-    const error = await other.open(directory).then(
-      () => undefined,
-      (reason: Error) => reason,
-    );
-    expect(error?.message).to.include('refuses the password').and.not.include('not-the-one');
-    await holder.release();
-  });
+    it('a cluster with another password', async () => {
+      const { directory } = stage();
+      const holder = await stage().holder();
+      await holder.open(directory);
+      await writeFile(join(directory, 'cluster/password'), 'not-the-one');
+      const other = await stage().holder();
+      const error = await other.open(directory).then(
+        () => undefined,
+        (reason: Error) => reason,
+      );
+      expect(error?.message).to.include('refuses the password').and.not.include('not-the-one');
+      await holder.release();
+    });
 
-  it('a setting that PostgreSQL does not know', async () => {
-    expect(await messageOf(stage(), { no_such_setting: '1' })).to.include('no_such_setting');
-  });
+    it('a setting that PostgreSQL does not know', async () => {
+      expect(await messageOf(stage(), { no_such_setting: '1' })).to.include('no_such_setting');
+    });
 
-  it('a folder that cannot be made', async () => {
-    const parent = dirname(stage().directory);
-    await rm(parent, { recursive: true });
-    await writeFile(parent, 'a file is in the way');
-    expect(await messageOf(stage())).to.include(stage().directory);
-  });
-});
+    it('a folder that cannot be made', async () => {
+      const parent = dirname(stage().directory);
+      await rm(parent, { recursive: true });
+      await writeFile(parent, 'a file is in the way');
+      expect(await messageOf(stage())).to.include(stage().directory);
+    });
+  },
+  [self],
+);
 
-/** Only root can give files away: whoever else runs the tests plays the one story in which all is their own. */
-const strangers = isRoot ? [nobody()] : [{ name: 'an ordinary user' }];
+/**
+ * Only root can give files away: whoever else runs the tests plays the one story in which all is their own.
+ */
+const strangers = isRoot ? [nobody()] : [self];
 asEveryone(
   'the embedded database in a folder of others',
   (stage) => {

@@ -1,4 +1,4 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, type StdioOptions, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chown, mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -31,8 +31,11 @@ export const nobody = (): Part => ({
   ids: { uid: idOf('-u', 'nobody'), gid: idOf('-g', 'nobody') },
 });
 
-/** Root and an ordinary user where both can be had; else the ordinary user that runs the tests. No story is skipped. */
-export const parts: readonly Part[] = isRoot ? [{ name: 'root' }, nobody()] : [{ name: 'an ordinary user' }];
+/** Whoever runs the tests. */
+export const self: Part = { name: isRoot ? 'root' : 'an ordinary user' };
+
+/** Root and an ordinary user where both can be had. Whoever runs the tests, no story is skipped. */
+export const parts: readonly Part[] = isRoot ? [self, nobody()] : [self];
 
 /** What open() gave the holder. */
 export interface Opened {
@@ -92,9 +95,10 @@ export class Holder {
 
   constructor(checkout: string, part: Part, prelude: string[]) {
     const program = join(checkout, 'test/persistence/embedded/holder.ts');
-    const [command = '', ...args] = [...prelude, process.execPath, program];
-    if (part.ids) args.push(`${part.ids.uid}:${part.ids.gid}`);
-    this.process = spawn(command, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], cwd: '/' });
+    const node = part.ids ? join(checkout, 'node') : process.execPath;
+    const [command = '', ...args] = [...prelude, node, program];
+    const stdio: StdioOptions = ['ignore', 'inherit', 'inherit', 'ipc'];
+    this.process = spawn(command, args, { ...part.ids, stdio, cwd: '/' });
     this.ended = once(this.process, 'exit');
     this.process.on('message', (reply: Reply) => {
       if ('log' in reply) this.logged.push(reply.log);
@@ -165,13 +169,13 @@ export class Stage {
     for (const path of [this.root, own]) await chown(path, this.part.ids.uid, this.part.ids.gid);
   }
 
-  /** @param prelude a command that runs the holder's command. */
-  async holder(prelude: string[] = []): Promise<Holder> {
+  /** Starts a holder. @param prelude a command that runs the holder's command. */
+  readonly holder = async (prelude: string[] = []): Promise<Holder> => {
     const holder = new Holder(this.checkout, this.part, prelude);
     this.#processes.push(holder.process);
     await holder.answer();
     return holder;
-  }
+  };
 
   /** Any other process of the stage's, removed with it. */
   spawn(command: string, args: string[], ids = this.part.ids): ChildProcess {
@@ -186,11 +190,12 @@ export class Stage {
   }
 
   /** Names in the directory other than those that belong there. */
-  async leftovers(): Promise<string[]> {
+  readonly leftovers = async (): Promise<string[]> => {
     const names = await readdir(this.directory);
     return names.filter((name) => !['cluster', 'server.log'].includes(name));
-  }
+  };
 
+  /** Ends what the story left running, and removes its folder. */
   async strike(): Promise<void> {
     for (const child of this.#processes) {
       if (child.exitCode !== null || child.signalCode !== null) continue;
