@@ -10,6 +10,7 @@ import {
   type Passage,
   reachDatabase,
 } from './src/persistence/connection.ts';
+import { LastAdminGuard } from './src/persistence/last-admin.ts';
 import { MigrationsOnly } from './src/persistence/migrations-only.ts';
 
 /**
@@ -20,12 +21,15 @@ export function ormOptions(database: DatabaseSettings, passage: Passage = 'direc
   return defineConfig({
     entities: [User],
     extensions: [MigrationsOnly, Migrator],
+    subscribers: [new LastAdminGuard()],
     dbName: driverOptions.database,
     driverOptions,
     pool: { min: 0, max: database.poolMax },
     ensureDatabase: false,
     // Left to itself, a query would first flush what has been changed so far, past the one flush of its unit of work.
     flushMode: 'commit',
+    // One statement for many rows compares their versions before it and not in it, and could undo what came between.
+    useBatchUpdates: false,
     migrations: {
       // This file is bundled into dist/server.js, and the migrations beside it, so one path serves both.
       path: join(import.meta.dirname, 'migrations'),
@@ -49,7 +53,9 @@ export default async function cliOptions(): Promise<Options> {
     signal: new AbortController().signal,
     onSilence: (error) => console.error(`The database does not answer: ${error.message}`),
   });
-  return ormOptions({ ...database, statementTimeoutMs: 0 }, passage);
+  const options = ormOptions({ ...database, statementTimeoutMs: 0 }, passage);
+  // One transaction for each: a migration that must be outside of any would not see what the ones before it did.
+  return { ...options, migrations: { ...options.migrations, allOrNothing: false } };
 }
 
 async function embeddedUrl({ dataDir, bootTimeoutMs }: Settings): Promise<string> {

@@ -66,6 +66,10 @@ export const formats = {
     coerce: (text: string) => (text.trim() ? resolve(text) : text),
     validate: (value: string) => must(isAbsolute(value), 'be the path of a folder'),
   },
+  file: {
+    coerce: (text: string) => (text.trim() ? resolve(text) : text),
+    validate: (value: string) => must(isAbsolute(value), 'be the path of a file'),
+  },
   emails: {
     // A bad address stays as it was typed, to be found again in the problem's text.
     coerce: (list: string) => [

@@ -26,6 +26,12 @@ export interface Settings {
   readonly authSecret: string | null;
   /** Normalised, no doubles. */
   readonly initialAdmins: readonly string[];
+  readonly preferences: {
+    /** Of the preferences as JSON. */
+    readonly maxBytes: number;
+    /** The path of a JSON Schema; absolute. */
+    readonly schema: string | null;
+  };
   readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
   readonly shutdownTimeoutMs: number;
   readonly bootTimeoutMs: number;
@@ -115,6 +121,24 @@ export function schemaFor(environment: Environment) {
       format: 'emails',
       default: environment === 'development' ? ['admin@example.com'] : [],
       env: 'INITIAL_ADMINS',
+    },
+    preferences: {
+      maxBytes: {
+        doc: 'The most bytes that the preferences of one account may have, as JSON.',
+        format: 'whole-number',
+        min: 2,
+        max: 100 * 1024,
+        default: 16_384,
+        env: 'PREFERENCES_MAX_BYTES',
+      },
+      schema: {
+        doc: 'The path of a JSON Schema (2020-12) that preferences must match; without, they are any object.',
+        format: 'file',
+        default: null,
+        nullable: true,
+        env: 'PREFERENCES_SCHEMA',
+        example: 'preferences.schema.json',
+      },
     },
     logLevel: {
       doc: 'The least severe log line to write: trace, debug, info, warn, error, fatal or silent.',

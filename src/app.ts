@@ -1,6 +1,6 @@
-import type { MikroORM } from '@mikro-orm/postgresql';
 import Koa from 'koa';
 import type { Logger } from 'pino';
+import type { UnitOfWork } from './domain/unit-of-work.ts';
 import type { AccountLookup } from './domain/user.ts';
 import type { RequestContext, RequestState } from './http/context.ts';
 import type { Endpoint } from './http/endpoint.ts';
@@ -8,17 +8,15 @@ import type { Lifecycle } from './http/lifecycle.ts';
 import { accessLog } from './http/middleware/access-log.ts';
 import { authenticate } from './http/middleware/authenticate.ts';
 import { drain } from './http/middleware/drain.ts';
-import { present } from './http/middleware/present.ts';
 import { problems } from './http/middleware/problems.ts';
 import { requestId } from './http/middleware/request-id.ts';
 import { securityHeaders } from './http/middleware/security-headers.ts';
-import { unitOfWork } from './http/middleware/unit-of-work.ts';
 import { createRouter } from './http/router.ts';
 import type { TokenVerifier } from './security/token.ts';
 
 /** All that the application needs of the world. */
 export interface AppDeps {
-  readonly orm: MikroORM;
+  readonly inUnit: UnitOfWork;
   readonly log: Logger;
   readonly lifecycle: Lifecycle;
   readonly verifier: TokenVerifier;
@@ -30,7 +28,7 @@ export interface AppDeps {
 
 /** The application: the stations in the order in which a request meets them. */
 export function createApp(deps: AppDeps): Koa<RequestState> {
-  const router = createRouter(deps.endpoints, authenticate(deps.verifier, deps.findAccount));
+  const router = createRouter(deps.endpoints, authenticate(deps.verifier, deps.findAccount), deps.inUnit);
   const app = new Koa<RequestState>();
   app.on('error', unanswered);
   app.use(requestId(deps.log));
@@ -38,8 +36,6 @@ export function createApp(deps: AppDeps): Koa<RequestState> {
   app.use(drain(deps.lifecycle));
   app.use(problems(deps.translate));
   app.use(securityHeaders());
-  app.use(present());
-  app.use(unitOfWork(deps.orm));
   app.use(router.routes());
   app.use(router.allowedMethods());
   return app;

@@ -9,6 +9,7 @@ import { settingsOrExit } from '../config/exit.ts';
 import type { Settings } from '../config/settings.ts';
 import { ormOptions } from '../mikro-orm.config.ts';
 import { createApp } from './app.ts';
+import type { PreferenceRules } from './domain/preferences.ts';
 import { User } from './domain/user.ts';
 import { answerUnreadable } from './http/client-error.ts';
 import { endpoints } from './http/endpoints.ts';
@@ -17,13 +18,16 @@ import { Lifecycle } from './http/lifecycle.ts';
 import { createLog } from './log.ts';
 import { accountLookup } from './persistence/account-lookup.ts';
 import { seedAdmins } from './persistence/admin-seeder.ts';
-import { LockHeld, underBootLock } from './persistence/boot-lock.ts';
+import { LockHeld } from './persistence/boot-lock.ts';
 import { type DatabaseSettings, type Passage, reachDatabase } from './persistence/connection.ts';
 import { isUnavailable, toDomainError } from './persistence/driver-errors.ts';
 import { ormLog } from './persistence/orm-log.ts';
-import { knownMigrations, migrate, schemaState } from './persistence/schema.ts';
+import { knownMigrations, migrateUnderLock, schemaState } from './persistence/schema.ts';
+import { unitsOfWork } from './persistence/unit-of-work.ts';
+import { cursorCodec } from './security/cursor.ts';
 import { developmentSecret } from './security/development-secret.ts';
 import { hs256Verifier } from './security/token.ts';
+import { preferenceRules } from './services/preferences-schema.ts';
 
 /** Something the operator can mend: it is reported in one line, without a stack. */
 class CannotStart extends Error {}
@@ -64,6 +68,7 @@ async function boot(): Promise<GracefulClose> {
   const began = performance.now();
   const deadline = Date.now() + settings.bootTimeoutMs;
 
+  const rules = rulesOf(settings);
   const database = { ...settings.database, url: settings.database.url ?? (await startEmbedded(settings)) };
   const passage = await reachDatabase(database, {
     deadline,
@@ -82,14 +87,17 @@ async function boot(): Promise<GracefulClose> {
   const orm = await MikroORM.init({ ...ormOptions(database, passage), loggerFactory: () => ormLog(log) });
   opened.push({ name: 'ORM', close: () => orm.close(true) });
 
+  const secret = settings.authSecret ?? (await developmentSecret(settings.dataDir));
   const app = createApp({
-    orm,
+    inUnit: unitsOfWork(orm),
     log,
     lifecycle,
-    verifier: hs256Verifier(settings.authSecret ?? (await developmentSecret(settings.dataDir))),
+    verifier: hs256Verifier(secret),
     findAccount: accountLookup(orm, passage),
     endpoints: endpoints({
       lifecycle,
+      cursors: cursorCodec(secret),
+      preferenceRules: rules,
       pendingMigrations: async (em) => (await schemaState(em, known)).pending,
     }),
     translate: toDomainError,
@@ -102,6 +110,14 @@ async function boot(): Promise<GracefulClose> {
   log.info({ address, passage, bootMs: Math.round(performance.now() - began) }, 'ready');
   if (settings.environment === 'development') welcome(address, settings.initialAdmins[0]);
   return close;
+}
+
+function rulesOf({ preferences }: Settings): PreferenceRules {
+  try {
+    return preferenceRules(preferences);
+  } catch (error) {
+    throw new CannotStart((error as Error).message, { cause: error });
+  }
 }
 
 /**
@@ -118,8 +134,7 @@ async function updateDatabase(
   try {
     const known = await knownMigrations(orm);
     const onWait = (error: Error) => log.info({ reason: error.message }, 'waiting to migrate');
-    const seeded = await underBootLock(orm, { deadline, signal: stop, onWait }, async (em) => {
-      await migrate(orm, em);
+    const seeded = await migrateUnderLock(orm, { deadline, signal: stop, onWait }, async (em) => {
       const report = await seedAdmins(em, settings.initialAdmins);
       await em.flush();
       return { ...report, admins: await em.count(User, { role: 'admin' }) };

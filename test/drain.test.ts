@@ -2,10 +2,10 @@ import { once } from 'node:events';
 import { Agent, get, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { expect } from 'chai';
-import { endpoint } from '../src/http/endpoint.ts';
 import { signHs256 } from '../src/security/token.ts';
 import { SECRET, startApp } from './support/app.ts';
 import { createMigratedDatabase, type TestDatabase } from './support/database.ts';
+import { testEndpoint } from './support/endpoints.ts';
 import { type ServerProcess, startServer } from './support/server-process.ts';
 
 describe('the drain', () => {
@@ -98,7 +98,7 @@ describe('a request that is on its way when the draining begins', () => {
     const inside = new Promise<void>((resolve) => {
       entered = resolve;
     });
-    const slow = endpoint({
+    const slow = testEndpoint({
       method: 'GET',
       path: '/slow',
       access: 'public',

@@ -4,9 +4,18 @@
  */
 export type ErrorCode =
   | 'account_required'
+  | 'account_suspended'
+  | 'bad_cursor'
   | 'database_unavailable'
   | 'email_invalid'
+  | 'email_taken'
+  | 'forbidden'
+  | 'invalid_input'
+  | 'last_admin'
+  | 'lost_race'
+  | 'not_found'
   | 'not_ready'
+  | 'precondition_failed'
   | 'unauthenticated';
 
 /** Where in the input a fault lies (a path of keys, such as `preferences.theme`), and what it is. */
@@ -19,9 +28,23 @@ export interface InputError {
 export class DomainError extends Error {
   override readonly name = 'DomainError';
   readonly code: ErrorCode;
+  /** What is wrong with the input, part by part, where the input is at fault. */
+  readonly errors: readonly InputError[] | undefined;
+  /** What else there is to tell, by name. */
+  readonly details: Readonly<Record<string, unknown>> | undefined;
 
-  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
-    super(message, options);
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: {
+      cause?: unknown;
+      errors?: readonly InputError[];
+      details?: Readonly<Record<string, unknown>>;
+    } = {},
+  ) {
+    super(message, 'cause' in options ? { cause: options.cause } : undefined);
     this.code = code;
+    this.errors = options.errors;
+    this.details = options.details;
   }
 }

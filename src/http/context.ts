@@ -1,7 +1,8 @@
-import type { EntityManager } from '@mikro-orm/postgresql';
 import type { Middleware as KoaMiddleware, ParameterizedContext } from 'koa';
 import type { Logger } from 'pino';
+import type { Unit } from '../domain/unit-of-work.ts';
 import type { User } from '../domain/user.ts';
+import type { Shown, Upload } from './endpoint.ts';
 
 /** What the stations of one request's way tell each other. */
 export interface RequestState {
@@ -9,16 +10,18 @@ export interface RequestState {
   requestId: string;
   /** The process's log, with the request's id on every line. */
   log: Logger;
-  /** The unit of work: this request's own EntityManager, flushed once after its handler. */
-  em: EntityManager;
   /** The path of the endpoint that was met, as the route table has it. */
   route?: string;
+  /** The unit of work that the request is; anew when it is replayed. */
+  unit: Unit;
   /** Who is asking; there where the endpoint wants to know. */
   actor?: User;
   /** The JSON that came with the request; there where the endpoint takes a body. */
   body?: unknown;
-  /** Makes the answer's body of what the handler returned; called once the unit of work is committed. */
-  view?: () => unknown;
+  /** The body that is still to be read; there where the endpoint takes an upload. */
+  upload?: Upload;
+  /** What the handler returned, to be shown once the unit of work is committed. */
+  shown?: Shown;
 }
 
 /** A request on its way. */

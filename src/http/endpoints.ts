@@ -1,46 +1,28 @@
-import type { EntityManager } from '@mikro-orm/postgresql';
-import { DomainError } from '../domain/errors.ts';
-import { type Endpoint, endpoint } from './endpoint.ts';
-import type { Lifecycle } from './lifecycle.ts';
-import { accountView } from './views.ts';
+import type { PreferenceRules } from '../domain/preferences.ts';
+import type { CursorCodec } from '../security/cursor.ts';
+import type { Endpoint } from './endpoint.ts';
+import { docsEndpoints } from './endpoints/docs.ts';
+import { type HealthDeps, healthEndpoints } from './endpoints/health.ts';
+import { meEndpoints } from './endpoints/me.ts';
+import { transferEndpoints } from './endpoints/transfer.ts';
+import { userListEndpoints } from './endpoints/user-list.ts';
+import { userEndpoints } from './endpoints/users.ts';
 
-/** What the endpoints need to know of the process that they are in. */
-export interface EndpointDeps {
-  readonly lifecycle: Lifecycle;
-  /** The migrations that the database still lacks, in one query. */
-  readonly pendingMigrations: (em: EntityManager) => Promise<readonly string[]>;
+/** What the endpoints need to know of the world. */
+export interface EndpointDeps extends HealthDeps {
+  readonly preferenceRules: PreferenceRules;
+  readonly cursors: CursorCodec;
 }
 
-/** The route table. */
-export function endpoints({ lifecycle, pendingMigrations }: EndpointDeps): Endpoint[] {
-  return [
-    endpoint({
-      method: 'GET',
-      path: '/healthz',
-      access: 'public',
-      handle: () => 'alive',
-      view: (status) => ({ status }),
-    }),
-    endpoint({
-      method: 'GET',
-      path: '/readyz',
-      access: 'public',
-      async handle({ em }) {
-        if (lifecycle.phase !== 'ready')
-          throw new DomainError('not_ready', `The process is ${lifecycle.phase}.`);
-        const pending = await pendingMigrations(em);
-        if (pending.length > 0)
-          throw new DomainError('not_ready', `Migrations are pending: ${pending.join(', ')}.`);
-        return 'ready';
-      },
-      view: (status) => ({ status }),
-    }),
-    endpoint({
-      method: 'GET',
-      path: '/v1/me',
-      access: 'account',
-      handle: ({ actor }) => actor,
-      view: accountView,
-    }),
+/** The route table: every endpoint that there is. */
+export function endpoints(deps: EndpointDeps): Endpoint[] {
+  const table = [
+    ...healthEndpoints(deps),
+    ...meEndpoints(deps.preferenceRules),
+    ...userListEndpoints(deps),
+    // Before those of one account: `export` is no id.
+    ...transferEndpoints(deps.preferenceRules),
+    ...userEndpoints(deps.preferenceRules),
   ];
+  return [...table, ...docsEndpoints(table)];
 }

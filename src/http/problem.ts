@@ -6,22 +6,33 @@ export type DoorCode =
   | 'body_too_large'
   | 'internal'
   | 'malformed_json'
+  | 'invalid_query'
   | 'method_not_allowed'
-  | 'not_found'
+  | 'not_acceptable'
   | 'request_aborted'
   | 'unsupported_media_type';
 
 /** The one place where codes become statuses. */
-const STATUS: Record<ErrorCode | DoorCode, number> = {
+export const STATUS: Readonly<Record<ErrorCode | DoorCode, number>> = {
+  bad_cursor: 400,
+  invalid_query: 400,
   malformed_json: 400,
   request_aborted: 400,
   unauthenticated: 401,
   account_required: 403,
+  account_suspended: 403,
+  forbidden: 403,
   not_found: 404,
   method_not_allowed: 405,
+  not_acceptable: 406,
+  email_taken: 409,
+  last_admin: 409,
+  lost_race: 409,
+  precondition_failed: 412,
   body_too_large: 413,
   unsupported_media_type: 415,
   email_invalid: 422,
+  invalid_input: 422,
   internal: 500,
   database_unavailable: 503,
   not_ready: 503,
@@ -49,6 +60,8 @@ export interface Problem {
   readonly code: ErrorCode | DoorCode;
   readonly requestId: string;
   readonly errors?: readonly InputError[];
+  /** The kind's own members (RFC 9457, section 3.2), such as the report of an import. */
+  readonly [extension: string]: unknown;
 }
 
 /** What the caller is told of an error: all of a refusal, and nothing of a bug but that there is one. */
@@ -58,7 +71,7 @@ export function problemOf(error: unknown, requestId: string): Problem {
       ? error
       : new DoorError('internal', 'Something went wrong on our side. The request id finds it in the log.');
   const status = STATUS[refusal.code];
-  const errors = refusal instanceof DoorError ? refusal.errors : undefined;
+  const { errors } = refusal;
   return {
     type: 'about:blank',
     title: STATUS_CODES[status] ?? 'Error',
@@ -67,5 +80,6 @@ export function problemOf(error: unknown, requestId: string): Problem {
     code: refusal.code,
     requestId,
     ...(errors && { errors }),
+    ...(refusal instanceof DomainError && refusal.details),
   };
 }

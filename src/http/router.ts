@@ -1,24 +1,43 @@
+import { Readable } from 'node:stream';
 import Router from '@koa/router';
-import type { Middleware, RequestState } from './context.ts';
-import type { Endpoint } from './endpoint.ts';
+import compose from 'koa-compose';
+import { DomainError } from '../domain/errors.ts';
+import type { UnitOfWork } from '../domain/unit-of-work.ts';
+import type { Middleware, RequestContext, RequestState } from './context.ts';
+import type { Endpoint, Upload, Versioned } from './endpoint.ts';
+import { entityTag, ifMatchPasses } from './entity-tag.ts';
+import { checkBody, checkParams, checkQuery } from './input.ts';
+import { authorize } from './middleware/authorize.ts';
+import { present } from './middleware/present.ts';
 import { readJson } from './middleware/read-json.ts';
+import { readUpload } from './middleware/read-upload.ts';
+import { unitOfWork } from './middleware/unit-of-work.ts';
+import { DoorError } from './problem.ts';
 
 /**
  * The router of these endpoints: each with the stations that its description asks for, and its handler at the end.
- * `authenticated` is the station that finds out who is asking.
+ * `authenticated` is the station that finds out who is asking, `inUnit` does a request as one unit of work.
  */
 export function createRouter(
   endpoints: readonly Endpoint[],
   authenticated: Middleware,
+  inUnit: UnitOfWork,
 ): Router<RequestState> {
   const router = new Router<RequestState>();
-  const withJson = readJson();
   for (const endpoint of endpoints) {
-    const stations: Middleware[] = [enter(endpoint)];
-    if (endpoint.access !== 'public') stations.push(authenticated);
-    if (endpoint.takesBody) stations.push(withJson);
-    stations.push(handle(endpoint));
-    router.register(endpoint.path, [endpoint.method], stations);
+    const { method, path, access, body, upload } = endpoint;
+    const inside = compose<RequestContext>([
+      ...(access === 'public' ? [] : [authenticated]),
+      ...(access === 'admin' ? [authorize()] : []),
+      ...(body ? [readJson(body.types)] : []),
+      ...(upload ? [readUpload(upload.types)] : []),
+      handle(endpoint),
+    ]);
+    router.register(
+      path,
+      [method],
+      [enter(endpoint), unitOfWork(inUnit, inside, { replays: upload === undefined }), present(endpoint)],
+    );
   }
   return router;
 }
@@ -29,8 +48,31 @@ const enter = ({ path }: Endpoint): Middleware =>
     await next();
   };
 
-const handle = ({ run }: Endpoint): Middleware =>
+const handle = (endpoint: Endpoint): Middleware =>
   async function handle(ctx) {
-    const { em, actor, body } = ctx.state;
-    ctx.state.view = await run({ em, actor, body });
+    const { unit, actor, upload = NO_UPLOAD } = ctx.state;
+    ctx.state.shown = await endpoint.run({
+      ...unit,
+      actor,
+      upload,
+      params: checkParams(endpoint.params, ctx['params']),
+      query: checkQuery(endpoint.query, new URLSearchParams(ctx.querystring)),
+      body: checkBody(endpoint.body?.schema, ctx.state.body),
+      accept: (types) => accept(ctx, types),
+      matchPrecondition: (entity) => matchPrecondition(ctx, entity),
+    });
   };
+
+const NO_UPLOAD: Upload = { type: '', bytes: Readable.from([]) };
+
+function accept(ctx: RequestContext, types: readonly string[]): string {
+  const type = ctx.accepts(...types);
+  if (!type) throw new DoorError('not_acceptable', `This is to be had as ${types.join(' or ')}.`);
+  return type;
+}
+
+function matchPrecondition(ctx: RequestContext, entity: Versioned): void {
+  if (ifMatchPasses(ctx.get('If-Match'), entity)) return;
+  ctx.set('ETag', entityTag(entity));
+  throw new DomainError('precondition_failed', `It has changed: its version is ${entity.version} by now.`);
+}

@@ -1,3 +1,4 @@
+import { DriverException, OptimisticLockError } from '@mikro-orm/core';
 import { DomainError } from '../domain/errors.ts';
 
 /** The system calls of a connection: an error of another one is not the database's. */
@@ -24,6 +25,20 @@ export function isUnavailable(error: unknown): boolean {
   );
 }
 
+/** Whether the work has failed only because others did theirs at the same time: done again, it may well succeed. */
+export function hasLostRace(error: unknown): boolean {
+  if (error instanceof OptimisticLockError) return true;
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  // serialization_failure and deadlock_detected.
+  return code === '40001' || code === '40P01';
+}
+
+/** What the violation of a constraint means; the constraint decides, and nobody asks beforehand. */
+const VIOLATIONS: Readonly<Record<string, () => DomainError>> = {
+  users_email_unique: () => new DomainError('email_taken', 'There is an account with this email already.'),
+  users_email_normalized: () => new DomainError('email_invalid', 'This is not an email address.'),
+};
+
 /**
  * The driver's refusals in the words of the domain. What is no refusal but a bug is thrown back as it came.
  */
@@ -33,5 +48,15 @@ export function toDomainError(error: unknown): unknown {
       cause: error,
     });
   }
-  return error;
+  if (hasLostRace(error)) {
+    return new DomainError('lost_race', 'Others changed the same at the same time. Try it again.', {
+      cause: error,
+    });
+  }
+  const violation = error instanceof DriverException ? VIOLATIONS[constraintOf(error)] : undefined;
+  return violation?.() ?? error;
+}
+
+function constraintOf(error: DriverException): string {
+  return (error as { constraint?: string }).constraint ?? '';
 }

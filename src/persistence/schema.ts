@@ -1,6 +1,9 @@
 import { readdir } from 'node:fs/promises';
 import { matchesGlob, parse } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type { Migration } from '@mikro-orm/migrations';
 import type { EntityManager, MikroORM } from '@mikro-orm/postgresql';
+import { type BootLockOptions, underBootLock } from './boot-lock.ts';
 
 /** How the database's schema stands to the code: what it still lacks, and what it has from newer code. */
 export interface SchemaState {
@@ -19,11 +22,32 @@ export async function knownMigrations(orm: MikroORM): Promise<readonly string[]>
 }
 
 /**
- * Brings the schema up to this code, inside the transaction of `em`, and returns the names of what was applied.
- * Throws an error that names the migration which failed; the transaction is then good for nothing but a rollback.
- * Only the ledger's table, when it was missing, stays behind, with nothing in it.
+ * Brings the schema up to this code under the boot lock, and then does `finish` in the lock's transaction, whose result
+ * it returns. Throws an error that names the migration which failed; all that went with it is rolled back, but for the
+ * ledger's table, which stays behind, with nothing in it, when it was missing.
+ *
+ * Migrations run in the lock's transaction, all or nothing, except one that must not be in any (an index built
+ * `CONCURRENTLY`): it gets the lock for itself, after what came before it has been committed.
  */
-export async function migrate(orm: MikroORM, em: EntityManager): Promise<readonly string[]> {
+export async function migrateUnderLock<T>(
+  orm: MikroORM,
+  options: BootLockOptions,
+  finish: (em: EntityManager) => Promise<T>,
+): Promise<T> {
+  for (;;) {
+    const result = await underBootLock(orm, options, async (em) => {
+      const pending = await orm.migrator.getPending();
+      const alone = await Promise.all(pending.map(runsAlone));
+      const batch = alone[0] ? 1 : alone.indexOf(true);
+      const names = pending.map(({ name }) => name).slice(0, batch === -1 ? undefined : batch);
+      if (names.length > 0) await apply(orm, em, names);
+      return names.length < pending.length ? undefined : { finished: await finish(em) };
+    });
+    if (result !== undefined) return result.finished;
+  }
+}
+
+async function apply(orm: MikroORM, em: EntityManager, migrations: string[]): Promise<void> {
   let current = '';
   const follow = ({ name }: { name: string }) => {
     current = name;
@@ -31,14 +55,18 @@ export async function migrate(orm: MikroORM, em: EntityManager): Promise<readonl
   orm.migrator.on('migrating', follow);
   try {
     const transaction = em.getTransactionContext();
-    const applied = await orm.migrator.up(transaction === undefined ? undefined : { transaction });
-    return applied.map(({ name }) => name);
+    await orm.migrator.up({ migrations, ...(transaction !== undefined && { transaction }) });
   } catch (error) {
     if (current === '') throw error;
     throw new Error(`Migration ${current} failed: ${(error as Error).message}`, { cause: error });
   } finally {
     orm.migrator.off('migrating', follow);
   }
+}
+
+async function runsAlone({ path }: { path?: string }): Promise<boolean> {
+  const module: Record<string, { prototype: Migration }> = await import(pathToFileURL(path ?? '').href);
+  return Object.values(module).some(({ prototype }) => !prototype.isTransactional());
 }
 
 /** Compares the database's ledger with `known`, in one query. Throws when there is no ledger, or no database. */

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
-import { endpoint } from '../../src/http/endpoint.ts';
 import { addAccount } from '../support/accounts.ts';
 import { startApp, type TestApp } from '../support/app.ts';
+import { testEndpoint } from '../support/endpoints.ts';
 import { dial } from '../support/raw-http.ts';
 import { forge } from '../support/tokens.ts';
 
@@ -14,9 +14,9 @@ describe('a caller who hangs up', () => {
     const counts = { handle: () => ++handled, view: (count: number) => ({ count }) };
     app = await startApp({
       extra: [
-        endpoint({ ...counts, method: 'POST', path: '/body', access: 'public', takesBody: true }),
-        endpoint({ ...counts, method: 'POST', path: '/v1/body', access: 'account', takesBody: true }),
-        endpoint({ ...counts, method: 'GET', path: '/v1/count', access: 'account' }),
+        testEndpoint({ ...counts, method: 'POST', path: '/body', access: 'public', takesBody: true }),
+        testEndpoint({ ...counts, method: 'POST', path: '/v1/body', access: 'account', takesBody: true }),
+        testEndpoint({ ...counts, method: 'GET', path: '/v1/count', access: 'account' }),
       ],
     });
     await addAccount(app.database, 'ada@example.com');

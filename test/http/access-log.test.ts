@@ -1,7 +1,7 @@
 import { expect } from 'chai';
-import { endpoint } from '../../src/http/endpoint.ts';
 import { addAccount } from '../support/accounts.ts';
 import { startApp, type TestApp } from '../support/app.ts';
+import { testEndpoint } from '../support/endpoints.ts';
 import { forge } from '../support/tokens.ts';
 
 const FIELDS = ['level', 'time', 'pid', 'hostname', 'msg'];
@@ -13,7 +13,7 @@ describe('the access log', () => {
   before(async () => {
     app = await startApp({
       extra: [
-        endpoint({
+        testEndpoint({
           method: 'POST',
           path: '/v1/things/:id',
           access: 'account',

@@ -1,9 +1,9 @@
 import { type EntityManager, wrap } from '@mikro-orm/core';
 import { expect } from 'chai';
 import { User } from '../../src/domain/user.ts';
-import { endpoint } from '../../src/http/endpoint.ts';
 import { accountsIn, addAccount } from '../support/accounts.ts';
 import { startApp, type TestApp } from '../support/app.ts';
+import { testEndpoint } from '../support/endpoints.ts';
 
 describe('two requests at once', () => {
   let app: TestApp;
@@ -20,7 +20,7 @@ describe('two requests at once', () => {
     });
     app = await startApp({
       extra: [
-        endpoint({
+        testEndpoint({
           method: 'POST',
           path: '/v1/meet',
           access: 'account',
@@ -35,7 +35,7 @@ describe('two requests at once', () => {
           },
           view: (name) => ({ name: name ?? null }),
         }),
-        endpoint({
+        testEndpoint({
           method: 'GET',
           path: '/map',
           access: 'public',

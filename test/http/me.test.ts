@@ -37,8 +37,10 @@ describe('GET /v1/me', () => {
       email: 'ada@example.com',
       name: 'Ada Lovelace',
       role: 'admin',
+      status: 'active',
       preferences: { theme: 'dark', nested: { list: [1, null, 'é'] } },
       storageMode: 'account',
+      version: 1,
       createdAt: LONG_AGO,
       updatedAt: LONG_AGO,
     });
@@ -51,8 +53,10 @@ describe('GET /v1/me', () => {
       email: 'new@example.com',
       name: null,
       role: 'user',
+      status: 'active',
       preferences: {},
       storageMode: 'local',
+      version: 1,
       createdAt: LONG_AGO,
       updatedAt: LONG_AGO,
     });

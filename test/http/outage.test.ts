@@ -1,8 +1,8 @@
 import { expect } from 'chai';
-import { endpoint } from '../../src/http/endpoint.ts';
 import { accountsIn, addAccount } from '../support/accounts.ts';
 import { startApp, type TestApp } from '../support/app.ts';
 import { createMigratedDatabase } from '../support/database.ts';
+import { testEndpoint } from '../support/endpoints.ts';
 import { expectProblem } from '../support/problem.ts';
 import { type DatabaseProxy, startProxy } from '../support/proxy.ts';
 
@@ -13,7 +13,7 @@ describe('while the database is cut off', () => {
   beforeEach(async () => {
     const database = await createMigratedDatabase();
     wire = await startProxy(database.url);
-    const promote = endpoint({
+    const promote = testEndpoint({
       method: 'POST',
       path: '/v1/promote',
       access: 'account',

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { DomainError } from '../../src/domain/errors.ts';
-import { endpoint } from '../../src/http/endpoint.ts';
 import { startApp, type TestApp } from '../support/app.ts';
+import { testEndpoint } from '../support/endpoints.ts';
 import { expectProblem } from '../support/problem.ts';
 
 const HIDDEN = 'postgres://app:hunter2@db';
@@ -21,7 +21,7 @@ describe('a problem', () => {
 
   before(async () => {
     const failing = thrown.map(([, throwIt], index) =>
-      endpoint({
+      testEndpoint({
         method: 'POST',
         path: `/fail/${index}`,
         access: 'public',
@@ -32,7 +32,7 @@ describe('a problem', () => {
     app = await startApp({
       extra: [
         ...failing,
-        endpoint({
+        testEndpoint({
           method: 'GET',
           path: '/refuse',
           access: 'public',
@@ -40,14 +40,14 @@ describe('a problem', () => {
             raise(new DomainError('email_invalid', 'Not like this.', { cause: new Error(HIDDEN) })),
           view: () => ({}),
         }),
-        endpoint({
+        testEndpoint({
           method: 'GET',
           path: '/unshowable',
           access: 'public',
           handle: () => 1n,
           view: (outcome) => ({ outcome }),
         }),
-        endpoint({
+        testEndpoint({
           method: 'PATCH',
           path: '/healthz',
           access: 'public',
@@ -76,7 +76,7 @@ describe('a problem', () => {
 
   for (const method of ['POST', 'PUT', 'DELETE', 'PROPFIND', 'LOCK']) {
     it(`is 405, and says what is allowed, to ${method} where it is not`, async () => {
-      const response = await app.call('/v1/me', { method });
+      const response = await app.call('/readyz', { method });
       expect(response.headers.get('allow')).to.equal('HEAD, GET');
       await expectProblem(response, 405, 'method_not_allowed');
     });
@@ -94,7 +94,7 @@ describe('a problem', () => {
   });
 
   it('is no answer to OPTIONS, which tells what is allowed', async () => {
-    const response = await app.call('/v1/me', { method: 'OPTIONS' });
+    const response = await app.call('/readyz', { method: 'OPTIONS' });
     expect(response.status).to.equal(200);
     expect(response.headers.get('allow')).to.equal('HEAD, GET');
     expect(await response.text()).to.equal('');

@@ -1,10 +1,10 @@
 import { once } from 'node:events';
 import { request } from 'node:http';
 import { expect } from 'chai';
-import { endpoint } from '../../src/http/endpoint.ts';
 import { MAX_BODY_BYTES } from '../../src/http/middleware/read-json.ts';
 import { addAccount } from '../support/accounts.ts';
 import { startApp, type TestApp } from '../support/app.ts';
+import { testEndpoint } from '../support/endpoints.ts';
 import { expectProblem } from '../support/problem.ts';
 import { sendRaw } from '../support/raw-http.ts';
 
@@ -23,8 +23,8 @@ describe("a request's body", () => {
     };
     app = await startApp({
       extra: [
-        endpoint({ ...echo, method: 'POST', path: '/echo', access: 'public' }),
-        endpoint({ ...echo, method: 'POST', path: '/v1/echo', access: 'account' }),
+        testEndpoint({ ...echo, method: 'POST', path: '/echo', access: 'public' }),
+        testEndpoint({ ...echo, method: 'POST', path: '/v1/echo', access: 'account' }),
       ],
     });
     await addAccount(app.database, 'ada@example.com');

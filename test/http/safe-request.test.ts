@@ -1,11 +1,11 @@
 import { expect } from 'chai';
 import { User } from '../../src/domain/user.ts';
-import { type EndpointRequest, endpoint } from '../../src/http/endpoint.ts';
 import { accountsIn, addAccount } from '../support/accounts.ts';
 import { startApp, type TestApp } from '../support/app.ts';
+import { type TestRequest, testEndpoint } from '../support/endpoints.ts';
 import { expectProblem } from '../support/problem.ts';
 
-type Work = (request: EndpointRequest & { actor: User }) => unknown;
+type Work = (request: TestRequest) => unknown;
 
 describe('a request that only reads', () => {
   let app: TestApp;
@@ -16,7 +16,7 @@ describe('a request that only reads', () => {
     shown = false;
     app = await startApp({
       extra: [
-        endpoint({
+        testEndpoint({
           method: 'GET',
           path: '/v1/read',
           access: 'account',
@@ -67,7 +67,7 @@ describe('a request that only reads', () => {
         expect(shown).to.equal(false);
         expect(await accountsIn(app.database)).to.deep.equal(before);
         expect(app.log.find(({ level }) => level === 50)?.['err']).to.include({
-          message: `${method} /v1/read tried to change something.`,
+          message: 'What promised to read tried to change something.',
         });
       });
     }

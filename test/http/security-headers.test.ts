@@ -1,7 +1,7 @@
 import { expect } from 'chai';
-import { endpoint } from '../../src/http/endpoint.ts';
 import { addAccount } from '../support/accounts.ts';
 import { startApp, type TestApp } from '../support/app.ts';
+import { testEndpoint } from '../support/endpoints.ts';
 
 const EXPECTED = {
   'cache-control': 'no-store',
@@ -19,7 +19,7 @@ describe('the security headers', () => {
   before(async () => {
     app = await startApp({
       extra: [
-        endpoint({
+        testEndpoint({
           method: 'GET',
           path: '/bug',
           access: 'public',

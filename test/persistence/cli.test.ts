@@ -9,6 +9,7 @@ import { createEmptyDatabase, type TestDatabase } from '../support/database.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const FIRST = 'Migration20261123000000_users';
+const LAST = 'Migration20261124000001_users_list_indexes';
 
 /** Runs `npx mikro-orm …` in the project's folder, and returns its exit code and all that it said. */
 async function mikroOrm(env: NodeJS.ProcessEnv, ...args: string[]): Promise<{ code: number; said: string }> {
@@ -38,7 +39,7 @@ describe('npx mikro-orm', function () {
       expect((await mikroOrm(env, 'migration:pending')).said).to.include(FIRST);
       expect((await mikroOrm(env, 'migration:up')).said).to.include(`Applied '${FIRST}'`);
       expect((await mikroOrm(env, 'migration:pending')).said).to.include('No pending migrations');
-      expect((await mikroOrm(env, 'migration:down')).said).to.include(`Reverted '${FIRST}'`);
+      expect((await mikroOrm(env, 'migration:down')).said).to.include(`Reverted '${LAST}'`);
       expect((await mikroOrm(env, 'migration:up')).code).to.equal(0);
     });
 

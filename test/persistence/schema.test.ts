@@ -5,7 +5,7 @@ import { MikroORM } from '@mikro-orm/postgresql';
 import { expect } from 'chai';
 import { ormOptions } from '../../mikro-orm.config.ts';
 import { normalizeEmail } from '../../src/domain/email.ts';
-import { knownMigrations, migrate, schemaState } from '../../src/persistence/schema.ts';
+import { knownMigrations, migrateUnderLock, schemaState } from '../../src/persistence/schema.ts';
 import { createEmptyDatabase, createMigratedDatabase, type TestDatabase } from '../support/database.ts';
 
 /** All that PostgreSQL knows of the tables: columns, defaults, constraints and indexes, by name. */
@@ -18,6 +18,12 @@ const DESCRIPTION = `
   union all
   select 'index', indexname, indexdef from pg_indexes where schemaname = 'public'
   order by 1, 2`;
+
+const LOCK = {
+  deadline: Number.POSITIVE_INFINITY,
+  signal: new AbortController().signal,
+  onWait: () => undefined,
+};
 
 const silent = { logger: () => undefined };
 
@@ -61,7 +67,7 @@ describe('the schema', () => {
     const before = await describeSchema();
     await orm.migrator.down({ to: 0 });
     expect((await describeSchema()).filter(({ name }) => name.startsWith('users'))).to.deep.equal([]);
-    await orm.migrator.up();
+    await migrateUnderLock(orm, LOCK, async () => undefined);
     expect(await describeSchema()).to.deep.equal(before);
   });
 
@@ -75,6 +81,8 @@ describe('the schema', () => {
       'users.role': "character varying 50 NO 'user'::character varying",
       'users.preferences': 'jsonb YES',
       'users.storage_mode': "character varying 10 NO 'local'::character varying",
+      'users.status': "character varying 20 NO 'active'::character varying",
+      'users.version': 'integer NO 1',
       'users.created_at': 'timestamp with time zone NO now()',
       'users.updated_at': 'timestamp with time zone NO now()',
     });
@@ -85,6 +93,7 @@ describe('the schema', () => {
       'users_email_normalized',
       'users_email_unique',
       'users_pkey',
+      'users_status_check',
       'users_storage_mode_check',
     ]);
   });
@@ -163,10 +172,7 @@ describe('a migration that fails', () => {
         join(path, 'Migration20260102000000_bad.js'),
         migration('create table bad (id nonsense)'),
       );
-      const failure = await orm.em
-        .fork()
-        .transactional((em) => migrate(orm, em))
-        .catch((error: Error) => error);
+      const failure = await migrateUnderLock(orm, LOCK, async () => 'never').catch((error: Error) => error);
       expect(failure).to.be.instanceOf(Error);
       expect((failure as Error).message).to.match(
         /^Migration Migration20260102000000_bad failed: .*nonsense/,

@@ -8,6 +8,8 @@ export interface AccountRow {
   readonly role: string;
   readonly preferences: Record<string, unknown> | null;
   readonly storage_mode: string;
+  readonly status: string;
+  readonly version: number;
   readonly created_at: Date;
   readonly updated_at: Date;
 }

@@ -14,6 +14,8 @@ import { Lifecycle } from '../../src/http/lifecycle.ts';
 import { accountLookup } from '../../src/persistence/account-lookup.ts';
 import { toDomainError } from '../../src/persistence/driver-errors.ts';
 import { knownMigrations, schemaState } from '../../src/persistence/schema.ts';
+import { unitsOfWork } from '../../src/persistence/unit-of-work.ts';
+import { cursorCodec } from '../../src/security/cursor.ts';
 import { hs256Verifier, signHs256 } from '../../src/security/token.ts';
 import { createMigratedDatabase, type TestDatabase } from './database.ts';
 
@@ -55,13 +57,18 @@ export async function startApp(
   const known = await knownMigrations(orm);
   const lifecycle = new Lifecycle();
   const app = createApp({
-    orm,
+    inUnit: unitsOfWork(orm),
     log: logger,
     lifecycle,
     verifier: hs256Verifier(SECRET),
     findAccount: accountLookup(orm, 'direct'),
     endpoints: [
-      ...endpoints({ lifecycle, pendingMigrations: async (em) => (await schemaState(em, known)).pending }),
+      ...endpoints({
+        lifecycle,
+        cursors: cursorCodec(SECRET),
+        preferenceRules: { maxBytes: 16_384 },
+        pendingMigrations: async (em) => (await schemaState(em, known)).pending,
+      }),
       ...(options.extra ?? []),
     ],
     translate: toDomainError,

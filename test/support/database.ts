@@ -3,6 +3,7 @@ import { MikroORM } from '@mikro-orm/postgresql';
 import pg from 'pg';
 import { ormOptions } from '../../mikro-orm.config.ts';
 import type { DatabaseSettings } from '../../src/persistence/connection.ts';
+import { migrateUnderLock } from '../../src/persistence/schema.ts';
 
 /** The environment variable that tells the test files where the server is. */
 export const SERVER_URL_VARIABLE = 'ROLLCALL_TEST_SERVER_URL';
@@ -41,7 +42,11 @@ export function settingsFor(name: string): DatabaseSettings {
 export async function makeTemplate(): Promise<void> {
   await onServer(`create database "${TEMPLATE}" template template0`);
   const orm = await MikroORM.init({ ...ormOptions(settingsFor(TEMPLATE)), logger: () => undefined });
-  await orm.migrator.up();
+  await migrateUnderLock(
+    orm,
+    { deadline: Date.now() + 30_000, signal: new AbortController().signal, onWait: () => undefined },
+    async () => undefined,
+  );
   // PostgreSQL copies no database that somebody is connected to.
   await orm.close(true);
 }

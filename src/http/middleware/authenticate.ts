@@ -17,7 +17,7 @@ export const authenticate = (verifier: TokenVerifier, findAccount: AccountLookup
       ctx.state.log.info({ cause: error.message }, 'token refused');
       throw unauthenticated(ctx, 'Bearer error="invalid_token"');
     });
-    ctx.state.actor = await accountOf(ctx.state.em, email, findAccount);
+    ctx.state.actor = await accountOf(ctx.state.unit.em, email, findAccount);
     await next();
   };
 

@@ -1,14 +1,31 @@
+import { Readable } from 'node:stream';
 import type { Middleware } from '../context.ts';
+import type { Endpoint } from '../endpoint.ts';
+import { sendStream } from '../send-stream.ts';
 
 /**
- * Shows what the handler returned, after the unit of work behind this station has been committed: what is shown is what
- * is kept.
+ * Shows what the handler returned, after the unit of work has been committed: what is shown is what is kept. Whoever has
+ * it already (`If-None-Match`, RFC 9110, section 13.1.2) is told just that.
  */
-export const present = (): Middleware =>
-  async function present(ctx, next) {
-    await next();
-    if (ctx.state.view === undefined) return;
-    ctx.type = 'application/json';
-    // Here and not in Koa, which would do it behind our back: what cannot be shown must fail where errors are answered.
-    ctx.body = JSON.stringify(ctx.state.view());
+export const present = ({ answer }: Endpoint): Middleware =>
+  async function present(ctx) {
+    const [type] = [answer.type ?? 'application/json'].flat();
+    const { body, headers } = ctx.state.shown?.() ?? { body: undefined, headers: {} };
+    ctx.status = answer.status;
+    ctx.set(headers);
+    if (headers['ETag'] !== undefined && ctx.fresh) {
+      ctx.status = 304;
+    } else if (answer.status === 204) {
+      ctx.body = null;
+    } else {
+      if (headers['Content-Type'] === undefined) ctx.type = type ?? '';
+      // Here and not in Koa, which would do it behind our back: what cannot be shown must fail where errors are answered.
+      if (body instanceof Readable) await sendStream(ctx, body);
+      else ctx.body = isShown(body) ? body : JSON.stringify(body);
+    }
   };
+
+/** Whether it can go out as it is. */
+function isShown(body: unknown): body is string | Buffer {
+  return typeof body === 'string' || Buffer.isBuffer(body);
+}

@@ -1,3 +1,4 @@
+import { DomainError } from '../../domain/errors.ts';
 import type { Middleware } from '../context.ts';
 import { DoorError, problemOf } from '../problem.ts';
 
@@ -11,7 +12,7 @@ export const problems = (translate: (error: unknown) => unknown): Middleware =>
     try {
       await next();
       if (ctx.body === undefined && ctx.status === 404) {
-        throw new DoorError('not_found', 'There is nothing here.');
+        throw new DomainError('not_found', 'There is nothing here.');
       }
       if (ctx.status === 405 || ctx.status === 501) {
         throw new DoorError('method_not_allowed', 'This resource does not take that method.');

@@ -1,17 +1,20 @@
 import getRawBody from 'raw-body';
+import type { InputError } from '../../domain/errors.ts';
+import { findDuplicateName } from '../../services/strict-json.ts';
 import type { Middleware, RequestContext } from '../context.ts';
 import { DoorError } from '../problem.ts';
 
 /** The most bytes that a request may bring along. */
 export const MAX_BODY_BYTES = 100 * 1024;
 
-/** Reads the request's JSON (RFC 8259: UTF-8 and nothing else). */
-export const readJson = (): Middleware =>
+/** Reads the request's JSON (RFC 8259: UTF-8 and nothing else), which comes as one of these media types. */
+export const readJson = (types: readonly string[]): Middleware =>
   async function readJson(ctx, next) {
-    if (!ctx.is('application/json') || ctx.get('Content-Encoding') !== '') {
-      throw new DoorError('unsupported_media_type', 'The body must be application/json, not encoded.');
+    if (!ctx.is(...types) || ctx.get('Content-Encoding') !== '') {
+      throw new DoorError('unsupported_media_type', `The body must be ${types.join(' or ')}, not encoded.`);
     }
-    ctx.state.body = parse(await read(ctx));
+    // Once for all replays of the unit of work: a body cannot be read a second time.
+    if (!('body' in ctx.state)) ctx.state.body = parse(await read(ctx));
     await next();
   };
 
@@ -35,9 +38,16 @@ async function read(ctx: RequestContext): Promise<Buffer> {
 
 function parse(bytes: Buffer): unknown {
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    const value = JSON.parse(text);
+    const duplicate = findDuplicateName(text);
+    if (duplicate === undefined) return value;
+    throw malformed([{ path: duplicate.path, message: 'This name must be given once.' }]);
   } catch (error) {
-    const { message } = error as Error;
-    throw new DoorError('malformed_json', 'The body is not valid JSON.', [{ path: '', message }]);
+    throw error instanceof DoorError ? error : malformed([{ path: '', message: (error as Error).message }]);
   }
+}
+
+function malformed(errors: InputError[]): DoorError {
+  return new DoorError('malformed_json', 'The body is not valid JSON.', errors);
 }

@@ -1,0 +1,105 @@
+import { DomainError, type InputError } from './errors.ts';
+
+/** What a person prefers: an object of their app's own making. */
+export type Preferences = Record<string, unknown>;
+
+/** How deeply preferences may be nested: `{ a: 1 }` is one level. */
+const MAX_DEPTH = 16;
+
+/** What the operator allows. */
+export interface PreferenceRules {
+  /** Of the preferences as JSON, in UTF-8. */
+  readonly maxBytes: number;
+  /** What is wrong with them, by the operator's own schema, if there is one. */
+  readonly faults?: (preferences: Preferences) => readonly InputError[];
+}
+
+/**
+ * Applies a JSON Merge Patch (RFC 7396): objects are merged key by key, `null` removes a key, and anything else takes the
+ * place of what was there. Returns a new value and leaves both arguments as they are.
+ */
+export function mergePatch(target: unknown, patch: unknown): unknown {
+  if (!isObject(patch)) return patch;
+  const result = new Map(isObject(target) ? Object.entries(target) : []);
+  for (const [key, value] of Object.entries(patch)) {
+    if (value === null) result.delete(key);
+    else result.set(key, mergePatch(result.get(key), value));
+  }
+  // Not by assignment, with which a key `__proto__` would set a prototype.
+  return Object.fromEntries(result);
+}
+
+/**
+ * Applies a merge patch to preferences, and holds the result against what can be kept and what the operator allows.
+ * Throws `invalid_input` with every fault and its path.
+ */
+export function patchPreferences(
+  preferences: Preferences,
+  patch: Preferences,
+  rules: PreferenceRules,
+): Preferences {
+  // The patch first: what is nested without end must not be followed.
+  refuse(unkeepable(patch));
+  return checkPreferences(mergePatch(preferences, patch), rules);
+}
+
+/**
+ * Holds preferences against what can be kept and what the operator allows. Returns them.
+ * Throws `invalid_input` with every fault and its path.
+ */
+export function checkPreferences(preferences: unknown, rules: PreferenceRules): Preferences {
+  if (!isObject(preferences)) throw refusal([{ path: 'preferences', message: 'They must be an object.' }]);
+  // In this order: the operator's schema and JSON.stringify are recursive, and want to know that it is shallow.
+  refuse(unkeepable(preferences));
+  refuse(rules.faults?.(preferences) ?? []);
+  if (Buffer.byteLength(JSON.stringify(preferences)) > rules.maxBytes) {
+    throw refusal([{ path: 'preferences', message: `They must have ${rules.maxBytes} bytes at most.` }]);
+  }
+  return preferences;
+}
+
+function refuse(errors: readonly InputError[]): void {
+  if (errors.length > 0) throw refusal(errors);
+}
+
+function refusal(errors: readonly InputError[]): DomainError {
+  return new DomainError('invalid_input', 'These preferences cannot be kept.', { errors });
+}
+
+/** What PostgreSQL's jsonb would refuse or change, or what is nested too deeply. */
+function unkeepable(preferences: Preferences): InputError[] {
+  const errors: InputError[] = [];
+  const pending: { value: unknown; path: string; depth: number }[] = [
+    { value: preferences, path: 'preferences', depth: 1 },
+  ];
+  for (let item = pending.pop(); item !== undefined; item = pending.pop()) {
+    const { value, path, depth } = item;
+    if (typeof value === 'string' && !isKeepableText(value)) {
+      errors.push({ path, message: 'Text must have no NUL and no half of a surrogate pair.' });
+    } else if (typeof value === 'number' && !Number.isFinite(value)) {
+      errors.push({ path, message: 'The number is too large.' });
+    } else if (typeof value === 'object' && value !== null) {
+      if (depth > MAX_DEPTH) {
+        errors.push({ path, message: `It must be nested ${MAX_DEPTH} levels deep at most.` });
+        continue;
+      }
+      for (const [key, inner] of Object.entries(value)) {
+        const at = `${path}.${key}`;
+        if (key === '__proto__') errors.push({ path: at, message: 'This name is not allowed.' });
+        else if (!isKeepableText(key))
+          errors.push({ path, message: 'A name has a NUL or half of a surrogate pair.' });
+        else pending.push({ value: inner, path: at, depth: depth + 1 });
+      }
+    }
+  }
+  return errors.reverse();
+}
+
+/** Whether PostgreSQL can keep the text: it knows no NUL, and no half of a surrogate pair. */
+export function isKeepableText(text: string): boolean {
+  return !text.includes('\0') && text.isWellFormed();
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,152 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
+import { type Endpoint, endpoint } from '../endpoint.ts';
+import { openApiDocument } from '../openapi.ts';
+
+const PAGE = `<!doctype html>
+<html lang="en">
+  <head>
+    <meta charset="utf-8">
+    <meta name="viewport" content="width=device-width, initial-scale=1">
+    <title>Rollcall API</title>
+    <link rel="icon" type="image/png" href="/docs/favicon-32x32.png">
+    <link rel="stylesheet" href="/docs/swagger-ui.css">
+    <link rel="stylesheet" href="/docs/index.css">
+  </head>
+  <body>
+    <div id="swagger-ui"></div>
+    <script src="/docs/swagger-ui-bundle.js"></script>
+    <script src="/docs/initializer.js"></script>
+  </body>
+</html>
+`;
+
+/** `validatorUrl: null`, or Swagger UI would show the document to a server on the internet. */
+const INITIALIZER = `SwaggerUIBundle({
+  url: '/openapi.json',
+  dom_id: '#swagger-ui',
+  deepLinking: true,
+  validatorUrl: null,
+});
+`;
+
+/** The page's own; the icons in Swagger UI's style sheet are data URLs. */
+const CONTENT_SECURITY_POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self' data:",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join(';');
+
+const JAVASCRIPT = 'text/javascript; charset=utf-8';
+const CSS = 'text/css; charset=utf-8';
+
+/** All that the page loads: of ours, or from the package, and nothing else that is in it. */
+const FILES = {
+  'favicon-32x32.png': { type: 'image/png', read: () => fromPackage('favicon-32x32.png') },
+  'index.css': { type: CSS, read: () => fromPackage('index.css') },
+  'initializer.js': { type: JAVASCRIPT, read: async () => Buffer.from(INITIALIZER) },
+  'swagger-ui-bundle.js': { type: JAVASCRIPT, read: () => fromPackage('swagger-ui-bundle.js') },
+  'swagger-ui.css': { type: CSS, read: () => fromPackage('swagger-ui.css') },
+};
+type FileName = keyof typeof FILES;
+
+const fileName = z.enum(Object.keys(FILES) as [FileName]).meta({ examples: ['initializer.js'] });
+
+/** Something that stays as it is for as long as the process lives. */
+interface Fixed {
+  readonly content: Buffer;
+  readonly headers: Record<string, string>;
+}
+
+/** The OpenAPI document of these endpoints (and of its own), made once, and a page to read it on. */
+export function docsEndpoints(others: readonly Endpoint[]): Endpoint[] {
+  const files = new Map<FileName, Fixed>();
+  const own: Endpoint[] = [
+    endpoint({
+      method: 'GET',
+      path: '/openapi.json',
+      access: 'public',
+      summary: 'This document',
+      answer: {
+        status: 200,
+        description: 'OpenAPI 3.1.',
+        schema: z.looseObject({ openapi: z.string(), info: z.looseObject({}), paths: z.looseObject({}) }),
+        headers: { ETag: "The document's." },
+      },
+      handle: () => document,
+      view: ({ content }) => content,
+      headers: ({ headers }) => headers,
+    }),
+    endpoint({
+      method: 'GET',
+      path: '/docs',
+      access: 'public',
+      summary: 'This document, to be read in a browser',
+      answer: {
+        status: 200,
+        description: 'A page that needs nothing from elsewhere.',
+        type: 'text/html',
+        headers: { ETag: "The page's." },
+      },
+      handle: () => page,
+      view: ({ content }) => content,
+      headers: ({ headers }) => headers,
+    }),
+    endpoint({
+      method: 'GET',
+      path: '/docs/:file',
+      access: 'public',
+      summary: 'What that page is made of',
+      params: z.object({ file: fileName }),
+      answer: {
+        status: 200,
+        description: 'The file.',
+        type: ['text/javascript', 'text/css', 'image/png'],
+        headers: { ETag: "The file's." },
+      },
+      handle: ({ params: { file } }) => fileOf(file),
+      view: ({ content }) => content,
+      headers: ({ headers }) => headers,
+    }),
+  ];
+
+  /** Read when it is first asked for: whoever never opens the page need not keep two megabytes. */
+  async function fileOf(name: FileName): Promise<Fixed> {
+    const { type, read } = FILES[name];
+    const file = files.get(name) ?? fixed(await read(), type);
+    files.set(name, file);
+    return file;
+  }
+
+  const document = fixed(JSON.stringify(openApiDocument([...others, ...own])), 'application/json');
+  const page = fixed(PAGE, 'text/html; charset=utf-8', {
+    'Content-Security-Policy': CONTENT_SECURITY_POLICY,
+  });
+  return own;
+}
+
+function fixed(text: string | Buffer, type: string, headers: Record<string, string> = {}): Fixed {
+  const content = Buffer.from(text);
+  return {
+    content,
+    headers: {
+      ...headers,
+      'Content-Type': type,
+      // To be kept, and asked about each time: the next release has others under the same names.
+      'Cache-Control': 'no-cache',
+      ETag: `"${createHash('sha256').update(content).digest('base64url')}"`,
+    },
+  };
+}
+
+/** From the package, wherever it is installed; it is found from the sources and from `dist/` alike. */
+function fromPackage(name: string): Promise<Buffer> {
+  return readFile(fileURLToPath(import.meta.resolve(`swagger-ui-dist/${name}`)));
+}

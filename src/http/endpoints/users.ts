@@ -1,0 +1,108 @@
+import { z } from 'zod';
+import type { PreferenceRules } from '../../domain/preferences.ts';
+import { accountById, changeAccount, createAccount } from '../../services/accounts.ts';
+import { type Endpoint, endpoint } from '../endpoint.ts';
+import { account, ETAG, email, name, preferences, role, status, storageMode } from '../schemas/account.ts';
+import { accountHeaders, accountView } from '../views.ts';
+import { MERGE_PATCH_TYPES } from './me.ts';
+
+const params = z.object({
+  id: z
+    .string()
+    .regex(/^\d{1,10}$/)
+    .transform(Number)
+    .meta({ description: "The account's number.", examples: ['1'] }),
+});
+
+/** Any account, for admins. */
+export function userEndpoints(rules: PreferenceRules): Endpoint[] {
+  return [
+    endpoint({
+      method: 'POST',
+      path: '/v1/users',
+      access: 'admin',
+      summary: 'Create an account',
+      body: {
+        schema: z
+          .strictObject({
+            email,
+            name: name.optional(),
+            role: role.optional(),
+            storageMode: storageMode.optional(),
+            preferences: preferences.optional(),
+          })
+          .meta({ examples: [{ email: 'grace@example.com', name: 'Grace Hopper' }] }),
+        types: ['application/json'],
+      },
+      answer: {
+        status: 201,
+        description: 'The account, created.',
+        schema: account,
+        headers: { ...ETAG, Location: 'Where it is.' },
+      },
+      refusals: ['email_invalid', 'email_taken'],
+      handle: ({ body, em, claim }) => createAccount({ em, claim }, body, rules),
+      view: accountView,
+      headers: (user) => ({ ...accountHeaders(user), Location: `/v1/users/${user.id}` }),
+    }),
+    endpoint({
+      method: 'GET',
+      path: '/v1/users/:id',
+      access: 'admin',
+      summary: 'An account',
+      params,
+      answer: { status: 200, description: 'The account.', schema: account, headers: ETAG },
+      handle: ({ em, params }) => accountById(em, params.id),
+      view: accountView,
+      headers: accountHeaders,
+    }),
+    endpoint({
+      method: 'PATCH',
+      path: '/v1/users/:id',
+      access: 'admin',
+      summary: 'Change an account',
+      params,
+      body: {
+        schema: z
+          .strictObject({
+            email: email.optional(),
+            name: name.optional(),
+            role: role.optional(),
+            status: status.optional(),
+            storageMode: storageMode.optional(),
+            preferences: preferences.optional(),
+          })
+          .meta({ examples: [{ role: 'admin' }, { status: 'suspended' }] }),
+        types: MERGE_PATCH_TYPES,
+      },
+      answer: { status: 200, description: 'The account, changed.', schema: account, headers: ETAG },
+      refusals: ['email_invalid', 'email_taken', 'last_admin'],
+      heedsIfMatch: true,
+      async handle({ em, params, body, claim, matchPrecondition }) {
+        const user = await accountById(em, params.id);
+        await claim(user);
+        matchPrecondition(user);
+        changeAccount(user, body, rules);
+        return user;
+      },
+      view: accountView,
+      headers: accountHeaders,
+    }),
+    endpoint({
+      method: 'DELETE',
+      path: '/v1/users/:id',
+      access: 'admin',
+      summary: 'Delete an account',
+      params,
+      answer: { status: 204, description: 'It is gone.' },
+      refusals: ['last_admin'],
+      heedsIfMatch: true,
+      async handle({ em, params, claim, matchPrecondition }) {
+        const user = await accountById(em, params.id);
+        await claim(user);
+        matchPrecondition(user);
+        em.remove(user);
+      },
+    }),
+  ];
+}

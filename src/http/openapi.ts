@@ -1,0 +1,254 @@
+import { STATUS_CODES } from 'node:http';
+import type { z } from 'zod';
+import {
+  createDocument,
+  type oas31,
+  type ZodOpenApiContentObject,
+  type ZodOpenApiOperationObject,
+  type ZodOpenApiPathsObject,
+  type ZodOpenApiRequestBodyObject,
+  type ZodOpenApiResponseObject,
+} from 'zod-openapi';
+import packageJson from '../../package.json' with { type: 'json' };
+import type { Endpoint, UploadDescription } from './endpoint.ts';
+import { type Problem, STATUS } from './problem.ts';
+import { exampleOf } from './problem-examples.ts';
+import { problem } from './schemas/problem.ts';
+
+type Code = Problem['code'];
+
+const DESCRIPTION = [
+  'Rollcall keeps the accounts behind a sign-in that happens elsewhere: who may come in, who is an admin, what each person prefers.',
+  'Every refusal is a problem (RFC 9457) whose `code` says of which kind it is, and every answer has an `X-Request-Id`, the one that came with the request where that is sane.',
+  'Every path that is described here also answers `HEAD` where it answers `GET`, `OPTIONS` with `Allow`, and any other method with 405 `method_not_allowed` and `Allow`; every other path answers 404 `not_found`.',
+].join(' ');
+
+const TAGS = [
+  { name: 'My account', under: '/v1/me', description: 'What everybody may do with their own account.' },
+  { name: 'Accounts', under: '/v1/users', description: 'What admins may do with any account.' },
+  { name: 'Service', under: '/', description: 'The process itself, and this document.' },
+];
+
+const JSON_TYPE = /^application\/(.+\+)?json$/;
+
+/** What is known of a header beside what a record says of it; those that are required come with each such answer. */
+const HEADERS: Readonly<Record<string, oas31.HeaderObject>> = {
+  ETag: { required: true, schema: { type: 'string', pattern: '^"[^"]*"$' }, example: '"3"' },
+  Location: { required: true, schema: { type: 'string', format: 'uri-reference' }, example: '/v1/users/1' },
+  'Retry-After': {
+    required: true,
+    schema: { type: 'string', pattern: '^\\d+$' },
+    example: '1',
+  },
+  'WWW-Authenticate': {
+    required: true,
+    schema: { type: 'string', enum: ['Bearer', 'Bearer error="invalid_token"'] },
+    example: 'Bearer',
+  },
+};
+
+/** The headers that a refusal brings along, by its status. */
+const REFUSAL_HEADERS: Readonly<Record<number, Readonly<Record<string, string>>>> = {
+  401: { 'WWW-Authenticate': 'What is needed (RFC 6750).' },
+  412: { ETag: 'The version that it has by now.' },
+  503: { 'Retry-After': 'After how many seconds it is worth another try.' },
+};
+
+/**
+ * The OpenAPI document of these endpoints: every operation, with every answer that the server can give to it. What a
+ * record does not say follows from it: what its access, parameters, query and body refuse, and what `ETag`s lead to.
+ */
+export function openApiDocument(endpoints: readonly Endpoint[]): oas31.OpenAPIObject {
+  const paths: Record<string, ZodOpenApiPathsObject[string]> = {};
+  for (const endpoint of endpoints) {
+    const path = endpoint.path.replace(/:(\w+)/g, '{$1}');
+    paths[path] = { ...paths[path], [endpoint.method.toLowerCase()]: operation(endpoint) };
+  }
+  return createDocument({
+    openapi: '3.1.0',
+    info: {
+      title: 'Rollcall',
+      version: packageJson.version,
+      description: DESCRIPTION,
+      license: { name: packageJson.license, identifier: packageJson.license },
+    },
+    tags: TAGS.map(({ name, description }) => ({ name, description })),
+    paths,
+    components: {
+      schemas: { Problem: problem },
+      headers: {
+        RequestId: {
+          required: true,
+          description: "The request's id, which the log has too.",
+          schema: { type: 'string' },
+          example: '5f0c4b1e-8a53-4d0e-9d0b-3f1f6a2b7c11',
+        },
+      },
+      securitySchemes: {
+        bearer: {
+          type: 'http',
+          scheme: 'bearer',
+          bearerFormat: 'JWT',
+          description: 'A token of the sign-in that Rollcall stands behind; its `email` names the account.',
+        },
+      },
+    },
+  }) as oas31.OpenAPIObject;
+}
+
+/** Every code that the endpoint can refuse a request with. */
+export function refusalsOf({
+  method,
+  access,
+  params,
+  body,
+  upload,
+  heedsIfMatch,
+  refusals,
+}: Endpoint): Set<Code> {
+  return new Set<Code>([
+    ...refusals,
+    // Also where there is no query at all: parameters that mean nothing are refused.
+    'invalid_query',
+    ...(access === 'public' ? [] : (['unauthenticated', 'account_required', 'account_suspended'] as const)),
+    ...(access === 'admin' ? (['forbidden'] as const) : []),
+    ...(params ? (['not_found'] as const) : []),
+    // Not `request_aborted`: there is nobody left to read it.
+    ...(body ? (['body_too_large', 'unsupported_media_type', 'invalid_input'] as const) : []),
+    ...(body?.types.some((type) => JSON_TYPE.test(type)) ? (['malformed_json'] as const) : []),
+    ...(upload ? (['unsupported_media_type'] as const) : []),
+    ...(heedsIfMatch ? (['precondition_failed'] as const) : []),
+    // What is done over and over and still meets others at the same work each time.
+    ...(method === 'GET' ? [] : (['lost_race'] as const)),
+    'internal',
+    'database_unavailable',
+  ]);
+}
+
+function operation(endpoint: Endpoint): ZodOpenApiOperationObject {
+  const { path, access, summary, params, query, body, upload } = endpoint;
+  return {
+    operationId: operationId(endpoint),
+    summary,
+    tags: TAGS.filter(({ under }) => path.startsWith(under))
+      .slice(0, 1)
+      .map(({ name }) => name),
+    security: access === 'public' ? [] : [{ bearer: [] }],
+    requestParams: {
+      ...(params && { path: params as z.ZodObject }),
+      ...(query && { query }),
+    },
+    parameters: preconditions(endpoint),
+    ...(body && { requestBody: { required: true, content: content(body.types, body.schema) } }),
+    ...(upload && { requestBody: requestBodyOf(upload) }),
+    responses: responses(endpoint),
+  };
+}
+
+/** One that is read as it comes: to the document it is text. */
+function requestBodyOf({ types, description, examples }: UploadDescription): ZodOpenApiRequestBodyObject {
+  return {
+    required: true,
+    description,
+    content: Object.fromEntries(
+      types.map((type) => [type, { schema: { type: 'string' as const }, example: examples[type] }]),
+    ),
+  };
+}
+
+/** `GET /v1/users/:id` is `getUsersById`. */
+function operationId({ method, path }: Endpoint): string {
+  const words = path
+    .replace(/^\/v1/, '')
+    .replace(/:/g, 'by-')
+    .split(/[^a-zA-Z0-9]+/)
+    .filter((word) => word !== '');
+  return method.toLowerCase() + words.map((word) => word[0]?.toUpperCase() + word.slice(1)).join('');
+}
+
+function preconditions({ heedsIfMatch, ...rest }: Endpoint): oas31.ParameterObject[] {
+  const parameter = (name: string, description: string) => ({
+    name,
+    in: 'header' as const,
+    description,
+    // Without an example: Swagger UI would send it.
+    schema: { type: 'string' as const },
+  });
+  return [
+    ...(heedsIfMatch
+      ? [parameter('If-Match', 'The entity tags, such as `"3"`, with which alone it shall be done, or `*`.')]
+      : []),
+    ...(isCacheable(rest)
+      ? [
+          parameter(
+            'If-None-Match',
+            'The entity tags, such as `"3"`, that the caller has already: with one of them it is 304.',
+          ),
+        ]
+      : []),
+  ];
+}
+
+function responses(endpoint: Endpoint): Record<`${1 | 2 | 3 | 4 | 5}${string}`, ZodOpenApiResponseObject> {
+  const { status, description, schema, type, headers = {} } = endpoint.answer;
+  const codes = Map.groupBy([...refusalsOf(endpoint)].sort(), (code) => STATUS[code]);
+  return {
+    [`${status}` as '200']: {
+      description,
+      headers: headerObjects(headers),
+      ...(status !== 204 && { content: content([type ?? 'application/json'].flat(), schema) }),
+    },
+    ...(isCacheable(endpoint) && {
+      304: {
+        description: 'The caller has it already.',
+        headers: headerObjects({ ETag: headers['ETag'] ?? '' }),
+      },
+    }),
+    ...Object.fromEntries(
+      [...codes].map(([status, codes]) => [
+        status,
+        {
+          description: STATUS_CODES[status] ?? '',
+          headers: headerObjects(REFUSAL_HEADERS[status] ?? {}),
+          content: {
+            'application/problem+json': {
+              schema: {
+                allOf: [
+                  { $ref: '#/components/schemas/Problem' },
+                  { properties: { status: { const: status }, code: { enum: codes } } },
+                ],
+              },
+              examples: Object.fromEntries(codes.map((code) => [code, { value: exampleOf(code, endpoint) }])),
+            },
+          },
+        },
+      ]),
+    ),
+  };
+}
+
+function isCacheable({ method, answer }: Pick<Endpoint, 'method' | 'answer'>): boolean {
+  return method === 'GET' && answer.headers?.['ETag'] !== undefined;
+}
+
+/** The schema is one of JSON; in other types it can say nothing of the text as a whole. */
+function content(types: readonly string[], schema: z.ZodType | undefined): ZodOpenApiContentObject {
+  return Object.fromEntries(
+    types.map((type) => [
+      type,
+      { schema: schema !== undefined && JSON_TYPE.test(type) ? schema : ({ type: 'string' } as const) },
+    ]),
+  );
+}
+
+function headerObjects(headers: Readonly<Record<string, string>>): oas31.HeadersObject {
+  return {
+    'X-Request-Id': { $ref: '#/components/headers/RequestId' },
+    ...Object.fromEntries(
+      Object.entries(headers).map(([name, description]) => [
+        name,
+        { schema: { type: 'string' }, ...HEADERS[name], description },
+      ]),
+    ),
+  };
+}

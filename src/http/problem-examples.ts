@@ -1,0 +1,82 @@
+import { DomainError } from '../domain/errors.ts';
+import type { Endpoint } from './endpoint.ts';
+import { checkBody, checkQuery } from './input.ts';
+import { MAX_BODY_BYTES } from './middleware/read-json.ts';
+import { DoorError, type Problem, problemOf } from './problem.ts';
+
+type Code = Problem['code'];
+
+const REQUEST_ID = '5f0c4b1e-8a53-4d0e-9d0b-3f1f6a2b7c11';
+
+const BAD_LINE = new DomainError('invalid_input', 'Nothing was imported: 1 line is not as they must be.', {
+  errors: [{ path: 'lines.2.email', message: 'This is not an email address.' }],
+  details: {
+    report: {
+      created: 0,
+      updated: 0,
+      unchanged: 0,
+      failed: 1,
+      failures: [{ line: 2, path: 'email', reason: 'This is not an email address.' }],
+    },
+  },
+});
+
+/**
+ * For each code, a fault that has it, thrown as it is thrown in earnest: where the code that throws it can be asked, it is,
+ * and the other words are held to the server's by a test.
+ */
+const FAULTS: Readonly<Record<Code, (endpoint: Endpoint) => unknown>> = {
+  account_required: () => new DomainError('account_required', 'There is no account for this sign-in.'),
+  account_suspended: () => new DomainError('account_suspended', 'This account is suspended.'),
+  bad_cursor: () =>
+    new DomainError(
+      'bad_cursor',
+      'This cursor is not from here, or from a list with another sort or filter.',
+    ),
+  body_too_large: () => new DoorError('body_too_large', `The body may have ${MAX_BODY_BYTES} bytes at most.`),
+  database_unavailable: () =>
+    new DomainError('database_unavailable', 'The database cannot be reached at the moment.'),
+  email_invalid: () => new DomainError('email_invalid', 'This is not an email address.'),
+  email_taken: () => new DomainError('email_taken', 'There is an account with this email already.'),
+  forbidden: () => new DomainError('forbidden', 'This is for admins.'),
+  internal: () => new Error('a bug'),
+  invalid_input: ({ body, upload }) => (upload ? BAD_LINE : thrownBy(() => checkBody(body?.schema, []))),
+  invalid_query: ({ query }) =>
+    thrownBy(() => checkQuery(query, new URLSearchParams('colour=red&colour=blue'))),
+  last_admin: () => new DomainError('last_admin', 'This is the last active admin, and one must remain.'),
+  lost_race: () => new DomainError('lost_race', 'Others changed the same at the same time. Try it again.'),
+  malformed_json: () =>
+    new DoorError('malformed_json', 'The body is not valid JSON.', [
+      { path: '', message: "Expected property name or '}' in JSON at position 1 (line 1 column 2)" },
+    ]),
+  method_not_allowed: () => new DoorError('method_not_allowed', 'This resource does not take that method.'),
+  not_acceptable: ({ answer }) =>
+    new DoorError('not_acceptable', `This is to be had as ${[answer.type ?? []].flat().join(' or ')}.`),
+  not_found: () => new DomainError('not_found', 'There is nothing here.'),
+  not_ready: () => new DomainError('not_ready', 'The process is draining.'),
+  precondition_failed: () =>
+    new DomainError('precondition_failed', 'It has changed: its version is 3 by now.'),
+  request_aborted: () => new DoorError('request_aborted', 'The request ended before its body did.'),
+  unauthenticated: () => new DomainError('unauthenticated', 'This needs a valid bearer token.'),
+  unsupported_media_type: ({ body, upload }) =>
+    new DoorError(
+      'unsupported_media_type',
+      upload
+        ? `The body must be ${upload.types.join(' or ')}, in UTF-8, not encoded.`
+        : `The body must be ${body?.types.join(' or ')}, not encoded.`,
+    ),
+};
+
+/** A problem with this code, as the endpoint answers it. */
+export function exampleOf(code: Code, endpoint: Endpoint): Problem {
+  return problemOf(FAULTS[code](endpoint), REQUEST_ID);
+}
+
+function thrownBy(check: () => unknown): unknown {
+  try {
+    check();
+  } catch (error) {
+    return error;
+  }
+  throw new Error('The check passes what it was to refuse.');
+}

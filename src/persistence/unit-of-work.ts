@@ -1,0 +1,58 @@
+import { LockMode } from '@mikro-orm/core';
+import type { MikroORM } from '@mikro-orm/postgresql';
+import pRetry from 'p-retry';
+import type { Unit, UnitOfWork, UnitOptions } from '../domain/unit-of-work.ts';
+import { hasLostRace } from './driver-errors.ts';
+
+/** How often a unit of work is begun at the most. */
+const MAX_ATTEMPTS = 6;
+
+/**
+ * The way in which everything is done here: in a fork of the EntityManager that nobody else sees, flushed once, in one
+ * transaction that is open before the subscribers of the flush run, so that what they read and lock is part of it.
+ * Work that throws leaves no trace.
+ *
+ * A unit that loses a race (to another version of a row, to a deadlock, to a serialization failure) is done again from
+ * the start in a fresh fork, so the work must not have effects of its own outside of the unit; work that cannot be done
+ * again (it reads a stream) says so and takes the error.
+ */
+export function unitsOfWork(orm: MikroORM): UnitOfWork {
+  return (work, options = {}) => {
+    let attempt = 0;
+    return pRetry(() => once(orm, work, options, ++attempt > 1), {
+      retries: MAX_ATTEMPTS - 1,
+      minTimeout: 5,
+      maxTimeout: 100,
+      randomize: true,
+      shouldRetry: ({ error }) => options.replays !== false && hasLostRace(error),
+    });
+  };
+}
+
+async function once<T>(
+  orm: MikroORM,
+  work: (unit: Unit) => Promise<T>,
+  { readOnly = false }: UnitOptions,
+  replay: boolean,
+): Promise<T> {
+  const em = orm.em.fork();
+  const claim = async (entity: object) => {
+    if (!replay) return;
+    if (!em.isInTransaction()) await em.begin();
+    await em.refresh(entity, { lockMode: LockMode.PESSIMISTIC_WRITE });
+  };
+  try {
+    const result = await work({ em, claim });
+    const unit = em.getUnitOfWork();
+    unit.computeChangeSets();
+    const changed = unit.getChangeSets().length > 0;
+    if (changed && readOnly) throw new Error('What promised to read tried to change something.');
+    if (changed && !em.isInTransaction()) await em.begin();
+    if (em.isInTransaction()) await em.commit();
+    return result;
+  } catch (error) {
+    // A rollback that fails means that the connection is gone, and with it the transaction.
+    if (em.isInTransaction()) await em.rollback().catch(() => undefined);
+    throw error;
+  }
+}

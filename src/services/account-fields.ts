@@ -1,0 +1,42 @@
+import { z } from 'zod';
+import { EMAIL_MAX_LENGTH } from '../domain/email.ts';
+import type { InputError } from '../domain/errors.ts';
+import { isKeepableText } from '../domain/preferences.ts';
+
+/** What may come in for an account, field by field, by whatever door; the domain has the last word on it. */
+export const email = z.string().meta({ format: 'email', maxLength: EMAIL_MAX_LENGTH });
+export const role = z.enum(['user', 'admin']);
+export const status = z.enum(['active', 'suspended']);
+export const storageMode = z.enum(['local', 'account']);
+
+/** Preferences as they come in: what may be in them is the domain's business. */
+export const preferences = z
+  .custom<Record<string, unknown>>(
+    (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
+    'It must be an object.',
+  )
+  .meta({
+    override: { type: 'object', additionalProperties: true },
+    description: "An object of the app's own making.",
+    examples: [{ theme: 'dark' }],
+  });
+
+/** A name as it comes in: 1 to 255 characters, or none. */
+export const name = z
+  .string()
+  .refine((text) => text !== '' && [...text].length <= 255, 'It must have 1 to 255 characters.')
+  .refine(isKeepableText, 'It must have no NUL and no half of a surrogate pair.')
+  .meta({ minLength: 1, maxLength: 255 })
+  .nullable();
+
+/** All that is wrong, each fault with its path; of unknown keys, each for itself. */
+export function errorsOf({ issues }: z.ZodError): InputError[] {
+  return issues.flatMap((issue) => {
+    const at = issue.path.map(String);
+    if (issue.code !== 'unrecognized_keys') return { path: at.join('.'), message: issue.message };
+    return issue.keys.map((key) => ({
+      path: [...at, key].join('.'),
+      message: 'There is no such field here.',
+    }));
+  });
+}

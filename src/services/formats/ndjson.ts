@@ -1,0 +1,25 @@
+import type { Format, Line } from './format.ts';
+import { parseJson } from './json.ts';
+import { linesOf, type RawLine, textOf } from './lines.ts';
+
+/** One JSON object a line (https://github.com/ndjson/ndjson-spec). Blank lines are passed over. */
+export const ndjson: Format = {
+  mediaType: 'application/x-ndjson',
+  extension: 'ndjson',
+  head: '',
+  write: (account) => `${JSON.stringify(account)}\n`,
+  async *read(bytes) {
+    for await (const raw of linesOf(bytes, { quotes: false })) {
+      const line = lineOf(raw);
+      if (line !== undefined) yield line;
+    }
+  },
+};
+
+function lineOf(raw: RawLine): Line | undefined {
+  const { number } = raw;
+  const result = textOf(raw);
+  if ('fault' in result) return { number, faults: [{ path: '', message: result.fault }] };
+  if (result.text.trim() === '') return undefined;
+  return { number, ...parseJson(result.text, '') };
+}

@@ -1,0 +1,154 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { accountsIn } from '../support/accounts.ts';
+import { createEmptyDatabase, createMigratedDatabase, type TestDatabase } from '../support/database.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+
+describe('npm run accounts', function () {
+  this.timeout(60_000);
+
+  let database: TestDatabase;
+  let folder: string;
+
+  beforeEach(async () => {
+    database = await createMigratedDatabase();
+    folder = await mkdtemp(join(tmpdir(), 'rollcall-accounts-'));
+  });
+
+  afterEach(async () => {
+    await database.drop();
+    await rm(folder, { recursive: true });
+  });
+
+  const run = (args: string[], { url = database.url, input = '' } = {}) => {
+    const { NODE_V8_COVERAGE, PATH } = process.env;
+    const { status, stdout, stderr } = spawnSync(process.execPath, ['src/commands/accounts.ts', ...args], {
+      cwd: ROOT,
+      env: { PATH, NODE_V8_COVERAGE, ENVIRONMENT: 'test', DATABASE_URL: url },
+      encoding: 'utf8',
+      input,
+    });
+    return { status, stdout, stderr };
+  };
+  const done = (...args: string[]) => {
+    const { status, stdout, stderr } = run(args);
+    expect([status, stderr], args.join(' ')).to.deep.equal([0, '']);
+    return stdout;
+  };
+  const states = async () =>
+    (await accountsIn(database)).map(({ email, role, status }) => [email, role, status]);
+
+  it('invites, promotes, suspends, restores, demotes and deletes', async () => {
+    expect(done('invite', 'Ada@Example.com', '--role', 'admin', '--name', 'Ada')).to.include(
+      'ada@example.com',
+    );
+    done('invite', 'grace@example.com');
+    done('promote', 'GRACE@example.com');
+    done('suspend', 'ada@example.com');
+    expect(await states()).to.deep.equal([
+      ['ada@example.com', 'admin', 'suspended'],
+      ['grace@example.com', 'admin', 'active'],
+    ]);
+    done('restore', 'ada@example.com');
+    done('demote', 'grace@example.com');
+    done('delete', 'grace@example.com');
+    expect(await states()).to.deep.equal([['ada@example.com', 'admin', 'active']]);
+  });
+
+  it('shows and lists, as a table or as JSON', async () => {
+    for (const name of ['a', 'b', 'c']) done('invite', `${name}@example.com`);
+    const listed = JSON.parse(done('list', '--limit', '2', '--json'));
+    expect(listed.map(({ email }: { email: string }) => email)).to.deep.equal([
+      'c@example.com',
+      'b@example.com',
+    ]);
+    expect(JSON.parse(done('show', 'a@example.com', '--json'))).to.include({
+      email: 'a@example.com',
+      version: 1,
+    });
+    expect(done('list', '--q', 'A@EX').split('\n')[1]).to.match(/^1 +a@example\.com +user +active +1 /);
+  });
+
+  it('exports what it imports, to the letter', async () => {
+    const lines = [
+      {
+        email: 'ada@example.com',
+        name: '=1+1',
+        role: 'admin',
+        preferences: { theme: 'dark', list: [1, null] },
+      },
+      { email: 'grace@example.com', name: null, status: 'suspended', storageMode: 'account' },
+    ];
+    const ndjson = join(folder, 'in.ndjson');
+    await writeFile(ndjson, lines.map((line) => JSON.stringify(line)).join('\n'));
+    expect(JSON.parse(done('import', ndjson, '--dry-run', '--json'))).to.include({ created: 2, failed: 0 });
+    expect(await states()).to.deep.equal([]);
+    done('import', ndjson);
+    const before = await accountsIn(database);
+    const csv = join(folder, 'out.csv');
+    done('export', csv);
+    expect(await readFile(csv, 'utf8')).to.include("'=1+1");
+    expect(JSON.parse(done('import', csv, '--upsert', '--json'))).to.include({
+      unchanged: 2,
+      updated: 0,
+      failed: 0,
+    });
+    expect(await accountsIn(database)).to.deep.equal(before);
+    expect(done('export').trim().split('\n')).to.have.length(2);
+    const piped = run(['import', '-', '--json'], { input: '{"email":"new@example.com"}\n' });
+    expect(JSON.parse(piped.stdout)).to.include({ created: 1 });
+  });
+
+  it('is the way back in when nobody is an admin', async () => {
+    await database.query(`insert into users (email) values ('ada@example.com')`);
+    done('promote', 'ada@example.com');
+    expect(await states()).to.deep.equal([['ada@example.com', 'admin', 'active']]);
+  });
+
+  it('tells scripts by its exit code what happened, and changes nothing', async () => {
+    done('invite', 'ada@example.com', '--role', 'admin');
+    await writeFile(join(folder, 'bad.csv'), 'email\nnobody\n');
+    const before = await states();
+    const failures: [code: number, args: string[], said: RegExp][] = [
+      [64, [], /^Name a command[\s\S]*Usage:/],
+      [64, ['conquer'], /^There is no command conquer/],
+      [64, ['constructor'], /^There is no command constructor/],
+      [64, ['show'], /^This needs an email/],
+      [64, ['show', 'a', 'b'], /more than one argument/],
+      [64, ['list', '--limit', '0'], /--limit/],
+      [64, ['invite', 'x@example.com', '--role', 'god'], /^god is none of user, admin/],
+      [64, ['list', '--nonsense'], /^Unknown option/],
+      [65, ['invite', 'nobody'], /not an email address/],
+      [65, ['import', join(folder, 'bad.csv')], /lines\.2\.email: /],
+      [66, ['import', join(folder, 'missing.csv')], /ENOENT/],
+      [67, ['promote', 'nobody@example.com'], /^There is no account with the email nobody@example\.com/],
+      [77, ['invite', 'ADA@example.com'], /email already/],
+      [77, ['demote', 'ada@example.com'], /last active admin/],
+      [77, ['suspend', 'ada@example.com'], /last active admin/],
+      [77, ['delete', 'ada@example.com'], /last active admin/],
+    ];
+    for (const [code, args, said] of failures) {
+      const { status, stdout, stderr } = run(args);
+      expect([status, stdout], args.join(' ')).to.deep.equal([code, '']);
+      expect(stderr).to.match(said);
+    }
+    expect(await states()).to.deep.equal(before);
+  });
+
+  it('exits 69 without a database that it can work with', async () => {
+    const empty = await createEmptyDatabase();
+    const unmigrated = run(['list'], { url: empty.url });
+    expect(unmigrated.status).to.equal(69);
+    expect(unmigrated.stderr).to.include('migration:up');
+    await empty.drop();
+    expect(run(['list'], { url: 'postgres://me@127.0.0.1:1/x' }).status).to.equal(69);
+  });
+
+  it('explains itself', () => {
+    expect(done('--help')).to.match(/^Usage: npm run --silent accounts/);
+  });
+});

@@ -1,0 +1,112 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { expect } from 'chai';
+import { startApp, type TestApp } from '../support/app.ts';
+import { expectProblem } from '../support/problem.ts';
+import { sendRaw } from '../support/raw-http.ts';
+
+const POLICY =
+  "default-src 'none';script-src 'self';style-src 'self';img-src 'self' data:;connect-src 'self';base-uri 'none';form-action 'none';frame-ancestors 'none'";
+
+const TYPES: Record<string, string> = {
+  'favicon-32x32.png': 'image/png',
+  'index.css': 'text/css; charset=utf-8',
+  'initializer.js': 'text/javascript; charset=utf-8',
+  'swagger-ui-bundle.js': 'text/javascript; charset=utf-8',
+  'swagger-ui.css': 'text/css; charset=utf-8',
+};
+
+describe('GET /docs', () => {
+  let app: TestApp;
+
+  before(async () => {
+    app = await startApp();
+  });
+
+  after(() => app.close());
+
+  it('is a page for anybody, under a policy of its own that lets no inline script and no other host in', async () => {
+    for (const path of ['/docs', '/docs/']) {
+      const response = await app.call(path);
+      expect(response.status).to.equal(200);
+      expect(response.headers.get('content-type')).to.equal('text/html; charset=utf-8');
+      expect(response.headers.get('content-security-policy')).to.equal(POLICY);
+      expect(response.headers.get('cache-control')).to.equal('no-cache');
+      expect(response.headers.get('x-content-type-options')).to.equal('nosniff');
+      const page = await response.text();
+      expect(page).not.to.match(/<script(?![^>]* src=)|<style|style=|https?:|\son\w+=/);
+    }
+  });
+
+  it('leads to files that are there, of the type that a strict browser wants, and from nowhere else', async () => {
+    const page = await (await app.call('/docs')).text();
+    const files = [...page.matchAll(/(?:src|href)="([^"]*)"/g)].map(([, path = '']) => path);
+    expect(files).to.have.members(Object.keys(TYPES).map((name) => `/docs/${name}`));
+    for (const file of files) {
+      const response = await app.call(file);
+      const bytes = Buffer.from(await response.arrayBuffer());
+      expect(response.status).to.equal(200);
+      expect(response.headers.get('content-type')).to.equal(TYPES[file.slice('/docs/'.length)]);
+      expect(response.headers.get('content-length')).to.equal(`${bytes.length}`);
+      expect(response.headers.get('cache-control')).to.equal('no-cache');
+      const hash = createHash('sha256').update(bytes).digest('base64url');
+      expect(response.headers.get('etag')).to.equal(`"${hash}"`);
+    }
+    const initializer = await (await app.call('/docs/initializer.js')).text();
+    expect(initializer)
+      .to.include('validatorUrl: null')
+      .and.not.to.match(/https?:/);
+  });
+
+  it('serves the files of the package to the byte', async () => {
+    for (const name of ['swagger-ui-bundle.js', 'swagger-ui.css', 'index.css', 'favicon-32x32.png']) {
+      const kept = await readFile(fileURLToPath(import.meta.resolve(`swagger-ui-dist/${name}`)));
+      const served = Buffer.from(await (await app.call(`/docs/${name}`)).arrayBuffer());
+      expect(served.equals(kept), name).to.equal(true);
+    }
+  });
+
+  it('answers 304 to whoever has a file already, and HEAD with its length', async () => {
+    const etag = (await app.call('/docs/swagger-ui.css')).headers.get('etag') ?? '';
+    // Of itself, `fetch` adds a "no-cache" to a conditional request.
+    const headers = { 'If-None-Match': etag, 'Cache-Control': 'max-age=0' };
+    const response = await app.call('/docs/swagger-ui.css', { headers });
+    expect(response.status).to.equal(304);
+    expect(await response.text()).to.equal('');
+    const head = await app.call('/docs/swagger-ui.css', { method: 'HEAD' });
+    expect(head.status).to.equal(200);
+    expect(Number(head.headers.get('content-length'))).to.be.greaterThan(100_000);
+  });
+
+  it('has no other file of the package, and none from elsewhere', async () => {
+    const others = [
+      'package.json',
+      'index.js',
+      'index.html',
+      'swagger-ui-bundle.js.map',
+      'constructor',
+      '__proto__',
+      '%2e%2e%2fpackage.json',
+      '..%2fzod%2fpackage.json',
+      '..%5c..%5cpackage.json',
+      '%2fetc%2fpasswd',
+      'swagger-ui.css%00.png',
+      'SWAGGER-UI.CSS',
+    ];
+    for (const name of others) await expectProblem(await app.call(`/docs/${name}`), 404, 'not_found');
+  });
+
+  it('does not climb out of its folder for those who write the path by hand', async () => {
+    for (const path of [
+      '/docs/../../package.json',
+      '/docs/../package.json',
+      '/docs//etc/passwd',
+      '/docs/%',
+    ]) {
+      const answer = await sendRaw(app.url, `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
+      expect(answer, path).to.match(/^HTTP\/1\.1 40[04] /);
+      expect(answer).to.include('application/problem+json');
+    }
+  });
+});

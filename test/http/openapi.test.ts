@@ -1,0 +1,331 @@
+import { Validator } from '@seriousme/openapi-schema-validator';
+import { expect } from 'chai';
+import type { oas31 } from 'zod-openapi';
+import packageJson from '../../package.json' with { type: 'json' };
+import { endpoints } from '../../src/http/endpoints.ts';
+import { Lifecycle } from '../../src/http/lifecycle.ts';
+import { MAX_BODY_BYTES } from '../../src/http/middleware/read-json.ts';
+import { openApiDocument } from '../../src/http/openapi.ts';
+import { createRouter } from '../../src/http/router.ts';
+import { cursorCodec } from '../../src/security/cursor.ts';
+import { addAccount } from '../support/accounts.ts';
+import { SECRET, startApp, type TestApp } from '../support/app.ts';
+import { type ConformingApp, conforming, schemaAt } from '../support/conformance.ts';
+import { createMigratedDatabase } from '../support/database.ts';
+import { type DatabaseProxy, startProxy } from '../support/proxy.ts';
+
+const table = endpoints({
+  lifecycle: new Lifecycle(),
+  cursors: cursorCodec(SECRET),
+  pendingMigrations: async () => [],
+  preferenceRules: { maxBytes: 16_384 },
+});
+const document = openApiDocument(table);
+
+interface Operation {
+  readonly id: string;
+  readonly method: string;
+  readonly path: string;
+  readonly operation: oas31.OperationObject;
+}
+
+const operations: Operation[] = Object.entries(document.paths ?? {}).flatMap(([path, item]) =>
+  Object.entries(item as Record<string, oas31.OperationObject>).map(([method, operation]) => ({
+    id: operation.operationId ?? '',
+    method: method.toUpperCase(),
+    path,
+    operation,
+  })),
+);
+
+describe('the OpenAPI document', () => {
+  it('is a valid one, by the public validator', async () => {
+    const validator = new Validator();
+    const { valid, errors } = await validator.validate({ ...structuredClone(document) });
+    expect(valid, JSON.stringify(errors)).to.equal(true);
+    expect(validator.version).to.equal('3.1');
+    expect(document.info).to.include({ title: 'Rollcall', version: packageJson.version });
+  });
+
+  it('has the methods and paths that the router has', () => {
+    const pass = (_: unknown, next: () => Promise<unknown>) => next();
+    const router = createRouter(table, pass, async () => Promise.reject(new Error('not to be called')));
+    const routed = router.stack.flatMap(({ path, methods }) =>
+      methods
+        // The router answers HEAD wherever it answers GET; the document says so in words.
+        .filter((method) => method !== 'HEAD')
+        .map((method) => `${method} ${String(path).replace(/:(\w+)/g, '{$1}')}`),
+    );
+    expect(operations.map(({ method, path }) => `${method} ${path}`)).to.have.members(routed);
+    expect(new Set(routed)).to.have.property('size', routed.length);
+    expect(new Set(operations.map(({ id }) => id))).to.have.property('size', operations.length);
+  });
+
+  it('has examples that fit their schemas, one for each refusal', () => {
+    const schema = schemaAt(document);
+    let count = 0;
+    const expectValid = (value: unknown, at: readonly string[]) => {
+      const validate = schema(...at);
+      expect(validate(value), `${at.join(' ')}: ${JSON.stringify(validate.errors)}`).to.equal(true);
+      count++;
+    };
+    const walk = (node: unknown, at: readonly string[]): void => {
+      if (typeof node !== 'object' || node === null) return;
+      const { schema: own, example, examples } = node as Record<string, unknown>;
+      if (own !== undefined && example !== undefined) expectValid(example, [...at, 'schema']);
+      if (own !== undefined && examples !== undefined) {
+        for (const { value } of Object.values(examples as Record<string, { value: unknown }>)) {
+          expectValid(value, [...at, 'schema']);
+        }
+      }
+      if (Array.isArray(examples)) for (const value of examples) expectValid(value, at);
+      for (const [key, child] of Object.entries(node)) {
+        if (key !== 'example' && key !== 'examples') walk(child, [...at, key]);
+      }
+    };
+    walk(document, []);
+    expect(count).to.be.greaterThan(100);
+
+    for (const { id, operation } of operations) {
+      for (const { status, codes, examples } of problemsOf(operation)) {
+        expect(Object.keys(examples), id).to.deep.equal(codes);
+        for (const [code, { value }] of Object.entries(examples)) {
+          expect(value, `${id} ${code}`).to.include({ code, status });
+        }
+      }
+    }
+  });
+});
+
+describe('GET /openapi.json', () => {
+  let app: TestApp;
+
+  before(async () => {
+    app = await startApp();
+  });
+
+  after(() => app.close());
+
+  it('answers with the document to anybody, under a strong entity tag', async () => {
+    const response = await app.call('/openapi.json');
+    expect(response.status).to.equal(200);
+    expect(response.headers.get('content-type')).to.equal('application/json');
+    expect(response.headers.get('cache-control')).to.equal('no-cache');
+    expect(response.headers.get('etag')).to.match(/^"[\w-]{43}"$/);
+    expect(await response.json()).to.deep.equal(JSON.parse(JSON.stringify(document)));
+  });
+
+  it('answers 304 to whoever has it', async () => {
+    const etag = (await app.call('/openapi.json')).headers.get('etag') ?? '';
+    // Of itself, `fetch` adds a "no-cache" to a conditional request.
+    const headers = { 'If-None-Match': etag, 'Cache-Control': 'max-age=0' };
+    const response = await app.call('/openapi.json', { headers });
+    expect(response.status).to.equal(304);
+    expect(response.headers.get('etag')).to.equal(etag);
+    expect(await response.text()).to.equal('');
+    headers['If-None-Match'] = '"another"';
+    expect((await app.call('/openapi.json', { headers })).status).to.equal(200);
+  });
+});
+
+describe('the server', () => {
+  const ADA = 'ada@example.com';
+  let wire: DatabaseProxy;
+  let app: ConformingApp;
+  let adaId: number;
+  let fresh: { id: number; email: string };
+
+  before(async () => {
+    const database = await createMigratedDatabase();
+    wire = await startProxy(database.url);
+    app = await conforming(await startApp({ database, through: wire.url }));
+    adaId = (await addAccount(database, ADA, { role: 'admin' })).id;
+  });
+
+  after(async () => {
+    await app.close();
+    await wire.close();
+  });
+
+  beforeEach(async () => {
+    await app.database.query(`delete from users where email <> '${ADA}'`);
+    fresh = await addAccount(app.database, 'fresh@example.com');
+  });
+
+  /** The request that the document's examples make up, in the name of one who may. */
+  const proper = ({ method, path, operation }: Operation) => {
+    const isAdmins = path.startsWith('/v1/users');
+    const [type, media] = Object.entries(bodyOf(operation)).at(-1) ?? [];
+    return {
+      path: path.replace('{id}', `${fresh.id}`).replace('{file}', 'initializer.js'),
+      method,
+      headers: { 'Cache-Control': 'max-age=0', ...(type && { 'Content-Type': type }) } as Record<
+        string,
+        string
+      >,
+      ...(media && { body: examplesOf(media)[0] ?? '' }),
+      ...(operation.security?.length && { as: isAdmins ? ADA : fresh.email }),
+    };
+  };
+  type Proper = ReturnType<typeof proper>;
+
+  /** What to change in a proper request, or in the world, so that it is refused with this code. */
+  const provocations: Record<string, (request: Proper) => unknown> = {
+    account_required: (request) => ({ ...request, as: 'nobody@example.com' }),
+    account_suspended: async (request) => {
+      await app.database.query(`update users set status = 'suspended' where email <> '${ADA}'`);
+      return { ...request, as: fresh.email };
+    },
+    bad_cursor: (request) => ({ ...request, path: `${request.path}?cursor=nonsense` }),
+    body_too_large: (request) => ({ ...request, body: ' '.repeat(MAX_BODY_BYTES + 1) }),
+    database_unavailable: async (request) => {
+      await wire.cut();
+      return request;
+    },
+    email_invalid: (request) => ({ ...request, body: '{"email":"nonsense"}' }),
+    email_taken: (request) => ({ ...request, body: `{"email":"${ADA}"}` }),
+    forbidden: (request) => ({ ...request, as: fresh.email }),
+    internal: async (request) => {
+      await app.database.query('alter table users rename to gone');
+      await app.database.query('alter table mikro_orm_migrations rename to gone_too');
+      return request;
+    },
+    invalid_input: (request) => ({
+      ...request,
+      body: request.path.endsWith('/import') ? 'email\r\nnonsense\r\n' : '[]',
+    }),
+    invalid_query: (request) => ({ ...request, path: `${request.path}?colour=red&colour=blue` }),
+    last_admin: (request) =>
+      request.path.endsWith('/import')
+        ? { ...request, path: `${request.path}?mode=upsert`, body: `email,role\r\n${ADA},user\r\n` }
+        : {
+            ...request,
+            as: ADA,
+            path: request.path.replace(`${fresh.id}`, `${adaId}`),
+            ...(request.body && { body: '{"role":"user"}' }),
+          },
+    lost_race: async (request) => {
+      await app.database.query(`
+        create function lose() returns trigger language plpgsql
+        as $$ begin raise exception 'lost' using errcode = 'serialization_failure'; end $$;
+        create trigger lose before insert or update or delete on users execute function lose()`);
+      return { ...request, ...(request.body && { body: request.body.replace('dark', 'light') }) };
+    },
+    malformed_json: (request) => ({ ...request, body: '{' }),
+    not_acceptable: (request) => ({ ...request, headers: { ...request.headers, Accept: 'image/png' } }),
+    not_found: (request) => ({ ...request, path: request.path.replace(/[^/]+$/, 'nonsense') }),
+    not_ready: (request) => {
+      app.lifecycle.phase = 'draining';
+      return request;
+    },
+    precondition_failed: async (request) => {
+      await app.database.query('update users set version = 3');
+      return { ...request, headers: { ...request.headers, 'If-Match': '"2"' } };
+    },
+    unauthenticated: ({ as: _, ...request }) => request,
+    unsupported_media_type: (request) => ({
+      ...request,
+      headers: { ...request.headers, 'Content-Type': 'text/plain' },
+    }),
+  };
+  const restored = async () => {
+    app.lifecycle.phase = 'ready';
+    if (await app.database.query('select 1 from pg_class where relname = $1', ['gone']).then(isSome)) {
+      await app.database.query('alter table gone rename to users');
+      await app.database.query('alter table gone_too rename to mikro_orm_migrations');
+    }
+    await app.database.query('drop function if exists lose cascade');
+    await wire.cut();
+    await wire.mend();
+  };
+
+  for (const known of operations) {
+    const { id, method, path, operation } = known;
+    const usesDatabase = path === '/readyz' || operation.security?.length !== 0;
+
+    describe(`at ${method} ${path}`, () => {
+      afterEach(restored);
+
+      const [success] = Object.keys(operation.responses ?? {}).filter((status) => status.startsWith('2'));
+
+      it(`answers ${success}, as the document says, to its own examples`, async () => {
+        const request = proper(known);
+        const bodies = Object.entries(bodyOf(operation)).flatMap(([type, media]) =>
+          examplesOf(media).map((body) => ({ headers: { 'Content-Type': type }, body })),
+        );
+        for (const body of bodies.length > 0 ? bodies : [{}]) {
+          await app.database.query(`delete from users where email not in ('${ADA}', '${fresh.email}')`);
+          const response = await app.call(request.path, { ...request, ...body });
+          expect(`${response.status}`, await response.text()).to.equal(success);
+        }
+      });
+
+      if (operation.responses?.['304']) {
+        it('answers 304 and HEAD as the document says', async () => {
+          const request = proper(known);
+          const etag = (await app.call(request.path, request)).headers.get('etag') ?? '';
+          request.headers['If-None-Match'] = etag;
+          expect((await app.call(request.path, request)).status).to.equal(304);
+          delete request.headers['If-None-Match'];
+          expect((await app.call(request.path, { ...request, method: 'HEAD' })).status).to.equal(200);
+        });
+      }
+
+      for (const { status, examples } of problemsOf(operation)) {
+        for (const [code, { value: example }] of Object.entries(examples)) {
+          if (!usesDatabase && ['internal', 'database_unavailable'].includes(code)) continue;
+
+          it(`refuses with ${status} ${code}, as the document and its example say`, async () => {
+            const provoke = provocations[code];
+            if (provoke === undefined) throw new Error(`How can ${code} be provoked? Tell this test.`);
+            const { path, ...init } = (await provoke(proper(known))) as Proper;
+            const response = await app.call(path, init);
+            const text = await response.text();
+            expect(response.status, text).to.equal(status);
+            const expected = { ...example, requestId: response.headers.get('x-request-id') };
+            expect(JSON.parse(text)).to.deep.equal(expected);
+            expect(app.answered).to.include(`${id} ${status} ${code}`);
+          });
+        }
+      }
+    });
+  }
+
+  it('answers what the document has in words: other methods, other paths', async () => {
+    for (const { path } of operations) {
+      const at = path.replace('{id}', '1').replace('{file}', 'initializer.js');
+      await app.call(at, { method: 'OPTIONS' });
+      await app.call(at, { method: 'PURGE' });
+      await app.call(`${at}/nonsense/nonsense`);
+    }
+    expect(app.answered).to.include.all.keys('- 200', '- 405', '- 404');
+  });
+});
+
+/** A body's examples, as they are sent. */
+function examplesOf({ schema, example }: oas31.MediaTypeObject): string[] {
+  if (example !== undefined) return [example];
+  return ((schema as oas31.SchemaObject).examples ?? []).map((value) => JSON.stringify(value));
+}
+
+function bodyOf({ requestBody }: oas31.OperationObject): oas31.ContentObject {
+  return (requestBody as oas31.RequestBodyObject | undefined)?.content ?? {};
+}
+
+/** What an operation refuses, by status: the codes that its schema names, and its examples. */
+function problemsOf({ responses = {} }: oas31.OperationObject) {
+  return Object.entries(responses as Record<string, oas31.ResponseObject>).flatMap(([status, response]) => {
+    const media = response.content?.['application/problem+json'];
+    if (media === undefined) return [];
+    const [, { properties }] = (media.schema as { allOf: [unknown, oas31.SchemaObject] }).allOf;
+    return {
+      status: Number(status),
+      codes: (properties as { code: { enum: string[] } }).code.enum,
+      examples: media.examples as Record<string, { value: Record<string, unknown> }>,
+    };
+  });
+}
+
+function isSome(rows: unknown[]): boolean {
+  return rows.length > 0;
+}

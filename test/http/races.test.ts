@@ -1,0 +1,101 @@
+import { expect } from 'chai';
+import { accountsIn, addAccount } from '../support/accounts.ts';
+import { startApp, type TestApp } from '../support/app.ts';
+import { expectProblem } from '../support/problem.ts';
+
+describe('people who write at the same time', function () {
+  this.timeout(120_000);
+
+  let app: TestApp;
+
+  beforeEach(async () => {
+    app = await startApp();
+    await addAccount(app.database, 'ada@example.com', { role: 'admin' });
+    await addAccount(app.database, 'grace@example.com', { role: 'admin' });
+  });
+
+  afterEach(() => app.close());
+
+  const patch = (path: string, as: string, body: object, headers: Record<string, string> = {}) =>
+    app.call(path, {
+      method: 'PATCH',
+      as,
+      body: JSON.stringify(body),
+      headers: { 'Content-Type': 'application/merge-patch+json', ...headers },
+    });
+
+  it('all win when they save different keys of one account: fifty at once', async () => {
+    const keys = Array.from({ length: 50 }, (_, index) => `key${index}`);
+    const answers = await Promise.all(
+      keys.map((key) => patch('/v1/me/preferences', 'ada@example.com', { [key]: key })),
+    );
+    expect(answers.map(({ status }) => status)).to.deep.equal(keys.map(() => 200));
+    const [ada] = await accountsIn(app.database);
+    expect(ada?.preferences).to.deep.equal(Object.fromEntries(keys.map((key) => [key, key])));
+    expect(ada?.version).to.equal(51);
+    expect(new Set(answers.map(({ headers }) => headers.get('etag'))).size).to.equal(50);
+  });
+
+  it('win one at a time when they insist on the version that they know', async () => {
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, (_, index) =>
+        patch('/v1/me', 'ada@example.com', { name: `name ${index}` }, { 'If-Match': '"1"' }),
+      ),
+    );
+    const [winners, losers] = [200, 412].map((wanted) => answers.filter(({ status }) => status === wanted));
+    expect([winners?.length, losers?.length]).to.deep.equal([1, 19]);
+    for (const loser of losers ?? []) {
+      expect(loser.headers.get('etag')).to.equal('"2"');
+      await expectProblem(loser, 412, 'precondition_failed');
+    }
+    expect((await accountsIn(app.database))[0]?.version).to.equal(2);
+  });
+
+  it('never leave the house without an admin: two who demote each other, two hundred times', async () => {
+    for (let round = 0; round < 200; round++) {
+      const answers = await Promise.all([
+        patch('/v1/users/2', 'ada@example.com', { role: 'user' }),
+        patch('/v1/users/1', 'grace@example.com', { role: 'user' }),
+      ]);
+      const statuses = answers.map(({ status }) => status).sort();
+      const admins = (await accountsIn(app.database)).filter(({ role }) => role === 'admin');
+      expect(admins, `round ${round}: ${statuses}`).to.have.length(1);
+      expect(statuses[0]).to.equal(200);
+      // Refused by the guard, or because the other one was quicker.
+      expect(statuses[1]).to.be.oneOf([403, 409]);
+      await app.database.query(`update users set role = 'admin', version = version + 1`);
+    }
+  });
+
+  it('never leave the house without an admin: all demote, suspend and delete themselves and each other', async () => {
+    for (let round = 0; round < 25; round++) {
+      await Promise.all([
+        app.call('/v1/me', { method: 'DELETE', as: 'ada@example.com' }),
+        patch('/v1/users/1', 'grace@example.com', { status: 'suspended' }),
+        patch('/v1/users/2', 'ada@example.com', { role: 'user' }),
+        app.call('/v1/users/2', { method: 'DELETE', as: 'grace@example.com' }),
+      ]);
+      const active = await app.database.query(
+        `select 1 from users where role = 'admin' and status = 'active'`,
+      );
+      expect(active.length, `round ${round}`).to.be.greaterThan(0);
+      await app.database.query(`
+        insert into users (id, email, role) values (1, 'ada@example.com', 'admin'), (2, 'grace@example.com', 'admin')
+        on conflict (id) do update set role = 'admin', status = 'active', version = users.version + 1`);
+    }
+  });
+
+  it('make one account of one email: ten at once', async () => {
+    const answers = await Promise.all(
+      Array.from({ length: 10 }, () =>
+        app.call('/v1/users', {
+          method: 'POST',
+          as: 'ada@example.com',
+          body: JSON.stringify({ email: 'New@example.com' }),
+          headers: { 'Content-Type': 'application/json' },
+        }),
+      ),
+    );
+    expect(answers.map(({ status }) => status).sort()).to.deep.equal([201, ...Array(9).fill(409)]);
+  });
+});

@@ -1,0 +1,30 @@
+import { expect } from 'chai';
+import { findDuplicateName } from '../../src/services/strict-json.ts';
+
+describe('a name that is given twice', () => {
+  const cases: [json: string, path: string | undefined][] = [
+    ['{"a":1,"a":2}', 'a'],
+    ['{"a":{"b":1,"c":[{"d":1,"\\u0064":2}]}}', 'a.c.d'],
+    ['{"":1,"":2}', ''],
+    ['{"__proto__":1,"__proto__":2}', '__proto__'],
+    ['{"a":{"a":1},"b":["a","a",{"a":1},{"a":2}],"c":"a"}', undefined],
+    ['{"a":"b","b":"a"}', undefined],
+    ['["a","a"]', undefined],
+    ['"a"', undefined],
+    ['{}', undefined],
+  ];
+  for (const [json, path] of cases) {
+    it(`is ${path === undefined ? 'not found' : `found at "${path}"`} in ${json}`, () => {
+      expect(findDuplicateName(json)?.path).to.equal(path);
+    });
+  }
+
+  it('is looked for in JSON of any depth', () => {
+    const depth = 50_000;
+    expect(findDuplicateName('['.repeat(depth) + ']'.repeat(depth))).to.equal(undefined);
+    const nested = '{"a":'.repeat(depth);
+    expect(findDuplicateName(`${nested}{"b":1,"b":2}${'}'.repeat(depth)}`)?.path.endsWith('.b')).to.equal(
+      true,
+    );
+  });
+});

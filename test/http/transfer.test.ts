@@ -1,0 +1,383 @@
+import { once } from 'node:events';
+import { expect } from 'chai';
+import { DomainError } from '../../src/domain/errors.ts';
+import { signHs256 } from '../../src/security/token.ts';
+import { accountsIn, addAccount } from '../support/accounts.ts';
+import { SECRET, startApp, type TestApp } from '../support/app.ts';
+import { expectProblem } from '../support/problem.ts';
+import { startProxy } from '../support/proxy.ts';
+import { dial } from '../support/raw-http.ts';
+
+const NDJSON = 'application/x-ndjson';
+const CSV = 'text/csv';
+
+describe('the transfer of accounts', () => {
+  let app: TestApp;
+
+  beforeEach(async () => {
+    app = await startApp();
+    await addAccount(app.database, 'admin@example.com', { role: 'admin' });
+  });
+
+  afterEach(() => app.close());
+
+  const send = (body: string, type: string, query = '') =>
+    app.call(`/v1/users/import${query}`, {
+      as: 'admin@example.com',
+      method: 'POST',
+      headers: { 'Content-Type': type },
+      body,
+    });
+  const fetchAll = async (accept?: string) =>
+    app.call('/v1/users/export', {
+      as: 'admin@example.com',
+      ...(accept !== undefined && { headers: { Accept: accept } }),
+    });
+  const fill = (count: number) =>
+    app.database.query(
+      `insert into users (email, name, preferences)
+       select 'p' || n || '@example.com', repeat('x', 200), '{"theme":"dark"}' from generate_series(1, $1::int) as n`,
+      [count],
+    );
+  /** Resolves when no connection of the service is inside of a transaction or a statement. */
+  const connectionsAtRest = async () => {
+    const deadline = Date.now() + 20_000;
+    for (;;) {
+      const busy = await app.database.query(
+        `select state from pg_stat_activity
+          where datname = current_database() and application_name = 'rollcall' and state <> 'idle'`,
+      );
+      if (busy.length === 0) return;
+      if (Date.now() > deadline) expect.fail(`still busy: ${JSON.stringify(busy)}`);
+    }
+  };
+
+  describe('import', () => {
+    it('is for admins', async () => {
+      await addAccount(app.database, 'user@example.com');
+      for (const [method, path] of [
+        ['POST', '/v1/users/import'],
+        ['GET', '/v1/users/export'],
+      ]) {
+        await expectProblem(await app.call(path ?? '', { method: method ?? '' }), 401, 'unauthenticated');
+        const response = await app.call(path ?? '', { method: method ?? '', as: 'user@example.com' });
+        await expectProblem(response, 403, 'forbidden');
+      }
+    });
+
+    it('takes NDJSON and CSV, and answers a report', async () => {
+      const first = await send('{"email":"a@example.com"}\n', NDJSON);
+      expect(first.status).to.equal(200);
+      expect(await first.json()).to.deep.equal({
+        created: 1,
+        updated: 0,
+        unchanged: 0,
+        failed: 0,
+        failures: [],
+      });
+      const second = await send('email,name\na@example.com,A\n', `${CSV}; charset=UTF-8`, '?mode=upsert');
+      expect(await second.json()).to.include({ updated: 1 });
+      expect(await accountsIn(app.database)).to.have.length(2);
+    });
+
+    it('takes no other type, encoding or character set, and no query that it does not know', async () => {
+      for (const type of ['application/json', 'text/plain', `${CSV}; charset=latin1`]) {
+        await expectProblem(await send('', type), 415, 'unsupported_media_type');
+      }
+      const encoded = await app.call('/v1/users/import', {
+        as: 'admin@example.com',
+        method: 'POST',
+        headers: { 'Content-Type': NDJSON, 'Content-Encoding': 'gzip' },
+        body: '{}',
+      });
+      await expectProblem(encoded, 415, 'unsupported_media_type');
+      for (const query of [
+        '?mode=replace',
+        '?dryRun=1',
+        '?partial=',
+        '?force=true',
+        '?mode=create&mode=upsert',
+      ]) {
+        await expectProblem(await send('', NDJSON, query), 400, 'invalid_query');
+      }
+    });
+
+    it('refuses all for one bad line, with the report', async () => {
+      const response = await send('{"email":"a@example.com"}\n{"email":"b"}\n', NDJSON);
+      const problem = await response.json();
+      expect(response.status).to.equal(422);
+      expect(response.headers.get('content-type')).to.equal('application/problem+json');
+      expect(problem).to.deep.include({
+        code: 'invalid_input',
+        errors: [{ path: 'lines.2.email', message: 'This is not an email address.' }],
+        report: {
+          created: 1,
+          updated: 0,
+          unchanged: 0,
+          failed: 1,
+          failures: [{ line: 2, path: 'email', reason: 'This is not an email address.' }],
+        },
+      });
+      expect(await accountsIn(app.database)).to.have.length(1);
+    });
+
+    it('keeps the good lines with partial=true, and nothing with dryRun=true', async () => {
+      const lines = '{"email":"a@example.com"}\n{"email":"b"}\n';
+      const dry = await send(lines, NDJSON, '?partial=true&dryRun=true');
+      const dryReport = await dry.json();
+      expect(await accountsIn(app.database)).to.have.length(1);
+      const wet = await send(lines, NDJSON, '?partial=true');
+      expect(await wet.json()).to.deep.equal(dryReport);
+      expect(await accountsIn(app.database)).to.have.length(2);
+    });
+
+    it('keeps the last admin, also in a dry run', async () => {
+      const demotion = '{"email":"admin@example.com","role":"user"}\n';
+      for (const query of ['?mode=upsert', '?mode=upsert&dryRun=true', '?mode=upsert&partial=true']) {
+        await expectProblem(await send(demotion, NDJSON, query), 409, 'last_admin');
+      }
+    });
+
+    it('answers 409 when it is the victim of a deadlock, and is not begun again', async () => {
+      await app.close();
+      let runs = 0;
+      app = await startApp({
+        extra: [
+          {
+            method: 'POST',
+            path: '/deadlocked',
+            access: 'public',
+            summary: '',
+            upload: { types: [NDJSON], description: '', examples: {} },
+            answer: { status: 200, description: '' },
+            refusals: [],
+            heedsIfMatch: false,
+            async run({ em }) {
+              runs++;
+              await em.execute(`do $$ begin raise exception 'deadlock' using errcode = '40P01'; end $$`);
+              throw new DomainError('forbidden', 'not to be reached');
+            },
+          },
+        ],
+      });
+      const response = await app.call('/deadlocked', {
+        method: 'POST',
+        headers: { 'Content-Type': NDJSON },
+        body: '',
+      });
+      await expectProblem(response, 409, 'lost_race');
+      expect(runs).to.equal(1);
+    });
+
+    it('writes nothing when the caller hangs up half-way', async () => {
+      const token = await signHs256(SECRET, 'admin@example.com', '1h');
+      const socket = await dial(app.url);
+      const lines = Array.from({ length: 2_000 }, (_, at) => `{"email":"p${at}@example.com"}\n`).join('');
+      socket.write(
+        `POST /v1/users/import HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\n` +
+          `Content-Type: ${NDJSON}\r\nContent-Length: ${lines.length + 1}\r\n\r\n${lines}`,
+      );
+      const deadline = Date.now() + 20_000;
+      for (let open = 0; open === 0 && Date.now() < deadline; ) {
+        const rows = await app.database.query(
+          `select from pg_stat_activity where datname = current_database() and state = 'idle in transaction'`,
+        );
+        open = rows.length;
+      }
+      socket.destroy();
+      await connectionsAtRest();
+      expect(await accountsIn(app.database)).to.have.length(1);
+      expect(app.log.filter(({ level }) => Number(level) >= 50)).to.deep.equal([]);
+    });
+
+    it('answers 503 when the database goes away in the middle', async () => {
+      const body = new ReadableStream({
+        async start(controller) {
+          for (let at = 0; at < 600; at++) {
+            controller.enqueue(Buffer.from(`{"email":"p${at}@example.com"}\n`));
+          }
+          const deadline = Date.now() + 20_000;
+          for (let ended = 0; ended === 0 && Date.now() < deadline; ) {
+            const rows = await app.database.query(
+              `select pg_terminate_backend(pid) from pg_stat_activity
+                where datname = current_database() and state = 'idle in transaction'`,
+            );
+            ended = rows.length;
+          }
+          controller.enqueue(Buffer.from('{"email":"last@example.com"}\n'));
+          controller.close();
+        },
+      });
+      const response = await app.call('/v1/users/import', {
+        as: 'admin@example.com',
+        method: 'POST',
+        headers: { 'Content-Type': NDJSON },
+        body,
+        duplex: 'half',
+      } as RequestInit);
+      await expectProblem(response, 503, 'database_unavailable');
+      expect(await accountsIn(app.database)).to.have.length(1);
+    });
+  });
+
+  describe('export', () => {
+    it('is NDJSON unless CSV is wanted, ordered by id, each account as elsewhere', async () => {
+      await addAccount(app.database, 'b@example.com', { name: 'B', preferences: { theme: 'dark' } });
+      await addAccount(app.database, 'a@example.com');
+      for (const accept of [undefined, '*/*', 'text/csv;q=0.1, application/x-ndjson']) {
+        const response = await fetchAll(accept);
+        expect(response.status).to.equal(200);
+        expect(response.headers.get('content-type')).to.match(/^application\/x-ndjson/);
+        expect(response.headers.get('content-disposition')).to.equal(
+          'attachment; filename="accounts.ndjson"',
+        );
+        const items = (await response.text())
+          .trimEnd()
+          .split('\n')
+          .map((line) => JSON.parse(line));
+        expect(items.map(({ email }) => email)).to.deep.equal([
+          'admin@example.com',
+          'b@example.com',
+          'a@example.com',
+        ]);
+        for (const item of items) {
+          const shown = await app.call(`/v1/users/${item.id}`, { as: 'admin@example.com' });
+          expect(item).to.deep.equal(await shown.json());
+        }
+      }
+    });
+
+    it('is CSV with the columns in their order', async () => {
+      await addAccount(app.database, 'b@example.com', { name: 'B, "C"', preferences: { theme: 'dark' } });
+      const response = await fetchAll(CSV);
+      expect(response.headers.get('content-type')).to.equal('text/csv; charset=utf-8');
+      expect(response.headers.get('content-disposition')).to.equal('attachment; filename="accounts.csv"');
+      const [head, , second] = (await response.text()).split('\r\n');
+      expect(head).to.equal('id,email,name,role,status,storageMode,preferences,version,createdAt,updatedAt');
+      expect(second).to.match(
+        /^\d+,b@example.com,"B, ""C""",user,active,local,"\{""theme"":""dark""\}",1,2020-01-02T03:04:05.678Z,/,
+      );
+    });
+
+    it('is not to be had as anything else', async () => {
+      await expectProblem(await fetchAll('application/json'), 406, 'not_acceptable');
+    });
+
+    it('answers HEAD without asking the database for it', async () => {
+      const response = await app.call('/v1/users/export', { as: 'admin@example.com', method: 'HEAD' });
+      expect(response.status).to.equal(200);
+      expect(response.headers.get('content-disposition')).to.equal('attachment; filename="accounts.ndjson"');
+      expect(await response.text()).to.equal('');
+    });
+
+    for (const type of [NDJSON, CSV]) {
+      it(`comes back as it went, as ${type}, formulas disarmed`, async () => {
+        const names = [
+          '=1+1',
+          '+49',
+          '-1',
+          '@x',
+          "'=1",
+          "''@",
+          "'quoted'",
+          '\tx',
+          '\rx',
+          '\nx',
+          ' ',
+          '"',
+          ',',
+          '😀',
+          '＝1',
+        ];
+        for (const [at, name] of names.entries()) {
+          await addAccount(app.database, `=p${at}@example.com`, {
+            name,
+            preferences: { name, n: [1.5, null] },
+          });
+        }
+        const text = await (await fetchAll(type)).text();
+        if (type === CSV) expect(text).to.not.match(/(^|,|\n)"?[=+@\t-]/m);
+        const equal = await send(text, type, '?mode=upsert');
+        expect(await equal.json()).to.include({ unchanged: names.length + 1, failed: 0 });
+        await app.database.query(`delete from users where role = 'user'`);
+        const again = await send(text, type, '?mode=upsert');
+        expect(await again.json()).to.include({ created: names.length, unchanged: 1 });
+        const kept = (await accountsIn(app.database)).slice(1);
+        expect(kept.map(({ name }) => name)).to.deep.equal(names);
+        expect(kept.map(({ preferences }) => preferences?.['name'])).to.deep.equal(names);
+      });
+    }
+
+    it('is one picture, whatever is written meanwhile', async () => {
+      await fill(20_000);
+      const response = await fetchAll();
+      const reader = response.body?.getReader() as ReadableStreamDefaultReader<Uint8Array>;
+      let text = Buffer.from((await reader.read()).value ?? []).toString();
+      await app.database.query(`update users set name = 'changed'`);
+      await addAccount(app.database, 'late@example.com');
+      for (let part = await reader.read(); !part.done; part = await reader.read()) {
+        text += Buffer.from(part.value).toString();
+      }
+      expect(text.match(/\n/g)).to.have.length(20_001);
+      expect(text).to.not.include('changed').and.not.include('late@example.com');
+    });
+
+    it('gives its connection back when the caller hangs up: twenty times, from a pool of ten', async () => {
+      await fill(20_000);
+      const token = await signHs256(SECRET, 'admin@example.com', '1h');
+      for (let at = 0; at < 20; at++) {
+        const socket = await dial(app.url);
+        socket.write(`GET /v1/users/export HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\n\r\n`);
+        await once(socket, 'data');
+        socket.destroy();
+      }
+      await connectionsAtRest();
+      const response = await fetchAll();
+      expect((await response.text()).match(/\n/g)).to.have.length(20_001);
+      expect(app.log.filter(({ level }) => Number(level) >= 50)).to.deep.equal([]);
+    });
+
+    it('does not pass for complete when the database goes away in the middle', async () => {
+      await fill(50_000);
+      const token = await signHs256(SECRET, 'admin@example.com', '1h');
+      const socket = await dial(app.url);
+      let text = '';
+      socket.on('data', (chunk: Buffer) => {
+        text += chunk.toString('latin1');
+      });
+      socket.write(
+        `GET /v1/users/export HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer ${token}\r\n\r\n`,
+      );
+      await once(socket, 'data');
+      // What is not taken is not fetched: the export stands still, far from its end.
+      socket.pause();
+      const ended = await app.database.query(
+        `select pg_terminate_backend(pid) from pg_stat_activity
+          where datname = current_database() and application_name = 'rollcall' and query like 'fetch%'`,
+      );
+      expect(ended).to.have.length(1);
+      socket.resume();
+      await once(socket, 'close');
+      expect(text).to.match(/^HTTP\/1.1 200 /);
+      // The last chunk (RFC 9112, section 7.1) says that a body is complete.
+      expect(text.endsWith('0\r\n\r\n')).to.equal(false);
+      await connectionsAtRest();
+      expect(await (await fetchAll()).text()).to.include('p50000@example.com');
+    });
+
+    it('answers 503 where the database cannot be had at all', async () => {
+      const proxy = await startProxy(app.database.url);
+      const other = await startApp({ database: app.database, through: proxy.url });
+      try {
+        const warm = await other.call('/v1/users/export', { as: 'admin@example.com' });
+        expect((await warm.text()).trim().split('\n')).to.have.length(1);
+        await proxy.cut();
+        const response = await other.call('/v1/users/export', { as: 'admin@example.com' });
+        await expectProblem(response, 503, 'database_unavailable');
+      } finally {
+        await proxy.close();
+        await other.orm.close(true);
+      }
+    });
+  });
+});

@@ -1,0 +1,143 @@
+import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
+import type { oas31 } from 'zod-openapi';
+import type { TestApp } from './app.ts';
+
+/** Headers that an answer may have only where the document says so. */
+const TOLD = [
+  'allow',
+  'content-disposition',
+  'etag',
+  'link',
+  'location',
+  'retry-after',
+  'www-authenticate',
+  'x-request-id',
+];
+
+/** An app whose every answer is held to its own document. */
+export interface ConformingApp extends TestApp {
+  readonly document: oas31.OpenAPIObject;
+  /** What has been answered so far: `operationId status code`, the code where it was a problem. */
+  readonly answered: Set<string>;
+}
+
+/** Wraps `call` so that it throws when an answer is not as `/openapi.json` says that it is. */
+export async function conforming(app: TestApp): Promise<ConformingApp> {
+  const document = (await (await app.call('/openapi.json')).json()) as oas31.OpenAPIObject;
+  const answered = new Set<string>();
+  const check = conformance(document);
+  return {
+    ...app,
+    document,
+    answered,
+    async call(path, options = {}) {
+      const response = await app.call(path, options);
+      answered.add(await check(path, options, response.clone()));
+      return response;
+    },
+  };
+}
+
+/** A validator of a part of the document, found by its keys. */
+export function schemaAt(document: oas31.OpenAPIObject): (...keys: string[]) => ValidateFunction {
+  const ajv = new Ajv2020({ strict: false, validateFormats: false, allErrors: true });
+  ajv.addSchema({ ...document }, 'document', false, false);
+  return (...keys) => {
+    const pointer = keys.map((key) => encodeURIComponent(key.replaceAll('~', '~0').replaceAll('/', '~1')));
+    return ajv.compile({ $ref: `document#/${pointer.join('/')}` });
+  };
+}
+
+/**
+ * Checks that an answer is one that the document has for its operation: status, type, headers and body; and where the
+ * request was heeded, that the document would have let it pass. Returns `operationId status code`.
+ */
+export function conformance(
+  document: oas31.OpenAPIObject,
+): (path: string, request: RequestInit, response: Response) => Promise<string> {
+  const schema = schemaAt(document);
+  const templates = Object.keys(document.paths ?? {}).map((template) => ({
+    template,
+    pattern: new RegExp(`^${template.replaceAll('.', '\\.').replace(/\{\w+\}/g, '[^/]+')}/?$`),
+  }));
+  // A path that is written out goes before one with parameters.
+  templates.sort((a, b) => a.template.split('{').length - b.template.split('{').length);
+
+  return async (path, request, response) => {
+    const { pathname, searchParams } = new URL(path, 'http://localhost');
+    const asked = (request.method ?? 'GET').toUpperCase();
+    const method = (asked === 'HEAD' ? 'GET' : asked).toLowerCase();
+    const told = `${asked} ${path} was answered ${response.status}, but`;
+    const fail = (message: string): never => {
+      throw new Error(`${told} ${message}`);
+    };
+    const valid = (value: unknown, what: string, ...keys: string[]) => {
+      const validate = schema(...keys);
+      if (!validate(value))
+        fail(`${what} is not as documented: ${JSON.stringify(validate.errors)} in ${JSON.stringify(value)}`);
+    };
+    const text = await response.text();
+    const type = response.headers.get('content-type')?.split(';')[0] ?? '';
+    if (response.headers.get('x-request-id') === null) fail('it has no X-Request-Id');
+
+    const template = templates.find(({ pattern }) => pattern.test(pathname))?.template;
+    const operations = template === undefined ? undefined : document.paths?.[template];
+    const operation = operations?.[method as 'get'];
+    if (template === undefined || operation === undefined) {
+      // These the document describes in words.
+      const status = template === undefined ? 404 : method === 'options' ? 200 : 405;
+      if (response.status !== status) fail(`the document knows of no such operation: it should be ${status}`);
+      if ((response.headers.get('allow') !== null) !== (template !== undefined)) fail('Allow is amiss');
+      if (status !== 200) valid(JSON.parse(text), 'the problem', 'components', 'schemas', 'Problem');
+      return `- ${status}`;
+    }
+
+    const responseKeys = ['paths', template, method, 'responses', `${response.status}`];
+    const documented = operation.responses?.[`${response.status}`] as oas31.ResponseObject | undefined;
+    if (documented === undefined) return fail(`the document has no such status: ${text}`);
+
+    const headers = Object.entries(documented.headers ?? {});
+    for (const [name, header] of headers) {
+      const { $ref, required, schema: headerSchema } = header as oas31.HeaderObject;
+      const value = response.headers.get(name);
+      const isRequired = required === true || $ref !== undefined;
+      if (value === null && isRequired) fail(`${name} is missing`);
+      if (value !== null && headerSchema) valid(value, name, ...responseKeys, 'headers', name, 'schema');
+    }
+    const names = new Set(headers.map(([name]) => name.toLowerCase()));
+    for (const name of TOLD) {
+      if (response.headers.has(name) && !names.has(name)) fail(`${name} is not documented`);
+    }
+
+    let code = '';
+    if (documented.content === undefined) {
+      if (text !== '') fail(`it has a body: ${text}`);
+    } else {
+      if (!(type in documented.content)) fail(`its type is ${type}`);
+      if (asked !== 'HEAD') {
+        const value = /[/+]json$/.test(type) ? JSON.parse(text) : text;
+        valid(value, 'the body', ...responseKeys, 'content', type, 'schema');
+        if (type === 'application/problem+json') code = ` ${value.code}`;
+      }
+    }
+
+    if (response.ok) {
+      const parameters = (operation.parameters ?? []) as oas31.ParameterObject[];
+      for (const name of searchParams.keys()) {
+        if (!parameters.some((parameter) => parameter.in === 'query' && parameter.name === name)) {
+          fail(`the parameter ${name} is not documented`);
+        }
+      }
+      const sent = new Headers(request.headers).get('content-type')?.split(';')[0] ?? '';
+      const body = operation.requestBody as oas31.RequestBodyObject | undefined;
+      if (body !== undefined) {
+        if (!(sent in body.content)) fail(`the body's type ${sent} is not documented`);
+        if (/[/+]json$/.test(sent) && typeof request.body === 'string') {
+          const at = ['paths', template, method, 'requestBody', 'content', sent, 'schema'];
+          valid(JSON.parse(request.body), "the request's body", ...at);
+        }
+      }
+    }
+    return `${operation.operationId} ${response.status}${code}`;
+  };
+}

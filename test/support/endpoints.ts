@@ -1,0 +1,24 @@
+import { z } from 'zod';
+import type { User } from '../../src/domain/user.ts';
+import { type Access, type Endpoint, type EndpointRequest, endpoint } from '../../src/http/endpoint.ts';
+
+/** What the handler of a test's endpoint is given. */
+export type TestRequest<Actor = User> = EndpointRequest<undefined, Record<string, unknown>, unknown, Actor>;
+
+/** An endpoint that only a test has a use for: as in the route table, but for what documents it. */
+export function testEndpoint<A extends Access, Outcome>(description: {
+  method: Endpoint['method'];
+  path: string;
+  access: A;
+  takesBody?: boolean;
+  handle: (request: TestRequest<A extends 'public' ? undefined : User>) => Promise<Outcome> | Outcome;
+  view: (outcome: Outcome) => unknown;
+}): Endpoint {
+  const { takesBody = false, ...rest } = description;
+  return endpoint({
+    ...rest,
+    summary: 'For a test',
+    answer: { status: 200, description: 'Done.' },
+    ...(takesBody && { body: { schema: z.unknown(), types: ['application/json'] } }),
+  });
+}
