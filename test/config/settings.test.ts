@@ -27,6 +27,7 @@ describe('settings', () => {
       dataDir: resolve('.data'),
       authSecret: null,
       initialAdmins: ['admin@example.com'],
+      preferences: { maxBytes: 16_384, schema: null },
       logLevel: 'info',
       shutdownTimeoutMs: 10_000,
       bootTimeoutMs: 60_000,
@@ -46,6 +47,8 @@ describe('settings', () => {
         DATA_DIR: 'elsewhere',
         AUTH_SECRET: SECRET,
         INITIAL_ADMINS: 'ada@example.com',
+        PREFERENCES_MAX_BYTES: '2',
+        PREFERENCES_SCHEMA: 'schema.json',
         LOG_LEVEL: 'silent',
         SHUTDOWN_TIMEOUT_MS: '101',
         BOOT_TIMEOUT_MS: '102',
@@ -58,6 +61,7 @@ describe('settings', () => {
       dataDir: resolve('elsewhere'),
       authSecret: SECRET,
       initialAdmins: ['ada@example.com'],
+      preferences: { maxBytes: 2, schema: resolve('schema.json') },
       logLevel: 'silent',
       shutdownTimeoutMs: 101,
       bootTimeoutMs: 102,
@@ -73,7 +77,8 @@ describe('settings', () => {
 
   it('cannot be changed', () => {
     const settings = loadSettings({});
-    for (const part of [settings, settings.database, settings.initialAdmins]) expect(part).to.be.frozen;
+    for (const part of [settings, settings.database, settings.preferences, settings.initialAdmins])
+      expect(part).to.be.frozen;
   });
 
   it('leave alone the variables of others', () => {

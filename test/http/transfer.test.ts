@@ -375,6 +375,7 @@ describe('the transfer of accounts', () => {
         const response = await other.call('/v1/users/export', { as: 'admin@example.com' });
         await expectProblem(response, 503, 'database_unavailable');
       } finally {
+        await other.drain(1_000);
         await proxy.close();
         await other.orm.close(true);
       }
