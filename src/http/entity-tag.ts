@@ -11,6 +11,22 @@ export function entityTag({ version }: Versioned): string {
  */
 export function ifMatchPasses(ifMatch: string, entity: Versioned): boolean {
   if (ifMatch === '' || ifMatch.trim() === '*') return true;
-  const tags: string[] = ifMatch.match(/(?:W\/)?"[^"]*"/g) ?? [];
-  return tags.includes(entityTag(entity));
+  return tagsIn(ifMatch).includes(entityTag(entity));
+}
+
+/**
+ * Whether an `If-None-Match` says that the caller has what this tag stands for (RFC 9110, section 13.1.2): `*`, or a list
+ * that has it. The comparison is the weak one, for which `W/"1"` is `"1"`. Not `ctx.fresh`: that one never says so to
+ * Node's own `fetch`, which sends `Cache-Control: no-cache` along with the header.
+ */
+export function isKnownTo(ifNoneMatch: string, tag: string): boolean {
+  return ifNoneMatch.trim() === '*' || tagsIn(ifNoneMatch).some((known) => weak(known) === weak(tag));
+}
+
+function tagsIn(header: string): string[] {
+  return header.match(/(?:W\/)?"[^"]*"/g) ?? [];
+}
+
+function weak(tag: string): string {
+  return tag.replace(/^W\//, '');
 }

@@ -124,6 +124,22 @@ describe('the schema', () => {
     }
   });
 
+  it('repairs an index whose building was killed', async () => {
+    const INDEX = 'users_name_trigram_index';
+    const state = () =>
+      database.query(`select indisvalid as valid from pg_index where indexrelid = to_regclass('${INDEX}')`);
+    // As a build that is killed leaves it: there, of no use, and not in the ledger.
+    await database.query(`update pg_index set indisvalid = false where indexrelid = to_regclass('${INDEX}')`);
+    await database.query(
+      `delete from mikro_orm_migrations where name = 'Migration20261124000001_users_list_indexes'`,
+    );
+    await database.query(`drop index users_email_trigram_index`);
+    expect(await state()).to.deep.equal([{ valid: false }]);
+    await migrateUnderLock(orm, LOCK, async () => undefined);
+    expect(await state()).to.deep.equal([{ valid: true }]);
+    expect(await orm.schema.getUpdateSchemaSQL({ wrap: false })).to.equal('');
+  });
+
   it('knows which migrations the database lacks, and which it has from newer code', async () => {
     const known = await knownMigrations(orm);
     expect(await schemaState(orm.em.fork(), known)).to.deep.equal({ pending: [], unknown: [] });

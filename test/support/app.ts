@@ -6,6 +6,7 @@ import { MikroORM } from '@mikro-orm/postgresql';
 import pino from 'pino';
 import { ormOptions } from '../../mikro-orm.config.ts';
 import { createApp } from '../../src/app.ts';
+import type { PreferenceRules } from '../../src/domain/preferences.ts';
 import { answerUnreadable } from '../../src/http/client-error.ts';
 import type { Endpoint } from '../../src/http/endpoint.ts';
 import { endpoints } from '../../src/http/endpoints.ts';
@@ -42,7 +43,12 @@ export interface TestApp {
  * and `through` another way to it.
  */
 export async function startApp(
-  options: { extra?: Endpoint[]; database?: TestDatabase; through?: string } = {},
+  options: {
+    extra?: Endpoint[];
+    database?: TestDatabase;
+    through?: string;
+    preferenceRules?: PreferenceRules;
+  } = {},
 ): Promise<TestApp> {
   const database = options.database ?? (await createMigratedDatabase());
   const log: Record<string, unknown>[] = [];
@@ -66,7 +72,7 @@ export async function startApp(
       ...endpoints({
         lifecycle,
         cursors: cursorCodec(SECRET),
-        preferenceRules: { maxBytes: 16_384 },
+        preferenceRules: options.preferenceRules ?? { maxBytes: 16_384 },
         pendingMigrations: async (em) => (await schemaState(em, known)).pending,
       }),
       ...(options.extra ?? []),

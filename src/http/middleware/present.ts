@@ -1,27 +1,35 @@
 import { Readable } from 'node:stream';
 import type { Middleware } from '../context.ts';
 import type { Endpoint } from '../endpoint.ts';
+import { isKnownTo } from '../entity-tag.ts';
 import { sendStream } from '../send-stream.ts';
 
 /**
  * Shows what the handler returned, after the unit of work has been committed: what is shown is what is kept. Whoever has
  * it already (`If-None-Match`, RFC 9110, section 13.1.2) is told just that.
  */
-export const present = ({ answer }: Endpoint): Middleware =>
+export const present = ({ answer, method }: Endpoint): Middleware =>
   async function present(ctx) {
     const [type] = [answer.type ?? 'application/json'].flat();
     const { body, headers } = ctx.state.shown?.() ?? { body: undefined, headers: {} };
+    const tag = headers['ETag'];
     ctx.status = answer.status;
     ctx.set(headers);
-    if (headers['ETag'] !== undefined && ctx.fresh) {
+    if (method === 'GET' && tag !== undefined && isKnownTo(ctx.get('If-None-Match'), tag)) {
       ctx.status = 304;
     } else if (answer.status === 204) {
       ctx.body = null;
     } else {
       if (headers['Content-Type'] === undefined) ctx.type = type ?? '';
-      // Here and not in Koa, which would do it behind our back: what cannot be shown must fail where errors are answered.
-      if (body instanceof Readable) await sendStream(ctx, body);
-      else ctx.body = isShown(body) ? body : JSON.stringify(body);
+      try {
+        // Here and not in Koa, which would do it behind our back: what cannot be shown must fail where errors are answered.
+        if (body instanceof Readable) await sendStream(ctx, body);
+        else ctx.body = isShown(body) ? body : JSON.stringify(body);
+      } catch (error) {
+        // They belong to an answer that is not given.
+        for (const name of Object.keys(headers)) ctx.remove(name);
+        throw error;
+      }
     }
   };
 

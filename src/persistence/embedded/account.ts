@@ -64,9 +64,9 @@ function accountForRoot(place: Place, accounts: Named[], folder: Ids, cluster: I
         `chown -R ${fallback.name} ${place.cluster}`,
     );
   }
-  // A folder of somebody's own, over which they ran `sudo npm start`: what root makes there is to be theirs.
-  // (initdb wants an account with a name: a bare number, as on a volume mounted into a container, will not
-  // do.)
+  // A folder of somebody's own, over which they ran `sudo npm start`: what
+  // root makes there is to be theirs. (initdb wants an account with a name:
+  // a bare number, as on a volume mounted into a container, will not do.)
   const own = folder.uid !== 0 ? accounts.find(({ uid }) => uid === folder.uid) : undefined;
   const { uid, gid } = cluster ?? (own && folder) ?? fallback;
   return { name: accounts.find((account) => account.uid === uid)?.name ?? `uid ${uid}`, ids: { uid, gid } };

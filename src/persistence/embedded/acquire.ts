@@ -26,8 +26,8 @@ export interface Again {
 }
 
 /**
- * Takes a lease on the cluster's server, starting it when it is down, and starting over whenever it goes away
- * in between.
+ * Takes a lease on the cluster's server, starting it when it
+ * is down, and starting over whenever it goes away in between.
  * @throws Error after the deadline, or when the server cannot start; the signal's reason.
  */
 export async function acquire(setup: Setup, deadline: Deadline, again?: Again): Promise<Acquired> {

@@ -7,8 +7,8 @@ import { draftOf, remove, sweepDrafts } from './draft.ts';
 const CACHE = '/var/cache/rollcall';
 
 /**
- * Copies PostgreSQL's programs (60 MB) to where every account can run them, once a version, and gives the
- * path.
+ * Copies PostgreSQL's programs (60 MB) to where every
+ * account can run them, once a version, and gives the path.
  *
  * Needed as root in a project under a 0700 folder such as /root: the account that PostgreSQL then runs as
  * cannot enter it, and the permissions of the user's folders are not ours to change.
@@ -52,8 +52,8 @@ async function copy(native: string, target: string): Promise<void> {
 }
 
 /**
- * Tells builds of one version apart. Names and sizes are enough: what npm installed was checked against its
- * hash.
+ * Tells builds of one version apart. Names and sizes are
+ * enough: what npm installed was checked against its hash.
  */
 async function fingerprint(native: string): Promise<string> {
   const hash = createHash('sha256');

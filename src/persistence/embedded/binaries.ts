@@ -67,8 +67,8 @@ async function locate(): Promise<{ name: string; native: string }> {
 }
 
 /**
- * A package cannot carry symbolic links: its install script makes them from a list, unless scripts are
- * ignored.
+ * A package cannot carry symbolic links: its install script
+ * makes them from a list, unless scripts are ignored.
  */
 async function mend(native: string, name: string): Promise<void> {
   const list = await readFile(join(native, 'pg-symlinks.json'), 'utf8').catch(() => '[]');

@@ -110,8 +110,8 @@ async function create(place: Place, binaries: Binaries, account: Account, deadli
     }
     await initdb(data, binaries, account, deadline);
     await rename(draft, place.cluster);
-    // A cluster that answered must not be gone after a power cut because its new name was not yet on the
-    // disk.
+    // A cluster that answered must not be gone after a power
+    // cut because its new name was not yet on the disk.
     const folder = await open(place.directory);
     await folder.sync().finally(() => folder.close());
   } catch (error) {

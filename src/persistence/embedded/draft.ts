@@ -3,9 +3,7 @@ import { readdir, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { exists } from './processes.ts';
 
-/**
- * Nothing here takes minutes to make: an older draft is dead, even if its maker's pid is somebody's again.
- */
+/** Nothing here takes minutes to make: an older draft is dead, even if its maker's pid is in use again. */
 const DEAD_AFTER_MS = 10 * 60_000;
 
 const DRAFT = /\.new-(?<maker>\d+)-[0-9a-f]+$/;
@@ -22,9 +20,7 @@ export function draftOf(path: string): string {
   return draft;
 }
 
-/**
- * Removes from `folder` the drafts of makers that died. What cannot be removed now is left to the next call.
- */
+/** Removes the drafts of makers that died. What cannot be removed now is left to the next call. */
 export async function sweepDrafts(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {
     const maker = DRAFT.exec(name)?.groups?.['maker'];
@@ -36,8 +32,7 @@ export async function sweepDrafts(folder: string): Promise<void> {
 
 /** Removes a draft, or as much of it as possible. */
 export async function remove(path: string): Promise<void> {
-  // The initdb of a dead maker may still be writing in there: then this fails, and a later start sweeps the
-  // rest.
+  // A dead maker's initdb may still be writing in there: then this fails, and a later start sweeps the rest.
   await rm(path, { recursive: true, force: true, maxRetries: 2 }).catch(() => {});
 }
 

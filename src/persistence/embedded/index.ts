@@ -10,11 +10,11 @@ import type { EmbeddedDatabase, EmbeddedOptions } from './types.ts';
 export type { EmbeddedDatabase, EmbeddedOptions, Log } from './types.ts';
 
 /**
- * Opens the embedded database: a real PostgreSQL on a port of 127.0.0.1, its files in `directory`, its
- * password known to nobody else. The first to come makes the cluster and starts the server; whoever comes
- * later uses the same one; the last to {@link EmbeddedDatabase.release} stops it. Nothing committed is lost
- * when any of the processes is killed -9 at any instant: the next call finishes, adopts or recovers what it
- * finds.
+ * Opens the embedded database: a real PostgreSQL on a port of 127.0.0.1, its files in
+ * `directory`, its password known to nobody else. The first to come makes the cluster and
+ * starts the server; whoever comes later uses the same one; the last to {@link
+ * EmbeddedDatabase.release} stops it. Nothing committed is lost when any of the processes
+ * is killed -9 at any instant: the next call finishes, adopts or recovers what it finds.
  *
  * Not for production: there is one server, on this machine, with no backup.
  * @throws Error that says what stands in the way and what to do about it.

@@ -4,8 +4,8 @@ import { findPostmaster, stopPostmaster } from './postmaster.ts';
 import { type Deadline, retry, TryAgain } from './retry.ts';
 
 /**
- * "rollcall" in ASCII. Advisory locks are per database: everybody meets in the maintenance database
- * `postgres`.
+ * "rollcall" in ASCII. Advisory locks are per database:
+ * everybody meets in the maintenance database `postgres`.
  */
 const LOCK = "x'726f6c6c63616c6c'::bigint";
 const DATABASE = 'rollcall';
@@ -37,8 +37,8 @@ export interface Session {
 export async function takeLease(cluster: Cluster, port: number, deadline: Deadline): Promise<Session> {
   const session = await connect(cluster, port, deadline);
   try {
-    // Waits for whoever holds the lock alone, in order to stop the server; then this connection breaks with
-    // it.
+    // Waits for whoever holds the lock alone, in order to
+    // stop the server; then this connection breaks with it.
     await ask(session.client, `select pg_advisory_lock_shared(${LOCK})`);
     await ensureDatabase(session.client);
   } catch (error) {

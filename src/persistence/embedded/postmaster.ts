@@ -4,10 +4,7 @@ import type { Cluster } from './cluster.ts';
 import { commandLine } from './processes.ts';
 import { type Deadline, retry, TryAgain } from './retry.ts';
 
-/**
- * PostgreSQL writes its lock file right after it has made it: one that stays empty this long has lost its
- * maker.
- */
+/** PostgreSQL writes its lock file right after making it: one that stays empty this long has lost its maker. */
 const EMPTY_LOCK_IS_DEAD_AFTER_MS = 2000;
 
 /** A server of the cluster, as its lock file `postmaster.pid` tells. */
@@ -24,8 +21,7 @@ export async function findPostmaster(cluster: Cluster): Promise<Postmaster | und
   const file = join(cluster.place.data, 'postmaster.pid');
   const text = await readFile(file, 'utf8').catch(() => '');
   if (text === '') return (await isBeingWritten(file)) ? { pid: 0, state: 'busy' } : undefined;
-  // One a line: pid, data directory, start time, port, socket directory, listen address, shared memory,
-  // status.
+  // One a line: pid, data folder, start time, port, socket folder, listen address, shared memory, status.
   const lines = text.split('\n').map((line) => line.trim());
   const pid = Number(lines[0]);
   const port = Number(lines[3]);
@@ -33,10 +29,7 @@ export async function findPostmaster(cluster: Cluster): Promise<Postmaster | und
   return { pid, state, ...(port > 0 && { port }) };
 }
 
-/**
- * Shuts the server down in order (open transactions roll back, a checkpoint is written) and waits until it is
- * gone.
- */
+/** Shuts the server down in order (transactions roll back, a checkpoint is written); resolves when it is gone. */
 export async function stopPostmaster(cluster: Cluster, pid: number, deadline: Deadline): Promise<void> {
   if (!(await isRunning(cluster, pid))) return;
   process.kill(pid, 'SIGINT');
@@ -51,9 +44,9 @@ async function isRunning(cluster: Cluster, pid: number): Promise<boolean> {
 }
 
 /**
- * Whether an empty lock file is about to be written. Killed between making it and writing it, a server leaves
- * one at which PostgreSQL balks for good: that is removed. (Even if wrongly: no second server gets past the
- * shared memory.)
+ * Whether an empty lock file is about to be written. Killed between making it
+ * and writing it, a server leaves one at which PostgreSQL balks for good: that
+ * is removed. (Even if wrongly: no second server gets past the shared memory.)
  */
 async function isBeingWritten(file: string): Promise<boolean> {
   const found = await stat(file).catch(() => undefined);

@@ -3,8 +3,8 @@ import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 
 /**
- * What a process that we spawn is given as environment: nothing of ours, no locale, no time zone of the
- * machine's.
+ * What a process that we spawn is given as environment:
+ * nothing of ours, no locale, no time zone of the machine's.
  */
 export const BARE_ENVIRONMENT = { LC_ALL: 'C', TZ: 'UTC' } as const;
 

@@ -12,8 +12,7 @@ const TIMEOUT_MS = 30_000;
  * nothing when {@link EmbeddedDatabase.release} was done before. A signal that kills the process outright
  * leaves the server running, as always; the next to open the database adopts it.
  *
- * At 'exit' no asynchronous work runs any more, so another process does it. It is told the folder and not the
- * password.
+ * At 'exit' no asynchronous work runs any more, so another process does it, told the folder, not the password.
  */
 export function releaseOnExit(database: EmbeddedDatabase): void {
   if (!(database instanceof HeldDatabase)) throw new TypeError('not a database that openEmbedded() gave');

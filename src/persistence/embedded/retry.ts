@@ -1,9 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/**
- * Between two attempts: a quarter of the time waited so far, within these bounds. A start takes 30 ms and
- * more.
- */
+/** Between two attempts: a quarter of the time waited so far, within these bounds. (A start takes 30 ms.) */
 const SHORTEST_PAUSE_MS = 10;
 const LONGEST_PAUSE_MS = 100;
 
@@ -33,8 +30,7 @@ export class TryAgain extends Error {
 
 /**
  * Calls `attempt` until it no longer throws {@link TryAgain}, and gives its result.
- * @throws whatever else it throws, at once; after the deadline, an Error that says why the last attempt
- *   failed.
+ * @throws whatever else it throws, at once; after the deadline, an Error with the last attempt's reason.
  */
 export async function retry<T>(deadline: Deadline, subject: string, attempt: () => Promise<T>): Promise<T> {
   const began = performance.now();

@@ -7,9 +7,7 @@ export interface Log {
 
 /** One user's hold on the embedded server. */
 export interface EmbeddedDatabase {
-  /**
-   * `postgres://…` of the database `rollcall`, password included: never log it. Stays good across crashes.
-   */
+  /** `postgres://…` of the database `rollcall`, with its password: never log it. Stays good across crashes. */
   readonly url: string;
   /** `started`: this call started the server. `adopted`: it was running, another process's or an orphan. */
   readonly origin: 'started' | 'adopted';
@@ -30,9 +28,6 @@ export interface EmbeddedOptions {
   timeoutMs: number;
   /** Hears of starts, adoptions, crashes and recoveries. Never of the password. */
   log: Log;
-  /**
-   * Further server settings, such as `{ fsync: 'off' }` in tests. An adopted server keeps those it was
-   * started with.
-   */
+  /** Further server settings, such as `{ fsync: 'off' }` in tests. An adopted server keeps those it has. */
   parameters?: Record<string, string>;
 }

@@ -14,8 +14,8 @@ const userOf = (pid: number) =>
     .trim();
 
 /**
- * Opens, writes across a checkpoint and with parallel workers, leaves. Gives the account that the server ran
- * as.
+ * Opens, writes across a checkpoint and with parallel
+ * workers, leaves. Gives the account that the server ran as.
  */
 async function work(stage: Stage, prelude: string[] = []): Promise<string> {
   const holder = await stage.holder(prelude);

@@ -25,10 +25,7 @@ export async function copyCheckout(
   for (const path of await readdir(to, { recursive: true })) await lchown(join(to, path), ids.uid, ids.gid);
 }
 
-/**
- * Adds a package's folder, as one in `parent` finds it, and those it depends on, as far as npm installed
- * them.
- */
+/** Adds a package's folder, as one in `parent` finds it, and those it depends on, as far as npm installed them. */
 async function collect(from: string, parent: string, name: string, found: Set<string>): Promise<void> {
   const nested = join(parent, 'node_modules', name);
   const isNested = await stat(join(from, nested)).catch(() => undefined);

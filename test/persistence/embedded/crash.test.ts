@@ -180,8 +180,8 @@ asEveryone('the embedded database after a crash', (stage) => {
     const { directory } = stage();
     await wreck(stage());
     const owner = await stat(join(directory, 'cluster/data'));
-    // As the account that runs the server: of others' processes PostgreSQL knows itself that they are none of
-    // it.
+    // As the account that runs the server: of others' processes
+    // PostgreSQL knows itself that they are none of it.
     const stranger = stage().spawn('sleep', ['60'], { uid: owner.uid, gid: owner.gid });
     const lock = join(directory, 'cluster/data/postmaster.pid');
     const [, ...rest] = (await readFile(lock, 'utf8')).split('\n');

@@ -1,0 +1,196 @@
+import { expect } from 'chai';
+import { accountsIn, addAccount } from '../support/accounts.ts';
+import { startApp, type TestApp } from '../support/app.ts';
+import { expectProblem } from '../support/problem.ts';
+
+const ADMIN = 'ada@example.com';
+
+describe('accounts', () => {
+  let app: TestApp;
+
+  beforeEach(async () => {
+    app = await startApp();
+    await addAccount(app.database, ADMIN, { role: 'admin' });
+    await addAccount(app.database, 'grace@example.com', {
+      preferences: { theme: 'dark', editor: { tabs: 2 } },
+    });
+  });
+
+  afterEach(() => app.close());
+
+  const send = (
+    method: string,
+    path: string,
+    body?: unknown,
+    { as = ADMIN, ...headers }: Record<string, string> = {},
+  ) =>
+    app.call(path, {
+      method,
+      as,
+      headers: { 'Content-Type': 'application/json', ...headers },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    });
+  const grace = { as: 'grace@example.com' };
+
+  it('are changed by their owners, in what is theirs', async () => {
+    const changes = {
+      name: '💚 Grace',
+      storageMode: 'account',
+      preferences: { theme: null, editor: { wrap: true } },
+    };
+    const response = await send('PATCH', '/v1/me', changes, grace);
+    expect(response.status).to.equal(200);
+    expect(response.headers.get('etag')).to.equal('"2"');
+    expect(await response.json()).to.deep.include({
+      name: '💚 Grace',
+      storageMode: 'account',
+      preferences: { editor: { tabs: 2, wrap: true } },
+      version: 2,
+    });
+    for (const forbidden of ['role', 'email', 'status', 'version', 'id']) {
+      const problem = await expectProblem(
+        await send('PATCH', '/v1/me', { [forbidden]: 'admin' }, grace),
+        422,
+        'invalid_input',
+      );
+      expect(problem['errors']).to.deep.equal([{ path: forbidden, message: 'There is no such field here.' }]);
+    }
+    expect((await accountsIn(app.database))[1]).to.include({ role: 'user', version: 2 });
+  });
+
+  it('keep their version when a change changes nothing', async () => {
+    const same = { preferences: { editor: { tabs: 2 } }, storageMode: 'local' };
+    expect((await send('PATCH', '/v1/me', same, grace)).headers.get('etag')).to.equal('"1"');
+    const [, row] = await accountsIn(app.database);
+    expect(row?.version).to.equal(1);
+    expect(row?.updated_at).to.deep.equal(row?.created_at);
+  });
+
+  it('have preferences that are read, replaced and merged by themselves', async () => {
+    expect(await (await app.call('/v1/me/preferences', grace)).json()).to.deep.equal({
+      theme: 'dark',
+      editor: { tabs: 2 },
+    });
+    expect(await (await send('PUT', '/v1/me/preferences', { a: [1] }, grace)).json()).to.deep.equal({
+      a: [1],
+    });
+    const merge = { ...grace, 'Content-Type': 'application/merge-patch+json' };
+    expect(await (await send('PATCH', '/v1/me/preferences', { b: 2, a: null }, merge)).json()).to.deep.equal({
+      b: 2,
+    });
+    await expectProblem(await send('PUT', '/v1/me/preferences', [], grace), 422, 'invalid_input');
+  });
+
+  it('are exported and deleted by their owners', async () => {
+    const download = await app.call('/v1/me/export', grace);
+    expect(download.headers.get('content-disposition')).to.include('attachment');
+    const me = await (await app.call('/v1/me', grace)).json();
+    expect(((await download.json()) as { account: unknown }).account).to.deep.equal(me);
+    expect((await send('DELETE', '/v1/me', undefined, grace)).status).to.equal(204);
+    await expectProblem(await app.call('/v1/me', grace), 403, 'account_required');
+    await expectProblem(await send('DELETE', '/v1/me'), 409, 'last_admin');
+  });
+
+  it('are created, read, changed and deleted by admins', async () => {
+    const email = `${'x'.repeat(243)}@example.com`;
+    const created = await send('POST', '/v1/users', {
+      email: email.toUpperCase(),
+      role: 'admin',
+      preferences: { a: 1 },
+    });
+    expect(created.status).to.equal(201);
+    const location = created.headers.get('location') ?? '';
+    const account = (await created.json()) as { id: number };
+    expect(location).to.equal(`/v1/users/${account.id}`);
+    expect(account).to.deep.include({ email, role: 'admin', preferences: { a: 1 }, version: 1 });
+    expect(await (await send('GET', location)).json()).to.deep.equal(account);
+    const changed = await send('PATCH', location, {
+      email: 'new@example.com',
+      role: 'user',
+      status: 'suspended',
+    });
+    expect(await changed.json()).to.include({
+      email: 'new@example.com',
+      role: 'user',
+      status: 'suspended',
+      version: 2,
+    });
+    await expectProblem(await send('PATCH', location, { email: 'GRACE@example.com' }), 409, 'email_taken');
+    expect((await send('DELETE', location)).status).to.equal(204);
+    await expectProblem(await send('GET', location), 404, 'not_found');
+    await expectProblem(await send('POST', '/v1/users', { email: `x${email}` }), 422, 'email_invalid');
+  });
+
+  it('have ids that are whole numbers in range; nothing is found under others', async () => {
+    for (const id of ['0', '-1', '1.5', '2147483648', '99999999999999999999', 'x', '1e1', '%00', '٣']) {
+      await expectProblem(await send('GET', `/v1/users/${id}`), 404, 'not_found');
+    }
+  });
+
+  it('are the business of admins alone', async () => {
+    for (const [method, path] of [
+      ['GET', '/v1/users/1'],
+      ['PATCH', '/v1/users/1'],
+      ['DELETE', '/v1/users/1'],
+      ['POST', '/v1/users'],
+    ] as const) {
+      const body = method === 'GET' || method === 'DELETE' ? undefined : {};
+      await expectProblem(await send(method, path, body, grace), 403, 'forbidden');
+      const { status } = await app.call(path, { method });
+      expect(status).to.equal(401);
+    }
+  });
+
+  it('open no door from the next request on when they are suspended', async () => {
+    expect((await app.call('/v1/me', grace)).status).to.equal(200);
+    await send('PATCH', '/v1/users/2', { status: 'suspended' });
+    await expectProblem(await app.call('/v1/me', grace), 403, 'account_suspended');
+    await expectProblem(await send('DELETE', '/v1/me', undefined, grace), 403, 'account_suspended');
+    await send('PATCH', '/v1/users/2', { status: 'active' });
+    expect((await app.call('/v1/me', grace)).status).to.equal(200);
+  });
+
+  const preconditions: [header: string, passes: boolean][] = [
+    ['"1"', true],
+    ['*', true],
+    ['"7", "1"', true],
+    ['"7","8" , "1"', true],
+    ['"2"', false],
+    ['W/"1"', false],
+    ['1', false],
+    ['"7", W/"1"', false],
+  ];
+  for (const [header, passes] of preconditions) {
+    it(`${passes ? 'are' : 'are not'} changed under If-Match: ${header}`, async () => {
+      for (const [method, path] of [
+        ['PATCH', '/v1/me'],
+        ['DELETE', '/v1/users/2'],
+      ] as const) {
+        const response = await send(method, path, method === 'PATCH' ? { name: 'Ada' } : undefined, {
+          'If-Match': header,
+        });
+        if (passes) expect(response.status).to.be.oneOf([200, 204]);
+        else {
+          expect(response.headers.get('etag')).to.equal('"1"');
+          await expectProblem(response, 412, 'precondition_failed');
+        }
+      }
+    });
+  }
+
+  for (const [header, status] of [
+    ['"1"', 304],
+    ['W/"1"', 304],
+    ['"7", "1"', 304],
+    ['*', 304],
+    ['"2"', 200],
+    ['1', 200],
+  ] as const) {
+    it(`are answered with ${status} under If-None-Match: ${header}`, async () => {
+      const response = await app.call('/v1/me', { as: ADMIN, headers: { 'If-None-Match': header } });
+      expect(response.status).to.equal(status);
+      expect(response.headers.get('etag')).to.equal('"1"');
+      expect((await response.text()) === '').to.equal(status === 304);
+    });
+  }
+});
