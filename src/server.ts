@@ -68,7 +68,7 @@ async function boot(): Promise<GracefulClose> {
   const began = performance.now();
   const deadline = Date.now() + settings.bootTimeoutMs;
 
-  const rules = rulesOf(settings);
+  const rules = await rulesOf(settings);
   const database = { ...settings.database, url: settings.database.url ?? (await startEmbedded(settings)) };
   const passage = await reachDatabase(database, {
     deadline,
@@ -112,9 +112,9 @@ async function boot(): Promise<GracefulClose> {
   return close;
 }
 
-function rulesOf({ preferences }: Settings): PreferenceRules {
+async function rulesOf({ preferences }: Settings): Promise<PreferenceRules> {
   try {
-    return preferenceRules(preferences);
+    return await preferenceRules(preferences);
   } catch (error) {
     throw new CannotStart((error as Error).message, { cause: error });
   }

@@ -172,7 +172,7 @@ async function main(): Promise<void> {
     throw new UsageError(name === '' ? 'Name a command.' : `There is no command ${name}.`);
   if (rest.length > 0) throw new UsageError('That is more than one argument.');
 
-  const rules = preferenceRules(settingsOrExit().preferences);
+  const rules = await preferenceRules(settingsOrExit().preferences);
   const orm = await MikroORM.init({ ...(await cliOptions()), logger: () => undefined });
   try {
     const { pending } = await schemaState(orm.em.fork(), await knownMigrations(orm)).catch(() => ({

@@ -76,9 +76,9 @@ describe("the operator's schema for preferences", () => {
     });
   }
 
-  it('is refused before the service starts when there is no such file', () => {
-    expect(() => preferenceRules({ maxBytes: 1, schema: join(folder, 'none.json') })).to.throw(
-      /PREFERENCES_SCHEMA: .*ENOENT/,
-    );
+  it('is refused before the service starts when there is no such file', async () => {
+    const missing = join(folder, 'none.json');
+    const failure = await preferenceRules({ maxBytes: 1, schema: missing }).catch((error: Error) => error);
+    expect((failure as Error).message).to.match(/^PREFERENCES_SCHEMA: .*none\.json: ENOENT/);
   });
 });

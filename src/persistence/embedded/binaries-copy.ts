@@ -57,8 +57,11 @@ async function copy(native: string, target: string): Promise<void> {
  */
 async function fingerprint(native: string): Promise<string> {
   const hash = createHash('sha256');
-  for (const path of await tree(native))
-    hash.update(`${relative(native, path)} ${(await stat(path)).size}\n`);
+  for (const path of await tree(native)) {
+    const found = await stat(path);
+    // A folder's size is the file system's affair: with it one build would get several copies.
+    if (found.isFile()) hash.update(`${relative(native, path)} ${found.size}\n`);
+  }
   return hash.digest('hex').slice(0, 8);
 }
 
