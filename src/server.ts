@@ -137,14 +137,14 @@ async function updateDatabase(
     const seeded = await migrateUnderLock(orm, { deadline, signal: stop, onWait }, async (em) => {
       const report = await seedAdmins(em, settings.initialAdmins);
       await em.flush();
-      return { ...report, admins: await em.count(User, { role: 'admin' }) };
+      return { ...report, admins: await em.count(User, { role: 'admin', status: 'active' }) };
     }).catch((error: Error) => {
       if (!(error instanceof LockHeld)) throw error;
       throw new CannotStart(`${error.message} It has not let go within ${settings.bootTimeoutMs} ms.`);
     });
     const { admins, ...report } = seeded;
     log.info(report, 'admins seeded');
-    if (admins === 0) log.warn('there is no admin: name one in INITIAL_ADMINS and start again');
+    if (admins === 0) log.warn('there is no active admin: name one in INITIAL_ADMINS and start again');
 
     const { pending, unknown } = await schemaState(orm.em.fork(), known);
     if (known.length === 0 || pending.length > 0) {

@@ -13,7 +13,11 @@ import { knownMigrations, schemaState } from '../persistence/schema.ts';
 import { unitsOfWork } from '../persistence/unit-of-work.ts';
 import { cursorCodec } from '../security/cursor.ts';
 import { exportAccounts } from '../services/account-export.ts';
-import { role as roleSchema, status as statusSchema } from '../services/account-fields.ts';
+import {
+  name as nameSchema,
+  role as roleSchema,
+  status as statusSchema,
+} from '../services/account-fields.ts';
 import { IMPORT_MODES, importAccounts } from '../services/account-import.ts';
 import { listAccounts } from '../services/account-list.ts';
 import { type AccountRecord, accountRecord } from '../services/account-record.ts';
@@ -27,7 +31,7 @@ const USAGE = `Usage: npm run --silent accounts -- COMMAND [--json]
   list [--role R] [--status S] [--q TEXT] [--limit N]   accounts, newest first (50)
   show EMAIL                                            one account
   invite EMAIL [--role user|admin] [--name NAME]        make an account
-  promote EMAIL                                         make it an admin: the way back in when there is none
+  promote EMAIL                                         make it an active admin: the way back in when there is none
   demote EMAIL                                          make it a user
   suspend EMAIL                                         shut it out
   restore EMAIL                                         let it in again
@@ -53,6 +57,9 @@ const EXIT_OF_CODE: Partial<Record<ErrorCode, number>> = {
   last_admin: EXIT.refused,
   lost_race: EXIT.refused,
 };
+
+/** What is wrong with a file that cannot be read. */
+const NO_FILE = new Set(['ENOENT', 'EISDIR', 'EACCES']);
 
 /** The columns of a table on a terminal: what fits a line. */
 const COLUMNS = ['id', 'email', 'name', 'role', 'status', 'version', 'createdAt'];
@@ -108,10 +115,12 @@ const COMMANDS: Readonly<Record<string, (argument: string | undefined, desk: Des
   show: async (email, { inUnit }) =>
     accountRecord(await inUnit((unit) => accountByEmail(unit, given(email)), { readOnly: true })),
   invite: async (email, { inUnit, rules, values }) => {
-    const input = { email: given(email), name: values.name, role: oneOf(roleSchema.options, values.role) };
+    const name = nameSchema.optional().safeParse(values.name);
+    if (!name.success) throw new UsageError('--name has 1 to 255 characters.');
+    const input = { email: given(email), name: name.data, role: oneOf(roleSchema.options, values.role) };
     return accountRecord(await inUnit(async (unit) => createAccount(unit, input, rules)));
   },
-  promote: (email, desk) => change(email, desk, { role: 'admin' }),
+  promote: (email, desk) => change(email, desk, { role: 'admin', status: 'active' }),
   demote: (email, desk) => change(email, desk, { role: 'user' }),
   suspend: (email, desk) => change(email, desk, { status: 'suspended' }),
   restore: (email, desk) => change(email, desk, { status: 'active' }),
@@ -152,6 +161,8 @@ const COMMANDS: Readonly<Record<string, (argument: string | undefined, desk: Des
 try {
   await main();
 } catch (thrown) {
+  // Whoever read the output has had enough: `… export | head`.
+  if ((thrown as NodeJS.ErrnoException).code === 'EPIPE') process.exit(0);
   const error = toDomainError(thrown) as NodeJS.ErrnoException;
   const isUsage = error instanceof UsageError || error.code?.startsWith('ERR_PARSE_ARGS');
   console.error(isUsage ? `${error.message}\n\n${USAGE}` : error.message);
@@ -159,7 +170,7 @@ try {
     for (const { path, message } of error.errors ?? []) console.error(`${path}: ${message}`);
     process.exitCode = EXIT_OF_CODE[error.code as ErrorCode] ?? 1;
   } else {
-    process.exitCode = isUsage ? EXIT.usage : error.code === 'ENOENT' ? EXIT.noInput : 1;
+    process.exitCode = isUsage ? EXIT.usage : NO_FILE.has(error.code ?? '') ? EXIT.noInput : 1;
   }
 }
 
@@ -181,7 +192,7 @@ async function main(): Promise<void> {
     if (pending.length > 0) {
       throw new DomainError(
         'not_ready',
-        'The database lacks migrations: start the service, or npx mikro-orm migration:up.',
+        'The database lacks migrations: start the service, which applies them.',
       );
     }
     const result = await command(argument, { inUnit: unitsOfWork(orm), rules, values });

@@ -6,6 +6,9 @@ export type Preferences = Record<string, unknown>;
 /** How deeply preferences may be nested: `{ a: 1 }` is one level. */
 const MAX_DEPTH = 16;
 
+/** How many faults are named at the most: a hostile body could have thousands. */
+const MAX_FAULTS = 20;
+
 /** What the operator allows. */
 export interface PreferenceRules {
   /** Of the preferences as JSON, in UTF-8. */
@@ -72,12 +75,14 @@ function unkeepable(preferences: Preferences): InputError[] {
   const pending: { value: unknown; path: string; depth: number }[] = [
     { value: preferences, path: 'preferences', depth: 1 },
   ];
-  for (let item = pending.pop(); item !== undefined; item = pending.pop()) {
+  for (let item = pending.pop(); item !== undefined && errors.length < MAX_FAULTS; item = pending.pop()) {
     const { value, path, depth } = item;
     if (typeof value === 'string' && !isKeepableText(value)) {
       errors.push({ path, message: 'Text must have no NUL and no half of a surrogate pair.' });
     } else if (typeof value === 'number' && !Number.isFinite(value)) {
       errors.push({ path, message: 'The number is too large.' });
+    } else if (Number.isInteger(value) && !Number.isSafeInteger(value)) {
+      errors.push({ path, message: 'A whole number of this size cannot be kept exactly.' });
     } else if (typeof value === 'object' && value !== null) {
       if (depth > MAX_DEPTH) {
         errors.push({ path, message: `It must be nested ${MAX_DEPTH} levels deep at most.` });

@@ -64,6 +64,14 @@ export interface Problem {
   readonly [extension: string]: unknown;
 }
 
+/** An answer must not grow with the nonsense in a request: so many faults, and so many characters each. */
+const MAX_ERRORS = 100;
+const MAX_ERROR_LENGTH = 300;
+
+function clipped({ path, message }: InputError): InputError {
+  return { path: path.slice(0, MAX_ERROR_LENGTH), message: message.slice(0, MAX_ERROR_LENGTH) };
+}
+
 /** What the caller is told of an error: all of a refusal, and nothing of a bug but that there is one. */
 export function problemOf(error: unknown, requestId: string): Problem {
   const refusal =
@@ -79,7 +87,7 @@ export function problemOf(error: unknown, requestId: string): Problem {
     detail: refusal.message,
     code: refusal.code,
     requestId,
-    ...(errors && { errors }),
+    ...(errors && { errors: errors.slice(0, MAX_ERRORS).map(clipped) }),
     ...(refusal instanceof DomainError && refusal.details),
   };
 }

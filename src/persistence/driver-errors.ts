@@ -1,8 +1,8 @@
 import { DriverException, OptimisticLockError } from '@mikro-orm/core';
 import { DomainError } from '../domain/errors.ts';
 
-/** The system calls of a connection: an error of another one is not the database's. */
-const SOCKET_CALLS = new Set(['connect', 'getaddrinfo', 'read', 'write']);
+/** The system calls of a connection alone, and those of files too, of which only some errors can be a connection's. */
+const SOCKET_CALLS = /^(connect|getaddrinfo)$|^(read|write) (ECONNRESET|EPIPE|ETIMEDOUT)$/;
 
 /** What `pg` and `pg-pool` say of a connection that is gone or could not be had; they carry no code. */
 const DRIVER_MESSAGES =
@@ -18,7 +18,8 @@ export function isUnavailable(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const { code = '', syscall = '' } = error as { code?: string; syscall?: string };
   return (
-    SOCKET_CALLS.has(syscall) ||
+    SOCKET_CALLS.test(syscall) ||
+    SOCKET_CALLS.test(`${syscall} ${code}`) ||
     /^(08|53|57P|57014)/.test(code) ||
     DRIVER_MESSAGES.test(error.message) ||
     isUnavailable(error.cause)

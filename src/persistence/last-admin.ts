@@ -1,4 +1,10 @@
-import { ChangeSetType, type EventSubscriber, type FlushEventArgs, wrap } from '@mikro-orm/core';
+import {
+  ChangeSetType,
+  type EventSubscriber,
+  type FlushEventArgs,
+  OptimisticLockError,
+  wrap,
+} from '@mikro-orm/core';
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { lastAdmin, lockActiveAdmins } from '../domain/active-admins.ts';
 import { User } from '../domain/user.ts';
@@ -14,6 +20,9 @@ export class LastAdminGuard implements EventSubscriber {
     const touched = uow
       .getChangeSets()
       .filter((set): set is typeof set & { entity: User } => set.entity instanceof User);
+    for (const { type, entity } of touched)
+      if (type === ChangeSetType.DELETE) await claimRow(em as EntityManager, entity);
+
     const isGone = (set: (typeof touched)[number]) =>
       set.type === ChangeSetType.DELETE || !set.entity.isActiveAdmin();
     const leaving = touched.filter((set) => {
@@ -28,4 +37,15 @@ export class LastAdminGuard implements EventSubscriber {
     const joining = touched.some((set) => !isGone(set) && !staying.has(set.entity.id));
     if (staying.size === 0 && !joining) throw lastAdmin();
   }
+}
+
+/**
+ * A deletion names no version, as an update does: without this it would take away what others have written meanwhile, and
+ * go by a role that is no longer true. Throws `OptimisticLockError`.
+ */
+async function claimRow(em: EntityManager, user: User): Promise<void> {
+  const [row] = await em.execute<{ version: number }[]>('select version from users where id = ? for update', [
+    user.id,
+  ]);
+  if (row?.version !== user.version) throw OptimisticLockError.lockFailed(user);
 }

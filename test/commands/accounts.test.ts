@@ -122,9 +122,11 @@ describe('npm run accounts', function () {
       [64, ['list', '--limit', '0'], /--limit/],
       [64, ['invite', 'x@example.com', '--role', 'god'], /^god is none of user, admin/],
       [64, ['list', '--nonsense'], /^Unknown option/],
+      [64, ['invite', 'x@example.com', '--name', ''], /^--name has 1 to 255/],
       [65, ['invite', 'nobody'], /not an email address/],
       [65, ['import', join(folder, 'bad.csv')], /lines\.2\.email: /],
       [66, ['import', join(folder, 'missing.csv')], /ENOENT/],
+      [66, ['import', folder], /EISDIR/],
       [67, ['promote', 'nobody@example.com'], /^There is no account with the email nobody@example\.com/],
       [77, ['invite', 'ADA@example.com'], /email already/],
       [77, ['demote', 'ada@example.com'], /last active admin/],
@@ -143,7 +145,7 @@ describe('npm run accounts', function () {
     const empty = await createEmptyDatabase();
     const unmigrated = run(['list'], { url: empty.url });
     expect(unmigrated.status).to.equal(69);
-    expect(unmigrated.stderr).to.include('migration:up');
+    expect(unmigrated.stderr).to.include('lacks migrations');
     await empty.drop();
     expect(run(['list'], { url: 'postgres://me@127.0.0.1:1/x' }).status).to.equal(69);
   });

@@ -72,6 +72,7 @@ describe('preferences', () => {
       JSON.parse('{"a":1e400,"b":[-1e400]}'),
       ['preferences.a', 'preferences.b.0'],
     ],
+    ['a whole number beyond the exact ones', JSON.parse('{"a":12345678901234567890}'), ['preferences.a']],
     ['the name __proto__', JSON.parse('{"a":{"__proto__":1}}'), ['preferences.a.__proto__']],
     ['17 levels', nested(17), [`preferences${'.a'.repeat(16)}`]],
   ];

@@ -85,6 +85,30 @@ describe('people who write at the same time', function () {
     }
   });
 
+  it('do not lose what they wrote to somebody who deletes what he has not seen', async () => {
+    for (let round = 0; round < 25; round++) {
+      const { version } = (await (await app.call('/v1/users/2', { as: 'ada@example.com' })).json()) as {
+        version: number;
+      };
+      const [written, deleted] = await Promise.all([
+        patch('/v1/me', 'grace@example.com', { name: `round ${round}` }),
+        app.call('/v1/users/2', {
+          method: 'DELETE',
+          as: 'ada@example.com',
+          headers: { 'If-Match': `"${version}"` },
+        }),
+      ]);
+      const grace = (await accountsIn(app.database)).find(({ email }) => email === 'grace@example.com');
+      if (deleted.status === 204) expect(grace).to.equal(undefined);
+      else expect([deleted.status, grace?.name]).to.deep.equal([412, `round ${round}`]);
+      expect(written.status === 200 && deleted.status === 204, `round ${round}: both won`).to.equal(false);
+      if (!grace)
+        await app.database.query(
+          `insert into users (id, email, role) values (2, 'grace@example.com', 'admin')`,
+        );
+    }
+  });
+
   it('make one account of one email: ten at once', async () => {
     const answers = await Promise.all(
       Array.from({ length: 10 }, () =>

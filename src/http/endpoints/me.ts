@@ -123,12 +123,15 @@ export function meEndpoints(rules: PreferenceRules): Endpoint[] {
       answer: {
         status: 200,
         description: 'A download.',
-        schema: z.strictObject({ account, exportedAt: z.iso.datetime() }),
-        headers: { 'Content-Disposition': 'How the file is to be called.' },
+        schema: z.strictObject({ account }),
+        headers: { ...ETAG, 'Content-Disposition': 'How the file is to be called.' },
       },
       handle: ({ actor }) => actor,
-      view: (actor) => ({ exportedAt: new Date().toISOString(), account: accountView(actor) }),
-      headers: () => ({ 'Content-Disposition': 'attachment; filename="account.json"' }),
+      view: (actor) => ({ account: accountView(actor) }),
+      headers: (actor) => ({
+        ...accountHeaders(actor),
+        'Content-Disposition': 'attachment; filename="account.json"',
+      }),
     }),
   ];
 }

@@ -14,10 +14,13 @@ export const present = ({ answer, method }: Endpoint): Middleware =>
     const { body, headers } = ctx.state.shown?.() ?? { body: undefined, headers: {} };
     const tag = headers['ETag'];
     ctx.status = answer.status;
-    ctx.set(headers);
     if (method === 'GET' && tag !== undefined && isKnownTo(ctx.get('If-None-Match'), tag)) {
       ctx.status = 304;
-    } else if (answer.status === 204) {
+      ctx.set('ETag', tag);
+      return;
+    }
+    ctx.set(headers);
+    if (answer.status === 204) {
       ctx.body = null;
     } else {
       if (headers['Content-Type'] === undefined) ctx.type = type ?? '';
