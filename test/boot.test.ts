@@ -81,32 +81,27 @@ describe('the boot', function () {
     for (const address of addresses) expect((await fetch(`${address}/readyz`)).status).to.equal(200);
   });
 
-  it('is finished by the next one when the holder is killed in the middle of a migration', async () => {
+  /** Holds the boot up with a transaction of somebody else, kills who is held up there, and sees what the next one makes of it. */
+  const killHolder = async (blockade: string, waiting: string) => {
     const blocker = await database.connect();
-    await blocker.query('begin; create table users (blocks int)');
+    await blocker.query(`begin; ${blockade}`);
     const holder = start();
-    await waitsFor('create table "users"');
+    await waitsFor(waiting);
     const next = start();
     await next.said('waiting to migrate');
     await holder.end('SIGKILL');
     await blocker.query('rollback');
     await next.ready();
     await expectWhole();
-  });
+  };
+
+  it('is finished by the next one when the holder is killed in the middle of a migration', () =>
+    killHolder('create table users (blocks int)', 'create table "users"'));
 
   it('is finished by the next one when the holder is killed between the migrations and the admins', async () => {
     await database.drop();
     database = await createMigratedDatabase();
-    const blocker = await database.connect();
-    await blocker.query('begin; lock table users in access exclusive mode');
-    const holder = start();
-    await waitsFor('from "users"');
-    const next = start();
-    await next.said('waiting to migrate');
-    await holder.end('SIGKILL');
-    await blocker.query('rollback');
-    await next.ready();
-    await expectWhole();
+    await killHolder('lock table users in access exclusive mode', 'from "users"');
   });
 
   it('survives being killed at any moment', async () => {

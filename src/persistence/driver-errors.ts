@@ -1,8 +1,8 @@
 import { DriverException, OptimisticLockError } from '@mikro-orm/core';
 import { DomainError } from '../domain/errors.ts';
 
-/** The system calls of a connection alone, and those of files too, of which only some errors can be a connection's. */
-const SOCKET_CALLS = /^(connect|getaddrinfo)$|^(read|write) (ECONNRESET|EPIPE|ETIMEDOUT)$/;
+/** System call and code: any error of the calls that connect; of those that files have too, a connection's own. */
+const SOCKET_ERROR = /^(connect|getaddrinfo) |^(read|write) (ECONNRESET|EPIPE|ETIMEDOUT)$/;
 
 /** What `pg` and `pg-pool` say of a connection that is gone or could not be had; they carry no code. */
 const DRIVER_MESSAGES =
@@ -18,8 +18,7 @@ export function isUnavailable(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const { code = '', syscall = '' } = error as { code?: string; syscall?: string };
   return (
-    SOCKET_CALLS.test(syscall) ||
-    SOCKET_CALLS.test(`${syscall} ${code}`) ||
+    SOCKET_ERROR.test(`${syscall} ${code}`) ||
     /^(08|53|57P|57014)/.test(code) ||
     DRIVER_MESSAGES.test(error.message) ||
     isUnavailable(error.cause)
