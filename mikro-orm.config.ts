@@ -3,6 +3,7 @@ import { Migrator } from '@mikro-orm/migrations';
 import { defineConfig, type Options } from '@mikro-orm/postgresql';
 import { settingsOrExit } from './config/exit.ts';
 import type { Settings } from './config/settings.ts';
+import { ChangeSchema } from './src/domain/change.ts';
 import { User } from './src/domain/user.ts';
 import {
   clientConfig,
@@ -10,6 +11,7 @@ import {
   type Passage,
   reachDatabase,
 } from './src/persistence/connection.ts';
+import { HistoryRecorder } from './src/persistence/history-recorder.ts';
 import { LastAdminGuard } from './src/persistence/last-admin.ts';
 import { MigrationsOnly } from './src/persistence/migrations-only.ts';
 
@@ -19,9 +21,9 @@ import { MigrationsOnly } from './src/persistence/migrations-only.ts';
 export function ormOptions(database: DatabaseSettings, passage: Passage = 'direct'): Options {
   const driverOptions = clientConfig(database, passage);
   return defineConfig({
-    entities: [User],
+    entities: [User, ChangeSchema],
     extensions: [MigrationsOnly, Migrator],
-    subscribers: [new LastAdminGuard()],
+    subscribers: [new LastAdminGuard(), new HistoryRecorder()],
     dbName: driverOptions.database,
     driverOptions,
     pool: { min: 0, max: database.poolMax },

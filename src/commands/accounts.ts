@@ -4,6 +4,7 @@ import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { MikroORM } from '@mikro-orm/postgresql';
 import { settingsOrExit } from '../../config/exit.ts';
 import cliOptions from '../../mikro-orm.config.ts';
+import { COMMAND_LINE } from '../domain/author.ts';
 import { DomainError, type ErrorCode } from '../domain/errors.ts';
 import type { PreferenceRules } from '../domain/preferences.ts';
 import type { UnitOfWork } from '../domain/unit-of-work.ts';
@@ -135,14 +136,15 @@ const COMMANDS: Readonly<Record<string, (argument: string | undefined, desk: Des
     const bytes = path === '-' ? process.stdin : createReadStream(path);
     const [create, upsert] = IMPORT_MODES;
     return inUnit(
-      ({ em }) =>
-        importAccounts(em, formatOf(path).read(bytes), {
+      ({ em, rehearse }) => {
+        if (values['dry-run']) rehearse();
+        return importAccounts(em, formatOf(path).read(bytes), {
           mode: values.upsert ? upsert : create,
           partial: values.partial,
-          dryRun: values['dry-run'],
           rules,
           onProgress: (lines) => process.stderr.isTTY && process.stderr.write(`\r${lines} lines`),
-        }),
+        });
+      },
       { replays: false },
     );
   },
@@ -195,7 +197,7 @@ async function main(): Promise<void> {
         'The database lacks migrations: start the service, which applies them.',
       );
     }
-    const result = await command(argument, { inUnit: unitsOfWork(orm), rules, values });
+    const result = await command(argument, { inUnit: unitsOfWork(orm, COMMAND_LINE), rules, values });
     if (result !== undefined) console.log(values.json ? JSON.stringify(result, null, 2) : printed(result));
   } finally {
     await orm.close(true);

@@ -47,13 +47,15 @@ export function patchPreferences(
 }
 
 /**
- * Holds preferences against what can be kept and what the operator allows. Returns them.
+ * Holds preferences against what can be kept and what the operator allows. Returns what is to be kept: a name whose
+ * value is `null` is not set, here as in a patch, so that patches can tell all that preferences may be.
  * Throws `invalid_input` with every fault and its path.
  */
-export function checkPreferences(preferences: unknown, rules: PreferenceRules): Preferences {
-  if (!isObject(preferences)) throw refusal([{ path: 'preferences', message: 'They must be an object.' }]);
-  // In this order: the operator's schema and JSON.stringify are recursive, and want to know that it is shallow.
-  refuse(unkeepable(preferences));
+export function checkPreferences(given: unknown, rules: PreferenceRules): Preferences {
+  if (!isObject(given)) throw refusal([{ path: 'preferences', message: 'They must be an object.' }]);
+  // In this order: all that follows is recursive, and wants to know that it is shallow.
+  refuse(unkeepable(given));
+  const preferences = mergePatch({}, given) as Preferences;
   refuse(rules.faults?.(preferences) ?? []);
   if (Buffer.byteLength(JSON.stringify(preferences)) > rules.maxBytes) {
     throw refusal([{ path: 'preferences', message: `They must have ${rules.maxBytes} bytes at most.` }]);
@@ -105,6 +107,7 @@ export function isKeepableText(text: string): boolean {
   return !text.includes('\0') && text.isWellFormed();
 }
 
-function isObject(value: unknown): value is Record<string, unknown> {
+/** Whether it is an object in JSON's sense. */
+export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -10,6 +10,8 @@ export interface Unit {
    * cannot lose another time.
    */
   claim(entity: object): Promise<void>;
+  /** Makes a dry run of the unit: everything is done, guards and history included, and then taken back. */
+  rehearse(): void;
 }
 
 /** How a unit of work is to be done. */

@@ -57,7 +57,8 @@ const UserSchema = defineEntity({
       .datetime()
       .columnType('timestamptz')
       .defaultRaw('now()')
-      .onUpdate(() => new Date()),
+      // Later than before in any case, also by the clock of another machine: the history goes by it.
+      .onUpdate(({ updatedAt }) => new Date(Math.max(Date.now(), updatedAt.getTime() + 1))),
   },
 });
 

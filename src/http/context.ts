@@ -1,5 +1,6 @@
 import type { Middleware as KoaMiddleware, ParameterizedContext } from 'koa';
 import type { Logger } from 'pino';
+import type { RecordedChange } from '../domain/change.ts';
 import type { Unit } from '../domain/unit-of-work.ts';
 import type { User } from '../domain/user.ts';
 import type { Shown, Upload } from './endpoint.ts';
@@ -20,6 +21,8 @@ export interface RequestState {
   body?: unknown;
   /** The body that is still to be read; there where the endpoint takes an upload. */
   upload?: Upload;
+  /** What it would have written, as far as an answer takes it; there in a dry run. */
+  rehearsed?: RecordedChange[];
   /** What the handler returned, to be shown once the unit of work is committed. */
   shown?: Shown;
 }

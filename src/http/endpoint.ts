@@ -1,8 +1,9 @@
-import type { z } from 'zod';
+import { z } from 'zod';
 import type { ErrorCode } from '../domain/errors.ts';
 import type { Unit } from '../domain/unit-of-work.ts';
 import type { User } from '../domain/user.ts';
 import type { DoorCode } from './problem.ts';
+import { flag } from './schemas/flag.ts';
 
 /** Who may ask: anyone, whoever has an account, or admins. */
 export type Access = 'public' | 'account' | 'admin';
@@ -72,6 +73,8 @@ export interface Endpoint {
   readonly refusals: readonly (ErrorCode | DoorCode)[];
   /** Whether it changes something that has a version, and so heeds `If-Match`. */
   readonly heedsIfMatch: boolean;
+  /** Whether a dry run is answered with its result, too, and not with the changes alone. */
+  readonly rehearsesResult?: boolean;
   /** Does the work, and returns how to show its result once that is committed. */
   readonly run: (request: EndpointRequest<unknown, unknown, unknown, User | undefined>) => Promise<Shown>;
 }
@@ -108,6 +111,7 @@ interface Description<
   answer: Answer;
   refusals?: Endpoint['refusals'];
   heedsIfMatch?: boolean;
+  rehearsesResult?: boolean;
   /** Does the work. */
   handle: (
     request: EndpointRequest<
@@ -123,6 +127,20 @@ interface Description<
   headers?: (outcome: Outcome) => Record<string, string>;
 }
 
+const dryRun = flag(
+  'Do everything, guards included, answer what would be written to the history, and take it back.',
+);
+
+/** Whether it changes accounts; then it can be asked what it would do (`dryRun=true`). */
+export function isWrite({ method, access }: Pick<Endpoint, 'method' | 'access'>): boolean {
+  return method !== 'GET' && access !== 'public';
+}
+
+/** Whether a checked query asks for that. */
+export function asksForDryRun(query: unknown): boolean {
+  return typeof query === 'object' && query !== null && 'dryRun' in query && query.dryRun === true;
+}
+
 /** Describes an endpoint; the types see to it that its schemas, its handler and its view fit each other. */
 export function endpoint<
   A extends Access,
@@ -131,9 +149,11 @@ export function endpoint<
   Query extends z.ZodObject = z.ZodObject,
   Body extends z.ZodType = z.ZodUndefined,
 >(description: Description<A, Params, Query, Body, Outcome>): Endpoint {
-  const { handle, view, headers, refusals = [], heedsIfMatch = false, ...rest } = description;
+  const { handle, view, headers, query, refusals = [], heedsIfMatch = false, ...rest } = description;
+  const takes = isWrite(rest) ? (query ?? z.strictObject({})).extend({ dryRun }) : query;
   return {
     ...rest,
+    ...(takes && { query: takes }),
     refusals,
     heedsIfMatch,
     run: async (request) => {

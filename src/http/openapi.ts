@@ -1,5 +1,5 @@
 import { STATUS_CODES } from 'node:http';
-import type { z } from 'zod';
+import { z } from 'zod';
 import {
   createDocument,
   type oas31,
@@ -10,9 +10,10 @@ import {
   type ZodOpenApiResponseObject,
 } from 'zod-openapi';
 import packageJson from '../../package.json' with { type: 'json' };
-import type { Endpoint, UploadDescription } from './endpoint.ts';
+import { type Endpoint, isWrite, type UploadDescription } from './endpoint.ts';
 import { type Problem, STATUS } from './problem.ts';
 import { exampleOf } from './problem-examples.ts';
+import { dryRunChanges } from './schemas/change.ts';
 import { problem } from './schemas/problem.ts';
 
 type Code = Problem['code'];
@@ -190,9 +191,21 @@ function preconditions({ heedsIfMatch, ...rest }: Endpoint): oas31.ParameterObje
 }
 
 function responses(endpoint: Endpoint): Record<`${1 | 2 | 3 | 4 | 5}${string}`, ZodOpenApiResponseObject> {
-  const { status, description, schema, type, headers = {} } = endpoint.answer;
+  const { status, description, type, headers = {} } = endpoint.answer;
+  const rehearsal = isWrite(endpoint) ? rehearsalOf(endpoint) : undefined;
+  const schema =
+    status === 200 && rehearsal
+      ? z.union([endpoint.answer.schema ?? z.any(), rehearsal])
+      : endpoint.answer.schema;
   const codes = Map.groupBy([...refusalsOf(endpoint)].sort(), (code) => STATUS[code]);
   return {
+    ...(rehearsal && {
+      200: {
+        description: 'With `dryRun=true`: what would have been written.',
+        headers: headerObjects({}),
+        content: content(['application/json'], rehearsal),
+      },
+    }),
     [`${status}` as '200']: {
       description,
       headers: headerObjects(headers),
@@ -225,6 +238,14 @@ function responses(endpoint: Endpoint): Record<`${1 | 2 | 3 | 4 | 5}${string}`, 
       ]),
     ),
   };
+}
+
+/** What a dry run is answered with. */
+function rehearsalOf({ rehearsesResult = false, answer }: Endpoint): z.ZodObject {
+  const changes = z.strictObject({ changes: dryRunChanges });
+  return rehearsesResult && answer.schema instanceof z.ZodObject
+    ? answer.schema.extend(changes.shape)
+    : changes;
 }
 
 function isCacheable({ method, answer }: Pick<Endpoint, 'method' | 'answer'>): boolean {

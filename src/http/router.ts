@@ -4,7 +4,7 @@ import compose from 'koa-compose';
 import { DomainError } from '../domain/errors.ts';
 import type { UnitOfWork } from '../domain/unit-of-work.ts';
 import type { Middleware, RequestContext, RequestState } from './context.ts';
-import type { Endpoint, Upload, Versioned } from './endpoint.ts';
+import { asksForDryRun, type Endpoint, type Upload, type Versioned } from './endpoint.ts';
 import { entityTag, ifMatchPasses } from './entity-tag.ts';
 import { checkBody, checkParams, checkQuery } from './input.ts';
 import { authorize } from './middleware/authorize.ts';
@@ -51,12 +51,18 @@ const enter = ({ path }: Endpoint): Middleware =>
 const handle = (endpoint: Endpoint): Middleware =>
   async function handle(ctx) {
     const { unit, actor, upload = NO_UPLOAD } = ctx.state;
+    const query = checkQuery(endpoint.query, new URLSearchParams(ctx.querystring));
+    if (asksForDryRun(query)) {
+      unit.rehearse();
+      // Anew for each replay.
+      ctx.state.rehearsed = [];
+    }
     ctx.state.shown = await endpoint.run({
       ...unit,
       actor,
       upload,
       params: checkParams(endpoint.params, ctx['params']),
-      query: checkQuery(endpoint.query, new URLSearchParams(ctx.querystring)),
+      query,
       body: checkBody(endpoint.body?.schema, ctx.state.body),
       accept: (types) => accept(ctx, types),
       matchPrecondition: (entity) => matchPrecondition(ctx, entity),

@@ -1,4 +1,5 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
+import { BOOT, sign } from '../domain/author.ts';
 import { User } from '../domain/user.ts';
 
 /** What the seeder did, by email. */
@@ -14,6 +15,7 @@ export interface SeedReport {
  * The changes are in `em`, for its owner to flush.
  */
 export async function seedAdmins(em: EntityManager, emails: readonly string[]): Promise<SeedReport> {
+  sign(em, BOOT);
   const accounts = await em.find(User, { email: { $in: [...emails] } });
   const known = new Map(accounts.map((user) => [user.email, user]));
   const report = { created: [] as string[], promoted: [] as string[], unchanged: [] as string[] };

@@ -1,6 +1,7 @@
 import { LockMode } from '@mikro-orm/core';
-import type { MikroORM } from '@mikro-orm/postgresql';
+import type { EntityManager, MikroORM } from '@mikro-orm/postgresql';
 import pRetry from 'p-retry';
+import { type Author, sign } from '../domain/author.ts';
 import type { Unit, UnitOfWork, UnitOptions } from '../domain/unit-of-work.ts';
 import { hasLostRace } from './driver-errors.ts';
 
@@ -10,16 +11,20 @@ const MAX_ATTEMPTS = 6;
 /**
  * The way in which everything is done here: in a fork of the EntityManager that nobody else sees, flushed once, in one
  * transaction that is open before the subscribers of the flush run, so that what they read and lock is part of it.
- * Work that throws leaves no trace.
+ * Work that throws leaves no trace. With an `author`, each is signed by them; else those who do the work sign it.
  *
  * A unit that loses a race (to another version of a row, to a deadlock, to a serialization failure) is done again from
  * the start in a fresh fork, so the work must not have effects of its own outside of the unit; work that cannot be done
  * again (it reads a stream) says so and takes the error.
  */
-export function unitsOfWork(orm: MikroORM): UnitOfWork {
+export function unitsOfWork(orm: MikroORM, author?: Author): UnitOfWork {
   return (work, options = {}) => {
     let attempt = 0;
-    return pRetry(() => once(orm, work, options, ++attempt > 1), {
+    const signed = (unit: Unit) => {
+      if (author !== undefined) sign(unit.em, author);
+      return work(unit);
+    };
+    return pRetry(() => once(orm, signed, options, ++attempt > 1), {
       retries: MAX_ATTEMPTS - 1,
       minTimeout: 5,
       maxTimeout: 100,
@@ -41,18 +46,27 @@ async function once<T>(
     if (!em.isInTransaction()) await em.begin();
     await em.refresh(entity, { lockMode: LockMode.PESSIMISTIC_WRITE });
   };
+  let isRehearsal = false;
+  const rehearse = () => {
+    isRehearsal = true;
+  };
   try {
-    const result = await work({ em, claim });
+    const result = await work({ em, claim, rehearse });
     const unit = em.getUnitOfWork();
     unit.computeChangeSets();
     const changed = unit.getChangeSets().length > 0;
     if (changed && readOnly) throw new Error('What promised to read tried to change something.');
     if (changed && !em.isInTransaction()) await em.begin();
-    if (em.isInTransaction()) await em.commit();
+    if (em.isInTransaction()) await (isRehearsal ? flushAndTakeBack(em) : em.commit());
     return result;
   } catch (error) {
     // A rollback that fails means that the connection is gone, and with it the transaction.
     if (em.isInTransaction()) await em.rollback().catch(() => undefined);
     throw error;
   }
+}
+
+async function flushAndTakeBack(em: EntityManager): Promise<void> {
+  await em.flush();
+  await em.rollback();
 }

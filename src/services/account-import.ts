@@ -15,8 +15,6 @@ export type ImportMode = (typeof IMPORT_MODES)[number];
 /** How to import. */
 export interface ImportOptions {
   readonly mode: ImportMode;
-  /** Do everything, and then take it back. */
-  readonly dryRun: boolean;
   /** Keep the good lines where there are bad ones, too. */
   readonly partial: boolean;
   readonly rules: PreferenceRules;
@@ -82,7 +80,7 @@ export async function importAccounts(
   lines: AsyncIterable<Line>,
   options: ImportOptions,
 ): Promise<ImportReport> {
-  const { mode, dryRun, partial, rules, onProgress } = options;
+  const { mode, partial, rules, onProgress } = options;
   const count: Record<Outcome | 'failed', number> = { created: 0, updated: 0, unchanged: 0, failed: 0 };
   const failures: ImportFailure[] = [];
   let takesAdminAway = false;
@@ -127,7 +125,6 @@ export async function importAccounts(
   const report = { ...count, failures };
   if (count.failed > 0 && !partial) throw refusal(report);
   if (takesAdminAway && (await lockActiveAdmins(em)).size === 0) throw lastAdmin();
-  if (dryRun && em.isInTransaction()) await em.rollback();
   return report;
 }
 
@@ -145,7 +142,7 @@ function check(
   const faults: InputError[] = [];
   if (!isEmail(line.email)) faults.push({ path: 'email', message: 'This is not an email address.' });
   try {
-    if (line.preferences !== undefined) checkPreferences(line.preferences, rules);
+    if (line.preferences !== undefined) line.preferences = checkPreferences(line.preferences, rules);
   } catch (error) {
     if (!(error instanceof DomainError)) throw error;
     faults.push(...(error.errors ?? []));

@@ -1,9 +1,9 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
-import type { Pool } from 'pg';
 import { normalizeEmail } from '../domain/email.ts';
 import { DomainError } from '../domain/errors.ts';
 import type { Account, Role, Status, StorageMode } from '../domain/user.ts';
 import type { CursorCodec, Position } from '../security/cursor.ts';
+import { readRows, type Statement } from './rows.ts';
 
 /** The orders of the list; the one without a minus goes up. */
 export const SORTS = ['createdAt', '-createdAt', 'email', '-email'] as const;
@@ -48,12 +48,6 @@ export const DEFAULT_LIMIT = 50;
 /** How far a list is counted: the one part of the answer that gets slower as the list gets longer. */
 export const COUNT_CAP = 10_000;
 
-/** A statement with its parameters. */
-export interface Statement {
-  readonly text: string;
-  readonly values: readonly unknown[];
-}
-
 /** A row of the list: an account, its times as PostgreSQL writes them, to the microsecond. */
 type Row = Omit<Account, 'createdAt' | 'updatedAt'> & { createdAt: string; updatedAt: string };
 
@@ -90,14 +84,10 @@ export async function listAccounts(
     );
   }
 
-  // Plain rows: a list is looked at, and entities that nobody changes would take ten times as long to make.
-  const pool: Pool = await em.getConnection().getNativeClient();
-  const run = async <T>({ text, values }: Statement) =>
-    (await pool.query({ text, values: [...values] })).rows as T[];
-  const rows = await run<Row>(pageStatement({ ...request, sort, limit }, after));
+  const rows = await readRows<Row>(em, pageStatement({ ...request, sort, limit }, after));
   // One row more than asked for says that there is a next page.
   const last = rows.length > limit ? rows[limit - 1] : undefined;
-  const [counted] = total ? await run<{ count: number }>(countStatement(request)) : [];
+  const [counted] = total ? await readRows<{ count: number }>(em, countStatement(request)) : [];
   const dateOf = (text: string) => em.getPlatform().parseDate(text);
   return {
     items: rows

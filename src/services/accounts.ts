@@ -77,7 +77,7 @@ export function setPreferences(account: User, preferences: unknown, rules: Prefe
 }
 
 /** Makes an account, which exists once it is flushed. Throws what {@link changeAccount} throws. */
-export function createAccount({ em }: Unit, input: NewAccount, rules: PreferenceRules): User {
+export function createAccount({ em }: Pick<Unit, 'em'>, input: NewAccount, rules: PreferenceRules): User {
   const { email, preferences, ...rest } = input;
   const account = new User(email);
   changeAccount(account, rest, rules);

@@ -53,12 +53,24 @@ describe('preferences', () => {
   };
   const nested = (depth: number): object => (depth === 1 ? {} : { a: nested(depth - 1) });
 
-  const kept = [{}, { a: null }, { constructor: 1, prototype: 2, toString: 3 }, { 'é💚': '💚' }, nested(16)];
+  const kept = [
+    {},
+    { a: [null] },
+    { constructor: 1, prototype: 2, toString: 3 },
+    { 'é💚': '💚' },
+    nested(16),
+  ];
   for (const preferences of kept) {
     it(`can be ${JSON.stringify(preferences)}`, () => {
-      expect(checkPreferences(preferences, { maxBytes: 16_384 })).to.equal(preferences);
+      expect(checkPreferences(preferences, { maxBytes: 16_384 })).to.deep.equal(preferences);
     });
   }
+
+  it('have no null but in lists: it is what is not set', () => {
+    expect(checkPreferences({ a: null, b: { c: null, d: [null] } }, { maxBytes: 16_384 })).to.deep.equal({
+      b: { d: [null] },
+    });
+  });
 
   const refused: [what: string, preferences: unknown, paths: string[]][] = [
     ['no object', [1], ['preferences']],

@@ -1,6 +1,7 @@
 import { MikroORM } from '@mikro-orm/postgresql';
 import { expect } from 'chai';
 import { ormOptions } from '../../mikro-orm.config.ts';
+import { COMMAND_LINE } from '../../src/domain/author.ts';
 import { DomainError } from '../../src/domain/errors.ts';
 import type { PreferenceRules } from '../../src/domain/preferences.ts';
 import { unitsOfWork } from '../../src/persistence/unit-of-work.ts';
@@ -45,18 +46,20 @@ describe('the import of accounts', () => {
 
   const run = (
     lines: ReturnType<typeof ndjson.read>,
-    options: Partial<ImportOptions> = {},
+    { dryRun = false, ...options }: Partial<ImportOptions> & { dryRun?: boolean } = {},
   ): Promise<ImportReport> =>
-    unitsOfWork(orm)(
-      ({ em }) =>
-        importAccounts(em, lines, { mode: 'create', dryRun: false, partial: false, rules, ...options }),
+    unitsOfWork(orm, COMMAND_LINE)(
+      ({ em, rehearse }) => {
+        if (dryRun) rehearse();
+        return importAccounts(em, lines, { mode: 'create', partial: false, rules, ...options });
+      },
       { replays: false },
     );
-  const fromText = (text: string | Buffer, options?: Partial<ImportOptions>) =>
+  const fromText = (text: string | Buffer, options?: Parameters<typeof run>[1]) =>
     run(ndjson.read(bytes(text)), options);
-  const fromObjects = (objects: unknown[], options?: Partial<ImportOptions>) =>
+  const fromObjects = (objects: unknown[], options?: Parameters<typeof run>[1]) =>
     fromText(objects.map((object) => `${JSON.stringify(object)}\n`).join(''), options);
-  const fromCsv = (text: string | Buffer, options?: Partial<ImportOptions>) =>
+  const fromCsv = (text: string | Buffer, options?: Parameters<typeof run>[1]) =>
     run(csv.read(bytes(text)), options);
   const reasons = ({ failures }: ImportReport) =>
     failures.map(({ line, path, reason }) => `${line} ${path}: ${reason}`);

@@ -6,8 +6,8 @@ import {
   countStatement,
   pageStatement,
   SORTS,
-  type Statement,
 } from '../../src/services/account-list.ts';
+import type { Statement } from '../../src/services/rows.ts';
 import { createMigratedDatabase, type TestDatabase } from '../support/database.ts';
 
 /** A step of a plan, as `EXPLAIN (FORMAT JSON)` has it. */

@@ -17,15 +17,25 @@ export interface AccountRow {
 /** When the accounts of the tests were made and last changed, so that any change shows. */
 export const LONG_AGO = '2020-01-02T03:04:05.678Z';
 
-/** Puts an account into the database, past the service. What is not given is as in a new account. */
+/** Puts an account into the database, past the service, but with its history. What is not given is as in a new account. */
 export async function addAccount(
   database: TestDatabase,
   email: string,
   { name = null, role = 'user', preferences = null, storage_mode = 'local' }: Partial<AccountRow> = {},
 ): Promise<AccountRow> {
   const [row] = await database.query<AccountRow>(
-    `insert into users (email, name, role, preferences, storage_mode, created_at, updated_at)
-     values ($1, $2, $3, $4, $5, $6, $6) returning *`,
+    `with added as (
+       insert into users (email, name, role, preferences, storage_mode, created_at, updated_at)
+       values ($1, $2, $3, $4, $5, $6, $6) returning *
+     ), recorded as (
+       insert into changes (at, actor, user_id, action, after, fields, version)
+       select updated_at, 'test', id, 'created',
+              jsonb_build_object('email', email, 'name', name, 'role', role, 'status', status,
+                'storageMode', storage_mode, 'preferences', coalesce(preferences, '{}')),
+              '{email,name,role,status,storageMode,preferences}', version
+         from added
+     )
+     select * from added`,
     [email, name, role, preferences, storage_mode, LONG_AGO],
   );
   return row as AccountRow;

@@ -4,17 +4,10 @@ import { exportAccounts } from '../../services/account-export.ts';
 import { IMPORT_MODES, importAccounts } from '../../services/account-import.ts';
 import { FORMATS } from '../../services/formats/index.ts';
 import { type Endpoint, endpoint } from '../endpoint.ts';
+import { flag } from '../schemas/flag.ts';
 import { importReport } from '../schemas/import-report.ts';
 
 const TYPES = FORMATS.map(({ mediaType }) => mediaType);
-
-/** A switch in a query. */
-const flag = (description: string) =>
-  z
-    .enum(['true', 'false'])
-    .default('false')
-    .transform((text) => text === 'true')
-    .meta({ description });
 
 /** Many accounts at once, for admins. */
 export function transferEndpoints(rules: PreferenceRules): Endpoint[] {
@@ -29,7 +22,6 @@ export function transferEndpoints(rules: PreferenceRules): Endpoint[] {
           description:
             'What befalls an account that is there already: in `create` its line fails; in `upsert` the fields that the line gives are set, and nothing is written where they are equal.',
         }),
-        dryRun: flag('Do everything, say what came of it, and take it back.'),
         partial: flag('Keep the good lines even if others fail. Without, one bad line fails all.'),
       }),
       upload: {
@@ -48,6 +40,7 @@ export function transferEndpoints(rules: PreferenceRules): Endpoint[] {
       },
       answer: { status: 200, description: 'What it did.', schema: importReport },
       refusals: ['invalid_input', 'last_admin'],
+      rehearsesResult: true,
       handle: ({ em, upload, query }) =>
         importAccounts(em, formatOf(upload.type).read(upload.bytes), { ...query, rules }),
       view: (report) => report,

@@ -41,7 +41,7 @@ export function userEndpoints(rules: PreferenceRules): Endpoint[] {
         headers: { ...ETAG, Location: 'Where it is.' },
       },
       refusals: ['email_invalid', 'email_taken'],
-      handle: ({ body, em, claim }) => createAccount({ em, claim }, body, rules),
+      handle: ({ body, em }) => createAccount({ em }, body, rules),
       view: accountView,
       headers: (user) => ({ ...accountHeaders(user), Location: `/v1/users/${user.id}` }),
     }),

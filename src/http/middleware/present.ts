@@ -3,13 +3,19 @@ import type { Middleware } from '../context.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { isKnownTo } from '../entity-tag.ts';
 import { sendStream } from '../send-stream.ts';
+import { recordedChangeView } from '../views.ts';
 
 /**
  * Shows what the handler returned, after the unit of work has been committed: what is shown is what is kept. Whoever has
  * it already (`If-None-Match`, RFC 9110, section 13.1.2) is told just that.
  */
-export const present = ({ answer, method }: Endpoint): Middleware =>
+export const present = ({ answer, method, rehearsesResult = false }: Endpoint): Middleware =>
   async function present(ctx) {
+    if (ctx.state.rehearsed !== undefined) {
+      const changes = ctx.state.rehearsed.map(recordedChangeView);
+      ctx.body = rehearsesResult ? { ...(ctx.state.shown?.().body as object), changes } : { changes };
+      return;
+    }
     const [type] = [answer.type ?? 'application/json'].flat();
     const { body, headers } = ctx.state.shown?.() ?? { body: undefined, headers: {} };
     const tag = headers['ETag'];

@@ -1,0 +1,37 @@
+import type { EntityManager } from '@mikro-orm/postgresql';
+import type { RecordedChange } from './change.ts';
+
+/** Who does a unit of work, and on what occasion: what the history says of each of its changes. */
+export interface Author {
+  /** The account that acts; `null` for what is no account. */
+  readonly actorId: number | null;
+  /** Its email at the time, or what else acts: `boot`, `cli`. */
+  readonly actor: string;
+  /** The HTTP request, if there is one. */
+  readonly requestId: string | null;
+  /** The id of the change that this unit of work takes back. */
+  readonly undoes?: number;
+  /** Told of what is recorded, before it is committed. */
+  readonly onRecorded?: (changes: readonly RecordedChange[]) => void;
+}
+
+/** What a start does by itself. */
+export const BOOT: Author = { actorId: null, actor: 'boot', requestId: null };
+
+/** Whoever sits at the command line: the operating system knows them, and the accounts do not. */
+export const COMMAND_LINE: Author = { actorId: null, actor: 'cli', requestId: null };
+
+// Beside the EntityManager and not in it: the ORM has no place for it, and a unit of work is its EntityManager.
+const authors = new WeakMap<EntityManager, Author>();
+
+/** Says who does the unit of work of `em`. To be done before anything is changed in it; the last one counts. */
+export function sign(em: EntityManager, author: Author): void {
+  authors.set(em, author);
+}
+
+/** Who does the unit of work of `em`. Throws where nobody has signed it: what nobody answers for is not written. */
+export function authorOf(em: EntityManager): Author {
+  const author = authors.get(em);
+  if (author === undefined) throw new Error('Nobody has signed this unit of work.');
+  return author;
+}

@@ -1,0 +1,51 @@
+import type { EntityManager } from '@mikro-orm/postgresql';
+import { authorOf } from './author.ts';
+import type { ChangeDraft, RecordedChange } from './change.ts';
+
+/** The channel on which a commit that has changed accounts says so; what it says is its transaction's id. */
+export const CHANGES_CHANNEL = 'rollcall_changes';
+
+// The place in the feed is that of the transaction, but never before the account's last change: a transaction that began
+// earlier can come to an account later. Such a place is still above what the feed serves while the transaction runs.
+// A time is the account's own `updated_at`; a deletion comes after everything that was.
+const RECORD = `
+  with written as (
+    insert into changes (transaction_id, at, actor_id, actor, request_id, user_id, action, before, after, fields, version, undoes)
+    select greatest(pg_current_xact_id(), last.transaction_id),
+           coalesce(users.updated_at, greatest(clock_timestamp(), last.at + interval '1 millisecond')),
+           ?::int, ?::text, ?::text, draft.user_id, draft.action, draft.before, draft.after, draft.fields, draft.version, ?::bigint
+      from jsonb_to_recordset(?::jsonb) as draft
+           (ordinal int, user_id int, action text, before jsonb, after jsonb, fields text[], version int)
+      left join users on users.id = draft.user_id and draft.action <> 'deleted'
+      left join lateral (
+        select transaction_id, at from changes
+         where user_id = draft.user_id
+         order by at desc, id desc limit 1
+      ) as last on true
+     order by draft.ordinal
+    returning id, at
+  )
+  select at from written cross join (select pg_notify('${CHANGES_CHANNEL}', pg_current_xact_id()::text)) as told order by id`;
+
+/**
+ * Writes changes to the history in the name of the author of `em`, in the transaction of `em` and in one statement,
+ * however many they are. To be called after the accounts themselves have been written, in the order of the changes.
+ */
+export async function recordChanges(em: EntityManager, drafts: readonly ChangeDraft[]): Promise<void> {
+  if (drafts.length === 0) return;
+  const { actorId, actor, requestId, undoes = null, onRecorded } = authorOf(em);
+  const records = drafts.map(({ userId, ...draft }, ordinal) => ({ ...draft, ordinal, user_id: userId }));
+  const rows = await em.execute<{ at: Date }[]>(RECORD, [
+    actorId,
+    actor,
+    requestId,
+    undoes,
+    JSON.stringify(records),
+  ]);
+  onRecorded?.(
+    drafts.map(({ fields, ...draft }, index): RecordedChange => {
+      const at = (rows[index] as { at: Date }).at;
+      return { at, actorId, actor, requestId, ...draft, undoes, erasedAt: null };
+    }),
+  );
+}

@@ -1,0 +1,196 @@
+import { isDeepStrictEqual } from 'node:util';
+import { defineEntity, p } from '@mikro-orm/core';
+import { isObject, mergePatch, type Preferences } from './preferences.ts';
+import type { Account, Role, Status, StorageMode } from './user.ts';
+
+/** What can befall an account. */
+export const ACTIONS = ['created', 'updated', 'deleted'] as const;
+/** One of them. */
+export type Action = (typeof ACTIONS)[number];
+
+/** What the history keeps of an account: what somebody decided. Version and times follow from the history itself. */
+export interface AccountState {
+  readonly email: string;
+  readonly name: string | null;
+  readonly role: Role;
+  readonly status: Status;
+  readonly storageMode: StorageMode;
+  readonly preferences: Preferences;
+  /** Only where it is not the time of the change: an account that was restored is as old as it was. ISO 8601, in UTC. */
+  readonly createdAt?: string;
+}
+
+/** Some of its fields; of the preferences, a merge patch (RFC 7396) that has the changed paths alone. */
+export type AccountValues = Partial<AccountState>;
+
+/** What has changed: `before` and `after` have the same fields, and each is `null` where there was or is no account. */
+export interface Difference {
+  readonly action: Action;
+  readonly before: AccountValues | null;
+  readonly after: AccountValues | null;
+  /** The names of the changed fields, with each changed path of the preferences: `preferences.theme`. */
+  readonly fields: readonly string[];
+}
+
+/** A change to an account, as it is handed to the history. */
+export interface ChangeDraft extends Difference {
+  readonly userId: number;
+  /** The account's, after the change; a deletion counts as one, too. */
+  readonly version: number;
+}
+
+/** An entry of the history, but for its id: so it also exists where it is taken back again. */
+export interface RecordedChange {
+  /** The account's `updatedAt`, for all but a deletion. */
+  readonly at: Date;
+  readonly actorId: number | null;
+  readonly actor: string;
+  readonly requestId: string | null;
+  readonly userId: number;
+  readonly action: Action;
+  readonly before: AccountValues | null;
+  readonly after: AccountValues | null;
+  readonly version: number;
+  readonly undoes: number | null;
+  /** When the values were erased, with the person's email in `actor`. */
+  readonly erasedAt: Date | null;
+}
+
+/** An entry of the history. */
+export interface Change extends RecordedChange {
+  readonly id: number;
+}
+
+/** A longer path is not among the `fields`: an index takes no more, and nobody asks for it. Its parents are. */
+const MAX_PATH_LENGTH = 255;
+
+const FIELDS = ['email', 'name', 'role', 'status', 'storageMode'] as const;
+
+/** What the history keeps of an account. */
+export function stateOf(
+  account: Pick<Account, (typeof FIELDS)[number] | 'preferences'>,
+): AccountState & { preferences: Preferences } {
+  const { email, name, role, status, storageMode, preferences } = account;
+  return { email, name: name ?? null, role, status, storageMode, preferences: preferences ?? {} };
+}
+
+/** An account comes into being. */
+export function creation(after: AccountState): Difference {
+  return { action: 'created', before: null, after, fields: fieldsOf(after) };
+}
+
+/** An account goes. */
+export function deletion(before: AccountState): Difference {
+  return { action: 'deleted', before, after: null, fields: fieldsOf(before) };
+}
+
+/** What differs between two states of an account; `undefined` where nothing does. */
+export function difference(before: AccountState, after: AccountState): Difference | undefined {
+  const was: Record<string, unknown> = {};
+  const is: Record<string, unknown> = {};
+  for (const field of FIELDS) {
+    if (before[field] === after[field]) continue;
+    was[field] = before[field];
+    is[field] = after[field];
+  }
+  const patches = patchesBetween(before.preferences, after.preferences);
+  if (patches !== undefined) {
+    was['preferences'] = patches.before;
+    is['preferences'] = patches.after;
+  }
+  const fields = fieldsOf(was, is);
+  return fields.length === 0 ? undefined : { action: 'updated', before: was, after: is, fields };
+}
+
+/** The state of an account after a change, from the one before it; `undefined` where there is no account. */
+export function applyChange(
+  state: AccountState | undefined,
+  { action, after }: Pick<Change, 'action' | 'after'>,
+): AccountState | undefined {
+  if (action === 'deleted') return undefined;
+  if (action === 'created') return after as AccountState;
+  return { ...(state as AccountState), ...changed(state as AccountState, after ?? {}) };
+}
+
+/** `values`, with whole preferences in the place of a patch of those of `state`. */
+export function changed(state: AccountState, values: AccountValues): AccountValues {
+  if (values.preferences === undefined) return values;
+  return { ...values, preferences: mergePatch(state.preferences, values.preferences) as Preferences };
+}
+
+/** The two merge patches that lead from one to the other and back; `undefined` where both are the same. */
+export function patchesBetween(
+  from: Preferences,
+  to: Preferences,
+): { before: Preferences; after: Preferences } | undefined {
+  const before = new Map<string, unknown>();
+  const after = new Map<string, unknown>();
+  for (const key of new Set([...Object.keys(from), ...Object.keys(to)])) {
+    const [was, is] = [Object.hasOwn(from, key) ? from[key] : null, Object.hasOwn(to, key) ? to[key] : null];
+    const inner = isObject(was) && isObject(is) ? patchesBetween(was, is) : differing(was, is);
+    if (inner === undefined) continue;
+    before.set(key, inner.before);
+    after.set(key, inner.after);
+  }
+  if (before.size === 0) return undefined;
+  return { before: Object.fromEntries(before), after: Object.fromEntries(after) };
+}
+
+/** As JSON says them: it knows neither -0 nor an order of names. */
+function differing(before: unknown, after: unknown): { before: unknown; after: unknown } | undefined {
+  if (before === after) return undefined;
+  const plain = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
+  return isDeepStrictEqual(plain(before), plain(after)) ? undefined : { before, after };
+}
+
+function fieldsOf(...sides: object[]): string[] {
+  const paths = new Set<string>();
+  const collect = (value: object, prefix: string) => {
+    for (const [key, inner] of Object.entries(value)) {
+      const path = prefix + key;
+      if (path.length > MAX_PATH_LENGTH) continue;
+      paths.add(path);
+      if (isObject(inner)) collect(inner, `${path}.`);
+    }
+  };
+  for (const side of sides) collect(side, '');
+  return [...paths];
+}
+
+/** How the table is described to the ORM, which only compares it with the migrations: entries are no entities. */
+export const ChangeSchema = defineEntity({
+  name: 'Change',
+  tableName: 'changes',
+  indexes: [
+    { name: 'changes_transaction_id_id_index', properties: ['transactionId', 'id'] },
+    { name: 'changes_at_id_index', properties: ['at', 'id'] },
+    { name: 'changes_user_id_at_id_index', properties: ['userId', 'at', 'id'] },
+    { name: 'changes_actor_at_id_index', properties: ['actor', 'at', 'id'] },
+    { name: 'changes_actor_id_index', properties: ['actorId'] },
+    { name: 'changes_action_at_id_index', properties: ['action', 'at', 'id'] },
+    {
+      name: 'changes_fields_index',
+      expression: 'create index "changes_fields_index" on "changes" using gin (fields)',
+    },
+    {
+      name: 'changes_erasable_index',
+      expression: `create index "changes_erasable_index" on "changes" ("at") where action = 'deleted' and erased_at is null`,
+    },
+  ],
+  properties: {
+    id: p.bigint('number').primary().generated('identity'),
+    transactionId: p.string().columnType('xid8').defaultRaw('pg_current_xact_id()'),
+    at: p.datetime().columnType('timestamptz').defaultRaw('clock_timestamp()'),
+    actorId: p.integer().nullable(),
+    actor: p.string().length(255),
+    requestId: p.string().length(128).nullable(),
+    userId: p.integer(),
+    action: p.enum([...ACTIONS]).columnType('varchar(10)'),
+    before: p.json<AccountValues>().nullable(),
+    after: p.json<AccountValues>().nullable(),
+    fields: p.array().columnType('text[]'),
+    version: p.integer(),
+    undoes: p.bigint('number').nullable(),
+    erasedAt: p.datetime().columnType('timestamptz').nullable(),
+  },
+});
