@@ -30,8 +30,9 @@ async function read(ctx: RequestContext): Promise<Buffer> {
     if ((error as { type?: string }).type === 'entity.too.large') {
       throw new DoorError('body_too_large', `The body may have ${MAX_BODY_BYTES} bytes at most.`);
     }
-    // The caller hung up half-way: no fault of ours, and nobody is there to read the answer.
-    if (!ctx.req.complete) throw new DoorError('request_aborted', 'The request ended before its body did.');
+    // The caller hung up, half-way or before we came to it: no fault of ours, and nobody is there to read the answer.
+    if (!ctx.req.complete || ctx.req.destroyed)
+      throw new DoorError('request_aborted', 'The request ended before its body did.');
     throw error;
   }
 }

@@ -1,0 +1,119 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
+import autocannon from 'autocannon';
+import pRetry from 'p-retry';
+import { signHs256 } from '../../src/security/token.ts';
+import { SECRET } from '../support/app.ts';
+import { createMigratedDatabase } from '../support/database.ts';
+import { mochaGlobalSetup, mochaGlobalTeardown } from '../support/global.ts';
+import { type ServerProcess, startServer } from '../support/server-process.ts';
+
+/**
+ * Rollcall beside a bare server (`bare.ts`) on the same PostgreSQL, in one run, by turns, so that what else the machine does
+ * befalls both: `npm run build && npm run benchmark`. The ratio is what counts; the rest depends on the machine.
+ */
+const ACCOUNTS = 10_000;
+const CONNECTIONS = 32;
+const WARM_UP_SECONDS = 12;
+const ROUND_SECONDS = 5;
+const ROUNDS = 3;
+
+const CASES = {
+  'GET /v1/me': { path: '/v1/me' },
+  'GET /v1/users, 50 of 10,000': { path: '/v1/users?limit=50' },
+  'PATCH /v1/me': {
+    path: '/v1/me',
+    method: 'PATCH',
+    headers: { 'Content-Type': 'application/json' },
+    body: () => JSON.stringify({ preferences: { theme: Math.random() } }),
+  },
+} as const;
+
+type Case = { path: string; method?: 'PATCH'; headers?: Record<string, string>; body?: () => string };
+
+await mochaGlobalSetup();
+const database = await createMigratedDatabase();
+try {
+  await database.query(
+    `insert into users (email, name, role, created_at)
+     select 'u' || n || '@example.com', 'User ' || n, 'admin', now() - n * interval '1 second'
+       from generate_series(1, ${ACCOUNTS}) n`,
+  );
+  await database.query('analyze users');
+  // As in production, but for the brakes, which 32 people who ask thousands of times a second would feel, and the access log,
+  // which the bare server has none of.
+  const settings = {
+    ENVIRONMENT: 'production',
+    HOST: '127.0.0.1',
+    RATE_LIMIT_REQUESTS: '0',
+    LOG_LEVEL: 'warn',
+  };
+  const contenders = {
+    rollcall: await start('dist/server.js', { DATABASE_URL: database.url, ...settings }),
+    bare: await start('test/benchmark/bare.ts', { DATABASE_URL: database.url }),
+  };
+  console.log('| request | bare, 1/s | Rollcall, 1/s | ratio | bare p99, ms | Rollcall p99, ms |');
+  console.log('| --- | ---: | ---: | ---: | ---: | ---: |');
+  for (const [name, request] of Object.entries<Case>(CASES)) {
+    const results: Record<string, autocannon.Result[]> = { rollcall: [], bare: [] };
+    for (const round of Array(ROUNDS + 1).keys()) {
+      for (const [who, server] of Object.entries(contenders)) {
+        const result = await load(server.url, request, round === 0 ? WARM_UP_SECONDS : ROUND_SECONDS);
+        if (round > 0) results[who]?.push(result);
+      }
+    }
+    const rate = (who: string) => median((results[who] ?? []).map(({ requests }) => requests.average));
+    const p99 = (who: string) => median((results[who] ?? []).map(({ latency }) => latency.p99));
+    const [ours, theirs] = [rate('rollcall'), rate('bare')];
+    console.log(
+      `| \`${name}\` | ${Math.round(theirs)} | ${Math.round(ours)} | ${(ours / theirs).toFixed(2)} | ${p99('bare')} | ${p99('rollcall')} |`,
+    );
+  }
+  await Promise.all(Object.values(contenders).map(({ end }) => end('SIGTERM')));
+} finally {
+  await database.drop();
+  await mochaGlobalTeardown();
+}
+
+/** Starts a server on a port that was free, and waits until it answers. */
+async function start(entry: string, env: NodeJS.ProcessEnv): Promise<ServerProcess & { url: string }> {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const { port } = probe.address() as AddressInfo;
+  await new Promise((closed) => probe.close(closed));
+  const server = startServer({ ...env, PORT: `${port}` }, entry);
+  const url = `http://127.0.0.1:${port}`;
+  await pRetry(() => fetch(url), { retries: 50, minTimeout: 200, maxTimeout: 200 });
+  return { ...server, url };
+}
+
+/** Loads one server, as so many different people as there are connections. */
+async function load(url: string, { path, body, ...rest }: Case, seconds: number): Promise<autocannon.Result> {
+  const tokens = await Promise.all(
+    Array.from({ length: CONNECTIONS }, (_, n) => signHs256(SECRET, `u${n + 1}@example.com`, '1h')),
+  );
+  let next = 0;
+  const result = await autocannon({
+    url,
+    connections: CONNECTIONS,
+    duration: seconds,
+    requests: [
+      {
+        path,
+        ...rest,
+        setupRequest: (request) => ({
+          ...request,
+          headers: { ...rest.headers, Authorization: `Bearer ${tokens[next++ % CONNECTIONS]}` },
+          ...(body && { body: body() }),
+        }),
+      },
+    ],
+  });
+  if (result.non2xx + result.errors > 0)
+    throw new Error(`${result.non2xx} refusals, ${result.errors} errors`);
+  return result;
+}
+
+function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+}
