@@ -24,6 +24,10 @@ export interface Settings {
   readonly dataDir: string;
   /** `null`: one is made and kept in `dataDir`. Never in production. */
   readonly authSecret: string | null;
+  /** As `URL.origin` writes them. */
+  readonly corsOrigins: readonly string[];
+  /** A number of hops, or addresses and networks. */
+  readonly trustProxy: number | readonly string[];
   /** Normalised, no doubles. */
   readonly initialAdmins: readonly string[];
   readonly preferences: {
@@ -115,6 +119,19 @@ export function schemaFor(environment: Environment) {
       env: 'AUTH_SECRET',
       sensitive: true,
       example: 'replace-me-with-openssl-rand-base64-48',
+    },
+    corsOrigins: {
+      doc: 'Other origins, separated by commas, whose pages may call from browsers, with cookies too.',
+      format: 'origins',
+      default: [],
+      env: 'CORS_ORIGINS',
+      example: 'https://app.example.com,http://localhost:3000',
+    },
+    trustProxy: {
+      doc: 'The proxies in front: how many in a row, or their addresses and networks (CIDR), separated by commas.',
+      format: 'proxies',
+      default: 0,
+      env: 'TRUST_PROXY',
     },
     initialAdmins: {
       doc: 'Emails, separated by commas, that every start makes admins. Only development has one by default.',

@@ -1,12 +1,16 @@
 import Koa from 'koa';
+import compose from 'koa-compose';
 import type { Logger } from 'pino';
 import type { UnitOfWork } from './domain/unit-of-work.ts';
 import type { AccountLookup } from './domain/user.ts';
 import type { RequestContext, RequestState } from './http/context.ts';
 import type { Endpoint } from './http/endpoint.ts';
+import { forwarded, type TrustProxy } from './http/forwarded.ts';
 import type { Lifecycle } from './http/lifecycle.ts';
 import { accessLog } from './http/middleware/access-log.ts';
 import { authenticate } from './http/middleware/authenticate.ts';
+import { cors } from './http/middleware/cors.ts';
+import { refuseCrossSite } from './http/middleware/cross-site.ts';
 import { drain } from './http/middleware/drain.ts';
 import { problems } from './http/middleware/problems.ts';
 import { requestId } from './http/middleware/request-id.ts';
@@ -22,13 +26,22 @@ export interface AppDeps {
   readonly verifier: TokenVerifier;
   readonly findAccount: AccountLookup;
   readonly endpoints: readonly Endpoint[];
+  /** Beside our own: the origins whose pages may call, as `URL.origin` writes them. */
+  readonly corsOrigins: readonly string[];
+  readonly trustProxy: TrustProxy;
   /** Puts the driver's errors into the domain's words. */
   readonly translate: (error: unknown) => unknown;
 }
 
 /** The application: the stations in the order in which a request meets them. */
 export function createApp(deps: AppDeps): Koa<RequestState> {
-  const router = createRouter(deps.endpoints, authenticate(deps.verifier, deps.findAccount), deps.inUnit);
+  const origins = new Set(deps.corsOrigins);
+  const proxies = forwarded(deps.trustProxy);
+  const admission = compose<RequestContext>([
+    authenticate(deps.verifier, deps.findAccount),
+    refuseCrossSite(origins, proxies),
+  ]);
+  const router = createRouter(deps.endpoints, admission, deps.inUnit);
   const app = new Koa<RequestState>();
   app.on('error', unanswered);
   app.use(requestId(deps.log));
@@ -36,6 +49,7 @@ export function createApp(deps: AppDeps): Koa<RequestState> {
   app.use(drain(deps.lifecycle));
   app.use(problems(deps.translate));
   app.use(securityHeaders());
+  if (origins.size > 0) app.use(cors(origins));
   app.use(router.routes());
   app.use(router.allowedMethods());
   return app;

@@ -99,6 +99,8 @@ async function boot(): Promise<GracefulClose> {
       preferenceRules: rules,
       pendingMigrations: async (em) => (await schemaState(em, known)).pending,
     }),
+    corsOrigins: settings.corsOrigins,
+    trustProxy: settings.trustProxy,
     translate: toDomainError,
   });
   const server = createServer(app.callback());

@@ -20,6 +20,7 @@ type Code = Problem['code'];
 const DESCRIPTION = [
   'Rollcall keeps the accounts behind a sign-in that happens elsewhere: who may come in, who is an admin, what each person prefers.',
   'Every refusal is a problem (RFC 9457) whose `code` says of which kind it is, and every answer has an `X-Request-Id`, the one that came with the request where that is sane.',
+  'Origins in `CORS_ORIGINS` are answered with the headers of the CORS protocol, and their preflights with 204.',
   'Every path that is described here also answers `HEAD` where it answers `GET`, `OPTIONS` with `Allow`, and any other method with 405 `method_not_allowed` and `Allow`; every other path answers 404 `not_found`.',
 ].join(' ');
 
@@ -111,6 +112,7 @@ export function refusalsOf({
     // Also where there is no query at all: parameters that mean nothing are refused.
     'invalid_query',
     ...(access === 'public' ? [] : (['unauthenticated', 'account_required', 'account_suspended'] as const)),
+    ...(access === 'public' || method === 'GET' ? [] : (['cross_site'] as const)),
     ...(access === 'admin' ? (['forbidden'] as const) : []),
     ...(params ? (['not_found'] as const) : []),
     // Not `request_aborted`: there is nobody left to read it.

@@ -34,6 +34,11 @@ const FAULTS: Readonly<Record<Code, (endpoint: Endpoint) => unknown>> = {
       'This cursor is not from here, or from a list with another sort or filter.',
     ),
   body_too_large: () => new DoorError('body_too_large', `The body may have ${MAX_BODY_BYTES} bytes at most.`),
+  cross_site: () =>
+    new DoorError(
+      'cross_site',
+      'With a cookie, this must come from our own origin or from one that is allowed.',
+    ),
   database_unavailable: () =>
     new DomainError('database_unavailable', 'The database cannot be reached at the moment.'),
   email_invalid: () => new DomainError('email_invalid', 'This is not an email address.'),

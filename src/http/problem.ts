@@ -4,6 +4,7 @@ import { DomainError, type ErrorCode, type InputError } from '../domain/errors.t
 /** What can be wrong with a request before it means anything to the domain, and what is wrong with us. */
 export type DoorCode =
   | 'body_too_large'
+  | 'cross_site'
   | 'internal'
   | 'malformed_json'
   | 'invalid_query'
@@ -21,6 +22,7 @@ export const STATUS: Readonly<Record<ErrorCode | DoorCode, number>> = {
   unauthenticated: 401,
   account_required: 403,
   account_suspended: 403,
+  cross_site: 403,
   forbidden: 403,
   not_found: 404,
   method_not_allowed: 405,

@@ -138,7 +138,12 @@ describe('the server', () => {
   before(async () => {
     const database = await createMigratedDatabase();
     wire = await startProxy(database.url);
-    app = await conforming(await startApp({ database, through: wire.url }));
+    app = await conforming(
+      await startApp({
+        database,
+        through: wire.url,
+      }),
+    );
     adaId = (await addAccount(database, ADA, { role: 'admin' })).id;
   });
 
@@ -274,6 +279,8 @@ describe('the server', () => {
       for (const { status, examples } of problemsOf(operation)) {
         for (const [code, { value: example }] of Object.entries(examples)) {
           if (!usesDatabase && ['internal', 'database_unavailable'].includes(code)) continue;
+          // No cookie is taken yet: `cross-site.test.ts` has this one.
+          if (code === 'cross_site') continue;
 
           it(`refuses with ${status} ${code}, as the document and its example say`, async () => {
             const provoke = provocations[code];

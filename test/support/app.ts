@@ -10,6 +10,7 @@ import type { PreferenceRules } from '../../src/domain/preferences.ts';
 import { answerUnreadable } from '../../src/http/client-error.ts';
 import type { Endpoint } from '../../src/http/endpoint.ts';
 import { endpoints } from '../../src/http/endpoints.ts';
+import type { TrustProxy } from '../../src/http/forwarded.ts';
 import { type GracefulClose, gracefulClose } from '../../src/http/graceful-close.ts';
 import { Lifecycle } from '../../src/http/lifecycle.ts';
 import { accountLookup } from '../../src/persistence/account-lookup.ts';
@@ -48,6 +49,8 @@ export async function startApp(
     database?: TestDatabase;
     through?: string;
     preferenceRules?: PreferenceRules;
+    corsOrigins?: readonly string[];
+    trustProxy?: TrustProxy;
   } = {},
 ): Promise<TestApp> {
   const database = options.database ?? (await createMigratedDatabase());
@@ -77,6 +80,8 @@ export async function startApp(
       }),
       ...(options.extra ?? []),
     ],
+    corsOrigins: options.corsOrigins ?? [],
+    trustProxy: options.trustProxy ?? 0,
     translate: toDomainError,
   });
   const server = createServer(app.callback());

@@ -17,6 +17,7 @@ export const authenticate = (verifier: TokenVerifier, findAccount: AccountLookup
       ctx.state.log.info({ cause: error.message }, 'token refused');
       throw unauthenticated(ctx, 'Bearer error="invalid_token"');
     });
+    ctx.state.credential = 'bearer';
     ctx.state.actor = await accountOf(ctx.state.unit.em, email, findAccount);
     await next();
   };
