@@ -28,6 +28,12 @@ export interface Settings {
   readonly corsOrigins: readonly string[];
   /** A number of hops, or addresses and networks. */
   readonly trustProxy: number | readonly string[];
+  /** In a minute; 0 for any number. */
+  readonly rateLimit: {
+    readonly failures: number;
+    readonly requests: number;
+    readonly store: 'memory' | 'database';
+  };
   /** Normalised, no doubles. */
   readonly initialAdmins: readonly string[];
   readonly preferences: {
@@ -43,6 +49,9 @@ export interface Settings {
 
 // Under 100 somebody thought in seconds (and 0 would mean "for ever" to pg); over 2^31-1 a Node timer fires at once.
 const milliseconds = { format: 'whole-number', min: 100, max: 2 ** 31 - 1 };
+
+// Counted in PostgreSQL's `integer`, with room for those that are refused.
+const limit = { format: 'whole-number', min: 0, max: 1_000_000 };
 
 /**
  * Every setting, as convict takes it: `doc`, `format`, `default`, `env`, and `sensitive` for what is never printed
@@ -132,6 +141,26 @@ export function schemaFor(environment: Environment) {
       format: 'proxies',
       default: 0,
       env: 'TRUST_PROXY',
+    },
+    rateLimit: {
+      failures: {
+        doc: 'The most failed authentications from one client address (IPv6: from its /64) in a minute; 0: no limit.',
+        ...limit,
+        default: 30,
+        env: 'RATE_LIMIT_FAILURES',
+      },
+      requests: {
+        doc: 'The most requests of one account in a minute; 0: no limit.',
+        ...limit,
+        default: 600,
+        env: 'RATE_LIMIT_REQUESTS',
+      },
+      store: {
+        doc: 'Where requests are counted: memory (each process for itself) or database (all together).',
+        format: ['memory', 'database'],
+        default: 'memory',
+        env: 'RATE_LIMIT_STORE',
+      },
     },
     initialAdmins: {
       doc: 'Emails, separated by commas, that every start makes admins. Only development has one by default.',

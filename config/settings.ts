@@ -52,6 +52,7 @@ export function traceSettings(env?: NodeJS.ProcessEnv): TracedSettings {
   Object.freeze(settings.database);
   Object.freeze(settings.corsOrigins);
   Object.freeze(settings.trustProxy);
+  Object.freeze(settings.rateLimit);
   Object.freeze(settings.preferences);
   Object.freeze(settings.initialAdmins);
   const origins = new Map(found.flatMap(({ env: name, from }) => (from ? [[name, from]] : [])));

@@ -18,6 +18,8 @@ export interface RequestState {
   actor?: User;
   /** What the request was authenticated by. */
   credential?: 'bearer' | 'cookie';
+  /** Whether it has been counted among its account's requests. */
+  counted?: true;
   /** The JSON that came with the request; there where the endpoint takes a body. */
   body?: unknown;
   /** The body that is still to be read; there where the endpoint takes an upload. */

@@ -36,6 +36,14 @@ const JSON_TYPE = /^application\/(.+\+)?json$/;
 const HEADERS: Readonly<Record<string, oas31.HeaderObject>> = {
   ETag: { required: true, schema: { type: 'string', pattern: '^"[^"]*"$' }, example: '"3"' },
   Location: { required: true, schema: { type: 'string', format: 'uri-reference' }, example: '/v1/users/1' },
+  RateLimit: {
+    schema: { type: 'string', pattern: '^"(failures|requests)";r=\\d+;t=\\d+$' },
+    example: '"requests";r=599;t=60',
+  },
+  'RateLimit-Policy': {
+    schema: { type: 'string', pattern: '^"(failures|requests)";q=\\d+;w=\\d+$' },
+    example: '"requests";q=600;w=60',
+  },
   'Retry-After': {
     required: true,
     schema: { type: 'string', pattern: '^\\d+$' },
@@ -52,7 +60,15 @@ const HEADERS: Readonly<Record<string, oas31.HeaderObject>> = {
 const REFUSAL_HEADERS: Readonly<Record<number, Readonly<Record<string, string>>>> = {
   401: { 'WWW-Authenticate': 'What is needed (RFC 6750).' },
   412: { ETag: 'The version that it has by now.' },
+  429: { 'Retry-After': 'After how many seconds it will do.' },
   503: { 'Retry-After': 'After how many seconds it is worth another try.' },
+};
+
+/** The headers of whatever is counted, where there is a limit. */
+const STANDING = {
+  RateLimit:
+    'How many requests remain (`r`), and for how many seconds (`t`), as in draft-ietf-httpapi-ratelimit-headers-11.',
+  'RateLimit-Policy': 'How many there may be (`q`) in so many seconds (`w`).',
 };
 
 /**
@@ -111,7 +127,9 @@ export function refusalsOf({
     ...refusals,
     // Also where there is no query at all: parameters that mean nothing are refused.
     'invalid_query',
-    ...(access === 'public' ? [] : (['unauthenticated', 'account_required', 'account_suspended'] as const)),
+    ...(access === 'public'
+      ? []
+      : (['unauthenticated', 'account_required', 'account_suspended', 'rate_limited'] as const)),
     ...(access === 'public' || method === 'GET' ? [] : (['cross_site'] as const)),
     ...(access === 'admin' ? (['forbidden'] as const) : []),
     ...(params ? (['not_found'] as const) : []),
@@ -193,17 +211,18 @@ function preconditions({ heedsIfMatch, ...rest }: Endpoint): oas31.ParameterObje
 
 function responses(endpoint: Endpoint): Record<`${1 | 2 | 3 | 4 | 5}${string}`, ZodOpenApiResponseObject> {
   const { status, description, schema, type, headers = {} } = endpoint.answer;
+  const standing = endpoint.access === 'public' ? {} : STANDING;
   const codes = Map.groupBy([...refusalsOf(endpoint)].sort(), (code) => STATUS[code]);
   return {
     [`${status}` as '200']: {
       description,
-      headers: headerObjects(headers),
+      headers: headerObjects({ ...headers, ...standing }),
       ...(status !== 204 && { content: content([type ?? 'application/json'].flat(), schema) }),
     },
     ...(isCacheable(endpoint) && {
       304: {
         description: 'The caller has it already.',
-        headers: headerObjects({ ETag: headers['ETag'] ?? '' }),
+        headers: headerObjects({ ETag: headers['ETag'] ?? '', ...standing }),
       },
     }),
     ...Object.fromEntries(
@@ -211,7 +230,7 @@ function responses(endpoint: Endpoint): Record<`${1 | 2 | 3 | 4 | 5}${string}`, 
         status,
         {
           description: STATUS_CODES[status] ?? '',
-          headers: headerObjects(REFUSAL_HEADERS[status] ?? {}),
+          headers: headerObjects({ ...REFUSAL_HEADERS[status], ...standing }),
           content: {
             'application/problem+json': {
               schema: {

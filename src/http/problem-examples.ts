@@ -61,6 +61,8 @@ const FAULTS: Readonly<Record<Code, (endpoint: Endpoint) => unknown>> = {
   not_ready: () => new DomainError('not_ready', 'The process is draining.'),
   precondition_failed: () =>
     new DomainError('precondition_failed', 'It has changed: its version is 3 by now.'),
+  rate_limited: () =>
+    new DoorError('rate_limited', 'This is too much at once. Retry-After says how many seconds to wait.'),
   request_aborted: () => new DoorError('request_aborted', 'The request ended before its body did.'),
   unauthenticated: () => new DomainError('unauthenticated', 'This needs a valid bearer token.'),
   unsupported_media_type: ({ body, upload }) =>

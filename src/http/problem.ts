@@ -10,6 +10,7 @@ export type DoorCode =
   | 'invalid_query'
   | 'method_not_allowed'
   | 'not_acceptable'
+  | 'rate_limited'
   | 'request_aborted'
   | 'unsupported_media_type';
 
@@ -35,6 +36,7 @@ export const STATUS: Readonly<Record<ErrorCode | DoorCode, number>> = {
   unsupported_media_type: 415,
   email_invalid: 422,
   invalid_input: 422,
+  rate_limited: 429,
   internal: 500,
   database_unavailable: 503,
   not_ready: 503,

@@ -28,6 +28,7 @@ describe('settings', () => {
       authSecret: null,
       corsOrigins: [],
       trustProxy: 0,
+      rateLimit: { failures: 30, requests: 600, store: 'memory' },
       initialAdmins: ['admin@example.com'],
       preferences: { maxBytes: 16_384, schema: null },
       logLevel: 'info',
@@ -50,6 +51,9 @@ describe('settings', () => {
         AUTH_SECRET: SECRET,
         CORS_ORIGINS: 'https://app.example.com',
         TRUST_PROXY: '10.0.0.0/8',
+        RATE_LIMIT_FAILURES: '0',
+        RATE_LIMIT_REQUESTS: '1000000',
+        RATE_LIMIT_STORE: 'database',
         INITIAL_ADMINS: 'ada@example.com',
         PREFERENCES_MAX_BYTES: '2',
         PREFERENCES_SCHEMA: 'schema.json',
@@ -66,6 +70,7 @@ describe('settings', () => {
       authSecret: SECRET,
       corsOrigins: ['https://app.example.com'],
       trustProxy: ['10.0.0.0/8'],
+      rateLimit: { failures: 0, requests: 1_000_000, store: 'database' },
       initialAdmins: ['ada@example.com'],
       preferences: { maxBytes: 2, schema: resolve('schema.json') },
       logLevel: 'silent',
@@ -83,8 +88,8 @@ describe('settings', () => {
 
   it('cannot be changed', () => {
     const settings = loadSettings({ TRUST_PROXY: '10.0.0.1' });
-    const { database, preferences, corsOrigins, trustProxy, initialAdmins } = settings;
-    for (const part of [settings, database, preferences, corsOrigins, trustProxy, initialAdmins]) {
+    const { database, preferences, rateLimit, corsOrigins, trustProxy, initialAdmins } = settings;
+    for (const part of [settings, database, preferences, rateLimit, corsOrigins, trustProxy, initialAdmins]) {
       expect(part).to.be.frozen;
     }
   });
@@ -201,10 +206,13 @@ describe('settings', () => {
       ['DATABASE_POOL_MAX', 2, 10_000],
       ['DATABASE_CONNECT_TIMEOUT_MS', 100, 2_147_483_647],
       ['DATABASE_STATEMENT_TIMEOUT_MS', 100, 2_147_483_647],
+      ['RATE_LIMIT_FAILURES', 0, 1_000_000],
+      ['RATE_LIMIT_REQUESTS', 0, 1_000_000],
       ['SHUTDOWN_TIMEOUT_MS', 100, 2_147_483_647],
       ['BOOT_TIMEOUT_MS', 100, 2_147_483_647],
     ];
-    const choices = /^(ENVIRONMENT|LOG_LEVEL) must be one of the possible values: \[.+\], not "/;
+    const choices =
+      /^(ENVIRONMENT|LOG_LEVEL|RATE_LIMIT_STORE) must be one of the possible values: \[.+\], not "/;
     const url =
       /^DATABASE_URL must be postgres:\/\/user:password@host:port\/database, with .* percent-encoded$/;
     const trust =
@@ -214,6 +222,7 @@ describe('settings', () => {
       ['ENVIRONMENT', 'Production', choices],
       ['LOG_LEVEL', 'INFO', choices],
       ['LOG_LEVEL', 'loud', choices],
+      ['RATE_LIMIT_STORE', 'redis', choices],
       ...[
         '*',
         'https://*.example.com',

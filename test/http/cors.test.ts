@@ -27,6 +27,8 @@ describe('an answer to a page', () => {
       database,
       through: wire.url,
       corsOrigins: [APP, LOCAL],
+      rateLimit: { failures: 1 },
+      trustProxy: 1,
       extra: [
         testEndpoint({
           method: 'GET',
@@ -96,7 +98,13 @@ describe('an answer to a page', () => {
     });
   }
 
-  it('503 is for those of a known origin too', async () => {
+  it('429 and 503 are for those of a known origin too', async () => {
+    const headers = { Origin: APP, 'X-Forwarded-For': '203.0.113.5', Authorization: 'Bearer nonsense' };
+    expect((await app.call('/v1/me', { headers })).status).to.equal(401);
+    const limited = await app.call('/v1/me', { headers });
+    expect(limited.status).to.equal(429);
+    expect(corsOf(limited)).to.deep.equal(allowed(APP));
+
     await wire.cut();
     const down = await app.call('/v1/me', { as: ADA, headers: { Origin: APP } });
     await wire.mend();

@@ -142,6 +142,8 @@ describe('the server', () => {
       await startApp({
         database,
         through: wire.url,
+        trustProxy: 1,
+        rateLimit: { failures: 1, requests: 100_000 },
       }),
     );
     adaId = (await addAccount(database, ADA, { role: 'admin' })).id;
@@ -226,6 +228,11 @@ describe('the server', () => {
     precondition_failed: async (request) => {
       await app.database.query('update users set version = 3');
       return { ...request, headers: { ...request.headers, 'If-Match': '"2"' } };
+    },
+    rate_limited: async (request) => {
+      const client = { 'X-Forwarded-For': '203.0.113.66' };
+      await app.call('/v1/me', { headers: { ...client, Authorization: 'Bearer nonsense' } });
+      return { ...request, headers: { ...request.headers, ...client } };
     },
     unauthenticated: ({ as: _, ...request }) => request,
     unsupported_media_type: (request) => ({

@@ -15,6 +15,7 @@ import { type GracefulClose, gracefulClose } from '../../src/http/graceful-close
 import { Lifecycle } from '../../src/http/lifecycle.ts';
 import { accountLookup } from '../../src/persistence/account-lookup.ts';
 import { toDomainError } from '../../src/persistence/driver-errors.ts';
+import { type RateLimitSettings, rateLimits } from '../../src/persistence/rate-limits.ts';
 import { knownMigrations, schemaState } from '../../src/persistence/schema.ts';
 import { unitsOfWork } from '../../src/persistence/unit-of-work.ts';
 import { cursorCodec } from '../../src/security/cursor.ts';
@@ -41,7 +42,7 @@ export interface TestApp {
 
 /**
  * Starts it. `extra` are endpoints that only a test has a use for; `database` is one made before (it goes with the app),
- * and `through` another way to it.
+ * and `through` another way to it. There are no limits but those that are given.
  */
 export async function startApp(
   options: {
@@ -51,6 +52,7 @@ export async function startApp(
     preferenceRules?: PreferenceRules;
     corsOrigins?: readonly string[];
     trustProxy?: TrustProxy;
+    rateLimit?: Partial<RateLimitSettings>;
   } = {},
 ): Promise<TestApp> {
   const database = options.database ?? (await createMigratedDatabase());
@@ -82,6 +84,12 @@ export async function startApp(
     ],
     corsOrigins: options.corsOrigins ?? [],
     trustProxy: options.trustProxy ?? 0,
+    rateLimits: await rateLimits(
+      { failures: 0, requests: 0, store: 'memory', ...options.rateLimit },
+      orm,
+      'direct',
+      logger,
+    ),
     translate: toDomainError,
   });
   const server = createServer(app.callback());
