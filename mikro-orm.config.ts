@@ -32,6 +32,8 @@ export function ormOptions(database: DatabaseSettings, passage: Passage = 'direc
     flushMode: 'commit',
     // One statement for many rows compares their versions before it and not in it, and could undo what came between.
     useBatchUpdates: false,
+    // Rows that are no entities: `src/persistence/rate-limits.ts` has to do with them.
+    schemaGenerator: { skipTables: ['rate_limits'] },
     migrations: {
       // This file is bundled into dist/server.js, and the migrations beside it, so one path serves both.
       path: join(import.meta.dirname, 'migrations'),

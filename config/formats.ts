@@ -27,6 +27,27 @@ function isPostgresUrl(text: string): boolean {
   );
 }
 
+/** An origin as browsers write it (RFC 6454, section 6.2), give or take the case of its letters and a `/` at its end. */
+function isOrigin(text: string): boolean {
+  const url = URL.parse(text);
+  return url !== null && /^https?:\/\/[^\s*]+$/i.test(text) && url.href === `${url.origin}/`;
+}
+
+/** An IP address, or a network (CIDR) that is not simply everybody. */
+function isNetwork(text: string): boolean {
+  const [, address = '', prefix] = /^([\da-f.:]+)(?:\/([1-9]\d{0,2}))?$/i.exec(text) ?? [];
+  return isIP(address) > 0 && (prefix === undefined || Number(prefix) <= (isIP(address) === 4 ? 32 : 128));
+}
+
+function quoted(texts: readonly string[]): string {
+  return texts.map((text) => JSON.stringify(text)).join(', ');
+}
+
+/** The parts of a list that has commas between them, without blanks around them, empty ones and doubles. */
+function listOf(text: string, normalize: (part: string) => string): string[] {
+  return [...new Set(text.split(',').map((part) => normalize(part.trim())))].filter(Boolean);
+}
+
 /** Without the quotes and blanks that some ways of setting a variable leave around it, in any case. */
 function bare(text: string): string {
   return text.replace(/^[\s'"]+|[\s'"]+$/g, '').toLowerCase();
@@ -72,17 +93,32 @@ export const formats = {
   },
   emails: {
     // A bad address stays as it was typed, to be found again in the problem's text.
-    coerce: (list: string) => [
-      ...new Set(
-        list
-          .split(',')
-          .map((typed) => (isEmail(normalizeEmail(typed)) ? normalizeEmail(typed) : typed.trim()))
-          .filter(Boolean),
-      ),
-    ],
+    coerce: (list: string) =>
+      listOf(list, (typed) => (isEmail(normalizeEmail(typed)) ? normalizeEmail(typed) : typed)),
     validate(emails: string[]) {
-      const bad = emails.filter((email) => !isEmail(email)).map((email) => JSON.stringify(email));
-      must(bad.length === 0, `be email addresses separated by commas, not ${bad.join(', ')}`);
+      const bad = emails.filter((email) => !isEmail(email));
+      must(bad.length === 0, `be email addresses separated by commas, not ${quoted(bad)}`);
+    },
+  },
+  origins: {
+    coerce: (list: string) => listOf(list, (typed) => (isOrigin(typed) ? new URL(typed).origin : typed)),
+    validate(origins: string[]) {
+      const bad = origins.filter((origin) => !isOrigin(origin));
+      must(
+        bad.length === 0,
+        `be origins such as https://app.example.com, without a path or a *, separated by commas, not ${quoted(bad)}`,
+      );
+    },
+  },
+  proxies: {
+    coerce: (text: string) => (/^(?:0|[1-9]\d*)$/.test(text) ? Number(text) : listOf(text, (typed) => typed)),
+    validate(trust: number | string[]) {
+      const wanted =
+        'be a number of proxies from 0 to 10, or addresses and networks such as 10.0.0.0/8, separated by commas';
+      if (typeof trust === 'number') return must(trust <= 10, wanted);
+      const bad = trust.filter((network) => !isNetwork(network));
+      must(trust.length > 0, wanted);
+      must(bad.length === 0, `${wanted}, not ${quoted(bad)}`);
     },
   },
   'postgres-url': {

@@ -24,6 +24,16 @@ export interface Settings {
   readonly dataDir: string;
   /** `null`: one is made and kept in `dataDir`. Never in production. */
   readonly authSecret: string | null;
+  /** As `URL.origin` writes them. */
+  readonly corsOrigins: readonly string[];
+  /** A number of hops, or addresses and networks. */
+  readonly trustProxy: number | readonly string[];
+  /** In a minute; 0 for any number. */
+  readonly rateLimit: {
+    readonly failures: number;
+    readonly requests: number;
+    readonly store: 'memory' | 'database';
+  };
   /** Normalised, no doubles. */
   readonly initialAdmins: readonly string[];
   readonly preferences: {
@@ -39,6 +49,9 @@ export interface Settings {
 
 // Under 100 somebody thought in seconds (and 0 would mean "for ever" to pg); over 2^31-1 a Node timer fires at once.
 const milliseconds = { format: 'whole-number', min: 100, max: 2 ** 31 - 1 };
+
+// Counted in PostgreSQL's `integer`, with room for those that are refused.
+const limit = { format: 'whole-number', min: 0, max: 1_000_000 };
 
 /**
  * Every setting, as convict takes it: `doc`, `format`, `default`, `env`, and `sensitive` for what is never printed
@@ -115,6 +128,39 @@ export function schemaFor(environment: Environment) {
       env: 'AUTH_SECRET',
       sensitive: true,
       example: 'replace-me-with-openssl-rand-base64-48',
+    },
+    corsOrigins: {
+      doc: 'Other origins, separated by commas, whose pages may call from browsers, with cookies too.',
+      format: 'origins',
+      default: [],
+      env: 'CORS_ORIGINS',
+      example: 'https://app.example.com,http://localhost:3000',
+    },
+    trustProxy: {
+      doc: 'The proxies in front: how many in a row, or their addresses and networks (CIDR), separated by commas.',
+      format: 'proxies',
+      default: 0,
+      env: 'TRUST_PROXY',
+    },
+    rateLimit: {
+      failures: {
+        doc: 'The most failed authentications from one client address (IPv6: from its /64) in a minute; 0: no limit.',
+        ...limit,
+        default: 30,
+        env: 'RATE_LIMIT_FAILURES',
+      },
+      requests: {
+        doc: 'The most requests of one account in a minute; 0: no limit.',
+        ...limit,
+        default: 600,
+        env: 'RATE_LIMIT_REQUESTS',
+      },
+      store: {
+        doc: 'Where requests are counted: memory (each process for itself) or database (all together).',
+        format: ['memory', 'database'],
+        default: 'memory',
+        env: 'RATE_LIMIT_STORE',
+      },
     },
     initialAdmins: {
       doc: 'Emails, separated by commas, that every start makes admins. Only development has one by default.',

@@ -50,6 +50,9 @@ export function traceSettings(env?: NodeJS.ProcessEnv): TracedSettings {
 
   const settings = config.getProperties();
   Object.freeze(settings.database);
+  Object.freeze(settings.corsOrigins);
+  Object.freeze(settings.trustProxy);
+  Object.freeze(settings.rateLimit);
   Object.freeze(settings.preferences);
   Object.freeze(settings.initialAdmins);
   const origins = new Map(found.flatMap(({ env: name, from }) => (from ? [[name, from]] : [])));

@@ -1,13 +1,20 @@
 import Koa from 'koa';
+import compose from 'koa-compose';
 import type { Logger } from 'pino';
+import type { RateLimiterAbstract } from 'rate-limiter-flexible';
 import type { UnitOfWork } from './domain/unit-of-work.ts';
 import type { AccountLookup } from './domain/user.ts';
 import type { RequestContext, RequestState } from './http/context.ts';
 import type { Endpoint } from './http/endpoint.ts';
+import { forwarded, type TrustProxy } from './http/forwarded.ts';
 import type { Lifecycle } from './http/lifecycle.ts';
 import { accessLog } from './http/middleware/access-log.ts';
 import { authenticate } from './http/middleware/authenticate.ts';
+import { cors } from './http/middleware/cors.ts';
+import { refuseCrossSite } from './http/middleware/cross-site.ts';
 import { drain } from './http/middleware/drain.ts';
+import { limitFailures } from './http/middleware/limit-failures.ts';
+import { limitRequests } from './http/middleware/limit-requests.ts';
 import { problems } from './http/middleware/problems.ts';
 import { requestId } from './http/middleware/request-id.ts';
 import { securityHeaders } from './http/middleware/security-headers.ts';
@@ -22,13 +29,31 @@ export interface AppDeps {
   readonly verifier: TokenVerifier;
   readonly findAccount: AccountLookup;
   readonly endpoints: readonly Endpoint[];
+  /** Beside our own: the origins whose pages may call, as `URL.origin` writes them. */
+  readonly corsOrigins: readonly string[];
+  readonly trustProxy: TrustProxy;
+  readonly rateLimits: {
+    /** Of failed authentications, by client address. */
+    readonly failures: RateLimiterAbstract | undefined;
+    /** Of requests, by account. */
+    readonly requests: RateLimiterAbstract | undefined;
+  };
   /** Puts the driver's errors into the domain's words. */
   readonly translate: (error: unknown) => unknown;
 }
 
 /** The application: the stations in the order in which a request meets them. */
 export function createApp(deps: AppDeps): Koa<RequestState> {
-  const router = createRouter(deps.endpoints, authenticate(deps.verifier, deps.findAccount), deps.inUnit);
+  const { failures, requests } = deps.rateLimits;
+  const origins = new Set(deps.corsOrigins);
+  const proxies = forwarded(deps.trustProxy);
+  const admission = compose<RequestContext>([
+    ...(failures ? [limitFailures(failures, proxies)] : []),
+    authenticate(deps.verifier, deps.findAccount),
+    refuseCrossSite(origins, proxies),
+    ...(requests ? [limitRequests(requests)] : []),
+  ]);
+  const router = createRouter(deps.endpoints, admission, deps.inUnit);
   const app = new Koa<RequestState>();
   app.on('error', unanswered);
   app.use(requestId(deps.log));
@@ -36,6 +61,7 @@ export function createApp(deps: AppDeps): Koa<RequestState> {
   app.use(drain(deps.lifecycle));
   app.use(problems(deps.translate));
   app.use(securityHeaders());
+  if (origins.size > 0) app.use(cors(origins));
   app.use(router.routes());
   app.use(router.allowedMethods());
   return app;

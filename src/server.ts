@@ -22,6 +22,7 @@ import { LockHeld } from './persistence/boot-lock.ts';
 import { type DatabaseSettings, type Passage, reachDatabase } from './persistence/connection.ts';
 import { isUnavailable, toDomainError } from './persistence/driver-errors.ts';
 import { ormLog } from './persistence/orm-log.ts';
+import { rateLimits } from './persistence/rate-limits.ts';
 import { knownMigrations, migrateUnderLock, schemaState } from './persistence/schema.ts';
 import { unitsOfWork } from './persistence/unit-of-work.ts';
 import { cursorCodec } from './security/cursor.ts';
@@ -99,6 +100,9 @@ async function boot(): Promise<GracefulClose> {
       preferenceRules: rules,
       pendingMigrations: async (em) => (await schemaState(em, known)).pending,
     }),
+    corsOrigins: settings.corsOrigins,
+    trustProxy: settings.trustProxy,
+    rateLimits: await rateLimits(settings.rateLimit, orm, passage, log),
     translate: toDomainError,
   });
   const server = createServer(app.callback());

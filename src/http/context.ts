@@ -17,6 +17,10 @@ export interface RequestState {
   unit: Unit;
   /** Who is asking; there where the endpoint wants to know. */
   actor?: User;
+  /** What the request was authenticated by. */
+  credential?: 'bearer' | 'cookie';
+  /** Whether it has been counted among its account's requests. */
+  counted?: true;
   /** The JSON that came with the request; there where the endpoint takes a body. */
   body?: unknown;
   /** The body that is still to be read; there where the endpoint takes an upload. */

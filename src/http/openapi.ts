@@ -21,6 +21,7 @@ type Code = Problem['code'];
 const DESCRIPTION = [
   'Rollcall keeps the accounts behind a sign-in that happens elsewhere: who may come in, who is an admin, what each person prefers.',
   'Every refusal is a problem (RFC 9457) whose `code` says of which kind it is, and every answer has an `X-Request-Id`, the one that came with the request where that is sane.',
+  'Origins in `CORS_ORIGINS` are answered with the headers of the CORS protocol, and their preflights with 204.',
   'Every path that is described here also answers `HEAD` where it answers `GET`, `OPTIONS` with `Allow`, and any other method with 405 `method_not_allowed` and `Allow`; every other path answers 404 `not_found`.',
 ].join(' ');
 
@@ -36,6 +37,14 @@ const JSON_TYPE = /^application\/(.+\+)?json$/;
 const HEADERS: Readonly<Record<string, oas31.HeaderObject>> = {
   ETag: { required: true, schema: { type: 'string', pattern: '^"[^"]*"$' }, example: '"3"' },
   Location: { required: true, schema: { type: 'string', format: 'uri-reference' }, example: '/v1/users/1' },
+  RateLimit: {
+    schema: { type: 'string', pattern: '^"(failures|requests)";r=\\d+;t=\\d+$' },
+    example: '"requests";r=599;t=60',
+  },
+  'RateLimit-Policy': {
+    schema: { type: 'string', pattern: '^"(failures|requests)";q=\\d+;w=\\d+$' },
+    example: '"requests";q=600;w=60',
+  },
   'Retry-After': {
     required: true,
     schema: { type: 'string', pattern: '^\\d+$' },
@@ -52,7 +61,15 @@ const HEADERS: Readonly<Record<string, oas31.HeaderObject>> = {
 const REFUSAL_HEADERS: Readonly<Record<number, Readonly<Record<string, string>>>> = {
   401: { 'WWW-Authenticate': 'What is needed (RFC 6750).' },
   412: { ETag: 'The version that it has by now.' },
+  429: { 'Retry-After': 'After how many seconds it will do.' },
   503: { 'Retry-After': 'After how many seconds it is worth another try.' },
+};
+
+/** The headers of whatever is counted, where there is a limit. */
+const STANDING = {
+  RateLimit:
+    'How many requests remain (`r`), and for how many seconds (`t`), as in draft-ietf-httpapi-ratelimit-headers-11.',
+  'RateLimit-Policy': 'How many there may be (`q`) in so many seconds (`w`).',
 };
 
 /**
@@ -111,7 +128,10 @@ export function refusalsOf({
     ...refusals,
     // Also where there is no query at all: parameters that mean nothing are refused.
     'invalid_query',
-    ...(access === 'public' ? [] : (['unauthenticated', 'account_required', 'account_suspended'] as const)),
+    ...(access === 'public'
+      ? []
+      : (['unauthenticated', 'account_required', 'account_suspended', 'rate_limited'] as const)),
+    ...(access === 'public' || method === 'GET' ? [] : (['cross_site'] as const)),
     ...(access === 'admin' ? (['forbidden'] as const) : []),
     ...(params ? (['not_found'] as const) : []),
     // Not `request_aborted`: there is nobody left to read it.
@@ -197,24 +217,25 @@ function responses(endpoint: Endpoint): Record<`${1 | 2 | 3 | 4 | 5}${string}`, 
     status === 200 && rehearsal
       ? z.union([endpoint.answer.schema ?? z.any(), rehearsal])
       : endpoint.answer.schema;
+  const standing = endpoint.access === 'public' ? {} : STANDING;
   const codes = Map.groupBy([...refusalsOf(endpoint)].sort(), (code) => STATUS[code]);
   return {
     ...(rehearsal && {
       200: {
         description: 'With `dryRun=true`: what would have been written.',
-        headers: headerObjects({}),
+        headers: headerObjects(standing),
         content: content(['application/json'], rehearsal),
       },
     }),
     [`${status}` as '200']: {
       description,
-      headers: headerObjects(headers),
+      headers: headerObjects({ ...headers, ...standing }),
       ...(status !== 204 && { content: content([type ?? 'application/json'].flat(), schema) }),
     },
     ...(isCacheable(endpoint) && {
       304: {
         description: 'The caller has it already.',
-        headers: headerObjects({ ETag: headers['ETag'] ?? '' }),
+        headers: headerObjects({ ETag: headers['ETag'] ?? '', ...standing }),
       },
     }),
     ...Object.fromEntries(
@@ -222,7 +243,7 @@ function responses(endpoint: Endpoint): Record<`${1 | 2 | 3 | 4 | 5}${string}`, 
         status,
         {
           description: STATUS_CODES[status] ?? '',
-          headers: headerObjects(REFUSAL_HEADERS[status] ?? {}),
+          headers: headerObjects({ ...REFUSAL_HEADERS[status], ...standing }),
           content: {
             'application/problem+json': {
               schema: {

@@ -34,6 +34,11 @@ const FAULTS: Readonly<Record<Code, (endpoint: Endpoint) => unknown>> = {
       'This cursor is not from here, or from a list with another sort or filter.',
     ),
   body_too_large: () => new DoorError('body_too_large', `The body may have ${MAX_BODY_BYTES} bytes at most.`),
+  cross_site: () =>
+    new DoorError(
+      'cross_site',
+      'With a cookie, this must come from our own origin or from one that is allowed.',
+    ),
   database_unavailable: () =>
     new DomainError('database_unavailable', 'The database cannot be reached at the moment.'),
   email_invalid: () => new DomainError('email_invalid', 'This is not an email address.'),
@@ -56,6 +61,8 @@ const FAULTS: Readonly<Record<Code, (endpoint: Endpoint) => unknown>> = {
   not_ready: () => new DomainError('not_ready', 'The process is draining.'),
   precondition_failed: () =>
     new DomainError('precondition_failed', 'It has changed: its version is 3 by now.'),
+  rate_limited: () =>
+    new DoorError('rate_limited', 'This is too much at once. Retry-After says how many seconds to wait.'),
   request_aborted: () => new DoorError('request_aborted', 'The request ended before its body did.'),
   unauthenticated: () => new DomainError('unauthenticated', 'This needs a valid bearer token.'),
   unsupported_media_type: ({ body, upload }) =>

@@ -4,11 +4,13 @@ import { DomainError, type ErrorCode, type InputError } from '../domain/errors.t
 /** What can be wrong with a request before it means anything to the domain, and what is wrong with us. */
 export type DoorCode =
   | 'body_too_large'
+  | 'cross_site'
   | 'internal'
   | 'malformed_json'
   | 'invalid_query'
   | 'method_not_allowed'
   | 'not_acceptable'
+  | 'rate_limited'
   | 'request_aborted'
   | 'unsupported_media_type';
 
@@ -21,6 +23,7 @@ export const STATUS: Readonly<Record<ErrorCode | DoorCode, number>> = {
   unauthenticated: 401,
   account_required: 403,
   account_suspended: 403,
+  cross_site: 403,
   forbidden: 403,
   not_found: 404,
   method_not_allowed: 405,
@@ -33,6 +36,7 @@ export const STATUS: Readonly<Record<ErrorCode | DoorCode, number>> = {
   unsupported_media_type: 415,
   email_invalid: 422,
   invalid_input: 422,
+  rate_limited: 429,
   internal: 500,
   database_unavailable: 503,
   not_ready: 503,

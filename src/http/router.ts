@@ -16,18 +16,18 @@ import { DoorError } from './problem.ts';
 
 /**
  * The router of these endpoints: each with the stations that its description asks for, and its handler at the end.
- * `authenticated` is the station that finds out who is asking, `inUnit` does a request as one unit of work.
+ * `admission` is the station that finds out who is asking, and whether they may ask now; `inUnit` does a request as one unit of work.
  */
 export function createRouter(
   endpoints: readonly Endpoint[],
-  authenticated: Middleware,
+  admission: Middleware,
   inUnit: UnitOfWork,
 ): Router<RequestState> {
   const router = new Router<RequestState>();
   for (const endpoint of endpoints) {
     const { method, path, access, body, upload } = endpoint;
     const inside = compose<RequestContext>([
-      ...(access === 'public' ? [] : [authenticated]),
+      ...(access === 'public' ? [] : [admission]),
       ...(access === 'admin' ? [authorize()] : []),
       ...(body ? [readJson(body.types)] : []),
       ...(upload ? [readUpload(upload.types)] : []),

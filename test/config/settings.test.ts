@@ -26,6 +26,9 @@ describe('settings', () => {
       database: { url: null, poolMax: 10, connectTimeoutMs: 3000, statementTimeoutMs: 10_000 },
       dataDir: resolve('.data'),
       authSecret: null,
+      corsOrigins: [],
+      trustProxy: 0,
+      rateLimit: { failures: 30, requests: 600, store: 'memory' },
       initialAdmins: ['admin@example.com'],
       preferences: { maxBytes: 16_384, schema: null },
       logLevel: 'info',
@@ -46,6 +49,11 @@ describe('settings', () => {
         DATABASE_STATEMENT_TIMEOUT_MS: '2147483647',
         DATA_DIR: 'elsewhere',
         AUTH_SECRET: SECRET,
+        CORS_ORIGINS: 'https://app.example.com',
+        TRUST_PROXY: '10.0.0.0/8',
+        RATE_LIMIT_FAILURES: '0',
+        RATE_LIMIT_REQUESTS: '1000000',
+        RATE_LIMIT_STORE: 'database',
         INITIAL_ADMINS: 'ada@example.com',
         PREFERENCES_MAX_BYTES: '2',
         PREFERENCES_SCHEMA: 'schema.json',
@@ -60,6 +68,9 @@ describe('settings', () => {
       database: { url: URL_, poolMax: 2, connectTimeoutMs: 100, statementTimeoutMs: 2_147_483_647 },
       dataDir: resolve('elsewhere'),
       authSecret: SECRET,
+      corsOrigins: ['https://app.example.com'],
+      trustProxy: ['10.0.0.0/8'],
+      rateLimit: { failures: 0, requests: 1_000_000, store: 'database' },
       initialAdmins: ['ada@example.com'],
       preferences: { maxBytes: 2, schema: resolve('schema.json') },
       logLevel: 'silent',
@@ -76,9 +87,11 @@ describe('settings', () => {
   });
 
   it('cannot be changed', () => {
-    const settings = loadSettings({});
-    for (const part of [settings, settings.database, settings.preferences, settings.initialAdmins])
+    const settings = loadSettings({ TRUST_PROXY: '10.0.0.1' });
+    const { database, preferences, rateLimit, corsOrigins, trustProxy, initialAdmins } = settings;
+    for (const part of [settings, database, preferences, rateLimit, corsOrigins, trustProxy, initialAdmins]) {
       expect(part).to.be.frozen;
+    }
   });
 
   it('leave alone the variables of others', () => {
@@ -117,6 +130,33 @@ describe('settings', () => {
     });
   });
 
+  describe('the origins', () => {
+    it('are as browsers write them; blanks and doubles do no harm', () => {
+      const { corsOrigins } = loadSettings({
+        CORS_ORIGINS:
+          'HTTPS://App.Example.com:443/,https://app.example.com, http://localhost:3000 ,,https://bücher.example,http://[::1]:80',
+      });
+      expect(corsOrigins).to.deep.equal([
+        'https://app.example.com',
+        'http://localhost:3000',
+        'https://xn--bcher-kva.example',
+        'http://[::1]',
+      ]);
+    });
+  });
+
+  describe('the trusted proxies', () => {
+    it('are a number of hops', () => {
+      expect(loadSettings({ TRUST_PROXY: '2' }).trustProxy).to.equal(2);
+    });
+
+    it('are addresses and networks; blanks and doubles do no harm', () => {
+      expect(
+        loadSettings({ TRUST_PROXY: ' 10.0.0.0/8, 192.0.2.7,,fd00::/8,192.0.2.7 ' }).trustProxy,
+      ).to.deep.equal(['10.0.0.0/8', '192.0.2.7', 'fd00::/8']);
+    });
+  });
+
   describe('accept', () => {
     const good: [name: string, value: string][] = [
       ['HOST', 'localhost'],
@@ -128,6 +168,10 @@ describe('settings', () => {
       ['DATABASE_URL', 'postgres://app:p%40ss%2Fw%23rd@[::1]:5433/app?sslmode=require'],
       ['DATABASE_URL', 'postgres://app@%2Fvar%2Frun%2Fpostgresql/app'],
       ['DATA_DIR', '/var/lib/rollcall'],
+      ['CORS_ORIGINS', ' , '],
+      ['TRUST_PROXY', '10'],
+      ['TRUST_PROXY', '::ffff:10.0.0.0/104'],
+      ['TRUST_PROXY', '2001:db8::1/128,0.0.0.0/1'],
       ['AUTH_SECRET', 'é'.repeat(16)],
       ['AUTH_SECRET', 'changeme'.repeat(4)],
       ...['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'].map((level): [string, string] => [
@@ -162,17 +206,67 @@ describe('settings', () => {
       ['DATABASE_POOL_MAX', 2, 10_000],
       ['DATABASE_CONNECT_TIMEOUT_MS', 100, 2_147_483_647],
       ['DATABASE_STATEMENT_TIMEOUT_MS', 100, 2_147_483_647],
+      ['RATE_LIMIT_FAILURES', 0, 1_000_000],
+      ['RATE_LIMIT_REQUESTS', 0, 1_000_000],
       ['SHUTDOWN_TIMEOUT_MS', 100, 2_147_483_647],
       ['BOOT_TIMEOUT_MS', 100, 2_147_483_647],
     ];
-    const choices = /^(ENVIRONMENT|LOG_LEVEL) must be one of the possible values: \[.+\], not "/;
+    const choices =
+      /^(ENVIRONMENT|LOG_LEVEL|RATE_LIMIT_STORE) must be one of the possible values: \[.+\], not "/;
     const url =
       /^DATABASE_URL must be postgres:\/\/user:password@host:port\/database, with .* percent-encoded$/;
+    const trust =
+      'TRUST_PROXY must be a number of proxies from 0 to 10, or addresses and networks such as 10.0.0.0/8, separated by commas';
     const bad: [name: string, value: string, problem: string | RegExp][] = [
       ['ENVIRONMENT', 'prod', choices],
       ['ENVIRONMENT', 'Production', choices],
       ['LOG_LEVEL', 'INFO', choices],
       ['LOG_LEVEL', 'loud', choices],
+      ['RATE_LIMIT_STORE', 'redis', choices],
+      ...[
+        '*',
+        'https://*.example.com',
+        'https://app.example.com/path',
+        'https://app.example.com?',
+        'https://app.example.com#',
+        'https://me@app.example.com',
+        'https://app.example.com\\x',
+        'app.example.com',
+        'https:app.example.com',
+        'ftp://app.example.com',
+        'capacitor://localhost',
+        'https://a\tb.example',
+        'https://app.example.com:99999',
+        'null',
+      ].map((value): [string, string, string] => [
+        'CORS_ORIGINS',
+        `http://localhost:3000,${value}`,
+        `CORS_ORIGINS must be origins such as https://app.example.com, without a path or a *, separated by commas, not ${JSON.stringify(value)}`,
+      ]),
+      ...[
+        'true',
+        '-1',
+        '01',
+        '1.5',
+        'loopback',
+        '10.0.0',
+        '10.0.0.0/33',
+        '10.0.0.0/08',
+        'fd00::/129',
+        '0.0.0.0/0',
+        '::/0',
+        'fe80::1%eth0',
+        '10.0.0.0/8/8',
+        '10.0.0.1:80',
+        '[::1]',
+      ].map((value): [string, string, string] => [
+        'TRUST_PROXY',
+        value,
+        `${trust}, not ${JSON.stringify(value)}`,
+      ]),
+      ['TRUST_PROXY', '10.0.0.0/8, nonsense', `${trust}, not "nonsense"`],
+      ['TRUST_PROXY', '11', `${trust}, not 11`],
+      ['TRUST_PROXY', ' , ', trust],
       ...['1.2.3', '256.0.0.1', ' ', 'http://localhost', 'localhost:8000', '[::1]', 'a..b'].map(
         (value): [string, string, string] => [
           'HOST',
@@ -244,13 +338,12 @@ describe('settings', () => {
 
     it('everything at once, one line each, in the order of the schema', () => {
       const all = Object.fromEntries(variables.map(({ env }) => [env, ' ']));
-      const problems = problemsOf({ ...all, INITIAL_ADMINS: 'nobody' });
+      // Of these, nothing is as good as anything.
+      Object.assign(all, { CORS_ORIGINS: 'nowhere', INITIAL_ADMINS: 'nobody' });
+      const problems = problemsOf(all);
       expect(problems.map((problem) => problem.split(' ')[0])).to.deep.equal(variables.map(({ env }) => env));
       expect(problems.join('')).not.to.include('\n');
-      expect(() => loadSettings({ ...all, INITIAL_ADMINS: 'nobody' })).to.throw(
-        SettingsError,
-        problems.join('\n'),
-      );
+      expect(() => loadSettings(all)).to.throw(SettingsError, problems.join('\n'));
     });
   });
 

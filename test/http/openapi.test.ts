@@ -138,7 +138,14 @@ describe('the server', () => {
   before(async () => {
     const database = await createMigratedDatabase();
     wire = await startProxy(database.url);
-    app = await conforming(await startApp({ database, through: wire.url }));
+    app = await conforming(
+      await startApp({
+        database,
+        through: wire.url,
+        trustProxy: 1,
+        rateLimit: { failures: 1, requests: 100_000 },
+      }),
+    );
     adaId = (await addAccount(database, ADA, { role: 'admin' })).id;
   });
 
@@ -222,6 +229,11 @@ describe('the server', () => {
       await app.database.query('update users set version = 3');
       return { ...request, headers: { ...request.headers, 'If-Match': '"2"' } };
     },
+    rate_limited: async (request) => {
+      const client = { 'X-Forwarded-For': '203.0.113.66' };
+      await app.call('/v1/me', { headers: { ...client, Authorization: 'Bearer nonsense' } });
+      return { ...request, headers: { ...request.headers, ...client } };
+    },
     unauthenticated: ({ as: _, ...request }) => request,
     unsupported_media_type: (request) => ({
       ...request,
@@ -274,6 +286,8 @@ describe('the server', () => {
       for (const { status, examples } of problemsOf(operation)) {
         for (const [code, { value: example }] of Object.entries(examples)) {
           if (!usesDatabase && ['internal', 'database_unavailable'].includes(code)) continue;
+          // No cookie is taken yet: `cross-site.test.ts` has this one.
+          if (code === 'cross_site') continue;
 
           it(`refuses with ${status} ${code}, as the document and its example say`, async () => {
             const provoke = provocations[code];

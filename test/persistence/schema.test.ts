@@ -66,7 +66,9 @@ describe('the schema', () => {
   it('is the same after up, down to nothing, and up again', async () => {
     const before = await describeSchema();
     await orm.migrator.down({ to: 0 });
-    expect((await describeSchema()).filter(({ name }) => name.startsWith('users'))).to.deep.equal([]);
+    expect((await describeSchema()).filter(({ name }) => /^(users|rate_limits)/.test(name))).to.deep.equal(
+      [],
+    );
     await migrateUnderLock(orm, LOCK, async () => undefined);
     expect(await describeSchema()).to.deep.equal(before);
   });
@@ -96,6 +98,21 @@ describe('the schema', () => {
       'users_status_check',
       'users_storage_mode_check',
     ]);
+  });
+
+  it('has the table of counts as the limiter writes it, and spares it the log', async () => {
+    const columns = await database.query<{ name: string; definition: string }>(
+      `select column_name as name, concat_ws(' ', data_type, character_maximum_length, is_nullable, column_default) as definition
+         from information_schema.columns where table_name = 'rate_limits' order by ordinal_position`,
+    );
+    expect(columns.map(({ name, definition }) => `${name} ${definition}`)).to.deep.equal([
+      'key character varying 255 NO',
+      'points integer NO 0',
+      'expire bigint YES',
+    ]);
+    expect(
+      await database.query(`select relpersistence as kind from pg_class where relname = 'rate_limits'`),
+    ).to.deep.equal([{ kind: 'u' }]);
   });
 
   it('takes every normalised email, whatever its letters, and no other form of it', async () => {

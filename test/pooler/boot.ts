@@ -84,8 +84,8 @@ describe('behind PgBouncer in transaction mode', function () {
   ] as const) {
     it(`lets eight processes start at once on an empty database, with a pooler that ${kind}`, async () => {
       const url = await throughPooler(extra);
-      for (let n = 0; n < 8; n++)
-        servers.push(startServer({ DATABASE_URL: url, INITIAL_ADMINS: 'ada@example.com' }));
+      const env = { DATABASE_URL: url, INITIAL_ADMINS: 'ada@example.com', RATE_LIMIT_STORE: 'database' };
+      for (let n = 0; n < 8; n++) servers.push(startServer(env));
       const addresses = await Promise.all(servers.map((server) => server.ready()));
 
       const ready = await Promise.all(servers.map(async (server) => (await server.said('ready'))['passage']));
@@ -111,6 +111,8 @@ describe('behind PgBouncer in transaction mode', function () {
         Array.from({ length: 20 }, () => fetch(`${address}/v1/me`, { headers })),
       );
       expect(new Set((await Promise.all(asked)).map(({ status }) => status))).to.deep.equal(new Set([200]));
+      // All by one account, and counted by all together.
+      expect(await database.query('select points from rate_limits')).to.deep.equal([{ points: 160 }]);
     });
   }
 });

@@ -10,10 +10,12 @@ import type { PreferenceRules } from '../../src/domain/preferences.ts';
 import { answerUnreadable } from '../../src/http/client-error.ts';
 import type { Endpoint } from '../../src/http/endpoint.ts';
 import { endpoints } from '../../src/http/endpoints.ts';
+import type { TrustProxy } from '../../src/http/forwarded.ts';
 import { type GracefulClose, gracefulClose } from '../../src/http/graceful-close.ts';
 import { Lifecycle } from '../../src/http/lifecycle.ts';
 import { accountLookup } from '../../src/persistence/account-lookup.ts';
 import { toDomainError } from '../../src/persistence/driver-errors.ts';
+import { type RateLimitSettings, rateLimits } from '../../src/persistence/rate-limits.ts';
 import { knownMigrations, schemaState } from '../../src/persistence/schema.ts';
 import { unitsOfWork } from '../../src/persistence/unit-of-work.ts';
 import { cursorCodec } from '../../src/security/cursor.ts';
@@ -40,7 +42,7 @@ export interface TestApp {
 
 /**
  * Starts it. `extra` are endpoints that only a test has a use for; `database` is one made before (it goes with the app),
- * and `through` another way to it.
+ * and `through` another way to it. There are no limits but those that are given.
  */
 export async function startApp(
   options: {
@@ -48,6 +50,9 @@ export async function startApp(
     database?: TestDatabase;
     through?: string;
     preferenceRules?: PreferenceRules;
+    corsOrigins?: readonly string[];
+    trustProxy?: TrustProxy;
+    rateLimit?: Partial<RateLimitSettings>;
   } = {},
 ): Promise<TestApp> {
   const database = options.database ?? (await createMigratedDatabase());
@@ -77,6 +82,14 @@ export async function startApp(
       }),
       ...(options.extra ?? []),
     ],
+    corsOrigins: options.corsOrigins ?? [],
+    trustProxy: options.trustProxy ?? 0,
+    rateLimits: await rateLimits(
+      { failures: 0, requests: 0, store: 'memory', ...options.rateLimit },
+      orm,
+      'direct',
+      logger,
+    ),
     translate: toDomainError,
   });
   const server = createServer(app.callback());

@@ -9,6 +9,8 @@ const TOLD = [
   'etag',
   'link',
   'location',
+  'ratelimit',
+  'ratelimit-policy',
   'retry-after',
   'www-authenticate',
   'x-request-id',

@@ -29,6 +29,7 @@ export const authenticate = (verifier: TokenVerifier, findAccount: AccountLookup
       onRecorded: (changes) => keepRehearsed(ctx.state, changes),
     });
     ctx.state.actor = actor;
+    ctx.state.credential = 'bearer';
     await next();
   };
 

@@ -25,7 +25,10 @@ export const present = ({ answer, method, rehearsesResult = false }: Endpoint): 
       ctx.set('ETag', tag);
       return;
     }
-    ctx.set(headers);
+    const { Vary, ...own } = headers;
+    ctx.set(own);
+    // Beside what the stations before it have gone by.
+    if (Vary !== undefined) ctx.vary(Vary);
     if (answer.status === 204) {
       ctx.body = null;
     } else {
@@ -36,7 +39,7 @@ export const present = ({ answer, method, rehearsesResult = false }: Endpoint): 
         else ctx.body = isShown(body) ? body : JSON.stringify(body);
       } catch (error) {
         // They belong to an answer that is not given.
-        for (const name of Object.keys(headers)) ctx.remove(name);
+        for (const name of Object.keys(own)) ctx.remove(name);
         throw error;
       }
     }

@@ -2,7 +2,7 @@ import type { UnitOfWork, UnitOptions } from '../../domain/unit-of-work.ts';
 import type { Middleware } from '../context.ts';
 
 /** Methods that promise to change nothing (RFC 9110, section 9.2.1). */
-const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS']);
+export const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 /**
  * Makes of each request one unit of work: `inside` is done in it, from the start for each time that the unit is replayed,

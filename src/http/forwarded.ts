@@ -1,0 +1,65 @@
+import type { IncomingMessage } from 'node:http';
+import { BlockList, isIPv6 } from 'node:net';
+import { canonicalAddress } from './ip-address.ts';
+
+/** Which proxies in front of us are believed: so many in a row, or those with these addresses and networks (CIDR). */
+export type TrustProxy = number | readonly string[];
+
+/** What a request was before proxies passed it on, as far as they can be believed. */
+export interface Forwarded {
+  /**
+   * The canonical address of the client: the nearest that no trusted proxy has. It walks `X-Forwarded-For` from the right,
+   * where each proxy writes whom it was asked by, so that what the client wrote itself is never reached; what is no
+   * address ends the walk where it is. Empty when the connection is gone.
+   */
+  clientAddress(request: IncomingMessage): string;
+  /** The host, with its port, that the client asked for: of `X-Forwarded-Host` where the nearest proxy is trusted. */
+  host(request: IncomingMessage): string;
+}
+
+/** Reads what proxies add, believing those that `trust` says. */
+export function forwarded(trust: TrustProxy): Forwarded {
+  const isTrusted = trustOf(trust);
+  const peerOf = ({ socket }: IncomingMessage) => canonicalAddress(socket.remoteAddress ?? '') ?? '';
+  return {
+    clientAddress(request) {
+      let address = peerOf(request);
+      const claims = textOf(request.headers['x-forwarded-for']).split(',').reverse();
+      for (const [hops, claim] of claims.entries()) {
+        const next = isTrusted(address, hops) ? canonicalAddress(withoutPort(claim.trim())) : undefined;
+        if (next === undefined) break;
+        address = next;
+      }
+      return address;
+    },
+    host(request) {
+      const [first = ''] = textOf(request.headers['x-forwarded-host']).split(',');
+      return (isTrusted(peerOf(request), 0) && first.trim()) || (request.headers.host ?? '');
+    },
+  };
+}
+
+function trustOf(trust: TrustProxy): (address: string, hops: number) => boolean {
+  if (typeof trust === 'number') return (_address, hops) => hops < trust;
+  const list = new BlockList();
+  for (const network of trust) {
+    const [address = '', prefix] = network.split('/');
+    if (prefix === undefined) list.addAddress(address, familyOf(address));
+    else list.addSubnet(address, Number(prefix), familyOf(address));
+  }
+  return (address) => address !== '' && list.check(address, familyOf(address));
+}
+
+function familyOf(address: string): 'ipv4' | 'ipv6' {
+  return isIPv6(address) ? 'ipv6' : 'ipv4';
+}
+
+/** Some proxies write the client's port too: `1.2.3.4:5678`, `[2001:db8::1]:5678`. */
+function withoutPort(claim: string): string {
+  const [, v6, v4] = /^(?:\[(.+)\]|(\d+(?:\.\d+){3}))(?::\d+)?$/.exec(claim) ?? [];
+  return v6 ?? v4 ?? claim;
+}
+
+function textOf(header: string | string[] | undefined): string {
+  return [header ?? ''].flat().join(',');
+}

@@ -1,0 +1,150 @@
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { expect } from 'chai';
+import { forwarded, type TrustProxy } from '../../src/http/forwarded.ts';
+import { canonicalAddress, networkOf } from '../../src/http/ip-address.ts';
+import { sendRaw } from '../support/raw-http.ts';
+
+describe("the client's address", () => {
+  let server: Server;
+  let url: string;
+  let trust: TrustProxy;
+
+  before(async () => {
+    server = createServer((request, response) => {
+      const { clientAddress, host } = forwarded(trust);
+      response.end(`${clientAddress(request)} ${host(request)}`);
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  });
+
+  after(() => server.close());
+
+  /** What the request with these headers is taken for, having come from 127.0.0.1. */
+  const seen = async (...headers: string[]) => {
+    const head = ['GET / HTTP/1.1', 'Host: rollcall.internal:8000', 'Connection: close', ...headers];
+    const answer = await sendRaw(url, `${head.join('\r\n')}\r\n\r\n`);
+    return (
+      answer
+        .split('\r\n\r\n')[1]
+        ?.replace(/^[\da-f]+\r\n/, '')
+        .split(/\r\n/)[0] ?? ''
+    );
+  };
+
+  const LOCAL = ['127.0.0.0/8'];
+  const PROXIES = ['127.0.0.1', '10.0.0.0/8', 'fd00::/8'];
+  const told: [trust: TrustProxy, header: string | undefined, expected: string][] = [
+    // Nobody is trusted: nothing that is sent decides.
+    [0, undefined, '127.0.0.1'],
+    [0, '203.0.113.5', '127.0.0.1'],
+    [0, '127.0.0.1, 10.0.0.1', '127.0.0.1'],
+    [['10.0.0.0/8'], '203.0.113.5', '127.0.0.1'],
+    [['10.0.0.0/8'], '203.0.113.5, 10.0.0.1', '127.0.0.1'],
+    // One proxy: what it has added counts, and nothing that was there before.
+    [1, undefined, '127.0.0.1'],
+    [1, '203.0.113.5', '203.0.113.5'],
+    [1, '6.6.6.6, 203.0.113.5', '203.0.113.5'],
+    [1, '127.0.0.1, 6.6.6.6, 203.0.113.5', '203.0.113.5'],
+    [LOCAL, '203.0.113.5', '203.0.113.5'],
+    [LOCAL, '6.6.6.6, 203.0.113.5', '203.0.113.5'],
+    [LOCAL, '127.0.0.1, 203.0.113.5', '203.0.113.5'],
+    // Several.
+    [2, '6.6.6.6, 203.0.113.5, 10.0.0.2', '203.0.113.5'],
+    [2, '203.0.113.5', '203.0.113.5'],
+    [PROXIES, '6.6.6.6, 203.0.113.5, 10.0.0.2, 10.9.9.9', '203.0.113.5'],
+    [PROXIES, '10.6.6.6, 203.0.113.5, 10.0.0.2', '203.0.113.5'],
+    [PROXIES, '6.6.6.6, 2001:db8::5, fd00::2', '2001:db8::5'],
+    [PROXIES, '10.0.0.3, 10.0.0.2', '10.0.0.3'],
+    // One address has many forms.
+    [LOCAL, '::ffff:203.0.113.5', '203.0.113.5'],
+    [LOCAL, '0:0:0:0:0:ffff:cb00:7105', '203.0.113.5'],
+    [PROXIES, '203.0.113.5, ::ffff:10.0.0.2', '203.0.113.5'],
+    [['127.0.0.1', '::ffff:10.0.0.0/104'], '203.0.113.5, 10.0.0.2', '203.0.113.5'],
+    [LOCAL, '2001:DB8:0:0:0:0:0:5', '2001:db8::5'],
+    [LOCAL, 'fe80::5%eth0', 'fe80::5'],
+    [LOCAL, '203.0.113.5:4711', '203.0.113.5'],
+    [LOCAL, '[2001:db8::5]:4711', '2001:db8::5'],
+    [LOCAL, '[2001:db8::5]', '2001:db8::5'],
+    [LOCAL, ' \t203.0.113.5 ', '203.0.113.5'],
+    // What is no address ends the walk at the last that was trusted.
+    ...[
+      '',
+      ',',
+      'unknown',
+      '_hidden',
+      '6.6.6.6,',
+      '6.6.6.6, unknown',
+      '203.0.113',
+      '203.0.113.05',
+      '203.0.113.5 6.6.6.6',
+      '203.0.113.5%eth0',
+      '3405803781',
+      '0xcb007105',
+      'for=203.0.113.5',
+      '[203.0.113.5',
+      '2001:db8::5]',
+      '::ffff:203.0.113.555',
+      'a'.repeat(8000),
+      ','.repeat(8000),
+    ].map((header): [TrustProxy, string, string] => [LOCAL, header, '127.0.0.1']),
+    [PROXIES, '6.6.6.6, unknown, 10.0.0.2', '10.0.0.2'],
+    [3, '6.6.6.6, unknown, 10.0.0.2', '10.0.0.2'],
+  ];
+  for (const [given, header, expected] of told) {
+    const shown = header === undefined ? 'nothing' : JSON.stringify(header.slice(0, 60));
+    it(`is ${expected} when ${JSON.stringify(given)} is trusted and ${shown} forwarded`, async () => {
+      trust = given;
+      const headers = header === undefined ? [] : [`X-Forwarded-For: ${header}`];
+      expect((await seen(...headers)).split(' ')[0]).to.equal(expected);
+    });
+  }
+
+  it('is the same when the header comes in parts', async () => {
+    trust = 1;
+    const answer = await seen('X-Forwarded-For: 6.6.6.6', 'X-Forwarded-For: 203.0.113.5');
+    expect(answer.split(' ')[0]).to.equal('203.0.113.5');
+  });
+
+  it('comes with the host that was asked for, forwarded where the nearest proxy is trusted', async () => {
+    const header = 'X-Forwarded-Host: app.example.com, inner.example.com';
+    for (const [given, expected] of [
+      [0, 'rollcall.internal:8000'],
+      [['10.0.0.0/8'], 'rollcall.internal:8000'],
+      [1, 'app.example.com'],
+      [LOCAL, 'app.example.com'],
+    ] as [TrustProxy, string][]) {
+      trust = given;
+      expect((await seen(header)).split(' ')[1], `${given}`).to.equal(expected);
+    }
+    expect((await seen()).split(' ')[1]).to.equal('rollcall.internal:8000');
+    expect((await seen('X-Forwarded-Host: ')).split(' ')[1]).to.equal('rollcall.internal:8000');
+  });
+});
+
+describe('an IP address', () => {
+  it('is counted by itself, or by its /64', () => {
+    for (const [address, network] of [
+      ['203.0.113.5', '203.0.113.5'],
+      ['::ffff:203.0.113.5', '203.0.113.5'],
+      ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64'],
+      ['2001:db8:1:2::', '2001:db8:1:2::/64'],
+      ['2001:0DB8:0001:0002:ffff:ffff:ffff:ffff', '2001:db8:1:2::/64'],
+      ['2001:db8::1', '2001:db8:0:0::/64'],
+      ['2001:db8::1:0:0:1', '2001:db8:0:0::/64'],
+      ['1::', '1:0:0:0::/64'],
+      ['::1', '0:0:0:0::/64'],
+      ['::', '0:0:0:0::/64'],
+      ['fe80::1%eth0', 'fe80:0:0:0::/64'],
+      ['64:ff9b::203.0.113.5', '64:ff9b:0:0::/64'],
+    ] as const) {
+      expect(networkOf(canonicalAddress(address) ?? ''), address).to.equal(network);
+    }
+  });
+
+  it('of another /64 is counted by another', () => {
+    expect(networkOf('2001:db8:1:3::1')).not.to.equal(networkOf('2001:db8:1:2::1'));
+  });
+});
