@@ -20,6 +20,8 @@ export interface AppDeps {
   readonly log: Logger;
   readonly lifecycle: Lifecycle;
   readonly verifier: TokenVerifier;
+  /** The names under which a session cookie may come. */
+  readonly sessionCookies: readonly string[];
   readonly findAccount: AccountLookup;
   readonly endpoints: readonly Endpoint[];
   /** Puts the driver's errors into the domain's words. */
@@ -28,7 +30,8 @@ export interface AppDeps {
 
 /** The application: the stations in the order in which a request meets them. */
 export function createApp(deps: AppDeps): Koa<RequestState> {
-  const router = createRouter(deps.endpoints, authenticate(deps.verifier, deps.findAccount), deps.inUnit);
+  const authenticated = authenticate(deps.verifier, deps.sessionCookies, deps.findAccount);
+  const router = createRouter(deps.endpoints, authenticated, deps.inUnit);
   const app = new Koa<RequestState>();
   app.on('error', unanswered);
   app.use(requestId(deps.log));

@@ -16,6 +16,8 @@ export interface RequestState {
   unit: Unit;
   /** Who is asking; there where the endpoint wants to know. */
   actor?: User;
+  /** What told who is asking; there where `actor` is. A browser sends a cookie by itself, also when another site has it ask. */
+  credential?: 'bearer' | 'cookie';
   /** The JSON that came with the request; there where the endpoint takes a body. */
   body?: unknown;
   /** The body that is still to be read; there where the endpoint takes an upload. */

@@ -91,10 +91,25 @@ export function openApiDocument(endpoints: readonly Endpoint[]): oas31.OpenAPIOb
           bearerFormat: 'JWT',
           description: 'A token of the sign-in that Rollcall stands behind; its `email` names the account.',
         },
+        session: {
+          type: 'apiKey',
+          in: 'cookie',
+          name: '__Secure-authjs.session-token',
+          description:
+            'The session cookie of Auth.js 5, where there is no `Authorization` header: without HTTPS it has no `__Secure-` in front, and `AUTH_COOKIE_NAME` gives it another name.',
+        },
       },
     },
   }) as oas31.OpenAPIObject;
 }
+
+const AUTHENTICATION_REFUSALS: readonly Code[] = [
+  'unauthenticated',
+  'email_unverified',
+  'account_required',
+  'account_suspended',
+  'identity_provider_unavailable',
+];
 
 /** Every code that the endpoint can refuse a request with. */
 export function refusalsOf({
@@ -110,7 +125,7 @@ export function refusalsOf({
     ...refusals,
     // Also where there is no query at all: parameters that mean nothing are refused.
     'invalid_query',
-    ...(access === 'public' ? [] : (['unauthenticated', 'account_required', 'account_suspended'] as const)),
+    ...(access === 'public' ? [] : AUTHENTICATION_REFUSALS),
     ...(access === 'admin' ? (['forbidden'] as const) : []),
     ...(params ? (['not_found'] as const) : []),
     // Not `request_aborted`: there is nobody left to read it.
@@ -133,7 +148,7 @@ function operation(endpoint: Endpoint): ZodOpenApiOperationObject {
     tags: TAGS.filter(({ under }) => path.startsWith(under))
       .slice(0, 1)
       .map(({ name }) => name),
-    security: access === 'public' ? [] : [{ bearer: [] }],
+    security: access === 'public' ? [] : [{ bearer: [] }, { session: [] }],
     requestParams: {
       ...(params && { path: params as z.ZodObject }),
       ...(query && { query }),

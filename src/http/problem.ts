@@ -21,6 +21,7 @@ export const STATUS: Readonly<Record<ErrorCode | DoorCode, number>> = {
   unauthenticated: 401,
   account_required: 403,
   account_suspended: 403,
+  email_unverified: 403,
   forbidden: 403,
   not_found: 404,
   method_not_allowed: 405,
@@ -35,6 +36,7 @@ export const STATUS: Readonly<Record<ErrorCode | DoorCode, number>> = {
   invalid_input: 422,
   internal: 500,
   database_unavailable: 503,
+  identity_provider_unavailable: 503,
   not_ready: 503,
 };
 
