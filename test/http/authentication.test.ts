@@ -4,6 +4,7 @@ import { EncryptJWT, SignJWT } from 'jose';
 import { addAccount } from '../support/accounts.ts';
 import { SECRET, startApp, type TestApp } from '../support/app.ts';
 import { expectProblem } from '../support/problem.ts';
+import { sendRaw } from '../support/raw-http.ts';
 import { forge, inSeconds, part } from '../support/tokens.ts';
 
 const GOOD = forge();
@@ -37,6 +38,8 @@ describe('authentication', () => {
     ['the scheme is missing', GOOD],
     ['there is a scheme and nothing else', 'Bearer'],
     ['there is a scheme and a blank', 'Bearer '],
+    ['the scheme comes after the token', `${GOOD} Bearer`],
+    ['the token is a parameter', `Bearer=${GOOD}`],
   ];
   for (const [what, authorization] of missing) {
     it(`is asked for with 401 when ${what}`, async () => {
@@ -61,6 +64,8 @@ describe('authentication', () => {
     ['has no exp', forge({ claims: { exp: undefined } })],
     ['has an exp that is a string', forge({ claims: { exp: '2100-01-01' } })],
     ['has an exp that is null', forge({ claims: { exp: null } })],
+    ['was issued in the future', () => forge({ claims: { iat: inSeconds(60) } })],
+    ['was issued at a time that is no number', forge({ claims: { iat: 'now' } })],
     ['has an nbf that is no number', forge({ claims: { nbf: 'now' } })],
     ['has no email', forge({ claims: { email: undefined } })],
     ['has an email that is null', forge({ claims: { email: null } })],
@@ -79,6 +84,26 @@ describe('authentication', () => {
     ['says RS256 over an HMAC', forge({ header: { alg: 'RS256' } })],
     ['is signed with RS256', () => signedWithRsa()],
     ['brings its own key along', forge({ header: { jwk: { kty: 'oct', k: 'AAAA' } }, secret: 'AAAA' })],
+    ['says where its own key is', forge({ header: { jku: 'https://evil.example.com/keys' } })],
+    ['says where its own certificate is', forge({ header: { x5u: 'https://evil.example.com/cert' } })],
+    ['brings its own certificate along', forge({ header: { x5c: ['MIIB'] } })],
+    ['is compressed', forge({ header: { zip: 'DEF' } })],
+    ['holds another token', forge({ header: { cty: 'JWT' } })],
+    ['is another token by its type', forge({ header: { typ: 'logout+jwt' } })],
+    ['has a type that is no text', forge({ header: { typ: ['JWT'] } })],
+    ['names its key by a number', forge({ header: { kid: 1 } })],
+    ['names its key by an injection', forge({ header: { kid: "' or 1=1 --" }, secret: '' })],
+    ['names its key by a path', forge({ header: { kid: '/dev/null' }, secret: '\0' })],
+    ['has an alg that is a list', forge({ header: { alg: ['HS256'] } })],
+    ['has an alg that every object has', forge({ header: { alg: 'constructor' } })],
+    ['is in JSON', JSON.stringify({ protected: HEADER, payload: PAYLOAD, signature: SIGNATURE })],
+    [
+      'is in JSON for several',
+      JSON.stringify({ payload: PAYLOAD, signatures: [{ protected: HEADER, signature: SIGNATURE }] }),
+    ],
+    ['has a header that is null', `${part(null)}.${PAYLOAD}.${SIGNATURE}`],
+    ['has a header that is no JSON', `${'A'.repeat(12)}.${PAYLOAD}.${SIGNATURE}`],
+    ['has an empty critical header', forge({ header: { crit: [] } })],
     ['has a critical header that nobody knows', forge({ header: { crit: ['x'], x: 1 } })],
     ['has an unencoded payload', forge({ header: { crit: ['b64'], b64: false } })],
     ['is encrypted under the right secret', () => encrypted()],
@@ -136,6 +161,10 @@ describe('authentication', () => {
     ['a token that expired just now', () => `Bearer ${forge({ claims: { exp: inSeconds(-10) } })}`],
     ['a token from a clock that is ahead', () => `Bearer ${forge({ claims: { nbf: inSeconds(10) } })}`],
     ['claims that nobody asked for', () => `Bearer ${forge({ claims: { sub: 7, aud: ['x'], iss: 'y' } })}`],
+    ['a type that says what it is', () => `Bearer ${forge({ header: { typ: 'JWT' } })}`],
+    ['the type of an access token', () => `Bearer ${forge({ header: { typ: 'at+jwt' } })}`],
+    ['the name of a key, of which it has no need', () => `Bearer ${forge({ header: { kid: 'x' } })}`],
+    ['a token that was issued by a clock ahead', () => `Bearer ${forge({ claims: { iat: inSeconds(10) } })}`],
     ['a token of almost 8 KiB', () => `Bearer ${forge({ claims: { padding: 'x'.repeat(6000) } })}`],
   ];
   for (const [what, authorization] of accepted) {
@@ -152,6 +181,53 @@ describe('authentication', () => {
       expect(response.headers.has('www-authenticate')).to.equal(false);
       await expectProblem(response, 403, 'account_required');
     }
+  });
+
+  it('answers 403 email_unverified to a good token whose maker has not seen to the email', async () => {
+    const token = forge({ claims: { email_verified: false } });
+    const response = await callWith(`Bearer ${token}`);
+    expect(response.headers.has('www-authenticate')).to.equal(false);
+    await expectProblem(response, 403, 'email_unverified');
+  });
+
+  it('takes no token from the query string or from a body', async () => {
+    for (const name of ['access_token', 'token', 'id_token', 'authjs.session-token']) {
+      const response = await app.call(`/v1/me?${name}=${GOOD}`);
+      expect(response.headers.get('www-authenticate')).to.equal(NONE);
+      await expectProblem(response, 401, 'unauthenticated');
+    }
+    const response = await app.call('/v1/me', {
+      method: 'PATCH',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify({ access_token: GOOD }),
+    });
+    await expectProblem(response, 401, 'unauthenticated');
+    expect(JSON.stringify(app.log)).not.to.include(SIGNATURE);
+  });
+
+  it('is not met by two Authorization headers, whichever is good', async () => {
+    for (const [first, second] of [
+      [GOOD, 'x'],
+      ['x', GOOD],
+      [GOOD, GOOD],
+    ]) {
+      const answer = await sendRaw(
+        app.url,
+        `GET /v1/me HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer ${first}\r\nAuthorization: Bearer ${second}\r\n\r\n`,
+      );
+      expect(answer).to.match(/^HTTP\/1\.1 401 /);
+    }
+  });
+
+  it('takes a token once it has been good by what it may be now, not by what it was', async () => {
+    const headers = { Authorization: `Bearer ${GOOD}` };
+    expect((await app.call('/v1/me', { headers })).status).to.equal(200);
+    await app.database.query("update users set status = 'suspended'");
+    await expectProblem(await app.call('/v1/me', { headers }), 403, 'account_suspended');
+    await app.database.query("update users set status = 'active', role = 'admin'");
+    expect((await app.call('/v1/users', { headers })).status).to.equal(200);
+    await app.database.query("update users set role = 'user'");
+    await expectProblem(await app.call('/v1/users', { headers }), 403, 'forbidden');
   });
 
   it('is not asked of those who call a public endpoint, nor looked at', async () => {
