@@ -7,6 +7,7 @@ import { createMigratedDatabase, type TestDatabase } from '../support/database.t
 import { AUDIENCE, type IdentityProvider, startIdentityProvider } from '../support/identity-provider.ts';
 import { serveKeys } from '../support/key-server.ts';
 import { expectProblem } from '../support/problem.ts';
+import { startServer } from '../support/server-process.ts';
 import { forge } from '../support/tokens.ts';
 
 const OTHER = 'another secret for the tests, long enough too';
@@ -334,5 +335,38 @@ describe('with Supabase for a sign-in', () => {
     expect(response.status).to.equal(200);
     await app.close();
     await supabase.close();
+  });
+});
+
+describe('a server with several sign-ins', () => {
+  it('takes the tokens of each, by its settings alone, and asks for nothing before it must', async () => {
+    const provider = await startIdentityProvider();
+    const database = await createMigratedDatabase();
+    const server = startServer({
+      DATABASE_URL: database.url,
+      INITIAL_ADMINS: 'ada@example.com',
+      AUTH_SECRET_1: OTHER,
+      AUTH_ISSUER: provider.issuer,
+      AUTH_AUDIENCE: AUDIENCE,
+    });
+    const url = `${await server.ready()}/v1/me`;
+    expect(provider.asked).to.deep.equal([]);
+    const tokens = [
+      forge(),
+      forge({ secret: OTHER }),
+      await sessionOf({ secret: OTHER }),
+      await provider.token(),
+    ];
+    for (const token of tokens) {
+      const response = await fetch(url, { headers: { Authorization: `Bearer ${token}` } });
+      expect(response.status).to.equal(200);
+    }
+    const Cookie = cookieHeader(await signIn());
+    expect((await fetch(url, { headers: { Cookie } })).status).to.equal(200);
+    await provider.close();
+    expect(await server.end('SIGTERM')).to.equal(0);
+    const log = JSON.stringify([server.lines, server.output]);
+    for (const token of [...tokens, Cookie]) expect(log).not.to.include(token.slice(-20));
+    await database.drop();
   });
 });
