@@ -15,7 +15,7 @@ export interface RemoteKeys {
   keepFresh(): Promise<void>;
 }
 
-/** Of what remote keys need. */
+/** What remote keys need of the world. */
 export interface RemoteKeysOptions {
   readonly fetchKeys: () => Promise<JSONWebKeySet>;
   readonly now: () => Date;
