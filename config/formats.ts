@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import { isAbsolute, resolve } from 'node:path';
 import type { Format } from 'convict';
 import { isEmail, normalizeEmail } from '../src/domain/email.ts';
+import { isProviderUrl, type ProviderIssuer, parseIssuers } from './issuers.ts';
 
 /** Throws what convict reports after the name of the variable: for a secret, never the value. */
 function must(holds: boolean, what: string): asserts holds {
@@ -61,6 +62,10 @@ function isDecodable(text: string): boolean {
     return false;
   }
 }
+
+/** What {@link isProviderUrl} asks for. */
+const URL_RULE =
+  'an https URL without user, query and fragment (http on this machine or outside of production)';
 
 /** Words of which placeholders are made, with anything but letters around them; or one sign over and over. */
 const PLACEHOLDER =
@@ -136,6 +141,50 @@ export const formats = {
         !refusePlaceholders || !(PLACEHOLDER.test(value) || bare(value) === bare(example)),
         'be a secret of your own in production, not a placeholder: openssl rand -base64 48',
       );
+    },
+  },
+  'cookie-name': {
+    // A token of RFC 9110, section 5.6.2, as RFC 6265 has it.
+    validate: (value: string) => must(/^[\w!#$%&'*+.^`|~-]+$/.test(value), 'be the name of a cookie'),
+  },
+  claim: {
+    validate: (value: string) => must(/^\S+$/.test(value), 'be the name of a claim, without blanks'),
+  },
+  audience: {
+    coerce: (list: string) =>
+      list
+        .split(',')
+        .map((item) => item.trim())
+        .filter(Boolean),
+    validate(items: string[] | null) {
+      must(items !== null, 'be set where AUTH_ISSUER or AUTH_JWKS_URL is');
+      must(items.length > 0, 'be one or more, separated by commas');
+    },
+  },
+  'provider-url': {
+    validate(value: string, { httpsOnly, mayHaveQuery }) {
+      must(isProviderUrl(value, { httpsOnly, mayHaveQuery }), `be ${URL_RULE}`);
+    },
+  },
+  issuers: {
+    // What is no list of issuers stays a text, for the problem to say why.
+    coerce(json: string) {
+      const issuers = parseIssuers(json);
+      return typeof issuers === 'string' ? json : issuers;
+    },
+    validate(value: ProviderIssuer[] | string, { httpsOnly, besides }) {
+      const issuers = typeof value === 'string' ? parseIssuers(value) : value;
+      if (typeof issuers === 'string') throw new Error(`must ${issuers}`);
+      const names = issuers.map(({ issuer }) => issuer);
+      must(new Set(names).size === names.length, 'name each issuer once');
+      must(!names.includes(besides), 'not name the issuer of AUTH_ISSUER, too');
+      for (const { issuer, jwksUrl } of issuers) {
+        must(isProviderUrl(issuer, { httpsOnly }), `have for each issuer ${URL_RULE}`);
+        must(
+          jwksUrl === null || isProviderUrl(jwksUrl, { httpsOnly, mayHaveQuery: true }),
+          `have for each jwksUrl ${URL_RULE}`,
+        );
+      }
     },
   },
 } satisfies Record<string, Format>;

@@ -28,7 +28,7 @@ function property(holder: unknown, name: string): unknown {
 
 function shown({ sensitive, format }: Variable, value: unknown): string {
   if (value === null) return '(none)';
-  if (!sensitive) return String(value);
+  if (!sensitive) return format === 'issuers' ? JSON.stringify(value) : String(value);
   return format === 'postgres-url' ? withoutPasswords(String(value)) : MASK;
 }
 

@@ -1,4 +1,5 @@
 import convict from 'convict';
+import { type AuthSettings, authSchema } from './auth.ts';
 import { formats } from './formats.ts';
 
 convict.addFormats(formats);
@@ -22,8 +23,7 @@ export interface Settings {
   };
   /** Absolute. */
   readonly dataDir: string;
-  /** `null`: one is made and kept in `dataDir`. Never in production. */
-  readonly authSecret: string | null;
+  readonly auth: AuthSettings;
   /** As `URL.origin` writes them. */
   readonly corsOrigins: readonly string[];
   /** A number of hops, or addresses and networks. */
@@ -54,11 +54,12 @@ const milliseconds = { format: 'whole-number', min: 100, max: 2 ** 31 - 1 };
 const limit = { format: 'whole-number', min: 0, max: 1_000_000 };
 
 /**
- * Every setting, as convict takes it: `doc`, `format`, `default`, `env`, and `sensitive` for what is never printed
- * and may also come from the file that `<env>_FILE` names. Ours besides: `min` and `max`, `refusePlaceholders`,
- * `example` (shown in `.env.example` in the place of a default) and `fallback` (a second variable to look at).
+ * Every setting, as convict takes it, where `texts` are what was given for each variable: `doc`, `format`, `default`,
+ * `env`, and `sensitive` for what is never printed and may also come from the file that `<env>_FILE` names. Ours besides:
+ * `min` and `max`, `refusePlaceholders`, `httpsOnly`, `mayHaveQuery`, `besides`, `example` (shown in `.env.example` in the
+ * place of a default) and `fallback` (a second variable to look at).
  */
-export function schemaFor(environment: Environment) {
+export function schemaFor(environment: Environment, texts: NodeJS.Dict<string> = {}) {
   const production = environment === 'production';
   return {
     environment: {
@@ -119,16 +120,7 @@ export function schemaFor(environment: Environment) {
       default: '.data',
       env: 'DATA_DIR',
     },
-    authSecret: {
-      doc: 'The key of the tokens, 32 bytes or more. Required in production; elsewhere one is made, in DATA_DIR.',
-      format: 'secret',
-      default: null,
-      nullable: !production,
-      refusePlaceholders: production,
-      env: 'AUTH_SECRET',
-      sensitive: true,
-      example: 'replace-me-with-openssl-rand-base64-48',
-    },
+    auth: authSchema(production, texts),
     corsOrigins: {
       doc: 'Other origins, separated by commas, whose pages may call from browsers, with cookies too.',
       format: 'origins',

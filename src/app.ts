@@ -27,6 +27,8 @@ export interface AppDeps {
   readonly log: Logger;
   readonly lifecycle: Lifecycle;
   readonly verifier: TokenVerifier;
+  /** The names under which a session cookie may come. */
+  readonly sessionCookies: readonly string[];
   readonly findAccount: AccountLookup;
   readonly endpoints: readonly Endpoint[];
   /** Beside our own: the origins whose pages may call, as `URL.origin` writes them. */
@@ -49,7 +51,7 @@ export function createApp(deps: AppDeps): Koa<RequestState> {
   const proxies = forwarded(deps.trustProxy);
   const admission = compose<RequestContext>([
     ...(failures ? [limitFailures(failures, proxies)] : []),
-    authenticate(deps.verifier, deps.findAccount),
+    authenticate(deps.verifier, deps.sessionCookies, deps.findAccount),
     refuseCrossSite(origins, proxies),
     ...(requests ? [limitRequests(requests)] : []),
   ]);

@@ -26,8 +26,9 @@ import { rateLimits } from './persistence/rate-limits.ts';
 import { knownMigrations, migrateUnderLock, schemaState } from './persistence/schema.ts';
 import { unitsOfWork } from './persistence/unit-of-work.ts';
 import { cursorCodec } from './security/cursor.ts';
-import { developmentSecret } from './security/development-secret.ts';
-import { hs256Verifier } from './security/token.ts';
+import { keyRing } from './security/key-ring.ts';
+import { sourcesOf } from './security/sources.ts';
+import { tokenVerifier } from './security/verifier.ts';
 import { preferenceRules } from './services/preferences-schema.ts';
 
 /** Something the operator can mend: it is reported in one line, without a stack. */
@@ -87,16 +88,19 @@ async function boot(): Promise<GracefulClose> {
   const orm = await MikroORM.init({ ...ormOptions(database, passage), loggerFactory: () => ormLog(log) });
   opened.push({ name: 'ORM', close: () => orm.close(true) });
 
-  const secret = settings.authSecret ?? (await developmentSecret(settings.dataDir));
+  const sources = sourcesOf(settings.auth, await keyRing(settings.auth, settings.dataDir));
+  const onProviderFailure = (issuer: string, { message: reason }: Error) =>
+    log.warn({ issuer, reason }, 'the identity provider does not tell its keys');
   const app = createApp({
     inUnit: unitsOfWork(orm),
     log,
     lifecycle,
-    verifier: hs256Verifier(secret),
+    verifier: await tokenVerifier(sources, { onProviderFailure }),
+    sessionCookies: sources.cookieNames,
     findAccount: accountLookup(orm, passage),
     endpoints: endpoints({
       lifecycle,
-      cursors: cursorCodec(secret),
+      cursors: cursorCodec(...sources.ring),
       preferenceRules: rules,
       pendingMigrations: async (em) => (await schemaState(em, known)).pending,
     }),

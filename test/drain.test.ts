@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { Agent, get, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { expect } from 'chai';
-import { signHs256 } from '../src/security/token.ts';
+import { signHs256 } from '../src/security/hs256.ts';
 import { SECRET, startApp } from './support/app.ts';
 import { createMigratedDatabase, type TestDatabase } from './support/database.ts';
 import { testEndpoint } from './support/endpoints.ts';

@@ -1,12 +1,12 @@
 import { parseArgs } from 'node:util';
 import { settingsOrExit } from '../../config/exit.ts';
 import { isEmail, normalizeEmail } from '../domain/email.ts';
-import { developmentSecret } from '../security/development-secret.ts';
-import { signHs256 } from '../security/token.ts';
+import { signHs256 } from '../security/hs256.ts';
+import { keyRing } from '../security/key-ring.ts';
 
 const USAGE = `Usage: npm run --silent token -- EMAIL [--ttl 1h] [--force]
 
-Prints a token that speaks for EMAIL, signed with the configured secret.
+Prints a token that speaks for EMAIL, signed with the newest of the configured secrets.
 
   --ttl TIME   how long it is valid: 30s, 15m, 1h (the default), 7d
   --force      in production too, where a token is as good as a sign-in
@@ -41,8 +41,9 @@ async function run(): Promise<string> {
   if (email === undefined || rest.length > 0) throw new UsageError('Name one email address.');
   if (!isEmail(email)) throw new UsageError(`${email} is not an email address.`);
   if (!/^[1-9]\d*[smhd]$/.test(values.ttl)) throw new UsageError('--ttl is a number and s, m, h or d.');
-  const { environment, authSecret, dataDir } = settingsOrExit();
+  const { environment, auth, dataDir } = settingsOrExit();
   if (environment === 'production' && !values.force)
     throw new UsageError('In production this takes --force.');
-  return signHs256(authSecret ?? (await developmentSecret(dataDir)), email, values.ttl);
+  const [secret] = await keyRing(auth, dataDir);
+  return signHs256(secret, email, values.ttl, auth.emailClaim);
 }

@@ -17,7 +17,7 @@ export interface RequestState {
   unit: Unit;
   /** Who is asking; there where the endpoint wants to know. */
   actor?: User;
-  /** What the request was authenticated by. */
+  /** What told who is asking; there where `actor` is. A browser sends a cookie by itself, also when another site has it ask. */
   credential?: 'bearer' | 'cookie';
   /** Whether it has been counted among its account's requests. */
   counted?: true;

@@ -109,10 +109,26 @@ export function openApiDocument(endpoints: readonly Endpoint[]): oas31.OpenAPIOb
           bearerFormat: 'JWT',
           description: 'A token of the sign-in that Rollcall stands behind; its `email` names the account.',
         },
+        session: {
+          type: 'apiKey',
+          in: 'cookie',
+          name: '__Secure-authjs.session-token',
+          description:
+            'The session cookie of Auth.js 5, where there is no `Authorization` header: without HTTPS it has no `__Secure-` in front, and `AUTH_COOKIE_NAME` gives it another name.',
+        },
       },
     },
   }) as oas31.OpenAPIObject;
 }
+
+const AUTHENTICATION_REFUSALS: readonly Code[] = [
+  'unauthenticated',
+  'email_unverified',
+  'account_required',
+  'account_suspended',
+  'identity_provider_unavailable',
+  'rate_limited',
+];
 
 /** Every code that the endpoint can refuse a request with. */
 export function refusalsOf({
@@ -128,9 +144,7 @@ export function refusalsOf({
     ...refusals,
     // Also where there is no query at all: parameters that mean nothing are refused.
     'invalid_query',
-    ...(access === 'public'
-      ? []
-      : (['unauthenticated', 'account_required', 'account_suspended', 'rate_limited'] as const)),
+    ...(access === 'public' ? [] : AUTHENTICATION_REFUSALS),
     ...(access === 'public' || method === 'GET' ? [] : (['cross_site'] as const)),
     ...(access === 'admin' ? (['forbidden'] as const) : []),
     ...(params ? (['not_found'] as const) : []),
@@ -154,7 +168,7 @@ function operation(endpoint: Endpoint): ZodOpenApiOperationObject {
     tags: TAGS.filter(({ under }) => path.startsWith(under))
       .slice(0, 1)
       .map(({ name }) => name),
-    security: access === 'public' ? [] : [{ bearer: [] }],
+    security: access === 'public' ? [] : [{ bearer: [] }, { session: [] }],
     requestParams: {
       ...(params && { path: params as z.ZodObject }),
       ...(query && { query }),

@@ -43,7 +43,14 @@ const FAULTS: Readonly<Record<Code, (endpoint: Endpoint) => unknown>> = {
     new DomainError('database_unavailable', 'The database cannot be reached at the moment.'),
   email_invalid: () => new DomainError('email_invalid', 'This is not an email address.'),
   email_taken: () => new DomainError('email_taken', 'There is an account with this email already.'),
+  email_unverified: () =>
+    new DomainError('email_unverified', 'The email of this sign-in has not been verified.'),
   forbidden: () => new DomainError('forbidden', 'This is for admins.'),
+  identity_provider_unavailable: () =>
+    new DomainError(
+      'identity_provider_unavailable',
+      'The identity provider cannot be reached at the moment.',
+    ),
   internal: () => new Error('a bug'),
   invalid_input: ({ body, upload }) => (upload ? BAD_LINE : thrownBy(() => checkBody(body?.schema, []))),
   invalid_query: ({ query }) =>

@@ -24,6 +24,7 @@ export const STATUS: Readonly<Record<ErrorCode | DoorCode, number>> = {
   account_required: 403,
   account_suspended: 403,
   cross_site: 403,
+  email_unverified: 403,
   forbidden: 403,
   not_found: 404,
   method_not_allowed: 405,
@@ -39,6 +40,7 @@ export const STATUS: Readonly<Record<ErrorCode | DoorCode, number>> = {
   rate_limited: 429,
   internal: 500,
   database_unavailable: 503,
+  identity_provider_unavailable: 503,
   not_ready: 503,
 };
 

@@ -40,9 +40,11 @@ const VIOLATIONS: Readonly<Record<string, () => DomainError>> = {
 };
 
 /**
- * The driver's refusals in the words of the domain. What is no refusal but a bug is thrown back as it came.
+ * The driver's refusals in the words of the domain. What is no refusal but a bug is thrown back as it came, and so is what
+ * has been put into these words already, whatever caused it.
  */
 export function toDomainError(error: unknown): unknown {
+  if (error instanceof DomainError) return error;
   if (isUnavailable(error)) {
     return new DomainError('database_unavailable', 'The database cannot be reached at the moment.', {
       cause: error,

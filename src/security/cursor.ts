@@ -7,7 +7,7 @@ export type Position = readonly (string | number)[];
 export interface CursorCodec {
   /** The position as an opaque text for URLs, good for this scope alone: the list, its order, its filters, as JSON. */
   seal(position: Position, scope: unknown): string;
-  /** The position again; `undefined` for whatever was not sealed under this secret and for this scope, to the byte. */
+  /** The position again; `undefined` for whatever was not sealed under one of our secrets and for this scope, to the byte. */
   open(cursor: string, scope: unknown): Position | undefined;
 }
 
@@ -18,13 +18,16 @@ const MAC_BYTES = 16;
 const MAX_LENGTH = 2048;
 
 /**
- * Cursors under a key of their own, which is derived from `secret` (HKDF, RFC 5869): they outlive the process, and every
- * replica takes those of the others.
+ * Cursors under keys of their own, which are derived from the secrets (HKDF, RFC 5869): they outlive the process and a
+ * change of secrets, and every replica takes those of the others. The newest secret seals.
  */
-export function cursorCodec(secret: string): CursorCodec {
-  const key = Buffer.from(hkdfSync('sha256', secret, '', 'rollcall: cursors of lists', 32));
+export function cursorCodec(newest: string, ...older: readonly string[]): CursorCodec {
+  const keyOf = (secret: string) =>
+    Buffer.from(hkdfSync('sha256', secret, '', 'rollcall: cursors of lists', 32));
+  const newestKey = keyOf(newest);
+  const keys = [newestKey, ...older.map(keyOf)];
   // JSON has no bare newline, so that the scope cannot run into the position.
-  const macOf = (payload: Buffer, scope: unknown) =>
+  const macOf = (key: Buffer, payload: Buffer, scope: unknown) =>
     createHmac('sha256', key)
       .update(`${JSON.stringify(scope)}\n`)
       .update(payload)
@@ -33,7 +36,7 @@ export function cursorCodec(secret: string): CursorCodec {
   return {
     seal(position, scope) {
       const payload = Buffer.from(JSON.stringify(position));
-      return Buffer.concat([macOf(payload, scope), payload]).toString('base64url');
+      return Buffer.concat([macOf(newestKey, payload, scope), payload]).toString('base64url');
     },
     open(cursor, scope) {
       if (cursor.length > MAX_LENGTH) return undefined;
@@ -41,8 +44,9 @@ export function cursorCodec(secret: string): CursorCodec {
       // The decoder overlooks what is no base64url, and padding bits: one cursor would have many forms.
       if (bytes.length <= MAC_BYTES || bytes.toString('base64url') !== cursor) return undefined;
       const payload = bytes.subarray(MAC_BYTES);
-      if (!timingSafeEqual(bytes.subarray(0, MAC_BYTES), macOf(payload, scope))) return undefined;
-      return JSON.parse(payload.toString());
+      const mac = bytes.subarray(0, MAC_BYTES);
+      const isOurs = keys.some((key) => timingSafeEqual(mac, macOf(key, payload, scope)));
+      return isOurs ? JSON.parse(payload.toString()) : undefined;
     },
   };
 }

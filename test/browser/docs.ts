@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { signHs256 } from '../../src/security/token.ts';
+import { signHs256 } from '../../src/security/hs256.ts';
 import { addAccount } from '../support/accounts.ts';
 import { SECRET, startApp, type TestApp } from '../support/app.ts';
 import { openPage, type Page } from '../support/browser.ts';

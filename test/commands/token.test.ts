@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { decodeJwt } from 'jose';
+import { decodeJwt, jwtVerify } from 'jose';
 import { addAccount } from '../support/accounts.ts';
 import { SECRET, startApp } from '../support/app.ts';
 
@@ -74,6 +74,15 @@ describe('npm run token', () => {
       expect(exp - iat).to.equal(seconds);
     });
   }
+
+  it('signs with the newest secret, and writes the email where the service looks for it', async () => {
+    const newest = `${SECRET}, the newest`;
+    const env = { AUTH_SECRET: SECRET, AUTH_SECRET_2: newest, AUTH_EMAIL_CLAIM: 'https://example.com/email' };
+    const token = run(['ada@example.com'], env).stdout.trim();
+    const { payload } = await jwtVerify(token, Buffer.from(newest));
+    expect(payload).to.have.all.keys('https://example.com/email', 'iat', 'exp');
+    expect(payload['https://example.com/email']).to.equal('ada@example.com');
+  });
 
   it('says how it is used when asked', () => {
     const { status, stdout, stderr } = run(['--help'], {});

@@ -83,7 +83,7 @@ describe('.env.example', function () {
   });
 
   it('works with everything uncommented but the files, in development', () => {
-    const uncommented = committed.replace(/^# (?=[A-Z_]+=)(?!\w+_FILE=)/gm, '');
+    const uncommented = committed.replace(/^# (?=[A-Z_\d]+=)(?!\w+_FILE=)/gm, '');
     const run = print(folderFor(this, { '.env': uncommented }));
     expect(run.stderr).to.equal('');
     expect(run.stdout.match(/\(\.env\)/g)).to.have.lengthOf(variables.length - 1);

@@ -34,9 +34,9 @@ describe('secrets', function () {
   describe('in files', () => {
     it('are read, less one newline at the end', () => {
       for (const name of ['secret', 'windows', 'bare']) {
-        expect(loadSettings({ AUTH_SECRET_FILE: at(name) }).authSecret).to.equal(SECRET);
+        expect(loadSettings({ AUTH_SECRET_FILE: at(name) }).auth.secret).to.equal(SECRET);
       }
-      expect(loadSettings({ AUTH_SECRET_FILE: at('blankLine') }).authSecret).to.equal(`${SECRET}\n`);
+      expect(loadSettings({ AUTH_SECRET_FILE: at('blankLine') }).auth.secret).to.equal(`${SECRET}\n`);
     });
 
     it('may be all that production has', () => {
@@ -45,7 +45,7 @@ describe('secrets', function () {
         AUTH_SECRET_FILE: at('secret'),
         DATABASE_URL_FILE: at('url'),
       });
-      expect([settings.authSecret, settings.database.url]).to.deep.equal([SECRET, URL_]);
+      expect([settings.auth.secret, settings.database.url]).to.deep.equal([SECRET, URL_]);
     });
 
     it('are held to the same rules, and the problem says which file it was', () => {
@@ -64,8 +64,8 @@ describe('secrets', function () {
     });
 
     it('give way to an empty counterpart', () => {
-      expect(loadSettings({ AUTH_SECRET: '', AUTH_SECRET_FILE: at('secret') }).authSecret).to.equal(SECRET);
-      expect(loadSettings({ AUTH_SECRET: SECRET, AUTH_SECRET_FILE: '' }).authSecret).to.equal(SECRET);
+      expect(loadSettings({ AUTH_SECRET: '', AUTH_SECRET_FILE: at('secret') }).auth.secret).to.equal(SECRET);
+      expect(loadSettings({ AUTH_SECRET: SECRET, AUTH_SECRET_FILE: '' }).auth.secret).to.equal(SECRET);
     });
 
     const unreadable: [name: string, wanted: string][] = [

@@ -7,6 +7,38 @@ const SECRET = 'only-for-tests-0123456789-abcdefghij';
 const URL_ = 'postgres://app:hunter2@db.internal:5432/app';
 const PRODUCTION = { ENVIRONMENT: 'production', DATABASE_URL: URL_, AUTH_SECRET: SECRET };
 
+/** What is no list of issuers, and why. */
+const NO_ISSUERS: [value: string, why: string][] = [
+  ['https://id.example.com', 'be JSON'],
+  ['[', 'be JSON'],
+  ['{}', 'be a JSON array of {issuer, audience, jwksUrl\\?, emailClaim\\?}; at "": '],
+  ['["https://id.example.com"]', 'be a JSON array of .*; at "0": '],
+  ['[{"issuer":"https://id.example.com"}]', 'be a JSON array of .*; at "0.audience": '],
+  ['[{"issuer":"https://id.example.com","audience":""}]', 'be a JSON array of .*; at "0.audience": '],
+  ['[{"issuer":"https://id.example.com","audience":[]}]', 'be a JSON array of .*; at "0.audience": '],
+  ['[{"audience":"web"}]', 'be a JSON array of .*; at "0.issuer": '],
+  ['[{"issuer":"https://id.example.com","audience":"web","jwks":"x"}]', 'be a JSON array of .*; at "0": '],
+  ['[{"issuer":"id.example.com","audience":"web"}]', 'have for each issuer an https URL'],
+  [
+    '[{"issuer":"https://id.example.com","audience":"web","jwksUrl":"file:///keys"}]',
+    'have for each jwksUrl an https URL',
+  ],
+  [
+    '[{"issuer":"https://id.example.com","audience":"web"},{"issuer":"https://id.example.com","audience":"app"}]',
+    'name each issuer once',
+  ],
+];
+
+/** What is no URL of an identity provider. */
+const NO_URLS = [
+  'id.example.com',
+  'ftp://id.example.com',
+  'https://user:password@id.example.com',
+  'https://id.example.com/#fragment',
+  'https://id.example.com/ ',
+  'https://',
+];
+
 function problemsOf(env: NodeJS.ProcessEnv): readonly string[] {
   try {
     loadSettings(env);
@@ -25,7 +57,18 @@ describe('settings', () => {
       port: 8000,
       database: { url: null, poolMax: 10, connectTimeoutMs: 3000, statementTimeoutMs: 10_000 },
       dataDir: resolve('.data'),
-      authSecret: null,
+      auth: {
+        secret: null,
+        secret1: null,
+        secret2: null,
+        secret3: null,
+        cookieName: null,
+        emailClaim: 'email',
+        issuer: null,
+        jwksUrl: null,
+        audience: null,
+        issuers: [],
+      },
       corsOrigins: [],
       trustProxy: 0,
       rateLimit: { failures: 30, requests: 600, store: 'memory' },
@@ -49,6 +92,23 @@ describe('settings', () => {
         DATABASE_STATEMENT_TIMEOUT_MS: '2147483647',
         DATA_DIR: 'elsewhere',
         AUTH_SECRET: SECRET,
+        AUTH_SECRET_1: `${SECRET}1`,
+        AUTH_SECRET_2: `${SECRET}2`,
+        AUTH_SECRET_3: `${SECRET}3`,
+        AUTH_COOKIE_NAME: '__Host-session',
+        AUTH_EMAIL_CLAIM: 'https://example.com/email',
+        AUTH_ISSUER: 'https://id.example.com/',
+        AUTH_JWKS_URL: 'https://id.example.com/keys?policy=1',
+        AUTH_AUDIENCE: ' web,, https://api.example.com ',
+        AUTH_ISSUERS: JSON.stringify([
+          { issuer: 'https://a.example.com', audience: 'web' },
+          {
+            issuer: 'http://localhost:9000/realms/b',
+            audience: ['web', 'app'],
+            jwksUrl: 'http://localhost:9000/keys',
+            emailClaim: 'mail',
+          },
+        ]),
         CORS_ORIGINS: 'https://app.example.com',
         TRUST_PROXY: '10.0.0.0/8',
         RATE_LIMIT_FAILURES: '0',
@@ -67,7 +127,26 @@ describe('settings', () => {
       port: 0,
       database: { url: URL_, poolMax: 2, connectTimeoutMs: 100, statementTimeoutMs: 2_147_483_647 },
       dataDir: resolve('elsewhere'),
-      authSecret: SECRET,
+      auth: {
+        secret: SECRET,
+        secret1: `${SECRET}1`,
+        secret2: `${SECRET}2`,
+        secret3: `${SECRET}3`,
+        cookieName: '__Host-session',
+        emailClaim: 'https://example.com/email',
+        issuer: 'https://id.example.com/',
+        jwksUrl: 'https://id.example.com/keys?policy=1',
+        audience: ['web', 'https://api.example.com'],
+        issuers: [
+          { issuer: 'https://a.example.com', audience: ['web'], jwksUrl: null, emailClaim: null },
+          {
+            issuer: 'http://localhost:9000/realms/b',
+            audience: ['web', 'app'],
+            jwksUrl: 'http://localhost:9000/keys',
+            emailClaim: 'mail',
+          },
+        ],
+      },
       corsOrigins: ['https://app.example.com'],
       trustProxy: ['10.0.0.0/8'],
       rateLimit: { failures: 0, requests: 1_000_000, store: 'database' },
@@ -87,9 +166,25 @@ describe('settings', () => {
   });
 
   it('cannot be changed', () => {
-    const settings = loadSettings({ TRUST_PROXY: '10.0.0.1' });
-    const { database, preferences, rateLimit, corsOrigins, trustProxy, initialAdmins } = settings;
-    for (const part of [settings, database, preferences, rateLimit, corsOrigins, trustProxy, initialAdmins]) {
+    const settings = loadSettings({
+      TRUST_PROXY: '10.0.0.1',
+      AUTH_ISSUERS: '[{"issuer":"https://a.example.com","audience":"web"}]',
+    });
+    const { database, preferences, rateLimit, corsOrigins, trustProxy, initialAdmins, auth } = settings;
+    const [issuer] = auth.issuers;
+    for (const part of [
+      settings,
+      database,
+      preferences,
+      rateLimit,
+      corsOrigins,
+      trustProxy,
+      initialAdmins,
+      auth,
+      auth.issuers,
+      issuer,
+      issuer?.audience,
+    ]) {
       expect(part).to.be.frozen;
     }
   });
@@ -174,6 +269,9 @@ describe('settings', () => {
       ['TRUST_PROXY', '2001:db8::1/128,0.0.0.0/1'],
       ['AUTH_SECRET', 'é'.repeat(16)],
       ['AUTH_SECRET', 'changeme'.repeat(4)],
+      ['AUTH_COOKIE_NAME', 'app.session-token'],
+      ['AUTH_EMAIL_CLAIM', 'urn:example:email'],
+      ['AUTH_ISSUERS', '[]'],
       ...['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'].map((level): [string, string] => [
         'LOG_LEVEL',
         level,
@@ -291,6 +389,23 @@ describe('settings', () => {
       ['DATABASE_URL', 'postgres://app:hunter2 @db/app', url],
       ['AUTH_SECRET', 'changeme', /^AUTH_SECRET must have 32 bytes or more/],
       ['AUTH_SECRET', 'x'.repeat(31), /^AUTH_SECRET must have 32 bytes or more/],
+      ['AUTH_SECRET_1', 'x'.repeat(31), /^AUTH_SECRET_1 must have 32 bytes or more/],
+      ...['a b', 'a=b', 'a;b', 'session"', 'sitzung-ü'].map((value): [string, string, RegExp] => [
+        'AUTH_COOKIE_NAME',
+        value,
+        /^AUTH_COOKIE_NAME must be the name of a cookie, not /,
+      ]),
+      [
+        'AUTH_EMAIL_CLAIM',
+        'e mail',
+        'AUTH_EMAIL_CLAIM must be the name of a claim, without blanks, not "e mail"',
+      ],
+      ['AUTH_AUDIENCE', ' , ', 'AUTH_AUDIENCE must be one or more, separated by commas'],
+      ...NO_ISSUERS.map(([value, why]): [string, string, RegExp] => [
+        'AUTH_ISSUERS',
+        value,
+        new RegExp(`^AUTH_ISSUERS must ${why}`),
+      ]),
       [
         'INITIAL_ADMINS',
         'ada@example.com,Bob',
@@ -330,6 +445,40 @@ describe('settings', () => {
       });
     }
 
+    for (const value of NO_URLS) {
+      it(`AUTH_ISSUER and AUTH_JWKS_URL ${JSON.stringify(value)}`, () => {
+        for (const name of ['AUTH_ISSUER', 'AUTH_JWKS_URL']) {
+          const [problem, ...others] = problemsOf({ [name]: value, AUTH_AUDIENCE: 'web' });
+          expect(problem).to.match(
+            new RegExp(`^${name} must be an https URL without user, query and fragment`),
+          );
+          expect(others).to.deep.equal([]);
+        }
+      });
+    }
+
+    it('an AUTH_ISSUER with a query, which only the URL of its keys may have', () => {
+      const url = 'https://id.example.com/?x=1';
+      expect(problemsOf({ AUTH_ISSUER: url, AUTH_AUDIENCE: 'web' })).to.have.lengthOf(1);
+      expect(problemsOf({ AUTH_JWKS_URL: url, AUTH_AUDIENCE: 'web' })).to.deep.equal([]);
+    });
+
+    it('an issuer whose audience nobody has named', () => {
+      const problem = 'AUTH_AUDIENCE must be set where AUTH_ISSUER or AUTH_JWKS_URL is';
+      expect(problemsOf({ AUTH_ISSUER: 'https://id.example.com' })).to.deep.equal([problem]);
+      expect(problemsOf({ AUTH_JWKS_URL: 'https://id.example.com', AUTH_AUDIENCE: '' })).to.deep.equal([
+        problem,
+      ]);
+      expect(problemsOf({ AUTH_AUDIENCE: 'web' })).to.deep.equal([]);
+    });
+
+    it('an issuer that is configured twice', () => {
+      const AUTH_ISSUERS = '[{"issuer":"https://id.example.com","audience":"web"}]';
+      const env = { AUTH_ISSUERS, AUTH_ISSUER: 'https://id.example.com', AUTH_AUDIENCE: 'web' };
+      expect(problemsOf(env)).to.deep.equal(['AUTH_ISSUERS must not name the issuer of AUTH_ISSUER, too']);
+      expect(problemsOf({ ...env, AUTH_ISSUER: 'https://id.example.com/' })).to.deep.equal([]);
+    });
+
     it('what NODE_ENV says, naming it', () => {
       expect(problemsOf({ NODE_ENV: 'staging' })[0]).to.match(
         /^ENVIRONMENT \(from NODE_ENV\) must be one of .*, not "staging"$/,
@@ -358,9 +507,31 @@ describe('settings', () => {
     });
 
     it('are content with those two', () => {
-      const { database, authSecret } = loadSettings(PRODUCTION);
-      expect([database.url, authSecret]).to.deep.equal([URL_, SECRET]);
+      const { database, auth } = loadSettings(PRODUCTION);
+      expect([database.url, auth.secret]).to.deep.equal([URL_, SECRET]);
     });
+
+    for (const [url, accepted] of [
+      ['https://id.example.com', true],
+      ['http://localhost:9000', true],
+      ['http://127.0.0.1:9000', true],
+      ['http://[::1]:9000', true],
+      ['http://id.example.com', false],
+      ['http://localhost.example.com', false],
+      ['http://127.0.0.1.example.com', false],
+    ] as const) {
+      it(`${accepted ? 'accept' : 'refuse'} an identity provider at ${url}`, () => {
+        for (const env of [
+          { AUTH_ISSUER: url, AUTH_AUDIENCE: 'web' },
+          { AUTH_JWKS_URL: url, AUTH_AUDIENCE: 'web' },
+          { AUTH_ISSUERS: JSON.stringify([{ issuer: url, audience: 'web' }]) },
+          { AUTH_ISSUERS: JSON.stringify([{ issuer: 'https://x.example', audience: 'web', jwksUrl: url }]) },
+        ]) {
+          expect(problemsOf({ ...PRODUCTION, ...env })).to.have.lengthOf(accepted ? 0 : 1);
+          expect(problemsOf({ ENVIRONMENT: 'test', ...env })).to.deep.equal([]);
+        }
+      });
+    }
 
     const example = variables.find(({ env }) => env === 'AUTH_SECRET')?.example ?? '';
     const placeholders = [
@@ -381,6 +552,7 @@ describe('settings', () => {
           'AUTH_SECRET must be a secret of your own in production, not a placeholder: openssl rand -base64 48',
         ]);
         expect(problemsOf({ ENVIRONMENT: 'test', AUTH_SECRET: placeholder })).to.deep.equal([]);
+        expect(problemsOf({ ...PRODUCTION, AUTH_SECRET_2: placeholder })).to.have.lengthOf(1);
       });
     }
   });

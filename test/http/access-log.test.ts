@@ -49,6 +49,7 @@ describe('the access log', () => {
       'status',
       'durationMs',
       'userId',
+      'credential',
     );
     expect(line).to.include({
       level: 30,
@@ -58,6 +59,7 @@ describe('the access log', () => {
       route: '/v1/me',
       status: 200,
       userId: ada,
+      credential: 'bearer',
     });
     expect(line?.['durationMs']).to.be.a('number').above(0);
   });

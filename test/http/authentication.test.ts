@@ -4,6 +4,7 @@ import { EncryptJWT, SignJWT } from 'jose';
 import { addAccount } from '../support/accounts.ts';
 import { SECRET, startApp, type TestApp } from '../support/app.ts';
 import { expectProblem } from '../support/problem.ts';
+import { sendRaw } from '../support/raw-http.ts';
 import { forge, inSeconds, part } from '../support/tokens.ts';
 
 const GOOD = forge();
@@ -37,6 +38,8 @@ describe('authentication', () => {
     ['the scheme is missing', GOOD],
     ['there is a scheme and nothing else', 'Bearer'],
     ['there is a scheme and a blank', 'Bearer '],
+    ['the scheme comes after the token', `${GOOD} Bearer`],
+    ['the token is a parameter', `Bearer=${GOOD}`],
   ];
   for (const [what, authorization] of missing) {
     it(`is asked for with 401 when ${what}`, async () => {
@@ -47,7 +50,7 @@ describe('authentication', () => {
     });
   }
 
-  const refused: [what: string, token: string | (() => string | Promise<string>)][] = [
+  const refused: [what: string, token: string | (() => string | Promise<string>), cause?: string][] = [
     ['is garbage', 'garbage'],
     ['is dots', '..'],
     ['has two parts', `${HEADER}.${PAYLOAD}`],
@@ -61,6 +64,12 @@ describe('authentication', () => {
     ['has no exp', forge({ claims: { exp: undefined } })],
     ['has an exp that is a string', forge({ claims: { exp: '2100-01-01' } })],
     ['has an exp that is null', forge({ claims: { exp: null } })],
+    [
+      'was issued in the future',
+      () => forge({ claims: { iat: inSeconds(60) } }),
+      '"iat" claim timestamp check failed',
+    ],
+    ['was issued at a time that is no number', forge({ claims: { iat: 'now' } })],
     ['has an nbf that is no number', forge({ claims: { nbf: 'now' } })],
     ['has no email', forge({ claims: { email: undefined } })],
     ['has an email that is null', forge({ claims: { email: null } })],
@@ -70,19 +79,99 @@ describe('authentication', () => {
     ['has an empty email', forge({ claims: { email: '' } })],
     ['is signed with another secret', forge({ secret: `${SECRET}!` })],
     ['is signed with an empty secret', forge({ secret: '' })],
-    ['says alg none, and has no signature', `${part({ alg: 'none' })}.${PAYLOAD}.`],
-    ['says alg none, and has a signature', forge({ header: { alg: 'none' } })],
-    ['says alg None', forge({ header: { alg: 'None' } })],
-    ['says no alg', forge({ header: { alg: undefined } })],
-    ['is signed with HS512 under the right secret', forge({ header: { alg: 'HS512' } })],
-    ['is signed with HS384 under the right secret', forge({ header: { alg: 'HS384' } })],
-    ['says RS256 over an HMAC', forge({ header: { alg: 'RS256' } })],
+    [
+      'says alg none, and has no signature',
+      `${part({ alg: 'none' })}.${PAYLOAD}.`,
+      'this is not a token in a compact form',
+    ],
+    [
+      'says alg none, and has a signature',
+      forge({ header: { alg: 'none' } }),
+      'no source of tokens signs like this',
+    ],
+    ['says alg None', forge({ header: { alg: 'None' } }), 'no source of tokens signs like this'],
+    ['says no alg', forge({ header: { alg: undefined } }), 'no source of tokens signs like this'],
+    [
+      'is signed with HS512 under the right secret',
+      forge({ header: { alg: 'HS512' } }),
+      'no source of tokens signs like this',
+    ],
+    [
+      'is signed with HS384 under the right secret',
+      forge({ header: { alg: 'HS384' } }),
+      'no source of tokens signs like this',
+    ],
+    [
+      'says RS256 over an HMAC',
+      forge({ header: { alg: 'RS256' } }),
+      'the issuer is none of those that are configured',
+    ],
     ['is signed with RS256', () => signedWithRsa()],
-    ['brings its own key along', forge({ header: { jwk: { kty: 'oct', k: 'AAAA' } }, secret: 'AAAA' })],
-    ['has a critical header that nobody knows', forge({ header: { crit: ['x'], x: 1 } })],
-    ['has an unencoded payload', forge({ header: { crit: ['b64'], b64: false } })],
+    [
+      'brings its own key along',
+      forge({ header: { jwk: { kty: 'oct', k: 'AAAA' } }, secret: 'AAAA' }),
+      'the header has "jwk"',
+    ],
+    [
+      'says where its own key is',
+      forge({ header: { jku: 'https://evil.example.com/keys' } }),
+      'the header has "jku"',
+    ],
+    [
+      'says where its own certificate is',
+      forge({ header: { x5u: 'https://evil.example.com/cert' } }),
+      'the header has "x5u"',
+    ],
+    ['brings its own certificate along', forge({ header: { x5c: ['MIIB'] } }), 'the header has "x5c"'],
+    ['is compressed', forge({ header: { zip: 'DEF' } }), 'the header has "zip"'],
+    ['holds another token', forge({ header: { cty: 'JWT' } }), 'the header has "cty"'],
+    [
+      'is another token by its type',
+      forge({ header: { typ: 'logout+jwt' } }),
+      'by its "typ" this is another token',
+    ],
+    ['has a type that is no text', forge({ header: { typ: ['JWT'] } }), 'by its "typ" this is another token'],
+    ['names its key by a number', forge({ header: { kid: 1 } }), 'the "kid" must be a string'],
+    [
+      'names its key by an injection',
+      forge({ header: { kid: "' or 1=1 --" }, secret: '' }),
+      'signature verification failed',
+    ],
+    [
+      'names its key by a path',
+      forge({ header: { kid: '/dev/null' }, secret: '\0' }),
+      'signature verification failed',
+    ],
+    [
+      'has an alg that is a list',
+      forge({ header: { alg: ['HS256'] } }),
+      'no source of tokens signs like this',
+    ],
+    [
+      'has an alg that every object has',
+      forge({ header: { alg: 'constructor' } }),
+      'no source of tokens signs like this',
+    ],
+    [
+      'is in JSON',
+      JSON.stringify({ protected: HEADER, payload: PAYLOAD, signature: SIGNATURE }),
+      'this is not a token in a compact form',
+    ],
+    [
+      'is in JSON for several',
+      JSON.stringify({ payload: PAYLOAD, signatures: [{ protected: HEADER, signature: SIGNATURE }] }),
+    ],
+    ['has a header that is null', `${part(null)}.${PAYLOAD}.${SIGNATURE}`],
+    ['has a header that is no JSON', `${'A'.repeat(12)}.${PAYLOAD}.${SIGNATURE}`],
+    ['has an empty critical header', forge({ header: { crit: [] } }), 'the header has "crit"'],
+    [
+      'has a critical header that nobody knows',
+      forge({ header: { crit: ['x'], x: 1 } }),
+      'the header has "crit"',
+    ],
+    ['has an unencoded payload', forge({ header: { crit: ['b64'], b64: false } }), 'the header has "crit"'],
     ['is encrypted under the right secret', () => encrypted()],
-    ['is longer than 8 KiB', forge({ claims: { padding: 'x'.repeat(8192) } })],
+    ['is longer than 8 KiB', forge({ claims: { padding: 'x'.repeat(8192) } }), 'the token is too long'],
     [
       'has another payload',
       `${HEADER}.${part({ email: 'eve@example.com', exp: inSeconds(60) })}.${SIGNATURE}`,
@@ -101,7 +190,7 @@ describe('authentication', () => {
     ['has a blank in its signature', `${GOOD.slice(0, -4)} ${GOOD.slice(-4)}`],
     ['has a null character in it', `${GOOD.slice(0, -4)}%00${GOOD.slice(-4)}`],
   ];
-  for (const [what, made] of refused) {
+  for (const [what, made, reason] of refused) {
     it(`is refused with 401, always the same, when the token ${what}`, async () => {
       const token = typeof made === 'string' ? made : await made();
       const response = await callWith(`Bearer ${token}`);
@@ -111,7 +200,8 @@ describe('authentication', () => {
 
       const [cause, ...others] = app.log.filter(({ msg }) => msg === 'token refused');
       expect(cause).to.include({ requestId, level: 30 });
-      expect(cause?.['cause']).to.be.a('string').that.is.not.empty;
+      if (reason === undefined) expect(cause?.['cause']).to.be.a('string').that.is.not.empty;
+      else expect(cause?.['cause']).to.equal(reason);
       expect(others).to.deep.equal([]);
       const log = JSON.stringify(app.log);
       for (const secret of token.split(/[^\w-]+/).filter(({ length }) => length > 10)) {
@@ -136,6 +226,10 @@ describe('authentication', () => {
     ['a token that expired just now', () => `Bearer ${forge({ claims: { exp: inSeconds(-10) } })}`],
     ['a token from a clock that is ahead', () => `Bearer ${forge({ claims: { nbf: inSeconds(10) } })}`],
     ['claims that nobody asked for', () => `Bearer ${forge({ claims: { sub: 7, aud: ['x'], iss: 'y' } })}`],
+    ['a type that says what it is', () => `Bearer ${forge({ header: { typ: 'JWT' } })}`],
+    ['the type of an access token', () => `Bearer ${forge({ header: { typ: 'at+jwt' } })}`],
+    ['the name of a key, of which it has no need', () => `Bearer ${forge({ header: { kid: 'x' } })}`],
+    ['a token that was issued by a clock ahead', () => `Bearer ${forge({ claims: { iat: inSeconds(10) } })}`],
     ['a token of almost 8 KiB', () => `Bearer ${forge({ claims: { padding: 'x'.repeat(6000) } })}`],
   ];
   for (const [what, authorization] of accepted) {
@@ -152,6 +246,53 @@ describe('authentication', () => {
       expect(response.headers.has('www-authenticate')).to.equal(false);
       await expectProblem(response, 403, 'account_required');
     }
+  });
+
+  it('answers 403 email_unverified to a good token whose maker has not seen to the email', async () => {
+    const token = forge({ claims: { email_verified: false } });
+    const response = await callWith(`Bearer ${token}`);
+    expect(response.headers.has('www-authenticate')).to.equal(false);
+    await expectProblem(response, 403, 'email_unverified');
+  });
+
+  it('takes no token from the query string or from a body', async () => {
+    for (const name of ['access_token', 'token', 'id_token', 'authjs.session-token']) {
+      const response = await app.call(`/v1/me?${name}=${GOOD}`);
+      expect(response.headers.get('www-authenticate')).to.equal(NONE);
+      await expectProblem(response, 401, 'unauthenticated');
+    }
+    const response = await app.call('/v1/me', {
+      method: 'PATCH',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify({ access_token: GOOD }),
+    });
+    await expectProblem(response, 401, 'unauthenticated');
+    expect(JSON.stringify(app.log)).not.to.include(SIGNATURE);
+  });
+
+  it('is not met by two Authorization headers, whichever is good', async () => {
+    for (const [first, second] of [
+      [GOOD, 'x'],
+      ['x', GOOD],
+      [GOOD, GOOD],
+    ]) {
+      const answer = await sendRaw(
+        app.url,
+        `GET /v1/me HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer ${first}\r\nAuthorization: Bearer ${second}\r\n\r\n`,
+      );
+      expect(answer).to.match(/^HTTP\/1\.1 401 /);
+    }
+  });
+
+  it('takes a token once it has been good by what it may be now, not by what it was', async () => {
+    const headers = { Authorization: `Bearer ${GOOD}` };
+    expect((await app.call('/v1/me', { headers })).status).to.equal(200);
+    await app.database.query("update users set status = 'suspended'");
+    await expectProblem(await app.call('/v1/me', { headers }), 403, 'account_suspended');
+    await app.database.query("update users set status = 'active', role = 'admin'");
+    expect((await app.call('/v1/users', { headers })).status).to.equal(200);
+    await app.database.query("update users set role = 'user'");
+    await expectProblem(await app.call('/v1/users', { headers }), 403, 'forbidden');
   });
 
   it('is not asked of those who call a public endpoint, nor looked at', async () => {

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { expect } from 'chai';
 import { DomainError } from '../../src/domain/errors.ts';
-import { signHs256 } from '../../src/security/token.ts';
+import { signHs256 } from '../../src/security/hs256.ts';
 import { accountsIn, addAccount } from '../support/accounts.ts';
 import { SECRET, startApp, type TestApp } from '../support/app.ts';
 import { expectProblem } from '../support/problem.ts';

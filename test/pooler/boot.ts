@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect } from 'chai';
-import { signHs256 } from '../../src/security/token.ts';
+import { signHs256 } from '../../src/security/hs256.ts';
 import { SECRET } from '../support/app.ts';
 import { createEmptyDatabase, type TestDatabase } from '../support/database.ts';
 import { type ServerProcess, startServer } from '../support/server-process.ts';

@@ -19,11 +19,20 @@ import { type RateLimitSettings, rateLimits } from '../../src/persistence/rate-l
 import { knownMigrations, schemaState } from '../../src/persistence/schema.ts';
 import { unitsOfWork } from '../../src/persistence/unit-of-work.ts';
 import { cursorCodec } from '../../src/security/cursor.ts';
-import { hs256Verifier, signHs256 } from '../../src/security/token.ts';
+import { signHs256 } from '../../src/security/hs256.ts';
+import type { KeyRing } from '../../src/security/key-ring.ts';
+import { type SourceSettings, type Sources, sourcesOf } from '../../src/security/sources.ts';
+import { tokenVerifier } from '../../src/security/verifier.ts';
 import { createMigratedDatabase, type TestDatabase } from './database.ts';
 
 /** The secret under which the tests' tokens are signed. */
 export const SECRET = 'a secret for the tests, long enough for anyone';
+
+/** Whose tokens are taken, by these settings: without any, those of the secrets alone. */
+export function sources(auth: Partial<SourceSettings> = {}, ring: KeyRing = [SECRET]): Sources {
+  const none = { cookieName: null, emailClaim: 'email', issuer: null, jwksUrl: null, audience: null };
+  return sourcesOf({ ...none, issuers: [], ...auth }, ring);
+}
 
 /** The application as `server.ts` puts it together, on real HTTP and a database of its own. */
 export interface TestApp {
@@ -42,7 +51,8 @@ export interface TestApp {
 
 /**
  * Starts it. `extra` are endpoints that only a test has a use for; `database` is one made before (it goes with the app),
- * and `through` another way to it. There are no limits but those that are given.
+ * and `through` another way to it. `sources` are whose tokens it takes, `now` is the clock that they are held to. There are
+ * no limits but those that are given.
  */
 export async function startApp(
   options: {
@@ -53,6 +63,8 @@ export async function startApp(
     corsOrigins?: readonly string[];
     trustProxy?: TrustProxy;
     rateLimit?: Partial<RateLimitSettings>;
+    sources?: Sources;
+    now?: () => Date;
   } = {},
 ): Promise<TestApp> {
   const database = options.database ?? (await createMigratedDatabase());
@@ -67,16 +79,20 @@ export async function startApp(
   const orm = await MikroORM.init(ormOptions({ ...database, url: options.through ?? database.url }));
   const known = await knownMigrations(orm);
   const lifecycle = new Lifecycle();
+  const taken = options.sources ?? sources();
+  const onProviderFailure = (issuer: string, { message: reason }: Error) =>
+    logger.warn({ issuer, reason }, 'the identity provider does not tell its keys');
   const app = createApp({
     inUnit: unitsOfWork(orm),
     log: logger,
     lifecycle,
-    verifier: hs256Verifier(SECRET),
+    verifier: await tokenVerifier(taken, { onProviderFailure, ...(options.now && { now: options.now }) }),
+    sessionCookies: taken.cookieNames,
     findAccount: accountLookup(orm, 'direct'),
     endpoints: [
       ...endpoints({
         lifecycle,
-        cursors: cursorCodec(SECRET),
+        cursors: cursorCodec(...taken.ring),
         preferenceRules: options.preferenceRules ?? { maxBytes: 16_384 },
         pendingMigrations: async (em) => (await schemaState(em, known)).pending,
       }),

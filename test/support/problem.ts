@@ -21,3 +21,11 @@ export async function expectProblem(
   expect(detail).to.be.a('string').that.is.not.empty;
   return { ...problem, detail, ...(errors && { errors }) };
 }
+
+/** What the promise is rejected with; `undefined` where it is not. */
+export async function refusalOf(promise: Promise<unknown>): Promise<unknown> {
+  return promise.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+}

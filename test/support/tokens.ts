@@ -1,13 +1,16 @@
 import { createHmac } from 'node:crypto';
 import { SECRET } from './app.ts';
 
-const HASHES: Record<string, string> = { HS256: 'sha256', HS384: 'sha384', HS512: 'sha512' };
+const HASHES = new Map([
+  ['HS384', 'sha384'],
+  ['HS512', 'sha512'],
+]);
 
 /** A token's header and claims, and the secret that it is signed with. */
 export interface Forgery {
   readonly header?: Record<string, unknown>;
   readonly claims?: Record<string, unknown>;
-  readonly secret?: string;
+  readonly secret?: string | Buffer;
 }
 
 /**
@@ -17,7 +20,7 @@ export interface Forgery {
 export function forge({ header, claims, secret = SECRET }: Forgery = {}): string {
   const full = { alg: 'HS256', ...header };
   const signed = `${part(full)}.${part({ email: 'ada@example.com', exp: inSeconds(3600), ...claims })}`;
-  const hash = HASHES[full.alg] ?? 'sha256';
+  const hash = HASHES.get(full.alg) ?? 'sha256';
   return `${signed}.${createHmac(hash, secret).update(signed).digest('base64url')}`;
 }
 

@@ -25,7 +25,7 @@ export const problems = (translate: (error: unknown) => unknown): Middleware =>
       ctx.status = problem.status;
       ctx.type = 'application/problem+json';
       ctx.body = JSON.stringify(problem);
-      if (problem.status === 503) ctx.set('Retry-After', '1');
+      if (problem.status === 503 && !ctx.response.get('Retry-After')) ctx.set('Retry-After', '1');
     }
   };
 

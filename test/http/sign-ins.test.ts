@@ -1,0 +1,372 @@
+import { expect } from 'chai';
+import { decodeJwt, exportJWK, generateKeyPair, SignJWT } from 'jose';
+import { addAccount } from '../support/accounts.ts';
+import { SECRET, sources, startApp, type TestApp } from '../support/app.ts';
+import { cookieHeader, sessionOf, signIn } from '../support/authjs.ts';
+import { createMigratedDatabase, type TestDatabase } from '../support/database.ts';
+import { AUDIENCE, type IdentityProvider, startIdentityProvider } from '../support/identity-provider.ts';
+import { serveKeys } from '../support/key-server.ts';
+import { expectProblem } from '../support/problem.ts';
+import { startServer } from '../support/server-process.ts';
+import { forge } from '../support/tokens.ts';
+
+const OTHER = 'another secret for the tests, long enough too';
+
+/** Who asked and by what, as the access log has it. */
+const credentials = (app: TestApp) =>
+  app.log.filter(({ msg }) => msg === 'request').map(({ credential }) => credential);
+
+describe('with Auth.js for a sign-in', () => {
+  let app: TestApp;
+
+  before(async () => {
+    app = await startApp({ sources: sources({}, [OTHER, SECRET]) });
+    await addAccount(app.database, 'ada@example.com');
+  });
+
+  after(() => app.close());
+
+  beforeEach(() => {
+    app.log.length = 0;
+  });
+
+  const me = (headers: Record<string, string>) => app.call('/v1/me', { headers });
+  const expectAda = async (response: Response) =>
+    expect(await response.json()).to.include({ email: 'ada@example.com' });
+
+  for (const [what, options, names] of [
+    ['on http', {}, ['authjs.session-token']],
+    ['on https', { origin: 'https://app.example.com' }, ['__Secure-authjs.session-token']],
+    [
+      'and a session that is too long for one cookie',
+      { origin: 'https://app.example.com', claims: { padding: 'x'.repeat(4000) } },
+      ['__Secure-authjs.session-token.0', '__Secure-authjs.session-token.1'],
+    ],
+    ['and secrets that have been changed', { secret: [OTHER, SECRET] }, ['authjs.session-token']],
+  ] as const) {
+    it(`takes the cookies of a browser ${what}`, async () => {
+      const cookies = await signIn({
+        ...options,
+        ...('secret' in options && { secret: [...options.secret] }),
+      });
+      expect([...cookies.keys()]).to.include.members([...names]);
+      await expectAda(await me({ Cookie: cookieHeader(cookies) }));
+      expect(credentials(app)).to.deep.equal(['cookie']);
+    });
+  }
+
+  it('takes what is in the cookie as a bearer token, too', async () => {
+    await expectAda(await me({ Authorization: `Bearer ${await sessionOf()}` }));
+    expect(credentials(app)).to.deep.equal(['bearer']);
+  });
+
+  it('refuses a session that has lost one of its cookies', async () => {
+    const cookies = await signIn({ claims: { padding: 'x'.repeat(4000) } });
+    cookies.delete('authjs.session-token.1');
+    const response = await me({ Cookie: cookieHeader(cookies) });
+    expect(response.headers.get('www-authenticate')).to.equal('Bearer error="invalid_token"');
+    await expectProblem(response, 401, 'unauthenticated');
+  });
+
+  it('goes by the Authorization header where there is one, whatever is in it', async () => {
+    const Cookie = cookieHeader(await signIn());
+    const missing = ['', 'Bearer', 'Basic YTpi', await sessionOf(), `Token ${forge()}`];
+    for (const Authorization of missing) {
+      const response = await me({ Cookie, Authorization });
+      expect(response.headers.get('www-authenticate')).to.equal('Bearer');
+      await expectProblem(response, 401, 'unauthenticated');
+    }
+    await expectProblem(await me({ Cookie, Authorization: 'Bearer nonsense' }), 401, 'unauthenticated');
+    const grace = forge({ claims: { email: 'grace@example.com' } });
+    await expectProblem(await me({ Cookie, Authorization: `Bearer ${grace}` }), 403, 'account_required');
+    await expectAda(
+      await me({ Cookie: 'authjs.session-token=nonsense', Authorization: `Bearer ${forge()}` }),
+    );
+  });
+
+  it('says of a cookie that is refused no more than of any other token', async () => {
+    const bodies = new Set<string>();
+    for (const value of ['nonsense', await sessionOf({ secret: 'x' }), await sessionOf({ maxAge: -60 })]) {
+      const response = await me({ Cookie: `authjs.session-token=${value}` });
+      expect(response.headers.get('www-authenticate')).to.equal('Bearer error="invalid_token"');
+      const { detail } = await expectProblem(response, 401, 'unauthenticated');
+      bodies.add(`${detail}`);
+      expect(JSON.stringify(app.log)).not.to.include(value);
+    }
+    expect(bodies).to.have.property('size', 1);
+    expect(credentials(app)).to.deep.equal([null, null, null]);
+  });
+
+  it('goes by the name that is configured, and then by no other', async () => {
+    const own = await startApp({ sources: sources({ cookieName: 'app.session' }) });
+    await addAccount(own.database, 'ada@example.com');
+    const cookies = await signIn({ cookieName: 'app.session' });
+    await expectAda(await own.call('/v1/me', { headers: { Cookie: cookieHeader(cookies) } }));
+    const usual = cookieHeader(await signIn());
+    await expectProblem(await own.call('/v1/me', { headers: { Cookie: usual } }), 401, 'unauthenticated');
+    await own.close();
+  });
+
+  it('answers 403 email_unverified to one whose email is not', async () => {
+    const response = await me({ Cookie: cookieHeader(await signIn({ claims: { email_verified: false } })) });
+    expect(response.headers.has('www-authenticate')).to.equal(false);
+    await expectProblem(response, 403, 'email_unverified');
+  });
+});
+
+describe('with an OpenID Connect provider for a sign-in', () => {
+  let provider: IdentityProvider;
+  let database: TestDatabase;
+  let app: TestApp;
+  /** The clock, in milliseconds ahead of the real one. */
+  let ahead: number;
+
+  beforeEach(async () => {
+    ahead = 0;
+    provider = await startIdentityProvider();
+    database = await createMigratedDatabase();
+    app = await startApp({
+      database,
+      now: () => new Date(Date.now() + ahead),
+      sources: sources({ issuer: provider.issuer, audience: ['x', AUDIENCE] }),
+    });
+    await addAccount(database, 'ada@example.com');
+  });
+
+  afterEach(async () => {
+    await app.close();
+    await provider.close();
+  });
+
+  const me = (token: string) => app.call('/v1/me', { headers: { Authorization: `Bearer ${token}` } });
+  const statusOf = async (token: string) => (await me(token)).status;
+
+  it('takes its tokens of every kind, and asks it for its keys once', async () => {
+    expect(provider.asked).to.deep.equal([]);
+    for (const alg of ['RS256', 'PS256', 'ES256', 'ES384', 'EdDSA'] as const) {
+      expect(await statusOf(await provider.token({ alg })), alg).to.equal(200);
+    }
+    expect(provider.asked).to.deep.equal(['/.well-known/openid-configuration', '/jwks']);
+    expect(await statusOf(forge())).to.equal(200);
+  });
+
+  it('refuses those for others, of others, and of nobody', async () => {
+    const other = await startIdentityProvider();
+    const apps = await Promise.all(
+      [
+        { issuer: provider.issuer, audience: ['another audience'] },
+        { issuer: provider.issuer, audience: [`${AUDIENCE}/`] },
+        { issuer: `${provider.issuer}/`, audience: [AUDIENCE] },
+        { issuer: provider.issuer, jwksUrl: other.jwksUrl, audience: [AUDIENCE] },
+        { issuer: other.issuer, jwksUrl: provider.jwksUrl, audience: [AUDIENCE] },
+        { issuer: other.issuer, audience: [AUDIENCE] },
+        {},
+      ].map((auth) => startApp({ sources: sources(auth) })),
+    );
+    const headers = { Authorization: `Bearer ${await provider.token()}` };
+    for (const one of apps) {
+      await expectProblem(await one.call('/v1/me', { headers }), 401, 'unauthenticated');
+      await one.close();
+    }
+    await other.close();
+  });
+
+  it('takes those of an issuer that is known by the URL of its keys alone', async () => {
+    const own = await startApp({ sources: sources({ jwksUrl: provider.jwksUrl, audience: [AUDIENCE] }) });
+    await addAccount(own.database, 'ada@example.com');
+    const headers = { Authorization: `Bearer ${await provider.token()}` };
+    expect((await own.call('/v1/me', { headers })).status).to.equal(200);
+    expect(provider.asked).to.deep.equal(['/jwks']);
+    await own.close();
+  });
+
+  it('takes those of several issuers, each by its own rules', async () => {
+    const other = await startIdentityProvider();
+    const claim = 'https://example.com/email';
+    const own = await startApp({
+      sources: sources({
+        issuer: provider.issuer,
+        audience: [AUDIENCE],
+        issuers: [{ issuer: other.issuer, jwksUrl: null, audience: [AUDIENCE], emailClaim: claim }],
+      }),
+    });
+    await addAccount(own.database, 'ada@example.com');
+    const statusOf = async (token: Promise<string>) =>
+      (await own.call('/v1/me', { headers: { Authorization: `Bearer ${await token}` } })).status;
+    const namespaced = { claims: { [claim]: 'ada@example.com' } };
+    expect(await statusOf(provider.token())).to.equal(200);
+    expect(await statusOf(provider.token(namespaced))).to.equal(401);
+    expect(await statusOf(other.token(namespaced))).to.equal(200);
+    expect(await statusOf(other.token())).to.equal(401);
+    await own.close();
+    await other.close();
+  });
+
+  it('needs an email that is verified', async () => {
+    const email = 'ada@example.com';
+    expect(await statusOf(await provider.token({ claims: { email, email_verified: true } }))).to.equal(200);
+    expect(await statusOf(await provider.token({ claims: {} }))).to.equal(401);
+    const unverified = await provider.token({ claims: { email, email_verified: false } });
+    await expectProblem(await me(unverified), 403, 'email_unverified');
+  });
+
+  it('follows it when it changes its keys, and forgets what they had signed', async () => {
+    const before = await provider.token();
+    expect(await statusOf(before)).to.equal(200);
+    await provider.rotate();
+    expect(await statusOf(before)).to.equal(200);
+    ahead += 10_000;
+    expect(await statusOf(await provider.token())).to.equal(200);
+    expect(await statusOf(before)).to.equal(401);
+    expect(provider.asked).to.have.lengthOf(4);
+  });
+
+  it('forgets a key that it has withdrawn, without any other token coming', async () => {
+    const before = await provider.token();
+    expect(await statusOf(before)).to.equal(200);
+    await provider.rotate();
+    ahead += 10 * 60_000;
+    expect(await statusOf(before)).to.equal(401);
+  });
+
+  it('goes on while it is down with the keys that are known, and answers 503 where one is missing', async () => {
+    const known = await provider.token();
+    const fresh = await provider.token();
+    const unknown = await provider.token({ alg: 'ES256' });
+    expect(await statusOf(known)).to.equal(200);
+    await provider.goDown();
+    ahead += 20 * 60_000;
+    expect(await statusOf(known)).to.equal(200);
+    // Not from memory: this one has never been seen.
+    expect(await statusOf(fresh)).to.equal(200);
+    expect(await statusOf(unknown)).to.equal(200);
+    expect(await statusOf(forge())).to.equal(200);
+
+    await provider.comeBack();
+    await provider.rotate();
+    const renewed = await provider.token();
+    await provider.goDown();
+    ahead += 10_000;
+    const response = await me(renewed);
+    expect(response.headers.get('retry-after')).to.equal('10');
+    expect(response.headers.has('www-authenticate')).to.equal(false);
+    const problem = await expectProblem(response, 503, 'identity_provider_unavailable');
+    expect(problem['detail']).to.equal('The identity provider cannot be reached at the moment.');
+    const [failure] = app.log.filter(({ msg }) => msg === 'the identity provider does not tell its keys');
+    expect(failure).to.include({ level: 40, issuer: provider.issuer });
+    expect(failure?.['reason']).to.include('ECONNREFUSED');
+
+    await provider.comeBack();
+    ahead += 10_000;
+    expect(await statusOf(renewed)).to.equal(200);
+    expect(await statusOf(known)).to.equal(401);
+  });
+
+  it('starts while it is down, and works as soon as it is there', async () => {
+    const token = await provider.token();
+    await provider.goDown();
+    await expectProblem(await me(token), 503, 'identity_provider_unavailable');
+    expect(await statusOf(forge())).to.equal(200);
+    expect(await statusOf('nonsense')).to.equal(401);
+    await provider.comeBack();
+    ahead += 10_000;
+    expect(await statusOf(token)).to.equal(200);
+  });
+
+  it('asks it for nothing when what comes claims to be of another issuer', async () => {
+    const token = await provider.token();
+    const [header, , signature] = token.split('.');
+    for (const iss of [undefined, `${provider.issuer}/`, 'https://evil.example.com', 42, [provider.issuer]]) {
+      const payload = Buffer.from(JSON.stringify({ ...decodeJwt(token), iss })).toString('base64url');
+      expect(await statusOf(`${header}.${payload}.${signature}`)).to.equal(401);
+    }
+    expect(provider.asked).to.deep.equal([]);
+  });
+});
+
+describe('with Supabase for a sign-in', () => {
+  const ref = 'abcdefghijklmnopqrst';
+  const claims = {
+    iss: `https://${ref}.supabase.co/auth/v1`,
+    aud: 'authenticated',
+    role: 'authenticated',
+    sub: '8d2f5a52-0c4b-4a0f-9f53-6f5b8d1c2e3a',
+    email: 'ada@example.com',
+    phone: '',
+    app_metadata: { provider: 'email', providers: ['email'] },
+    user_metadata: { email_verified: false },
+    session_id: '0b0e0d8c-3a9f-4a8c-9f0a-3c8f6f7d1e2b',
+    is_anonymous: false,
+  };
+
+  it('takes the tokens that are signed with its secret, and not its keys, which are signed alike', async () => {
+    const app = await startApp();
+    await addAccount(app.database, 'ada@example.com');
+    const statusOf = async (given: Record<string, unknown>) => {
+      const header = { typ: 'JWT', kid: 'AbCdEfGh' };
+      const headers = { Authorization: `Bearer ${forge({ header, claims: given })}` };
+      return (await app.call('/v1/me', { headers })).status;
+    };
+    expect(await statusOf(claims)).to.equal(200);
+    expect(await statusOf({ ...claims, email: '', is_anonymous: true })).to.equal(401);
+    expect(await statusOf({ iss: 'supabase', ref, role: 'service_role', email: undefined })).to.equal(401);
+    await app.close();
+  });
+
+  it('takes those that are signed with its own key', async () => {
+    const { privateKey, publicKey } = await generateKeyPair('ES256', { extractable: true });
+    const key = {
+      ...(await exportJWK(publicKey)),
+      alg: 'ES256',
+      kid: '2f1c',
+      use: 'sig',
+      key_ops: ['verify'],
+    };
+    const supabase = await serveKeys({ keys: [key] });
+    const app = await startApp({
+      sources: sources({ issuer: claims.iss, jwksUrl: supabase.url, audience: ['authenticated'] }),
+    });
+    await addAccount(app.database, 'ada@example.com');
+    const token = await new SignJWT(claims)
+      .setProtectedHeader({ alg: 'ES256', kid: '2f1c', typ: 'JWT' })
+      .setExpirationTime('1h')
+      .sign(privateKey);
+    const response = await app.call('/v1/me', { headers: { Authorization: `Bearer ${token}` } });
+    expect(response.status).to.equal(200);
+    await app.close();
+    await supabase.close();
+  });
+});
+
+describe('a server with several sign-ins', () => {
+  it('takes the tokens of each, by its settings alone, and asks for nothing before it must', async () => {
+    const provider = await startIdentityProvider();
+    const database = await createMigratedDatabase();
+    const server = startServer({
+      DATABASE_URL: database.url,
+      INITIAL_ADMINS: 'ada@example.com',
+      AUTH_SECRET_1: OTHER,
+      AUTH_ISSUER: provider.issuer,
+      AUTH_AUDIENCE: AUDIENCE,
+    });
+    const url = `${await server.ready()}/v1/me`;
+    expect(provider.asked).to.deep.equal([]);
+    const tokens = [
+      forge(),
+      forge({ secret: OTHER }),
+      await sessionOf({ secret: OTHER }),
+      await provider.token(),
+    ];
+    for (const token of tokens) {
+      const response = await fetch(url, { headers: { Authorization: `Bearer ${token}` } });
+      expect(response.status).to.equal(200);
+    }
+    const Cookie = cookieHeader(await signIn());
+    expect((await fetch(url, { headers: { Cookie } })).status).to.equal(200);
+    await provider.close();
+    expect(await server.end('SIGTERM')).to.equal(0);
+    const log = JSON.stringify([server.lines, server.output]);
+    for (const token of [...tokens, Cookie]) expect(log).not.to.include(token.slice(-20));
+    await database.drop();
+  });
+});

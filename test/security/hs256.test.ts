@@ -1,0 +1,175 @@
+import { expect } from 'chai';
+import { decodeJwt, decodeProtectedHeader } from 'jose';
+import { signHs256 } from '../../src/security/hs256.ts';
+import type { KeyRing } from '../../src/security/key-ring.ts';
+import { EmailUnverified, InvalidToken } from '../../src/security/token.ts';
+import { tokenVerifier } from '../../src/security/verifier.ts';
+import { SECRET, sources } from '../support/app.ts';
+import { refusalOf } from '../support/problem.ts';
+import { forge } from '../support/tokens.ts';
+
+/** The moment at which the tests' clock stands, as tokens have it. */
+const NOW = 1_700_000_000;
+
+const at = (seconds: number) => () => new Date(seconds * 1000);
+
+/** Checks a token under these secrets. */
+async function verify(token: string, { ring, now }: { ring?: KeyRing; now?: () => Date } = {}) {
+  const verifier = await tokenVerifier(sources({}, ring), now && { now });
+  return verifier.verify(token);
+}
+
+describe('the verifier', () => {
+  const cases: [what: string, claims: Record<string, unknown>, accepted: boolean][] = [
+    ['is valid for one more second', { exp: NOW + 1 }, true],
+    ['expired this second', { exp: NOW }, true],
+    ['expired 14 seconds ago', { exp: NOW - 14 }, true],
+    ['expired 15 seconds ago', { exp: NOW - 15 }, false],
+    ['begins in 15 seconds', { exp: NOW + 60, nbf: NOW + 15 }, true],
+    ['begins in 16 seconds', { exp: NOW + 60, nbf: NOW + 16 }, false],
+    ['was issued 15 seconds from now', { exp: NOW + 60, iat: NOW + 15 }, true],
+    ['was issued 16 seconds from now', { exp: NOW + 60, iat: NOW + 16 }, false],
+    ['was issued at a time that is no number', { exp: NOW + 60, iat: 'now' }, false],
+    ['expired before it began', { exp: NOW - 60, nbf: NOW + 60 }, false],
+  ];
+  for (const [what, claims, accepted] of cases) {
+    it(`${accepted ? 'accepts' : 'refuses'} a token that ${what}`, async () => {
+      const checked = verify(forge({ claims }), { now: at(NOW) });
+      if (accepted) expect(await checked).to.deep.equal({ email: 'ada@example.com' });
+      else expect(await refusalOf(checked)).to.be.instanceOf(InvalidToken);
+    });
+  }
+
+  it('asks its clock anew for each token', async () => {
+    let seconds = NOW;
+    const verifier = await tokenVerifier(sources(), { now: () => new Date(seconds * 1000) });
+    const token = forge({ claims: { exp: NOW + 60 } });
+    expect(await verifier.verify(token)).to.deep.equal({ email: 'ada@example.com' });
+    seconds += 120;
+    expect(await refusalOf(verifier.verify(token))).to.be.instanceOf(InvalidToken);
+  });
+
+  it('says of a token no more than whom it speaks for, as the token has it', async () => {
+    const claims = { email: ' Ada@Example.COM', name: 'Ada', role: 'admin', sub: '1', picture: 'x' };
+    expect(await verify(forge({ claims }))).to.deep.equal({ email: ' Ada@Example.COM', name: 'Ada' });
+    for (const name of ['', 42, null, ['Ada'], undefined]) {
+      expect(await verify(forge({ claims: { name } }))).to.deep.equal({ email: 'ada@example.com' });
+    }
+  });
+
+  it('takes the email from the claim that is configured, and from no other', async () => {
+    const emailClaim = 'https://example.com/email';
+    const verifier = await tokenVerifier(sources({ emailClaim }));
+    const token = await signHs256(SECRET, 'ada@example.com', '1h', emailClaim);
+    expect(await verifier.verify(token)).to.deep.equal({ email: 'ada@example.com' });
+    expect(await refusalOf(verifier.verify(forge()))).to.be.instanceOf(InvalidToken);
+    for (const name of ['constructor', '__proto__', 'toString']) {
+      const { verify } = await tokenVerifier(sources({ emailClaim: name }));
+      expect(await refusalOf(verify(forge()))).to.be.instanceOf(InvalidToken);
+    }
+  });
+
+  for (const [verified, accepted] of [
+    [true, true],
+    ['true', true],
+    [undefined, true],
+    [false, false],
+    ['false', false],
+    [null, false],
+    [0, false],
+    ['', false],
+    [{}, false],
+  ] as const) {
+    it(`${accepted ? 'accepts' : 'refuses'} an email_verified of ${JSON.stringify(verified)}`, async () => {
+      const claims = { email_verified: verified, 'https://example.com/email': 'ada@example.com' };
+      for (const emailClaim of ['email', 'https://example.com/email']) {
+        const verifier = await tokenVerifier(sources({ emailClaim }));
+        const refusal = await refusalOf(verifier.verify(forge({ claims })));
+        if (accepted) expect(refusal).to.equal(undefined);
+        else expect(refusal).to.be.instanceOf(EmailUnverified);
+      }
+    });
+  }
+
+  it('says of an unverified email nothing in a token that is not good', async () => {
+    const claims = { email_verified: false };
+    for (const token of [forge({ claims, secret: 'x' }), forge({ claims: { ...claims, exp: 1 } })]) {
+      expect(await refusalOf(verify(token))).to.be.instanceOf(InvalidToken);
+    }
+  });
+
+  it('takes tokens under each secret of the ring, and under no other', async () => {
+    const ring: KeyRing = ['4', '3', '2', '1'].map((digit) => digit.repeat(32)) as [string];
+    for (const secret of ring) {
+      expect(await verify(forge({ secret }), { ring })).to.deep.equal({ email: 'ada@example.com' });
+    }
+    expect(await refusalOf(verify(forge({ secret: '5'.repeat(32) }), { ring }))).to.be.instanceOf(
+      InvalidToken,
+    );
+    const expired = await refusalOf(verify(forge({ secret: ring[3] ?? '', claims: { exp: 1 } }), { ring }));
+    expect((expired as Error).message).to.equal('"exp" claim timestamp check failed');
+  });
+
+  it('takes a secret of any characters, and tells near ones apart', async () => {
+    for (const [secret, other] of [
+      ['é💚'.repeat(8), 'é💙'.repeat(8)],
+      ['x'.repeat(64), 'x'.repeat(65)],
+      ['y'.repeat(200), 'y'.repeat(199)],
+    ] as const) {
+      const token = await signHs256(secret, 'ada@example.com', '1h');
+      expect(await verify(token, { ring: [secret] })).to.deep.equal({ email: 'ada@example.com' });
+      expect(await refusalOf(verify(token, { ring: [other] }))).to.be.instanceOf(InvalidToken);
+    }
+  });
+
+  it('looks at no token that is longer than 8 KiB', async () => {
+    const good = forge({ claims: { padding: 'x'.repeat(8192) } });
+    const refusal = await refusalOf(verify(good));
+    expect(refusal).to.be.instanceOf(InvalidToken);
+    expect((refusal as Error).message).to.equal('the token is too long');
+  });
+
+  it('refuses a token whose signature has any one bit changed', async () => {
+    const [header, payload, signature = ''] = forge().split('.');
+    const bytes = Buffer.from(signature, 'base64url');
+    const verifier = await tokenVerifier(sources());
+    for (let bit = 0; bit < 256; bit++) {
+      const changed = Buffer.from(bytes);
+      changed.writeUInt8(changed.readUInt8(bit >> 3) ^ (1 << (bit & 7)), bit >> 3);
+      const token = `${header}.${payload}.${changed.toString('base64url')}`;
+      expect(await refusalOf(verifier.verify(token)), `bit ${bit}`).to.be.instanceOf(InvalidToken);
+    }
+  });
+});
+
+describe('the signer', () => {
+  it('makes tokens that the verifier accepts', async () => {
+    const token = await signHs256(SECRET, 'ada@example.com', '1m');
+    expect(await verify(token)).to.deep.equal({ email: 'ada@example.com' });
+  });
+
+  it('says in them what is needed and nothing more', async () => {
+    const token = await signHs256(SECRET, 'ada@example.com', '1h');
+    expect(decodeProtectedHeader(token)).to.deep.equal({ alg: 'HS256' });
+    expect(decodeJwt(token)).to.have.all.keys('email', 'iat', 'exp');
+  });
+
+  for (const [ttl, seconds] of [
+    ['30s', 30],
+    ['15m', 900],
+    ['1h', 3600],
+    ['7d', 604_800],
+    ['7 days', 604_800],
+  ] as const) {
+    it(`lets them live for ${ttl}`, async () => {
+      const { iat = 0, exp = 0 } = decodeJwt(await signHs256(SECRET, 'ada@example.com', ttl));
+      expect(exp - iat).to.equal(seconds);
+    });
+  }
+
+  for (const ttl of ['', 'soon', '1', '1x', '1h30m', 'h1', 'Infinity']) {
+    it(`does not know the time span ${JSON.stringify(ttl)}`, async () => {
+      expect(await refusalOf(signHs256(SECRET, 'ada@example.com', ttl))).to.be.instanceOf(TypeError);
+    });
+  }
+});

@@ -1,0 +1,32 @@
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { keyRing } from '../../src/security/key-ring.ts';
+
+const NONE = { secret: null, secret1: null, secret2: null, secret3: null };
+
+describe('the ring of secrets', () => {
+  let folder: string;
+
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'rollcall-ring-'));
+  });
+
+  afterEach(() => rm(folder, { recursive: true }));
+
+  it("has the newest first, which is the one with the highest number: Auth.js's order", async () => {
+    const all = { secret: 'a', secret1: 'b', secret2: 'c', secret3: 'd' };
+    expect(await keyRing(all, folder)).to.deep.equal(['d', 'c', 'b', 'a']);
+    expect(await keyRing({ ...all, secret2: null }, folder)).to.deep.equal(['d', 'b', 'a']);
+    expect(await keyRing({ ...NONE, secret: 'a' }, folder)).to.deep.equal(['a']);
+    expect(await keyRing({ ...NONE, secret1: 'b' }, folder)).to.deep.equal(['b']);
+    expect(await readdir(folder)).to.deep.equal([]);
+  });
+
+  it('is the development secret where there is no other', async () => {
+    const [secret, ...older] = await keyRing(NONE, folder);
+    expect(`${secret}\n`).to.equal(await readFile(join(folder, 'auth-secret'), 'utf8'));
+    expect(older).to.deep.equal([]);
+  });
+});
