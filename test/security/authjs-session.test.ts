@@ -58,7 +58,7 @@ describe('a session of Auth.js', () => {
     ['that has expired', { maxAge: -60 }],
     ['without an email', { token: { email: undefined } }],
     ['with an email that is null', { token: { email: null } }],
-    ['that begins later', { token: { nbf: inSeconds(60) } }],
+    ['that begins later', { token: { nbf: inSeconds(86_400) } }],
   ];
   for (const [what, session, auth] of refused) {
     it(`is refused when it is one ${what}`, async () => {
