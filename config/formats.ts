@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { isAbsolute, resolve } from 'node:path';
 import type { Format } from 'convict';
+import { accessDomain } from '../src/domain/access.ts';
 import { isEmail, normalizeEmail } from '../src/domain/email.ts';
 
 /** Throws what convict reports after the name of the variable: for a secret, never the value. */
@@ -83,6 +84,26 @@ export const formats = {
     validate(emails: string[]) {
       const bad = emails.filter((email) => !isEmail(email)).map((email) => JSON.stringify(email));
       must(bad.length === 0, `be email addresses separated by commas, not ${bad.join(', ')}`);
+    },
+  },
+  domains: {
+    // As with emails: a bad one stays as it was typed.
+    coerce: (list: string) => [
+      ...new Set(
+        list
+          .split(',')
+          .map((typed) => accessDomain(typed) ?? typed.trim())
+          .filter(Boolean),
+      ),
+    ],
+    validate(domains: string[]) {
+      const bad = domains
+        .filter((domain) => accessDomain(domain) === undefined)
+        .map((one) => JSON.stringify(one));
+      must(
+        bad.length === 0,
+        `be domains separated by commas, as example.com or *.example.com, not ${bad.join(', ')}`,
+      );
     },
   },
   'postgres-url': {

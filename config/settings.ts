@@ -50,6 +50,8 @@ export function traceSettings(env?: NodeJS.ProcessEnv): TracedSettings {
 
   const settings = config.getProperties();
   Object.freeze(settings.database);
+  Object.freeze(settings.access);
+  Object.freeze(settings.access.domains);
   Object.freeze(settings.preferences);
   Object.freeze(settings.initialAdmins);
   const origins = new Map(found.flatMap(({ env: name, from }) => (from ? [[name, from]] : [])));

@@ -1,7 +1,6 @@
 import Koa from 'koa';
 import type { Logger } from 'pino';
 import type { UnitOfWork } from './domain/unit-of-work.ts';
-import type { AccountLookup } from './domain/user.ts';
 import type { RequestContext, RequestState } from './http/context.ts';
 import type { Endpoint } from './http/endpoint.ts';
 import type { Lifecycle } from './http/lifecycle.ts';
@@ -13,6 +12,7 @@ import { requestId } from './http/middleware/request-id.ts';
 import { securityHeaders } from './http/middleware/security-headers.ts';
 import { createRouter } from './http/router.ts';
 import type { TokenVerifier } from './security/token.ts';
+import type { Admission } from './services/admission.ts';
 
 /** All that the application needs of the world. */
 export interface AppDeps {
@@ -20,7 +20,7 @@ export interface AppDeps {
   readonly log: Logger;
   readonly lifecycle: Lifecycle;
   readonly verifier: TokenVerifier;
-  readonly findAccount: AccountLookup;
+  readonly admit: Admission;
   readonly endpoints: readonly Endpoint[];
   /** Puts the driver's errors into the domain's words. */
   readonly translate: (error: unknown) => unknown;
@@ -28,7 +28,7 @@ export interface AppDeps {
 
 /** The application: the stations in the order in which a request meets them. */
 export function createApp(deps: AppDeps): Koa<RequestState> {
-  const router = createRouter(deps.endpoints, authenticate(deps.verifier, deps.findAccount), deps.inUnit);
+  const router = createRouter(deps.endpoints, authenticate(deps.verifier, deps.admit), deps.inUnit);
   const app = new Koa<RequestState>();
   app.on('error', unanswered);
   app.use(requestId(deps.log));

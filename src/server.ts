@@ -27,6 +27,7 @@ import { unitsOfWork } from './persistence/unit-of-work.ts';
 import { cursorCodec } from './security/cursor.ts';
 import { developmentSecret } from './security/development-secret.ts';
 import { hs256Verifier } from './security/token.ts';
+import { admission } from './services/admission.ts';
 import { preferenceRules } from './services/preferences-schema.ts';
 
 /** Something the operator can mend: it is reported in one line, without a stack. */
@@ -87,16 +88,18 @@ async function boot(): Promise<GracefulClose> {
   opened.push({ name: 'ORM', close: () => orm.close(true) });
 
   const secret = settings.authSecret ?? (await developmentSecret(settings.dataDir));
+  const inUnit = unitsOfWork(orm);
   const app = createApp({
-    inUnit: unitsOfWork(orm),
+    inUnit,
     log,
     lifecycle,
     verifier: hs256Verifier(secret),
-    findAccount: accountLookup(orm, passage),
+    admit: admission({ findAccount: accountLookup(orm, passage), policy: settings.access, inUnit }),
     endpoints: endpoints({
       lifecycle,
       cursors: cursorCodec(secret),
       preferenceRules: rules,
+      accessPolicy: settings.access,
       pendingMigrations: async (em) => (await schemaState(em, known)).pending,
     }),
     translate: toDomainError,

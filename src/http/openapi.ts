@@ -25,9 +25,14 @@ const DESCRIPTION = [
 ].join(' ');
 
 const TAGS = [
-  { name: 'My account', under: '/v1/me', description: 'What everybody may do with their own account.' },
-  { name: 'Accounts', under: '/v1/users', description: 'What admins may do with any account.' },
-  { name: 'Service', under: '/', description: 'The process itself, and this document.' },
+  { name: 'My account', under: /^\/v1\/me/, description: 'What everybody may do with their own account.' },
+  { name: 'Accounts', under: /^\/v1\/users/, description: 'What admins may do with any account.' },
+  {
+    name: 'Access',
+    under: /^\/v1\/(access|service-tokens)/,
+    description: 'Who may come in, and who has been turned away.',
+  },
+  { name: 'Service', under: /^/, description: 'The process itself, and this document.' },
 ];
 
 const JSON_TYPE = /^application\/(.+\+)?json$/;
@@ -97,6 +102,15 @@ export function openApiDocument(endpoints: readonly Endpoint[]): oas31.OpenAPIOb
   }) as oas31.OpenAPIObject;
 }
 
+/** What befalls those who are asked who they are; people are forbidden what is for admins, service tokens what is for people. */
+const ALL_BUT_PUBLIC = [
+  'unauthenticated',
+  'email_unverified',
+  'account_required',
+  'account_suspended',
+  'forbidden',
+] as const;
+
 /** Every code that the endpoint can refuse a request with. */
 export function refusalsOf({
   method,
@@ -111,8 +125,7 @@ export function refusalsOf({
     ...refusals,
     // Also where there is no query at all: parameters that mean nothing are refused.
     'invalid_query',
-    ...(access === 'public' ? [] : (['unauthenticated', 'account_required', 'account_suspended'] as const)),
-    ...(access === 'admin' ? (['forbidden'] as const) : []),
+    ...(access === 'public' ? [] : ALL_BUT_PUBLIC),
     ...(params ? (['not_found'] as const) : []),
     // Not `request_aborted`: there is nobody left to read it.
     ...(body ? (['body_too_large', 'unsupported_media_type', 'invalid_input'] as const) : []),
@@ -131,7 +144,7 @@ function operation(endpoint: Endpoint): ZodOpenApiOperationObject {
   return {
     operationId: operationId(endpoint),
     summary,
-    tags: TAGS.filter(({ under }) => path.startsWith(under))
+    tags: TAGS.filter(({ under }) => under.test(path))
       .slice(0, 1)
       .map(({ name }) => name),
     security: access === 'public' ? [] : [{ bearer: [] }],

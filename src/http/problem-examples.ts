@@ -38,6 +38,7 @@ const FAULTS: Readonly<Record<Code, (endpoint: Endpoint) => unknown>> = {
     new DomainError('database_unavailable', 'The database cannot be reached at the moment.'),
   email_invalid: () => new DomainError('email_invalid', 'This is not an email address.'),
   email_taken: () => new DomainError('email_taken', 'There is an account with this email already.'),
+  email_unverified: () => new DomainError('email_unverified', 'The email of this sign-in is not verified.'),
   forbidden: () => new DomainError('forbidden', 'This is for admins.'),
   internal: () => new Error('a bug'),
   invalid_input: ({ body, upload }) => (upload ? BAD_LINE : thrownBy(() => checkBody(body?.schema, []))),
@@ -50,6 +51,7 @@ const FAULTS: Readonly<Record<Code, (endpoint: Endpoint) => unknown>> = {
       { path: '', message: "Expected property name or '}' in JSON at position 1 (line 1 column 2)" },
     ]),
   method_not_allowed: () => new DoorError('method_not_allowed', 'This resource does not take that method.'),
+  name_taken: () => new DomainError('name_taken', 'There is or was a service token with this name.'),
   not_acceptable: ({ answer }) =>
     new DoorError('not_acceptable', `This is to be had as ${[answer.type ?? []].flat().join(' or ')}.`),
   not_found: () => new DomainError('not_found', 'There is nothing here.'),

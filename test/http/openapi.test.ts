@@ -19,6 +19,7 @@ const table = endpoints({
   cursors: cursorCodec(SECRET),
   pendingMigrations: async () => [],
   preferenceRules: { maxBytes: 16_384 },
+  accessPolicy: { policy: 'invited', domains: [] },
 });
 const document = openApiDocument(table);
 

@@ -6,6 +6,7 @@ import { MikroORM } from '@mikro-orm/postgresql';
 import pino from 'pino';
 import { ormOptions } from '../../mikro-orm.config.ts';
 import { createApp } from '../../src/app.ts';
+import type { AccessPolicy } from '../../src/domain/access.ts';
 import type { PreferenceRules } from '../../src/domain/preferences.ts';
 import { answerUnreadable } from '../../src/http/client-error.ts';
 import type { Endpoint } from '../../src/http/endpoint.ts';
@@ -18,6 +19,7 @@ import { knownMigrations, schemaState } from '../../src/persistence/schema.ts';
 import { unitsOfWork } from '../../src/persistence/unit-of-work.ts';
 import { cursorCodec } from '../../src/security/cursor.ts';
 import { hs256Verifier, signHs256 } from '../../src/security/token.ts';
+import { admission } from '../../src/services/admission.ts';
 import { createMigratedDatabase, type TestDatabase } from './database.ts';
 
 /** The secret under which the tests' tokens are signed. */
@@ -48,6 +50,7 @@ export async function startApp(
     database?: TestDatabase;
     through?: string;
     preferenceRules?: PreferenceRules;
+    accessPolicy?: AccessPolicy;
   } = {},
 ): Promise<TestApp> {
   const database = options.database ?? (await createMigratedDatabase());
@@ -62,16 +65,19 @@ export async function startApp(
   const orm = await MikroORM.init(ormOptions({ ...database, url: options.through ?? database.url }));
   const known = await knownMigrations(orm);
   const lifecycle = new Lifecycle();
+  const inUnit = unitsOfWork(orm);
+  const policy = options.accessPolicy ?? { policy: 'invited', domains: [] };
   const app = createApp({
-    inUnit: unitsOfWork(orm),
+    inUnit,
     log: logger,
     lifecycle,
     verifier: hs256Verifier(SECRET),
-    findAccount: accountLookup(orm, 'direct'),
+    admit: admission({ findAccount: accountLookup(orm, 'direct'), policy, inUnit }),
     endpoints: [
       ...endpoints({
         lifecycle,
         cursors: cursorCodec(SECRET),
+        accessPolicy: policy,
         preferenceRules: options.preferenceRules ?? { maxBytes: 16_384 },
         pendingMigrations: async (em) => (await schemaState(em, known)).pending,
       }),
