@@ -39,7 +39,11 @@ const FAULTS: Readonly<Record<Code, (endpoint: Endpoint) => unknown>> = {
   email_invalid: () => new DomainError('email_invalid', 'This is not an email address.'),
   email_taken: () => new DomainError('email_taken', 'There is an account with this email already.'),
   email_unverified: () => new DomainError('email_unverified', 'The email of this sign-in is not verified.'),
-  forbidden: () => new DomainError('forbidden', 'This is for admins.'),
+  forbidden: ({ access }) =>
+    new DomainError(
+      'forbidden',
+      access === 'admin' ? 'This is for admins.' : 'This is not for service tokens.',
+    ),
   internal: () => new Error('a bug'),
   invalid_input: ({ body, upload }) => (upload ? BAD_LINE : thrownBy(() => checkBody(body?.schema, []))),
   invalid_query: ({ query }) =>
