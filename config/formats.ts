@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { isAbsolute, resolve } from 'node:path';
 import type { Format } from 'convict';
+import { accessDomain } from '../src/domain/access.ts';
 import { isEmail, normalizeEmail } from '../src/domain/email.ts';
 import { isProviderUrl, type ProviderIssuer, parseIssuers } from './issuers.ts';
 
@@ -124,6 +125,26 @@ export const formats = {
       const bad = trust.filter((network) => !isNetwork(network));
       must(trust.length > 0, wanted);
       must(bad.length === 0, `${wanted}, not ${quoted(bad)}`);
+    },
+  },
+  domains: {
+    // As with emails: a bad one stays as it was typed.
+    coerce: (list: string) => [
+      ...new Set(
+        list
+          .split(',')
+          .map((typed) => accessDomain(typed) ?? typed.trim())
+          .filter(Boolean),
+      ),
+    ],
+    validate(domains: string[]) {
+      const bad = domains
+        .filter((domain) => accessDomain(domain) === undefined)
+        .map((one) => JSON.stringify(one));
+      must(
+        bad.length === 0,
+        `be domains separated by commas, as example.com or *.example.com, not ${bad.join(', ')}`,
+      );
     },
   },
   'postgres-url': {

@@ -1,4 +1,5 @@
 import convict from 'convict';
+import { ACCESS_POLICIES } from '../src/domain/access.ts';
 import { type AuthSettings, authSchema } from './auth.ts';
 import { formats } from './formats.ts';
 
@@ -36,6 +37,11 @@ export interface Settings {
   };
   /** Normalised, no doubles. */
   readonly initialAdmins: readonly string[];
+  readonly access: {
+    readonly policy: (typeof ACCESS_POLICIES)[number];
+    /** Lower-cased and in ASCII, `*.` in front for all below; no doubles. */
+    readonly domains: readonly string[];
+  };
   readonly preferences: {
     /** Of the preferences as JSON. */
     readonly maxBytes: number;
@@ -159,6 +165,21 @@ export function schemaFor(environment: Environment, texts: NodeJS.Dict<string> =
       format: 'emails',
       default: environment === 'development' ? ['admin@example.com'] : [],
       env: 'INITIAL_ADMINS',
+    },
+    access: {
+      policy: {
+        doc: 'Who gets an account: invited (who has one), domains (also ACCESS_DOMAINS) or open (any valid token).',
+        format: [...ACCESS_POLICIES],
+        default: 'invited',
+        env: 'ACCESS_POLICY',
+      },
+      domains: {
+        doc: 'Domains of emails, separated by commas, for ACCESS_POLICY=domains; *.example.com is all below it.',
+        format: 'domains',
+        default: [],
+        env: 'ACCESS_DOMAINS',
+        example: 'example.com,*.example.org',
+      },
     },
     preferences: {
       maxBytes: {

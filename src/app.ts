@@ -3,7 +3,6 @@ import compose from 'koa-compose';
 import type { Logger } from 'pino';
 import type { RateLimiterAbstract } from 'rate-limiter-flexible';
 import type { UnitOfWork } from './domain/unit-of-work.ts';
-import type { AccountLookup } from './domain/user.ts';
 import type { RequestContext, RequestState } from './http/context.ts';
 import type { Endpoint } from './http/endpoint.ts';
 import { forwarded, type TrustProxy } from './http/forwarded.ts';
@@ -20,6 +19,7 @@ import { requestId } from './http/middleware/request-id.ts';
 import { securityHeaders } from './http/middleware/security-headers.ts';
 import { createRouter } from './http/router.ts';
 import type { TokenVerifier } from './security/token.ts';
+import type { Admission } from './services/admission.ts';
 
 /** All that the application needs of the world. */
 export interface AppDeps {
@@ -29,7 +29,8 @@ export interface AppDeps {
   readonly verifier: TokenVerifier;
   /** The names under which a session cookie may come. */
   readonly sessionCookies: readonly string[];
-  readonly findAccount: AccountLookup;
+  /** Finds the account of a sign-in, or makes it. */
+  readonly admit: Admission;
   readonly endpoints: readonly Endpoint[];
   /** Beside our own: the origins whose pages may call, as `URL.origin` writes them. */
   readonly corsOrigins: readonly string[];
@@ -51,7 +52,7 @@ export function createApp(deps: AppDeps): Koa<RequestState> {
   const proxies = forwarded(deps.trustProxy);
   const admission = compose<RequestContext>([
     ...(failures ? [limitFailures(failures, proxies)] : []),
-    authenticate(deps.verifier, deps.sessionCookies, deps.findAccount),
+    authenticate(deps.verifier, deps.sessionCookies, deps.admit),
     refuseCrossSite(origins, proxies),
     ...(requests ? [limitRequests(requests)] : []),
   ]);

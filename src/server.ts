@@ -29,6 +29,7 @@ import { cursorCodec } from './security/cursor.ts';
 import { keyRing } from './security/key-ring.ts';
 import { sourcesOf } from './security/sources.ts';
 import { tokenVerifier } from './security/verifier.ts';
+import { admission } from './services/admission.ts';
 import { preferenceRules } from './services/preferences-schema.ts';
 
 /** Something the operator can mend: it is reported in one line, without a stack. */
@@ -91,17 +92,19 @@ async function boot(): Promise<GracefulClose> {
   const sources = sourcesOf(settings.auth, await keyRing(settings.auth, settings.dataDir));
   const onProviderFailure = (issuer: string, { message: reason }: Error) =>
     log.warn({ issuer, reason }, 'the identity provider does not tell its keys');
+  const inUnit = unitsOfWork(orm);
   const app = createApp({
-    inUnit: unitsOfWork(orm),
+    inUnit,
     log,
     lifecycle,
     verifier: await tokenVerifier(sources, { onProviderFailure }),
     sessionCookies: sources.cookieNames,
-    findAccount: accountLookup(orm, passage),
+    admit: admission({ findAccount: accountLookup(orm, passage), policy: settings.access, inUnit }),
     endpoints: endpoints({
       lifecycle,
       cursors: cursorCodec(...sources.ring),
       preferenceRules: rules,
+      accessPolicy: settings.access,
       pendingMigrations: async (em) => (await schemaState(em, known)).pending,
     }),
     corsOrigins: settings.corsOrigins,

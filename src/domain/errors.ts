@@ -15,6 +15,7 @@ export type ErrorCode =
   | 'invalid_input'
   | 'last_admin'
   | 'lost_race'
+  | 'name_taken'
   | 'not_found'
   | 'not_ready'
   | 'precondition_failed'

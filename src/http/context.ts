@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { RecordedChange } from '../domain/change.ts';
 import type { Unit } from '../domain/unit-of-work.ts';
 import type { User } from '../domain/user.ts';
+import type { KnownServiceToken } from '../services/service-tokens.ts';
 import type { Shown, Upload } from './endpoint.ts';
 
 /** What the stations of one request's way tell each other. */
@@ -17,6 +18,8 @@ export interface RequestState {
   unit: Unit;
   /** Who is asking; there where the endpoint wants to know. */
   actor?: User;
+  /** The service token that is asking, in the place of an actor. */
+  service?: KnownServiceToken;
   /** What told who is asking; there where `actor` is. A browser sends a cookie by itself, also when another site has it ask. */
   credential?: 'bearer' | 'cookie';
   /** Whether it has been counted among its account's requests. */

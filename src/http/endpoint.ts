@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { ErrorCode } from '../domain/errors.ts';
+import type { Scope } from '../domain/service-token.ts';
 import type { Unit } from '../domain/unit-of-work.ts';
 import type { User } from '../domain/user.ts';
 import type { DoorCode } from './problem.ts';
@@ -62,6 +63,8 @@ export interface Endpoint {
   /** With parameters as `:name`. */
   readonly path: string;
   readonly access: Access;
+  /** What a service token needs to have for it; without, it is for people alone. */
+  readonly scope?: Scope;
   readonly summary: string;
   readonly params?: z.ZodType;
   readonly query?: z.ZodObject;
@@ -103,6 +106,7 @@ interface Description<
   method: Endpoint['method'];
   path: string;
   access: A;
+  scope?: A extends 'admin' ? Scope : never;
   summary: string;
   params?: Params;
   query?: Query;
@@ -118,7 +122,7 @@ interface Description<
       z.output<Params>,
       z.output<Query>,
       z.output<Body>,
-      A extends 'public' ? undefined : User
+      A extends 'account' ? User : undefined
     >,
   ) => Promise<Outcome> | Outcome;
   /** What leaves: an allow-list, as JSON. Nothing, for an answer without a body. */

@@ -1,15 +1,19 @@
+import type { AccessPolicy } from '../domain/access.ts';
 import type { PreferenceRules } from '../domain/preferences.ts';
 import type { CursorCodec } from '../security/cursor.ts';
 import type { Endpoint } from './endpoint.ts';
+import { accessEndpoints } from './endpoints/access.ts';
 import { docsEndpoints } from './endpoints/docs.ts';
 import { type HealthDeps, healthEndpoints } from './endpoints/health.ts';
 import { meEndpoints } from './endpoints/me.ts';
+import { serviceTokenEndpoints } from './endpoints/service-tokens.ts';
 import { transferEndpoints } from './endpoints/transfer.ts';
 import { userListEndpoints } from './endpoints/user-list.ts';
 import { userEndpoints } from './endpoints/users.ts';
 
 /** What the endpoints need to know of the world. */
 export interface EndpointDeps extends HealthDeps {
+  readonly accessPolicy: AccessPolicy;
   readonly preferenceRules: PreferenceRules;
   readonly cursors: CursorCodec;
 }
@@ -23,6 +27,8 @@ export function endpoints(deps: EndpointDeps): Endpoint[] {
     // Before those of one account: `export` is no id.
     ...transferEndpoints(deps.preferenceRules),
     ...userEndpoints(deps.preferenceRules),
+    ...accessEndpoints(deps),
+    ...serviceTokenEndpoints(),
   ];
   return [...table, ...docsEndpoints(table)];
 }

@@ -26,9 +26,14 @@ const DESCRIPTION = [
 ].join(' ');
 
 const TAGS = [
-  { name: 'My account', under: '/v1/me', description: 'What everybody may do with their own account.' },
-  { name: 'Accounts', under: '/v1/users', description: 'What admins may do with any account.' },
-  { name: 'Service', under: '/', description: 'The process itself, and this document.' },
+  { name: 'My account', under: /^\/v1\/me/, description: 'What everybody may do with their own account.' },
+  { name: 'Accounts', under: /^\/v1\/users/, description: 'What admins may do with any account.' },
+  {
+    name: 'Access',
+    under: /^\/v1\/(access|service-tokens)/,
+    description: 'Who may come in, and who has been turned away.',
+  },
+  { name: 'Service', under: /^/, description: 'The process itself, and this document.' },
 ];
 
 const JSON_TYPE = /^application\/(.+\+)?json$/;
@@ -121,11 +126,13 @@ export function openApiDocument(endpoints: readonly Endpoint[]): oas31.OpenAPIOb
   }) as oas31.OpenAPIObject;
 }
 
+/** What befalls those who are asked who they are; people are forbidden what is for admins, service tokens what is for people. */
 const AUTHENTICATION_REFUSALS: readonly Code[] = [
   'unauthenticated',
   'email_unverified',
   'account_required',
   'account_suspended',
+  'forbidden',
   'identity_provider_unavailable',
   'rate_limited',
 ];
@@ -146,7 +153,6 @@ export function refusalsOf({
     'invalid_query',
     ...(access === 'public' ? [] : AUTHENTICATION_REFUSALS),
     ...(access === 'public' || method === 'GET' ? [] : (['cross_site'] as const)),
-    ...(access === 'admin' ? (['forbidden'] as const) : []),
     ...(params ? (['not_found'] as const) : []),
     // Not `request_aborted`: there is nobody left to read it.
     ...(body ? (['body_too_large', 'unsupported_media_type', 'invalid_input'] as const) : []),
@@ -165,7 +171,7 @@ function operation(endpoint: Endpoint): ZodOpenApiOperationObject {
   return {
     operationId: operationId(endpoint),
     summary,
-    tags: TAGS.filter(({ under }) => path.startsWith(under))
+    tags: TAGS.filter(({ under }) => under.test(path))
       .slice(0, 1)
       .map(({ name }) => name),
     security: access === 'public' ? [] : [{ bearer: [] }, { session: [] }],

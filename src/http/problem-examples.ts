@@ -45,7 +45,11 @@ const FAULTS: Readonly<Record<Code, (endpoint: Endpoint) => unknown>> = {
   email_taken: () => new DomainError('email_taken', 'There is an account with this email already.'),
   email_unverified: () =>
     new DomainError('email_unverified', 'The email of this sign-in has not been verified.'),
-  forbidden: () => new DomainError('forbidden', 'This is for admins.'),
+  forbidden: ({ access }) =>
+    new DomainError(
+      'forbidden',
+      access === 'admin' ? 'This is for admins.' : 'This is not for service tokens.',
+    ),
   identity_provider_unavailable: () =>
     new DomainError(
       'identity_provider_unavailable',
@@ -62,6 +66,7 @@ const FAULTS: Readonly<Record<Code, (endpoint: Endpoint) => unknown>> = {
       { path: '', message: "Expected property name or '}' in JSON at position 1 (line 1 column 2)" },
     ]),
   method_not_allowed: () => new DoorError('method_not_allowed', 'This resource does not take that method.'),
+  name_taken: () => new DomainError('name_taken', 'There is or was a service token with this name.'),
   not_acceptable: ({ answer }) =>
     new DoorError('not_acceptable', `This is to be had as ${[answer.type ?? []].flat().join(' or ')}.`),
   not_found: () => new DomainError('not_found', 'There is nothing here.'),
@@ -71,7 +76,8 @@ const FAULTS: Readonly<Record<Code, (endpoint: Endpoint) => unknown>> = {
   rate_limited: () =>
     new DoorError('rate_limited', 'This is too much at once. Retry-After says how many seconds to wait.'),
   request_aborted: () => new DoorError('request_aborted', 'The request ended before its body did.'),
-  unauthenticated: () => new DomainError('unauthenticated', 'This needs a valid bearer token.'),
+  unauthenticated: () =>
+    new DomainError('unauthenticated', 'This needs a valid bearer token or session cookie.'),
   unsupported_media_type: ({ body, upload }) =>
     new DoorError(
       'unsupported_media_type',

@@ -32,6 +32,7 @@ export const STATUS: Readonly<Record<ErrorCode | DoorCode, number>> = {
   email_taken: 409,
   last_admin: 409,
   lost_race: 409,
+  name_taken: 409,
   precondition_failed: 412,
   body_too_large: 413,
   unsupported_media_type: 415,

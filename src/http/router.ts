@@ -27,8 +27,7 @@ export function createRouter(
   for (const endpoint of endpoints) {
     const { method, path, access, body, upload } = endpoint;
     const inside = compose<RequestContext>([
-      ...(access === 'public' ? [] : [admission]),
-      ...(access === 'admin' ? [authorize()] : []),
+      ...(access === 'public' ? [] : [admission, authorize(endpoint)]),
       ...(body ? [readJson(body.types)] : []),
       ...(upload ? [readUpload(upload.types)] : []),
       handle(endpoint),

@@ -36,6 +36,8 @@ export function hasLostRace(error: unknown): boolean {
 /** What the violation of a constraint means; the constraint decides, and nobody asks beforehand. */
 const VIOLATIONS: Readonly<Record<string, () => DomainError>> = {
   users_email_unique: () => new DomainError('email_taken', 'There is an account with this email already.'),
+  service_tokens_name_unique: () =>
+    new DomainError('name_taken', 'There is or was a service token with this name.'),
   users_email_normalized: () => new DomainError('email_invalid', 'This is not an email address.'),
 };
 

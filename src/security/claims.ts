@@ -29,7 +29,7 @@ export function readClaims(claims: JWTPayload, emailClaim: string, now: Date): [
     throw new InvalidToken(`the "${emailClaim}" claim must be a string`);
   }
   // Some providers write it as a string.
-  if (verified !== true && verified !== 'true') throw new EmailUnverified('the email is not verified');
+  if (verified !== true && verified !== 'true') throw new EmailUnverified(email);
   return [
     { email, ...(typeof name === 'string' && name !== '' && { name }) },
     { exp, nbf },

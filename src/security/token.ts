@@ -16,6 +16,13 @@ export class InvalidToken extends Error {
 /** The token is good, but its maker says that nobody has seen to it that the email is theirs. */
 export class EmailUnverified extends Error {
   override readonly name = 'EmailUnverified';
+  /** Whose it may be or not. */
+  readonly email: string;
+
+  constructor(email: string) {
+    super('the email is not verified');
+    this.email = email;
+  }
 }
 
 /** Whether the token is good cannot be said: the identity provider does not tell the key that it names. */

@@ -8,10 +8,7 @@ import {
   patchPreferences,
 } from '../domain/preferences.ts';
 import type { Unit } from '../domain/unit-of-work.ts';
-import { type AccountLookup, type Role, type Status, type StorageMode, User } from '../domain/user.ts';
-
-/** The largest id that PostgreSQL's `integer` can hold. */
-const MAX_ID = 2 ** 31 - 1;
+import { type Role, type Status, type StorageMode, User } from '../domain/user.ts';
 
 /** What one may set of one's own account. */
 export interface OwnChanges {
@@ -37,21 +34,9 @@ export interface NewAccount {
   readonly preferences?: Preferences | undefined;
 }
 
-/**
- * The account that a sign-in with `email` speaks for. Throws `account_required` where there is none, and
- * `account_suspended` where it may not be used.
- */
-export async function accountOf(em: EntityManager, email: string, find: AccountLookup): Promise<User> {
-  const account = await find(em, normalizeEmail(email));
-  if (account === null) throw new DomainError('account_required', 'There is no account for this sign-in.');
-  if (account.status === 'suspended')
-    throw new DomainError('account_suspended', 'This account is suspended.');
-  return account;
-}
-
 /** The account with this id. Throws `not_found`. */
 export async function accountById(em: EntityManager, id: number): Promise<User> {
-  const account = id > 0 && id <= MAX_ID ? await em.findOne(User, { id }) : null;
+  const account = await em.findOne(User, { id });
   if (account === null) throw new DomainError('not_found', 'There is no such account.');
   return account;
 }

@@ -73,6 +73,7 @@ describe('settings', () => {
       trustProxy: 0,
       rateLimit: { failures: 30, requests: 600, store: 'memory' },
       initialAdmins: ['admin@example.com'],
+      access: { policy: 'invited', domains: [] },
       preferences: { maxBytes: 16_384, schema: null },
       logLevel: 'info',
       shutdownTimeoutMs: 10_000,
@@ -115,6 +116,8 @@ describe('settings', () => {
         RATE_LIMIT_REQUESTS: '1000000',
         RATE_LIMIT_STORE: 'database',
         INITIAL_ADMINS: 'ada@example.com',
+        ACCESS_POLICY: 'domains',
+        ACCESS_DOMAINS: ' Example.com,, *.bücher.example ',
         PREFERENCES_MAX_BYTES: '2',
         PREFERENCES_SCHEMA: 'schema.json',
         LOG_LEVEL: 'silent',
@@ -151,6 +154,7 @@ describe('settings', () => {
       trustProxy: ['10.0.0.0/8'],
       rateLimit: { failures: 0, requests: 1_000_000, store: 'database' },
       initialAdmins: ['ada@example.com'],
+      access: { policy: 'domains', domains: ['example.com', '*.xn--bcher-kva.example'] },
       preferences: { maxBytes: 2, schema: resolve('schema.json') },
       logLevel: 'silent',
       shutdownTimeoutMs: 101,
@@ -488,7 +492,7 @@ describe('settings', () => {
     it('everything at once, one line each, in the order of the schema', () => {
       const all = Object.fromEntries(variables.map(({ env }) => [env, ' ']));
       // Of these, nothing is as good as anything.
-      Object.assign(all, { CORS_ORIGINS: 'nowhere', INITIAL_ADMINS: 'nobody' });
+      Object.assign(all, { CORS_ORIGINS: 'nowhere', ACCESS_DOMAINS: 'nowhere', INITIAL_ADMINS: 'nobody' });
       const problems = problemsOf(all);
       expect(problems.map((problem) => problem.split(' ')[0])).to.deep.equal(variables.map(({ env }) => env));
       expect(problems.join('')).not.to.include('\n');

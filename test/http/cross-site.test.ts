@@ -158,6 +158,7 @@ describe('a request with a cookie', () => {
       cursors: cursorCodec(SECRET),
       pendingMigrations: async () => [],
       preferenceRules: { maxBytes: 16_384 },
+      accessPolicy: { policy: 'invited', domains: [] },
     });
     const [, patchMe] = table.filter(({ path }) => path === '/v1/me');
     if (patchMe === undefined) throw new Error('There is no such endpoint.');

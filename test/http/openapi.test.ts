@@ -8,6 +8,7 @@ import { MAX_BODY_BYTES } from '../../src/http/middleware/read-json.ts';
 import { openApiDocument } from '../../src/http/openapi.ts';
 import { createRouter } from '../../src/http/router.ts';
 import { cursorCodec } from '../../src/security/cursor.ts';
+import { mintServiceToken } from '../../src/security/service-token.ts';
 import { addAccount } from '../support/accounts.ts';
 import { SECRET, sources, startApp, type TestApp } from '../support/app.ts';
 import { sessionOf } from '../support/authjs.ts';
@@ -22,6 +23,7 @@ const table = endpoints({
   cursors: cursorCodec(SECRET),
   pendingMigrations: async () => [],
   preferenceRules: { maxBytes: 16_384 },
+  accessPolicy: { policy: 'invited', domains: [] },
 });
 const document = openApiDocument(table);
 
@@ -136,6 +138,8 @@ describe('the server', () => {
   let wire: DatabaseProxy;
   let app: ConformingApp;
   let adaId: number;
+  let tokenId: number;
+  const service = mintServiceToken();
   let fresh: { id: number; email: string };
   /** A token of a provider that is down for good. */
   let orphan: string;
@@ -167,14 +171,23 @@ describe('the server', () => {
   beforeEach(async () => {
     await app.database.query(`delete from users where email <> '${ADA}'`);
     fresh = await addAccount(app.database, 'fresh@example.com');
+    await app.database.query('delete from service_tokens');
+    const [row] = await app.database.query<{ id: number }>(
+      `insert into service_tokens (name, digest, scopes, created_by, expires_at)
+       values ('backend', $1, '{users:read}', '${ADA}', now() + interval '1 day') returning id`,
+      [service.digest],
+    );
+    tokenId = row?.id ?? 0;
   });
 
   /** The request that the document's examples make up, in the name of one who may. */
   const proper = ({ method, path, operation }: Operation) => {
-    const isAdmins = path.startsWith('/v1/users');
+    const isAdmins = !path.startsWith('/v1/me');
     const [type, media] = Object.entries(bodyOf(operation)).at(-1) ?? [];
     return {
-      path: path.replace('{id}', `${fresh.id}`).replace('{file}', 'initializer.js'),
+      path: path
+        .replace('{id}', `${path.includes('service-tokens') ? tokenId : fresh.id}`)
+        .replace('{file}', 'initializer.js'),
       method,
       headers: { 'Cache-Control': 'max-age=0', ...(type && { 'Content-Type': type }) } as Record<
         string,
@@ -216,7 +229,10 @@ describe('the server', () => {
       bearing(request, forge({ claims: { email_verified: false } })),
     email_invalid: (request) => ({ ...request, body: '{"email":"nonsense"}' }),
     email_taken: (request) => ({ ...request, body: `{"email":"${ADA}"}` }),
-    forbidden: (request) => ({ ...request, as: fresh.email }),
+    forbidden: ({ as, ...request }) =>
+      as === ADA
+        ? { ...request, as: fresh.email }
+        : { ...request, headers: { ...request.headers, Authorization: `Bearer ${service.token}` } },
     identity_provider_unavailable: ({ as: _, ...request }) => bearing(request, orphan),
     internal: async (request) => {
       await app.database.query('alter table users rename to gone');
@@ -241,10 +257,15 @@ describe('the server', () => {
       await app.database.query(`
         create function lose() returns trigger language plpgsql
         as $$ begin raise exception 'lost' using errcode = 'serialization_failure'; end $$;
-        create trigger lose before insert or update or delete on users execute function lose()`);
+        create trigger lose before insert or update or delete on users execute function lose();
+        create trigger lose before insert or update on service_tokens execute function lose()`);
       return { ...request, ...(request.body && { body: request.body.replace('dark', 'light') }) };
     },
     malformed_json: (request) => ({ ...request, body: '{' }),
+    name_taken: async (request) => {
+      await app.call(request.path, request as RequestInit);
+      return request;
+    },
     not_acceptable: (request) => ({ ...request, headers: { ...request.headers, Accept: 'image/png' } }),
     not_found: (request) => ({ ...request, path: request.path.replace(/[^/]+$/, 'nonsense') }),
     not_ready: (request) => {

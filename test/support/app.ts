@@ -6,6 +6,7 @@ import { MikroORM } from '@mikro-orm/postgresql';
 import pino from 'pino';
 import { ormOptions } from '../../mikro-orm.config.ts';
 import { createApp } from '../../src/app.ts';
+import type { AccessPolicy } from '../../src/domain/access.ts';
 import type { PreferenceRules } from '../../src/domain/preferences.ts';
 import { answerUnreadable } from '../../src/http/client-error.ts';
 import type { Endpoint } from '../../src/http/endpoint.ts';
@@ -23,6 +24,7 @@ import { signHs256 } from '../../src/security/hs256.ts';
 import type { KeyRing } from '../../src/security/key-ring.ts';
 import { type SourceSettings, type Sources, sourcesOf } from '../../src/security/sources.ts';
 import { tokenVerifier } from '../../src/security/verifier.ts';
+import { admission } from '../../src/services/admission.ts';
 import { createMigratedDatabase, type TestDatabase } from './database.ts';
 
 /** The secret under which the tests' tokens are signed. */
@@ -65,6 +67,7 @@ export async function startApp(
     rateLimit?: Partial<RateLimitSettings>;
     sources?: Sources;
     now?: () => Date;
+    accessPolicy?: AccessPolicy;
   } = {},
 ): Promise<TestApp> {
   const database = options.database ?? (await createMigratedDatabase());
@@ -82,16 +85,19 @@ export async function startApp(
   const taken = options.sources ?? sources();
   const onProviderFailure = (issuer: string, { message: reason }: Error) =>
     logger.warn({ issuer, reason }, 'the identity provider does not tell its keys');
+  const inUnit = unitsOfWork(orm);
+  const policy = options.accessPolicy ?? { policy: 'invited', domains: [] };
   const app = createApp({
-    inUnit: unitsOfWork(orm),
+    inUnit,
     log: logger,
     lifecycle,
     verifier: await tokenVerifier(taken, { onProviderFailure, ...(options.now && { now: options.now }) }),
     sessionCookies: taken.cookieNames,
-    findAccount: accountLookup(orm, 'direct'),
+    admit: admission({ findAccount: accountLookup(orm, 'direct'), policy, inUnit }),
     endpoints: [
       ...endpoints({
         lifecycle,
+        accessPolicy: policy,
         cursors: cursorCodec(...taken.ring),
         preferenceRules: options.preferenceRules ?? { maxBytes: 16_384 },
         pendingMigrations: async (em) => (await schemaState(em, known)).pending,

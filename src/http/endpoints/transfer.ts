@@ -16,6 +16,7 @@ export function transferEndpoints(rules: PreferenceRules): Endpoint[] {
       method: 'POST',
       path: '/v1/users/import',
       access: 'admin',
+      scope: 'users:write',
       summary: 'Import accounts',
       query: z.strictObject({
         mode: z.enum(IMPORT_MODES).default('create').meta({
@@ -49,6 +50,7 @@ export function transferEndpoints(rules: PreferenceRules): Endpoint[] {
       method: 'GET',
       path: '/v1/users/export',
       access: 'admin',
+      scope: 'users:read',
       summary: 'Export all accounts',
       answer: {
         status: 200,

@@ -61,6 +61,7 @@ export function userListEndpoints({ cursors }: { readonly cursors: CursorCodec }
       method: 'GET',
       path: PATH,
       access: 'admin',
+      scope: 'users:read',
       summary: 'The accounts, page by page',
       query,
       answer: {

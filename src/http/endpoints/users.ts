@@ -3,16 +3,9 @@ import type { PreferenceRules } from '../../domain/preferences.ts';
 import { accountById, changeAccount, createAccount } from '../../services/accounts.ts';
 import { type Endpoint, endpoint } from '../endpoint.ts';
 import { account, ETAG, email, name, preferences, role, status, storageMode } from '../schemas/account.ts';
+import { idParams } from '../schemas/id.ts';
 import { accountHeaders, accountView } from '../views.ts';
 import { MERGE_PATCH_TYPES } from './me.ts';
-
-const params = z.object({
-  id: z
-    .string()
-    .regex(/^\d{1,10}$/)
-    .transform(Number)
-    .meta({ description: "The account's number.", examples: ['1'] }),
-});
 
 /** Any account, for admins. */
 export function userEndpoints(rules: PreferenceRules): Endpoint[] {
@@ -21,6 +14,7 @@ export function userEndpoints(rules: PreferenceRules): Endpoint[] {
       method: 'POST',
       path: '/v1/users',
       access: 'admin',
+      scope: 'users:write',
       summary: 'Create an account',
       body: {
         schema: z
@@ -49,8 +43,9 @@ export function userEndpoints(rules: PreferenceRules): Endpoint[] {
       method: 'GET',
       path: '/v1/users/:id',
       access: 'admin',
+      scope: 'users:read',
       summary: 'An account',
-      params,
+      params: idParams,
       answer: { status: 200, description: 'The account.', schema: account, headers: ETAG },
       handle: ({ em, params }) => accountById(em, params.id),
       view: accountView,
@@ -60,8 +55,9 @@ export function userEndpoints(rules: PreferenceRules): Endpoint[] {
       method: 'PATCH',
       path: '/v1/users/:id',
       access: 'admin',
+      scope: 'users:write',
       summary: 'Change an account',
-      params,
+      params: idParams,
       body: {
         schema: z
           .strictObject({
@@ -92,8 +88,9 @@ export function userEndpoints(rules: PreferenceRules): Endpoint[] {
       method: 'DELETE',
       path: '/v1/users/:id',
       access: 'admin',
+      scope: 'users:write',
       summary: 'Delete an account',
-      params,
+      params: idParams,
       answer: { status: 204, description: 'It is gone.' },
       refusals: ['last_admin'],
       heedsIfMatch: true,

@@ -1,60 +1,78 @@
-import { sign } from '../../domain/author.ts';
+import { type Author, sign } from '../../domain/author.ts';
 import type { RecordedChange } from '../../domain/change.ts';
 import { DomainError } from '../../domain/errors.ts';
-import type { AccountLookup } from '../../domain/user.ts';
+import { serviceActor } from '../../domain/service-token.ts';
+import { isServiceToken, serviceTokenDigest } from '../../security/service-token.ts';
 import { sessionToken } from '../../security/session-cookie.ts';
 import {
   EmailUnverified,
-  type Identity,
   InvalidToken,
   ProviderUnavailable,
   type TokenVerifier,
 } from '../../security/token.ts';
-import { accountOf } from '../../services/accounts.ts';
+import type { Admission, SignIn } from '../../services/admission.ts';
+import { useServiceToken } from '../../services/service-tokens.ts';
 import type { Middleware, RequestContext, RequestState } from '../context.ts';
 import { MAX_DRY_RUN_CHANGES } from '../schemas/change.ts';
 
 /**
- * Finds out who is asking, from a bearer token (RFC 6750) or else a session cookie, and the account that it speaks for: the
- * token says who, the account says what they may do. All refusals of a token look alike; the log has the cause.
+ * Finds out who is asking, from a bearer token (RFC 6750) or else a session cookie, and signs the unit of work in their name:
+ * the token says who, the account, or our own entry of a service token, what they may do. All refusals of a token look
+ * alike; the log has the cause.
  */
 export const authenticate = (
   verifier: TokenVerifier,
   cookieNames: readonly string[],
-  findAccount: AccountLookup,
+  admit: Admission,
 ): Middleware =>
   async function authenticate(ctx, next) {
-    const { email } = await identify(ctx, verifier, cookieNames).catch((error: unknown) => {
-      throw refusal(ctx, error);
+    const { state } = ctx;
+    // Of several headers `headers` would show the first, and somebody in front of us may have looked at another.
+    const authorizations = ctx.req.headersDistinct['authorization'];
+    const token = authorizations ? bearerToken(authorizations) : sessionToken(ctx.get('Cookie'), cookieNames);
+    if (token === undefined) throw unauthenticated(ctx, 'Bearer');
+    const isService = authorizations !== undefined && isServiceToken(token);
+    const who = await (isService ? service(state, token) : person(state, token, verifier, admit)).catch(
+      (error: unknown) => {
+        throw refusal(ctx, error);
+      },
+    );
+    state.credential = authorizations ? 'bearer' : 'cookie';
+    sign(state.unit.em, {
+      ...who,
+      requestId: state.requestId,
+      onRecorded: (changes) => keepRehearsed(state, changes),
     });
-    const { unit, requestId } = ctx.state;
-    const actor = await accountOf(unit.em, email, findAccount);
-    sign(unit.em, {
-      actorId: actor.id,
-      actor: actor.email,
-      requestId,
-      onRecorded: (changes) => keepRehearsed(ctx.state, changes),
-    });
-    ctx.state.actor = actor;
     await next();
   };
 
-function keepRehearsed({ rehearsed }: RequestState, changes: readonly RecordedChange[]): void {
-  rehearsed?.push(...changes.slice(0, MAX_DRY_RUN_CHANGES - rehearsed.length));
+type Who = Pick<Author, 'actorId' | 'actor'>;
+
+async function person(
+  state: RequestState,
+  token: string,
+  verifier: TokenVerifier,
+  admit: Admission,
+): Promise<Who> {
+  const signIn = await verifier.verify(token).catch((error: unknown): SignIn => {
+    if (!(error instanceof EmailUnverified)) throw error;
+    return { email: error.email, isUnverified: true };
+  });
+  state.actor = await admit(state.unit.em, signIn, state.requestId);
+  return { actorId: state.actor.id, actor: state.actor.email };
 }
 
-async function identify(
-  ctx: RequestContext,
-  verifier: TokenVerifier,
-  cookieNames: readonly string[],
-): Promise<Identity> {
-  // Of several headers `headers` would show the first, and somebody in front of us may have looked at another.
-  const authorizations = ctx.req.headersDistinct['authorization'];
-  const token = authorizations ? bearerToken(authorizations) : sessionToken(ctx.get('Cookie'), cookieNames);
-  if (token === undefined) throw unauthenticated(ctx, 'Bearer');
-  const identity = await verifier.verify(token);
-  ctx.state.credential = authorizations ? 'bearer' : 'cookie';
-  return identity;
+async function service(state: RequestState, token: string): Promise<Who> {
+  const digest = serviceTokenDigest(token);
+  if (digest === undefined) throw new InvalidToken('this is no service token: its checksum is wrong');
+  const known = await useServiceToken(state.unit.em, digest);
+  if (known === undefined) throw new InvalidToken('this service token is unknown, expired or revoked');
+  state.service = known;
+  return { actorId: null, actor: serviceActor(known.name) };
+}
+
+function keepRehearsed({ rehearsed }: RequestState, changes: readonly RecordedChange[]): void {
+  rehearsed?.push(...changes.slice(0, MAX_DRY_RUN_CHANGES - rehearsed.length));
 }
 
 function bearerToken([authorization = '', ...others]: readonly string[]): string | undefined {
@@ -66,9 +84,6 @@ function refusal(ctx: RequestContext, error: unknown): unknown {
     ctx.state.log.info({ cause: error.message }, 'token refused');
     return unauthenticated(ctx, 'Bearer error="invalid_token"');
   }
-  if (error instanceof EmailUnverified) {
-    return new DomainError('email_unverified', 'The email of this sign-in has not been verified.');
-  }
   if (error instanceof ProviderUnavailable) {
     ctx.set('Retry-After', `${error.retryAfterSeconds}`);
     return new DomainError('identity_provider_unavailable', error.message, { cause: error.cause });
@@ -78,5 +93,5 @@ function refusal(ctx: RequestContext, error: unknown): unknown {
 
 function unauthenticated(ctx: RequestContext, challenge: string): DomainError {
   ctx.set('WWW-Authenticate', challenge);
-  return new DomainError('unauthenticated', 'This needs a valid bearer token.');
+  return new DomainError('unauthenticated', 'This needs a valid bearer token or session cookie.');
 }

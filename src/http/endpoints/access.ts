@@ -1,0 +1,60 @@
+import { z } from 'zod';
+import { ACCESS_POLICIES, type AccessPolicy } from '../../domain/access.ts';
+import type { CursorCodec } from '../../security/cursor.ts';
+import { countRefused, listRefused, type RefusedSignIn } from '../../services/refused-sign-ins.ts';
+import { type Endpoint, endpoint } from '../endpoint.ts';
+
+const refused = z.strictObject({
+  email: z.string(),
+  reason: z.enum(['account_required', 'account_suspended', 'email_unverified']),
+  count: z.int(),
+  firstAt: z.iso.datetime(),
+  lastAt: z.iso.datetime(),
+});
+
+/** Who may come in, and who has been turned away, for admins. */
+export function accessEndpoints(deps: {
+  readonly accessPolicy: AccessPolicy;
+  readonly cursors: CursorCodec;
+}): Endpoint[] {
+  const { accessPolicy, cursors } = deps;
+  return [
+    endpoint({
+      method: 'GET',
+      path: '/v1/access',
+      access: 'admin',
+      summary: 'Who gets an account',
+      answer: {
+        status: 200,
+        description: 'The policy in force, and how many sign-ins it has turned away in the last 30 days.',
+        schema: z.strictObject({
+          policy: z.enum(ACCESS_POLICIES),
+          domains: z.array(z.string()),
+          refused: z.strictObject({ people: z.int(), attempts: z.int() }),
+        }),
+      },
+      handle: ({ em }) => countRefused(em),
+      view: (refused) => ({ ...accessPolicy, refused }),
+    }),
+    endpoint({
+      method: 'GET',
+      path: '/v1/access/refused',
+      access: 'admin',
+      summary: 'Sign-ins that were turned away',
+      query: z.strictObject({}),
+      answer: {
+        status: 200,
+        description:
+          'Those of the last 30 days who still have no account that may be used, the latest first.',
+        schema: z.strictObject({ items: z.array(refused), nextCursor: z.string().nullable() }),
+      },
+      refusals: ['bad_cursor'],
+      handle: ({ em }) => listRefused(em, cursors, { limit: 50 }),
+      view: ({ items, next }) => ({ items: items.map(refusedView), nextCursor: next }),
+    }),
+  ];
+}
+
+function refusedView({ email, reason, count, firstAt, lastAt }: RefusedSignIn) {
+  return { email, reason, count, firstAt: firstAt.toISOString(), lastAt: lastAt.toISOString() };
+}

@@ -1,0 +1,58 @@
+import { expect } from 'chai';
+import { accessDomain, admits } from '../../src/domain/access.ts';
+
+describe('the domains of an access policy', () => {
+  const forms: [text: string, domain: string | undefined][] = [
+    ['example.com', 'example.com'],
+    [' Example.COM ', 'example.com'],
+    ['*.example.com', '*.example.com'],
+    ['bücher.example', 'xn--bcher-kva.example'],
+    ['xn--bcher-kva.example', 'xn--bcher-kva.example'],
+    ['BU\u0308CHER.example', 'xn--bcher-kva.example'],
+    ['*.例え.jp', '*.xn--r8jz45g.jp'],
+    ['example', undefined],
+    ['*', undefined],
+    ['*.', undefined],
+    ['*.com*', undefined],
+    ['a.*.com', undefined],
+    ['.example.com', undefined],
+    ['example.com.', undefined],
+    ['ada@example.com', undefined],
+    ['https://example.com', undefined],
+    ['exa mple.com', undefined],
+    ['', undefined],
+  ];
+  for (const [text, domain] of forms) {
+    it(`are ${domain} for ${JSON.stringify(text)}`, () => {
+      expect(accessDomain(text)).to.equal(domain);
+      if (domain !== undefined) expect(accessDomain(domain)).to.equal(domain);
+    });
+  }
+});
+
+describe('an access policy', () => {
+  const domains = ['example.com', '*.example.org', 'xn--bcher-kva.example'];
+  const cases: [email: string, isAdmitted: boolean][] = [
+    ['ada@example.com', true],
+    ['ada@sub.example.com', false],
+    ['ada@notexample.com', false],
+    ['ada@example.com.evil.test', false],
+    ['ada@example.org', false],
+    ['ada@a.example.org', true],
+    ['ada@a.b.example.org', true],
+    ['ada@evilexample.org', false],
+    ['ada@bücher.example', true],
+    ['ada@xn--bcher-kva.example', true],
+    ['ada@bucher.example', false],
+  ];
+  for (const [email, isAdmitted] of cases) {
+    it(`of domains ${isAdmitted ? 'admits' : 'does not admit'} ${email}`, () => {
+      expect(admits({ policy: 'domains', domains }, email)).to.equal(isAdmitted);
+    });
+  }
+
+  it('is for nobody new where only the invited come in, and for everybody where it is open', () => {
+    expect(admits({ policy: 'invited', domains }, 'ada@example.com')).to.equal(false);
+    expect(admits({ policy: 'open', domains: [] }, 'ada@elsewhere.test')).to.equal(true);
+  });
+});

@@ -1,0 +1,154 @@
+import { expect } from 'chai';
+import type { AccessPolicy } from '../../src/domain/access.ts';
+import { accountsIn, addAccount } from '../support/accounts.ts';
+import { startApp, type TestApp } from '../support/app.ts';
+import { expectProblem } from '../support/problem.ts';
+
+describe('who gets an account', () => {
+  let app: TestApp;
+
+  const start = async (accessPolicy: AccessPolicy) => {
+    app = await startApp({ accessPolicy });
+    await addAccount(app.database, 'admin@example.com', { role: 'admin' });
+  };
+  afterEach(() => app.close());
+
+  const emails = async () => (await accountsIn(app.database)).map(({ email }) => email);
+  const refused = async () => {
+    const response = await app.call('/v1/access/refused', { as: 'admin@example.com' });
+    return ((await response.json()) as { items: Record<string, unknown>[] }).items;
+  };
+
+  it('is nobody new, where only the invited come in', async () => {
+    await start({ policy: 'invited', domains: [] });
+    await expectProblem(await app.call('/v1/me', { as: 'ada@example.com' }), 403, 'account_required');
+    expect(await emails()).to.deep.equal(['admin@example.com']);
+  });
+
+  it('is whoever has an email at one of the domains', async () => {
+    await start({ policy: 'domains', domains: ['example.com'] });
+    const response = await app.call('/v1/me', { as: 'Ada@Example.com' });
+    expect(response.status).to.equal(200);
+    expect(await response.json()).to.deep.include({
+      email: 'ada@example.com',
+      name: null,
+      role: 'user',
+      version: 1,
+    });
+    await expectProblem(await app.call('/v1/me', { as: 'ada@example.org' }), 403, 'account_required');
+    expect(await emails()).to.deep.equal(['admin@example.com', 'ada@example.com']);
+  });
+
+  it('is everybody, where it is open', async () => {
+    await start({ policy: 'open', domains: [] });
+    expect((await app.call('/v1/me', { as: 'ada@elsewhere.test' })).status).to.equal(200);
+  });
+
+  it('is nobody whose email could not be one', async () => {
+    await start({ policy: 'open', domains: [] });
+    for (const email of [
+      'ada',
+      'a b@example.com',
+      `${'a'.repeat(300)}@example.com`,
+      'a\0@example.com',
+      '@',
+    ]) {
+      await expectProblem(await app.call('/v1/me', { as: email }), 403, 'account_required');
+    }
+    expect(await emails()).to.deep.equal(['admin@example.com']);
+    expect(await refused()).to.deep.equal([]);
+  });
+
+  it('is made once, when the first ten requests come together', async () => {
+    await start({ policy: 'open', domains: [] });
+    const responses = await Promise.all(
+      Array.from({ length: 10 }, (_, n) =>
+        n % 2
+          ? app.call('/v1/me', { as: 'ada@example.com' })
+          : app.call('/v1/me/preferences', {
+              as: 'ada@example.com',
+              method: 'PATCH',
+              headers: { 'Content-Type': 'application/json' },
+              body: JSON.stringify({ [`key${n}`]: n }),
+            }),
+      ),
+    );
+    expect(responses.map(({ status }) => status)).to.deep.equal(Array(10).fill(200));
+    expect(await emails()).to.deep.equal(['admin@example.com', 'ada@example.com']);
+    const history = await app.database.query(
+      'select actor, action from changes order by id offset 1 limit 2',
+    );
+    expect(history).to.deep.equal([
+      { actor: 'sign-in', action: 'created' },
+      { actor: 'ada@example.com', action: 'updated' },
+    ]);
+    const ada = (await (await app.call('/v1/me', { as: 'ada@example.com' })).json()) as Record<
+      string,
+      unknown
+    >;
+    expect(ada['preferences']).to.deep.equal({ key0: 0, key2: 2, key4: 4, key6: 6, key8: 8 });
+  });
+
+  it('writes nothing when they come again', async () => {
+    await start({ policy: 'open', domains: [] });
+    const first = await (await app.call('/v1/me', { as: 'ada@example.com' })).json();
+    const again = await (await app.call('/v1/me', { as: 'ada@example.com' })).json();
+    expect(again).to.deep.equal(first);
+    expect(await app.database.query('select id from changes')).to.have.length(2);
+  });
+
+  it('can be seen by admins, with those who were turned away', async () => {
+    await start({ policy: 'domains', domains: ['example.com', '*.example.org'] });
+    for (const as of ['eve@example.net', 'eve@example.net', 'mallory@example.org'])
+      await app.call('/v1/me', { as });
+    const response = await app.call('/v1/access', { as: 'admin@example.com' });
+    expect(await response.json()).to.deep.equal({
+      policy: 'domains',
+      domains: ['example.com', '*.example.org'],
+      refused: { people: 2, attempts: 3 },
+    });
+    const items = await refused();
+    expect(
+      items.map(({ email, reason, count }: Record<string, unknown>) => [email, reason, count]),
+    ).to.deep.equal([
+      ['mallory@example.org', 'account_required', 1],
+      ['eve@example.net', 'account_required', 2],
+    ]);
+    await expectProblem(await app.call('/v1/access/refused', { as: 'ada@example.com' }), 403, 'forbidden');
+  });
+
+  it('can be decided from the list: who has been invited is on it no more', async () => {
+    await start({ policy: 'invited', domains: [] });
+    await app.call('/v1/me', { as: 'eve@example.net' });
+    await app.call('/v1/users', {
+      as: 'admin@example.com',
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify({ email: 'eve@example.net' }),
+    });
+    expect(await refused()).to.deep.equal([]);
+    expect((await app.call('/v1/me', { as: 'eve@example.net' })).status).to.equal(200);
+    await app.database.query(`update users set status = 'suspended' where email = 'eve@example.net'`);
+    await expectProblem(await app.call('/v1/me', { as: 'eve@example.net' }), 403, 'account_suspended');
+    expect((await refused()).map(({ reason }) => reason)).to.deep.equal([
+      'account_suspended',
+      'account_required',
+    ]);
+  });
+
+  it('remembers neither too many nor for too long', async () => {
+    await start({ policy: 'invited', domains: [] });
+    await app.database.query(
+      `insert into refused_sign_ins (email, reason, last_at)
+       select 'u' || n || '@example.net', 'account_required', now() - n * interval '1 minute' from generate_series(1, 10050) n`,
+    );
+    await app.database.query(
+      `insert into refused_sign_ins (email, reason, last_at) values ('old@example.net', 'account_required', now() - interval '31 days')`,
+    );
+    await app.call('/v1/me', { as: 'eve@example.net' });
+    const [row] = await app.database.query(
+      `select count(*)::int as count, min(last_at) > now() - interval '30 days' as young from refused_sign_ins`,
+    );
+    expect(row).to.deep.equal({ count: 10_001, young: true });
+  });
+});

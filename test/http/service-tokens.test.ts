@@ -1,0 +1,177 @@
+import { expect } from 'chai';
+import { addAccount } from '../support/accounts.ts';
+import { startApp, type TestApp } from '../support/app.ts';
+import { expectProblem } from '../support/problem.ts';
+
+const JSON_TYPE = { 'Content-Type': 'application/json' };
+
+describe('service tokens', () => {
+  let app: TestApp;
+
+  beforeEach(async () => {
+    app = await startApp();
+    await addAccount(app.database, 'admin@example.com', { role: 'admin' });
+    await addAccount(app.database, 'ada@example.com');
+  });
+  afterEach(() => app.close());
+
+  const create = (input: object = {}, query = '') =>
+    app.call(`/v1/service-tokens${query}`, {
+      as: 'admin@example.com',
+      method: 'POST',
+      headers: JSON_TYPE,
+      body: JSON.stringify({
+        name: 'billing',
+        scopes: ['users:read'],
+        expiresAt: '2100-01-01T00:00:00Z',
+        ...input,
+      }),
+    });
+  const made = async (input: object = {}) =>
+    (await (await create(input)).json()) as { id: number; token: string };
+  const call = (token: string, path: string, init: RequestInit = {}) =>
+    app.call(path, { ...init, headers: { ...init.headers, Authorization: `Bearer ${token}` } });
+  const list = async () => {
+    const response = await app.call('/v1/service-tokens', { as: 'admin@example.com' });
+    return ((await response.json()) as { items: Record<string, unknown>[] }).items;
+  };
+
+  it('are shown once, and kept as a digest', async () => {
+    const response = await create();
+    const body = (await response.json()) as { id: number; token: string };
+    expect(response.status).to.equal(201);
+    expect(response.headers.get('location')).to.equal(`/v1/service-tokens/${body.id}`);
+    expect(body).to.deep.include({
+      name: 'billing',
+      scopes: ['users:read'],
+      createdBy: 'admin@example.com',
+      lastUsedAt: null,
+      revokedAt: null,
+    });
+    const { token, ...entry } = body;
+    expect(await list()).to.deep.equal([entry]);
+    const [row] = await app.database.query('select * from service_tokens');
+    expect(JSON.stringify(row)).not.to.contain(token.slice(3, 20));
+    expect(JSON.stringify(app.log)).not.to.contain(token.slice(3, 20));
+  });
+
+  it('may do what their scopes say, and no more', async () => {
+    const reader = await made();
+    expect((await call(reader.token, '/v1/users')).status).to.equal(200);
+    expect((await call(reader.token, '/v1/users/2')).status).to.equal(200);
+    expect((await call(reader.token, '/v1/users/export')).status).to.equal(200);
+    await expectProblem(
+      await call(reader.token, '/v1/users/2', { method: 'PATCH', headers: JSON_TYPE, body: '{"name":"A"}' }),
+      403,
+      'forbidden',
+    );
+    for (const path of ['/v1/me', '/v1/service-tokens', '/v1/access', '/v1/me/export']) {
+      await expectProblem(await call(reader.token, path), 403, 'forbidden');
+    }
+    const writer = await made({ name: 'writer', scopes: ['users:write'] });
+    await expectProblem(await call(writer.token, '/v1/users'), 403, 'forbidden');
+    await expectProblem(await call(writer.token, '/v1/me', { method: 'DELETE' }), 403, 'forbidden');
+  });
+
+  it('are named by the history as who did it', async () => {
+    const { token } = await made({ scopes: ['users:write'] });
+    const response = await call(token, '/v1/users/2', {
+      method: 'PATCH',
+      headers: JSON_TYPE,
+      body: '{"name":"A"}',
+    });
+    expect(response.status).to.equal(200);
+    const [row] = await app.database.query(`select actor, actor_id from changes where action = 'updated'`);
+    expect(row).to.deep.equal({ actor: 'service:billing', actor_id: null });
+  });
+
+  it('are good for nothing from the next request on, once revoked, on every replica', async () => {
+    const { id, token } = await made();
+    const replica = await startApp({ database: { ...app.database, drop: async () => undefined } });
+    try {
+      const there = () => replica.call('/v1/users', { headers: { Authorization: `Bearer ${token}` } });
+      expect((await there()).status).to.equal(200);
+      const revoke = () =>
+        app.call(`/v1/service-tokens/${id}`, { as: 'admin@example.com', method: 'DELETE' });
+      expect((await revoke()).status).to.equal(204);
+      await expectProblem(await there(), 401, 'unauthenticated');
+      await expectProblem(await call(token, '/v1/users'), 401, 'unauthenticated');
+      const revokedAt = (await list())[0]?.['revokedAt'];
+      expect(revokedAt).to.be.a('string');
+      expect((await revoke()).status).to.equal(204);
+      expect((await list())[0]?.['revokedAt']).to.equal(revokedAt);
+    } finally {
+      await replica.close();
+    }
+  });
+
+  it('are good for nothing once they have expired', async () => {
+    const { token } = await made();
+    await app.database.query(`update service_tokens set expires_at = now() - interval '1 second'`);
+    await expectProblem(await call(token, '/v1/users'), 401, 'unauthenticated');
+  });
+
+  it('look like any other bad token, when they are made up', async () => {
+    const { token } = await made();
+    const bad = [`${token.slice(0, -1)}${token.endsWith('A') ? 'B' : 'A'}`, 'rc_', `rc_${'A'.repeat(49)}`];
+    for (const one of bad) {
+      const response = await call(one, '/v1/users');
+      expect(response.headers.get('www-authenticate')).to.equal('Bearer error="invalid_token"');
+      await expectProblem(response, 401, 'unauthenticated');
+    }
+  });
+
+  it('note their last use once a minute at the most', async () => {
+    const { token } = await made();
+    const lastUse = async () => (await list())[0]?.['lastUsedAt'];
+    await call(token, '/v1/users');
+    const first = await lastUse();
+    expect(first).to.be.a('string');
+    await call(token, '/v1/users');
+    expect(await lastUse()).to.equal(first);
+    await app.database.query(`update service_tokens set last_used_at = last_used_at - interval '61 seconds'`);
+    await call(token, '/v1/users');
+    expect(Date.parse(String(await lastUse()))).to.be.at.least(Date.parse(String(first)));
+  });
+
+  it('have a name of their own, for ever', async () => {
+    const { id } = await made();
+    await app.call(`/v1/service-tokens/${id}`, { as: 'admin@example.com', method: 'DELETE' });
+    await expectProblem(await create(), 409, 'name_taken');
+  });
+
+  const refused: [what: string, input: object][] = [
+    ['no name', { name: '' }],
+    ['a name with blanks around it', { name: ' a' }],
+    ['a long name', { name: 'a'.repeat(101) }],
+    ['no scope', { scopes: [] }],
+    ['an unknown scope', { scopes: ['everything'] }],
+    ['an expiry in the past', { expiresAt: '2020-01-01T00:00:00Z' }],
+    ['an expiry that is no time', { expiresAt: 'tomorrow' }],
+    ['no expiry', { expiresAt: null }],
+  ];
+  for (const [what, input] of refused) {
+    it(`are not made with ${what}`, async () => {
+      await expectProblem(await create(input), 422, 'invalid_input');
+      expect(await list()).to.deep.equal([]);
+    });
+  }
+
+  it('are not made in a dry run, nor by people who are no admins, nor by service tokens', async () => {
+    const rehearsal = await create({}, '?dryRun=true');
+    expect(await rehearsal.json()).to.deep.equal({ changes: [] });
+    expect(await list()).to.deep.equal([]);
+    await expectProblem(await app.call('/v1/service-tokens', { as: 'ada@example.com' }), 403, 'forbidden');
+    const { token } = await made({ scopes: ['users:read', 'users:write', 'history:read', 'changes:read'] });
+    await expectProblem(
+      await call(token, '/v1/service-tokens', { method: 'POST', headers: JSON_TYPE, body: '{}' }),
+      403,
+      'forbidden',
+    );
+    await expectProblem(
+      await app.call('/v1/service-tokens/99', { as: 'admin@example.com', method: 'DELETE' }),
+      404,
+      'not_found',
+    );
+  });
+});
