@@ -246,7 +246,8 @@ describe('the server', () => {
     describe(`at ${method} ${path}`, () => {
       afterEach(restored);
 
-      const [success] = Object.keys(operation.responses ?? {}).filter((status) => status.startsWith('2'));
+      // Beside the one for a dry run, if it has another.
+      const success = Object.keys(operation.responses ?? {}).findLast((status) => status.startsWith('2'));
 
       it(`answers ${success}, as the document says, to its own examples`, async () => {
         const request = proper(known);
