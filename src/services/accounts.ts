@@ -1,5 +1,4 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
-import { patchesBetween } from '../domain/change.ts';
 import { normalizeEmail } from '../domain/email.ts';
 import { DomainError } from '../domain/errors.ts';
 import {
@@ -68,18 +67,13 @@ export function changeAccount(account: User, changes: AdminChanges, rules: Prefe
   if (changes.status !== undefined) account.status = changes.status;
   if (changes.storageMode !== undefined) account.storageMode = changes.storageMode;
   if (changes.preferences !== undefined) {
-    keepPreferences(account, patchPreferences(account.preferences ?? {}, changes.preferences, rules));
+    account.prefer(patchPreferences(account.preferences ?? {}, changes.preferences, rules));
   }
 }
 
 /** Replaces the preferences of an account that has been claimed. Throws `invalid_input`. */
 export function setPreferences(account: User, preferences: unknown, rules: PreferenceRules): void {
-  keepPreferences(account, checkPreferences(preferences, rules));
-}
-
-/** The same ones in another order, or with a -0, are no change: they must not make a new version. */
-function keepPreferences(account: User, preferences: Preferences): void {
-  if (patchesBetween(account.preferences ?? {}, preferences)) account.preferences = preferences;
+  account.prefer(checkPreferences(preferences, rules));
 }
 
 /** Makes an account, which exists once it is flushed. Throws what {@link changeAccount} throws. */
