@@ -23,7 +23,11 @@ const RECORD = `
          order by at desc, id desc limit 1
       ) as last on true
      order by draft.ordinal
-    returning id, at
+    returning id, at, action, fields
+  ), indexed as (
+    insert into change_fields (field, action, at, change_id)
+    select field, action, at, id from written cross join unnest(fields) as field
+     where action = 'updated' or field like 'preferences.%'
   )
   select id, at from written cross join (select pg_notify('${CHANGES_CHANNEL}', pg_current_xact_id()::text)) as told order by id`;
 

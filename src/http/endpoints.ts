@@ -3,6 +3,7 @@ import type { CursorCodec } from '../security/cursor.ts';
 import type { Endpoint } from './endpoint.ts';
 import { docsEndpoints } from './endpoints/docs.ts';
 import { type HealthDeps, healthEndpoints } from './endpoints/health.ts';
+import { historyEndpoints } from './endpoints/history.ts';
 import { meEndpoints } from './endpoints/me.ts';
 import { transferEndpoints } from './endpoints/transfer.ts';
 import { userListEndpoints } from './endpoints/user-list.ts';
@@ -23,6 +24,7 @@ export function endpoints(deps: EndpointDeps): Endpoint[] {
     // Before those of one account: `export` is no id.
     ...transferEndpoints(deps.preferenceRules),
     ...userEndpoints(deps.preferenceRules),
+    ...historyEndpoints(deps.preferenceRules, deps.cursors),
   ];
   return [...table, ...docsEndpoints(table)];
 }

@@ -21,6 +21,10 @@ const BAD_LINE = new DomainError('invalid_input', 'Nothing was imported: 1 line 
   },
 });
 
+const TOO_LARGE = new DomainError('invalid_input', 'These preferences cannot be kept.', {
+  errors: [{ path: 'preferences', message: 'They must have 16384 bytes at most.' }],
+});
+
 /**
  * For each code, a fault that has it, thrown as it is thrown in earnest: where the code that throws it can be asked, it is,
  * and the other words are held to the server's by a test.
@@ -33,14 +37,20 @@ const FAULTS: Readonly<Record<Code, (endpoint: Endpoint) => unknown>> = {
       'bad_cursor',
       'This cursor is not from here, or from a list with another sort or filter.',
     ),
+  changed_since: () =>
+    new DomainError('changed_since', 'This has changed since, and would be taken back along with it.', {
+      details: { fields: ['preferences.theme'] },
+    }),
   body_too_large: () => new DoorError('body_too_large', `The body may have ${MAX_BODY_BYTES} bytes at most.`),
   database_unavailable: () =>
     new DomainError('database_unavailable', 'The database cannot be reached at the moment.'),
   email_invalid: () => new DomainError('email_invalid', 'This is not an email address.'),
   email_taken: () => new DomainError('email_taken', 'There is an account with this email already.'),
+  erased: () => new DomainError('erased', 'What there was has been erased.'),
   forbidden: () => new DomainError('forbidden', 'This is for admins.'),
   internal: () => new Error('a bug'),
-  invalid_input: ({ body, upload }) => (upload ? BAD_LINE : thrownBy(() => checkBody(body?.schema, []))),
+  invalid_input: ({ body, upload }) =>
+    upload ? BAD_LINE : body ? thrownBy(() => checkBody(body.schema, [])) : TOO_LARGE,
   invalid_query: ({ query }) =>
     thrownBy(() => checkQuery(query, new URLSearchParams('colour=red&colour=blue'))),
   last_admin: () => new DomainError('last_admin', 'This is the last active admin, and one must remain.'),

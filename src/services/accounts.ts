@@ -10,9 +10,6 @@ import {
 import type { Unit } from '../domain/unit-of-work.ts';
 import { type AccountLookup, type Role, type Status, type StorageMode, User } from '../domain/user.ts';
 
-/** The largest id that PostgreSQL's `integer` can hold. */
-const MAX_ID = 2 ** 31 - 1;
-
 /** What one may set of one's own account. */
 export interface OwnChanges {
   readonly name?: string | null | undefined;
@@ -51,7 +48,7 @@ export async function accountOf(em: EntityManager, email: string, find: AccountL
 
 /** The account with this id. Throws `not_found`. */
 export async function accountById(em: EntityManager, id: number): Promise<User> {
-  const account = id > 0 && id <= MAX_ID ? await em.findOne(User, { id }) : null;
+  const account = await em.findOne(User, { id });
   if (account === null) throw new DomainError('not_found', 'There is no such account.');
   return account;
 }

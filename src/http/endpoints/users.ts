@@ -1,18 +1,25 @@
 import { z } from 'zod';
 import type { PreferenceRules } from '../../domain/preferences.ts';
+import type { Account } from '../../domain/user.ts';
+import { accountAt } from '../../services/account-history.ts';
 import { accountById, changeAccount, createAccount } from '../../services/accounts.ts';
 import { type Endpoint, endpoint } from '../endpoint.ts';
-import { account, ETAG, email, name, preferences, role, status, storageMode } from '../schemas/account.ts';
+import {
+  account,
+  ETAG,
+  email,
+  id,
+  name,
+  preferences,
+  role,
+  status,
+  storageMode,
+} from '../schemas/account.ts';
+import { moment } from '../schemas/change.ts';
 import { accountHeaders, accountView } from '../views.ts';
 import { MERGE_PATCH_TYPES } from './me.ts';
 
-const params = z.object({
-  id: z
-    .string()
-    .regex(/^\d{1,10}$/)
-    .transform(Number)
-    .meta({ description: "The account's number.", examples: ['1'] }),
-});
+const params = z.object({ id });
 
 /** Any account, for admins. */
 export function userEndpoints(rules: PreferenceRules): Endpoint[] {
@@ -51,8 +58,16 @@ export function userEndpoints(rules: PreferenceRules): Endpoint[] {
       access: 'admin',
       summary: 'An account',
       params,
+      query: z.strictObject({
+        at: moment.optional().meta({
+          description:
+            'The account as it was then, to the millisecond: 404 where there was none, 410 where what it was has been erased.',
+        }),
+      }),
       answer: { status: 200, description: 'The account.', schema: account, headers: ETAG },
-      handle: ({ em, params }) => accountById(em, params.id),
+      refusals: ['erased'],
+      handle: ({ em, params: { id }, query: { at } }): Promise<Account> =>
+        at === undefined ? accountById(em, id) : accountAt(em, id, at),
       view: accountView,
       headers: accountHeaders,
     }),
