@@ -26,6 +26,16 @@ export class Migration20261125000000_changes extends Migration {
         constraint "changes_action_check" check ("action" in ('created', 'updated', 'deleted'))
       );
     `);
+    // Nothing of the baseline is in it: an entry without preferences' paths is found by its action.
+    this.addSql(`
+      create table "change_fields" (
+        "field" varchar(255) not null,
+        "action" varchar(10) not null,
+        "at" timestamptz not null,
+        "change_id" bigint not null,
+        constraint "change_fields_pkey" primary key ("field", "action", "at", "change_id")
+      );
+    `);
     // Before the indexes, which are quicker built at once than row by row.
     this.addSql(`
       insert into "changes" ("at", "actor", "user_id", "action", "after", "fields", "version")
@@ -39,17 +49,16 @@ export class Migration20261125000000_changes extends Migration {
     `);
     this.addSql(`
       create index "changes_transaction_id_id_index" on "changes" ("transaction_id", "id");
-      create index "changes_at_id_index" on "changes" ("at", "id");
       create index "changes_user_id_at_id_index" on "changes" ("user_id", "at", "id");
-      create index "changes_actor_at_id_index" on "changes" ("actor", "at", "id");
+      create index "changes_actor_action_at_id_index" on "changes" ((actor || ' ' || action), "at", "id");
       create index "changes_actor_id_index" on "changes" ("actor_id");
       create index "changes_action_at_id_index" on "changes" ("action", "at", "id");
-      create index "changes_fields_index" on "changes" using gin (fields);
       create index "changes_erasable_index" on "changes" ("at") where action = 'deleted' and erased_at is null;
     `);
   }
 
   override down(): void {
+    this.addSql('drop table "change_fields";');
     this.addSql('drop table "changes";');
   }
 }

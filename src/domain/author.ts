@@ -1,5 +1,5 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
-import type { RecordedChange } from './change.ts';
+import type { Change } from './change.ts';
 
 /** Who does a unit of work, and on what occasion: what the history says of each of its changes. */
 export interface Author {
@@ -12,7 +12,7 @@ export interface Author {
   /** The id of the change that this unit of work takes back. */
   readonly undoes?: number;
   /** Told of what is recorded, before it is committed. */
-  readonly onRecorded?: (changes: readonly RecordedChange[]) => void;
+  readonly onRecorded?: (changes: readonly Change[]) => void;
 }
 
 /** What a start does by itself. */

@@ -1,6 +1,6 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { authorOf } from './author.ts';
-import type { ChangeDraft, RecordedChange } from './change.ts';
+import type { Change, ChangeDraft } from './change.ts';
 
 /** The channel on which a commit that has changed accounts says so; what it says is its transaction's id. */
 export const CHANGES_CHANNEL = 'rollcall_changes';
@@ -23,9 +23,13 @@ const RECORD = `
          order by at desc, id desc limit 1
       ) as last on true
      order by draft.ordinal
-    returning id, at
+    returning id, at, action, fields
+  ), indexed as (
+    insert into change_fields (field, action, at, change_id)
+    select field, action, at, id from written cross join unnest(fields) as field
+     where action = 'updated' or field like 'preferences.%'
   )
-  select at from written cross join (select pg_notify('${CHANGES_CHANNEL}', pg_current_xact_id()::text)) as told order by id`;
+  select id, at from written cross join (select pg_notify('${CHANGES_CHANNEL}', pg_current_xact_id()::text)) as told order by id`;
 
 /**
  * Writes changes to the history in the name of the author of `em`, in the transaction of `em` and in one statement,
@@ -35,7 +39,7 @@ export async function recordChanges(em: EntityManager, drafts: readonly ChangeDr
   if (drafts.length === 0) return;
   const { actorId, actor, requestId, undoes = null, onRecorded } = authorOf(em);
   const records = drafts.map(({ userId, ...draft }, ordinal) => ({ ...draft, ordinal, user_id: userId }));
-  const rows = await em.execute<{ at: Date }[]>(RECORD, [
+  const rows = await em.execute<{ id: string; at: string }[]>(RECORD, [
     actorId,
     actor,
     requestId,
@@ -43,9 +47,11 @@ export async function recordChanges(em: EntityManager, drafts: readonly ChangeDr
     JSON.stringify(records),
   ]);
   onRecorded?.(
-    drafts.map(({ fields, ...draft }, index): RecordedChange => {
-      const at = (rows[index] as { at: Date }).at;
-      return { at, actorId, actor, requestId, ...draft, undoes, erasedAt: null };
+    rows.map((row, index): Change => {
+      const { fields, ...draft } = drafts[index] as ChangeDraft;
+      // As the driver reads it, for whom times and big numbers are text.
+      const [id, at] = [Number(row.id), em.getPlatform().parseDate(row.at)];
+      return { id, at, actorId, actor, requestId, ...draft, undoes, erasedAt: null };
     }),
   );
 }

@@ -5,6 +5,7 @@ import type { Endpoint } from './endpoint.ts';
 import { accessEndpoints } from './endpoints/access.ts';
 import { docsEndpoints } from './endpoints/docs.ts';
 import { type HealthDeps, healthEndpoints } from './endpoints/health.ts';
+import { historyEndpoints } from './endpoints/history.ts';
 import { meEndpoints } from './endpoints/me.ts';
 import { serviceTokenEndpoints } from './endpoints/service-tokens.ts';
 import { transferEndpoints } from './endpoints/transfer.ts';
@@ -27,6 +28,7 @@ export function endpoints(deps: EndpointDeps): Endpoint[] {
     // Before those of one account: `export` is no id.
     ...transferEndpoints(deps.preferenceRules),
     ...userEndpoints(deps.preferenceRules),
+    ...historyEndpoints(deps.preferenceRules, deps.cursors),
     ...accessEndpoints(deps),
     ...serviceTokenEndpoints(),
   ];

@@ -21,6 +21,10 @@ const BAD_LINE = new DomainError('invalid_input', 'Nothing was imported: 1 line 
   },
 });
 
+const TOO_LARGE = new DomainError('invalid_input', 'These preferences cannot be kept.', {
+  errors: [{ path: 'preferences', message: 'They must have 16384 bytes at most.' }],
+});
+
 /**
  * For each code, a fault that has it, thrown as it is thrown in earnest: where the code that throws it can be asked, it is,
  * and the other words are held to the server's by a test.
@@ -33,6 +37,10 @@ const FAULTS: Readonly<Record<Code, (endpoint: Endpoint) => unknown>> = {
       'bad_cursor',
       'This cursor is not from here, or from a list with another sort or filter.',
     ),
+  changed_since: () =>
+    new DomainError('changed_since', 'This has changed since, and would be taken back along with it.', {
+      details: { fields: ['preferences.theme'] },
+    }),
   body_too_large: () => new DoorError('body_too_large', `The body may have ${MAX_BODY_BYTES} bytes at most.`),
   cross_site: () =>
     new DoorError(
@@ -45,6 +53,7 @@ const FAULTS: Readonly<Record<Code, (endpoint: Endpoint) => unknown>> = {
   email_taken: () => new DomainError('email_taken', 'There is an account with this email already.'),
   email_unverified: () =>
     new DomainError('email_unverified', 'The email of this sign-in has not been verified.'),
+  erased: () => new DomainError('erased', 'What there was has been erased.'),
   forbidden: ({ access }) =>
     new DomainError(
       'forbidden',
@@ -56,7 +65,8 @@ const FAULTS: Readonly<Record<Code, (endpoint: Endpoint) => unknown>> = {
       'The identity provider cannot be reached at the moment.',
     ),
   internal: () => new Error('a bug'),
-  invalid_input: ({ body, upload }) => (upload ? BAD_LINE : thrownBy(() => checkBody(body?.schema, []))),
+  invalid_input: ({ body, upload }) =>
+    upload ? BAD_LINE : body ? thrownBy(() => checkBody(body.schema, [])) : TOO_LARGE,
   invalid_query: ({ query }) =>
     thrownBy(() => checkQuery(query, new URLSearchParams('colour=red&colour=blue'))),
   last_admin: () => new DomainError('last_admin', 'This is the last active admin, and one must remain.'),

@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import type { Change, RecordedChange } from '../domain/change.ts';
-import type { Account, User } from '../domain/user.ts';
+import type { Account } from '../domain/user.ts';
 import { accountRecord } from '../services/account-record.ts';
 import { entityTag } from './entity-tag.ts';
 import type { account } from './schemas/account.ts';
@@ -33,6 +33,6 @@ export function recordedChangeView(recorded: RecordedChange): z.output<typeof dr
 }
 
 /** The headers of an answer that shows one account. */
-export function accountHeaders(user: User): { ETag: string } {
+export function accountHeaders(user: Account): { ETag: string } {
   return { ETag: entityTag(user) };
 }

@@ -4,6 +4,13 @@ import type { InputError } from '../domain/errors.ts';
 import { isKeepableText } from '../domain/preferences.ts';
 
 /** What may come in for an account, field by field, by whatever door; the domain has the last word on it. */
+export const id = z
+  .string()
+  .regex(/^\d{1,10}$/)
+  // The largest that PostgreSQL's `integer` can hold.
+  .refine((digits) => Number(digits) < 2 ** 31, 'There is no such number.')
+  .transform(Number)
+  .meta({ description: 'Its number.', examples: ['1'] });
 export const email = z.string().meta({ format: 'email', maxLength: EMAIL_MAX_LENGTH });
 export const role = z.enum(['user', 'admin']);
 export const status = z.enum(['active', 'suspended']);

@@ -1,9 +1,9 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { normalizeEmail } from '../domain/email.ts';
-import { DomainError } from '../domain/errors.ts';
 import type { Account, Role, Status, StorageMode } from '../domain/user.ts';
 import type { CursorCodec, Position } from '../security/cursor.ts';
-import { readRows, type Statement } from './rows.ts';
+import { DEFAULT_LIMIT, type Page, type PageRequest, positionOf } from './paging.ts';
+import { parameters, readRows, type Statement } from './rows.ts';
 
 /** The orders of the list; the one without a minus goes up. */
 export const SORTS = ['createdAt', '-createdAt', 'email', '-email'] as const;
@@ -22,28 +22,18 @@ export interface AccountFilters {
 }
 
 /** Which page of which list. */
-export interface ListRequest extends AccountFilters {
+export interface ListRequest extends AccountFilters, PageRequest {
   /** Newest first, where it is not given. */
   readonly sort?: Sort | undefined;
-  /** The most accounts on the page; {@link DEFAULT_LIMIT} where it is not given. */
-  readonly limit?: number | undefined;
-  /** The `next` of the page before, of a list with the same sort and filters. */
-  readonly cursor?: string | undefined;
   /** Whether to count the whole list as well. */
   readonly total?: boolean | undefined;
 }
 
 /** A page of the list. */
-export interface AccountPage {
-  readonly items: readonly Account[];
-  /** The cursor of the next page; `null` on the last one. */
-  readonly next: string | null;
+export interface AccountPage extends Page<Account> {
   /** How many accounts the whole list has; when `capped`, it has more than that. */
   readonly total?: { readonly count: number; readonly capped: boolean };
 }
-
-/** How many accounts a page has at the most, unless one asks for another number. */
-export const DEFAULT_LIMIT = 50;
 
 /** How far a list is counted: the one part of the answer that gets slower as the list gets longer. */
 export const COUNT_CAP = 10_000;
@@ -76,13 +66,7 @@ export async function listAccounts(
   const { sort = '-createdAt', limit = DEFAULT_LIMIT, cursor, total } = request;
   const { role, status, storageMode, email, q } = request;
   const scope = ['accounts', sort, role, status, storageMode, email, q];
-  const after = cursor === undefined ? undefined : cursors.open(cursor, scope);
-  if (cursor !== undefined && after === undefined) {
-    throw new DomainError(
-      'bad_cursor',
-      'This cursor is not from here, or from a list with another sort or filter.',
-    );
-  }
+  const after = positionOf(cursors, cursor, scope);
 
   const rows = await readRows<Row>(em, pageStatement({ ...request, sort, limit }, after));
   // One row more than asked for says that there is a next page.
@@ -145,8 +129,7 @@ function where(conditions: readonly string[]): string {
 }
 
 function conditionsOf({ role, status, storageMode, email, q }: AccountFilters) {
-  const values: unknown[] = [];
-  const bind = (value: unknown) => `$${values.push(value)}`;
+  const { values, bind } = parameters();
   const conditions: string[] = [];
   if (role !== undefined) conditions.push(`role = ${bind(role)}`);
   if (status !== undefined) conditions.push(`status = ${bind(status)}`);

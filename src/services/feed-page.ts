@@ -52,7 +52,7 @@ export async function readFeed(
     values: [after.transactionId, after.id, limit],
   });
   return rows.map(({ transactionId, ...row }) => {
-    const change = changeOf(row);
+    const change = changeOf(em, row);
     return { position: { transactionId, id: change.id }, change };
   });
 }

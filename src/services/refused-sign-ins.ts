@@ -1,6 +1,7 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
-import { DomainError, type ErrorCode } from '../domain/errors.ts';
+import type { ErrorCode } from '../domain/errors.ts';
 import type { CursorCodec } from '../security/cursor.ts';
+import { DEFAULT_LIMIT, type Page, type PageRequest, positionOf } from './paging.ts';
 import { readRows } from './rows.ts';
 
 /** How long a refusal is remembered. */
@@ -43,13 +44,6 @@ export async function noteRefusal(em: EntityManager, email: string, reason: Erro
 /** A row, its times as PostgreSQL writes them, to the microsecond. */
 type Row = Omit<RefusedSignIn, 'firstAt' | 'lastAt'> & { firstAt: string; lastAt: string };
 
-/** A page of refusals. */
-export interface RefusedPage {
-  readonly items: readonly RefusedSignIn[];
-  /** The cursor of the next page; `null` on the last one. */
-  readonly next: string | null;
-}
-
 /**
  * The refusals of the last days, the latest first, of those who still have no account that may be used: whoever has been
  * invited since is not among them. Throws `bad_cursor`.
@@ -57,13 +51,10 @@ export interface RefusedPage {
 export async function listRefused(
   em: EntityManager,
   cursors: CursorCodec,
-  { limit, cursor }: { limit: number; cursor?: string | undefined },
-): Promise<RefusedPage> {
-  const scope = ['refused'];
-  const after = cursor === undefined ? undefined : cursors.open(cursor, scope);
-  if (cursor !== undefined && after === undefined) {
-    throw new DomainError('bad_cursor', 'This cursor is not from here.');
-  }
+  { limit = DEFAULT_LIMIT, cursor }: PageRequest,
+): Promise<Page<RefusedSignIn>> {
+  const scope = ['refused sign-ins'];
+  const after = positionOf(cursors, cursor, scope);
   const rows = await readRows<Row>(em, {
     text: `select email, reason, count, first_at as "firstAt", last_at as "lastAt"
       from refused_sign_ins as refused

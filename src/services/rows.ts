@@ -7,6 +7,12 @@ export interface Statement {
   readonly values: readonly unknown[];
 }
 
+/** The parameters of a statement while it is being written: `bind` adds a value and returns what stands for it. */
+export function parameters(): { values: unknown[]; bind: (value: unknown) => string } {
+  const values: unknown[] = [];
+  return { values, bind: (value) => `$${values.push(value)}` };
+}
+
 /**
  * Reads rows as they are: entities that nobody changes would take ten times as long to make. On a connection of the
  * pool, and so outside of any transaction of `em`.

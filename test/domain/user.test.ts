@@ -1,6 +1,8 @@
 import { expect } from 'chai';
+import { COMMAND_LINE } from '../../src/domain/author.ts';
 import { DomainError } from '../../src/domain/errors.ts';
 import { User } from '../../src/domain/user.ts';
+import { unitsOfWork } from '../../src/persistence/unit-of-work.ts';
 import { accountsIn } from '../support/accounts.ts';
 import { startApp, type TestApp } from '../support/app.ts';
 
@@ -34,8 +36,10 @@ describe('a user', () => {
 
     afterEach(() => app.close());
 
+    const keep = (user: User) => unitsOfWork(app.orm, COMMAND_LINE)(async ({ em }) => void em.persist(user));
+
     it('is a user of no name or preferences, whose data stay local', async () => {
-      await app.orm.em.fork().persist(new User('Ada@example.com')).flush();
+      await keep(new User('Ada@example.com'));
       const [row] = await accountsIn(app.database);
       expect(row).to.include({
         email: 'ada@example.com',
@@ -50,13 +54,13 @@ describe('a user', () => {
     it('is an admin where it was promoted before', async () => {
       const user = new User('ada@example.com');
       user.promote();
-      await app.orm.em.fork().persist(user).flush();
+      await keep(user);
       expect((await accountsIn(app.database))[0]).to.include({ role: 'admin' });
     });
 
     it('comes back with every character of a long and foreign email', async () => {
       const email = `${'💚'.repeat(243)}@example.com`;
-      await app.orm.em.fork().persist(new User(email)).flush();
+      await keep(new User(email));
       expect(await app.orm.em.fork().findOne(User, { email })).to.include({ email });
     });
   });

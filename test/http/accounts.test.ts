@@ -58,13 +58,43 @@ describe('accounts', () => {
     expect((await accountsIn(app.database))[1]).to.include({ role: 'user', version: 2 });
   });
 
-  it('keep their version when a change changes nothing', async () => {
-    const same = { preferences: { editor: { tabs: 2 } }, storageMode: 'local' };
-    expect((await send('PATCH', '/v1/me', same, grace)).headers.get('etag')).to.equal('"1"');
-    const [, row] = await accountsIn(app.database);
-    expect(row?.version).to.equal(1);
-    expect(row?.updated_at).to.deep.equal(row?.created_at);
-  });
+  const sames: [method: string, path: string, body: string][] = [
+    ['PATCH', '/v1/me', '{}'],
+    ['PATCH', '/v1/me', '{"name":null,"storageMode":"local","preferences":{"editor":{"tabs":2}}}'],
+    ['PATCH', '/v1/me', '{"preferences":{"sidebar":null,"editor":{"font":null}}}'],
+    ['PATCH', '/v1/me', '{"preferences":{"zero":-0,"list":[1,{"b":2,"a":-0.0}]}}'],
+    ['PATCH', '/v1/me/preferences', '{}'],
+    ['PATCH', '/v1/me/preferences', '{"theme":"dark","side":{"left":null},"none":null}'],
+    [
+      'PUT',
+      '/v1/me/preferences',
+      '{"list":[1.0,{"b":2,"a":0}],"zero":0e5,"editor":{"tabs":2},"theme":"dark","side":{}}',
+    ],
+    [
+      'PUT',
+      '/v1/me/preferences',
+      '{"side":{"left":null},"theme":"dark","none":null,"editor":{"tabs":2},"zero":-0,"list":[1,{"b":2,"a":0}]}',
+    ],
+    ['PATCH', '/v1/users/2', '{}'],
+    ['PATCH', '/v1/users/2', '{"email":" GRACE@example.com","role":"user","status":"active","name":null}'],
+  ];
+  for (const [method, path, body] of sames) {
+    it(`keep their version when a change changes nothing: ${method} ${path} ${body}`, async () => {
+      await app.database.query(
+        `update users set preferences = preferences || '{"zero": 0, "list": [1, {"a": 0, "b": 2}], "side": {}}'`,
+      );
+      const before = await accountsIn(app.database);
+      const response = await app.call(path, {
+        method,
+        body,
+        as: path === '/v1/users/2' ? ADMIN : grace.as,
+        headers: { 'Content-Type': 'application/json' },
+      });
+      expect([response.status, response.headers.get('etag')]).to.deep.equal([200, '"1"']);
+      expect(await accountsIn(app.database)).to.deep.equal(before);
+      expect(await app.database.query('select 1 from changes')).to.have.length(2);
+    });
+  }
 
   it('have preferences that are read, replaced and merged by themselves', async () => {
     expect(await (await app.call('/v1/me/preferences', grace)).json()).to.deep.equal({

@@ -143,6 +143,8 @@ describe('the server', () => {
   let fresh: { id: number; email: string };
   /** A token of a provider that is down for good. */
   let orphan: string;
+  /** The entry of the history that says that it was made. */
+  let entryId: string;
 
   before(async () => {
     const database = await createMigratedDatabase();
@@ -178,16 +180,28 @@ describe('the server', () => {
       [service.digest],
     );
     tokenId = row?.id ?? 0;
+    entryId = await lastEntryOf(fresh.id);
   });
+
+  const lastEntryOf = async (userId: number) => {
+    const rows = await app.database.query<{ id: string }>(
+      'select id from changes where user_id = $1 order by at desc, id desc limit 1',
+      [userId],
+    );
+    return rows[0]?.id ?? '';
+  };
 
   /** The request that the document's examples make up, in the name of one who may. */
   const proper = ({ method, path, operation }: Operation) => {
     const isAdmins = !path.startsWith('/v1/me');
+    const id = path.startsWith('/v1/history')
+      ? entryId
+      : path.startsWith('/v1/service-tokens')
+        ? tokenId
+        : fresh.id;
     const [type, media] = Object.entries(bodyOf(operation)).at(-1) ?? [];
     return {
-      path: path
-        .replace('{id}', `${path.includes('service-tokens') ? tokenId : fresh.id}`)
-        .replace('{file}', 'initializer.js'),
+      path: path.replace('{id}', `${id}`).replace('{file}', 'initializer.js'),
       method,
       headers: { 'Cache-Control': 'max-age=0', ...(type && { 'Content-Type': type }) } as Record<
         string,
@@ -212,6 +226,10 @@ describe('the server', () => {
       return { ...request, as: fresh.email };
     },
     bad_cursor: (request) => ({ ...request, path: `${request.path}?cursor=nonsense` }),
+    changed_since: async (request) => {
+      await app.database.query(`update users set preferences = '{"theme":"dark"}' where id = ${fresh.id}`);
+      return request;
+    },
     body_too_large: (request) => ({ ...request, body: ' '.repeat(MAX_BODY_BYTES + 1) }),
     cross_site: async ({ as: email, ...request }) => ({
       ...request,
@@ -228,7 +246,18 @@ describe('the server', () => {
     email_unverified: ({ as: _, ...request }) =>
       bearing(request, forge({ claims: { email_verified: false } })),
     email_invalid: (request) => ({ ...request, body: '{"email":"nonsense"}' }),
-    email_taken: (request) => ({ ...request, body: `{"email":"${ADA}"}` }),
+    email_taken: async (request) => {
+      if (!request.path.endsWith('/undo')) return { ...request, body: `{"email":"${ADA}"}` };
+      await app.call(`/v1/users/${fresh.id}`, { method: 'DELETE', as: ADA });
+      await addAccount(app.database, fresh.email);
+      return { ...request, path: `/v1/history/${await lastEntryOf(fresh.id)}/undo` };
+    },
+    erased: async (request) => {
+      await app.database.query(`update changes set erased_at = now() where user_id = ${fresh.id}`);
+      return request.method === 'GET'
+        ? { ...request, path: `${request.path}?at=2026-01-31T12:00:00Z` }
+        : request;
+    },
     forbidden: ({ as, ...request }) =>
       as === ADA
         ? { ...request, as: fresh.email }
@@ -239,20 +268,30 @@ describe('the server', () => {
       await app.database.query('alter table mikro_orm_migrations rename to gone_too');
       return request;
     },
-    invalid_input: (request) => ({
-      ...request,
-      body: request.path.endsWith('/import') ? 'email\r\nnonsense\r\n' : '[]',
-    }),
+    invalid_input: async (request) => {
+      if (!request.path.endsWith('/undo'))
+        return { ...request, body: request.path.endsWith('/import') ? 'email\r\nnonsense\r\n' : '[]' };
+      // From the days when more was allowed.
+      await app.database.query(`
+        insert into changes (actor, user_id, action, before, after, fields, version)
+        values ('test', ${fresh.id}, 'updated', jsonb_build_object('preferences', jsonb_build_object('a', repeat('a', 20000))),
+          '{"preferences":{"a":null}}', '{preferences,preferences.a}', 1)`);
+      return { ...request, path: `/v1/history/${await lastEntryOf(fresh.id)}/undo` };
+    },
     invalid_query: (request) => ({ ...request, path: `${request.path}?colour=red&colour=blue` }),
-    last_admin: (request) =>
-      request.path.endsWith('/import')
-        ? { ...request, path: `${request.path}?mode=upsert`, body: `email,role\r\n${ADA},user\r\n` }
-        : {
-            ...request,
-            as: ADA,
-            path: request.path.replace(`${fresh.id}`, `${adaId}`),
-            ...(request.body && { body: '{"role":"user"}' }),
-          },
+    last_admin: async (request) => {
+      if (request.path.endsWith('/import'))
+        return { ...request, path: `${request.path}?mode=upsert`, body: `email,role\r\n${ADA},user\r\n` };
+      const isUndo = request.path.endsWith('/undo');
+      return {
+        ...request,
+        as: ADA,
+        path: isUndo
+          ? `/v1/history/${await lastEntryOf(adaId)}/undo`
+          : request.path.replace(`${fresh.id}`, `${adaId}`),
+        ...(request.body && { body: '{"role":"user"}' }),
+      };
+    },
     lost_race: async (request) => {
       await app.database.query(`
         create function lose() returns trigger language plpgsql
@@ -267,7 +306,7 @@ describe('the server', () => {
       return request;
     },
     not_acceptable: (request) => ({ ...request, headers: { ...request.headers, Accept: 'image/png' } }),
-    not_found: (request) => ({ ...request, path: request.path.replace(/[^/]+$/, 'nonsense') }),
+    not_found: (request) => ({ ...request, path: request.path.replace(/(?<=\/)\d+|[^/]+$/, 'nonsense') }),
     not_ready: (request) => {
       app.lifecycle.phase = 'draining';
       return request;
@@ -305,7 +344,8 @@ describe('the server', () => {
     describe(`at ${method} ${path}`, () => {
       afterEach(restored);
 
-      const [success] = Object.keys(operation.responses ?? {}).filter((status) => status.startsWith('2'));
+      // Beside the one for a dry run, if it has another.
+      const success = Object.keys(operation.responses ?? {}).findLast((status) => status.startsWith('2'));
 
       it(`answers ${success}, as the document says, to its own examples`, async () => {
         const request = proper(known);

@@ -89,8 +89,8 @@ describe('a request that writes', () => {
       }
       return actor;
     });
-    // Who asks, the other account, begin, an update of each, commit.
-    expect(wire.statements()).to.equal(6);
+    // Who asks, the other account, begin, an update of each, the history of both, commit.
+    expect(wire.statements()).to.equal(7);
     const rows = await accountsIn(app.database);
     expect(rows.map(({ name, role }) => [name, role])).to.deep.equal([
       ['second', 'admin'],

@@ -9,13 +9,7 @@ import {
 } from '../../src/services/account-list.ts';
 import type { Statement } from '../../src/services/rows.ts';
 import { createMigratedDatabase, type TestDatabase } from '../support/database.ts';
-
-/** A step of a plan, as `EXPLAIN (FORMAT JSON)` has it. */
-interface PlanNode {
-  readonly 'Node Type': string;
-  readonly 'Actual Rows': number;
-  readonly Plans?: readonly PlanNode[];
-}
+import { type PlanNode, planOf } from '../support/plans.ts';
 
 const ACCOUNTS = 100_000;
 
@@ -64,14 +58,7 @@ describe('the list of 100,000 accounts', () => {
 
   after(() => database.drop());
 
-  const plan = async ({ text, values }: Statement): Promise<PlanNode[]> => {
-    const [row] = await database.query<{ 'QUERY PLAN': [{ Plan: PlanNode }] }>(
-      `explain (analyze, timing off, format json) ${text}`,
-      [...values],
-    );
-    const steps = (node: PlanNode): PlanNode[] => [node, ...(node.Plans ?? []).flatMap(steps)];
-    return steps((row as { 'QUERY PLAN': [{ Plan: PlanNode }] })['QUERY PLAN'][0].Plan);
-  };
+  const plan = (statement: Statement) => planOf(database, statement);
   const sorted = (steps: readonly PlanNode[]) =>
     steps
       .filter((step) => step['Node Type'].includes('Sort'))

@@ -3,6 +3,7 @@ import { ACCESS_POLICIES, type AccessPolicy } from '../../domain/access.ts';
 import type { CursorCodec } from '../../security/cursor.ts';
 import { countRefused, listRefused, type RefusedSignIn } from '../../services/refused-sign-ins.ts';
 import { type Endpoint, endpoint } from '../endpoint.ts';
+import { LINK, linkToNext, pageOf, pageQuery } from '../schemas/page.ts';
 
 const refused = z.strictObject({
   email: z.string(),
@@ -41,16 +42,18 @@ export function accessEndpoints(deps: {
       path: '/v1/access/refused',
       access: 'admin',
       summary: 'Sign-ins that were turned away',
-      query: z.strictObject({}),
+      query: z.strictObject(pageQuery),
       answer: {
         status: 200,
         description:
           'Those of the last 30 days who still have no account that may be used, the latest first.',
-        schema: z.strictObject({ items: z.array(refused), nextCursor: z.string().nullable() }),
+        schema: pageOf(refused),
+        headers: LINK,
       },
       refusals: ['bad_cursor'],
-      handle: ({ em }) => listRefused(em, cursors, { limit: 50 }),
-      view: ({ items, next }) => ({ items: items.map(refusedView), nextCursor: next }),
+      handle: async ({ em, query }) => ({ query, page: await listRefused(em, cursors, query) }),
+      view: ({ page: { items, next } }) => ({ items: items.map(refusedView), nextCursor: next }),
+      headers: ({ query, page }) => linkToNext('/v1/access/refused', query, page),
     }),
   ];
 }

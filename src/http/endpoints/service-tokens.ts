@@ -3,7 +3,7 @@ import { isKeepableText } from '../../domain/preferences.ts';
 import { SCOPES, type ServiceToken } from '../../domain/service-token.ts';
 import { createServiceToken, listServiceTokens, revokeServiceToken } from '../../services/service-tokens.ts';
 import { type Endpoint, endpoint } from '../endpoint.ts';
-import { idParams } from '../schemas/id.ts';
+import { id } from '../schemas/account.ts';
 
 const EXAMPLE = {
   id: 1,
@@ -92,7 +92,7 @@ export function serviceTokenEndpoints(): Endpoint[] {
       path: '/v1/service-tokens/:id',
       access: 'admin',
       summary: 'Revoke a service token',
-      params: idParams,
+      params: z.object({ id }),
       answer: { status: 204, description: 'It is good for nothing from the next request on.' },
       handle: ({ em, params }) => revokeServiceToken(em, params.id, new Date()),
     }),

@@ -1,11 +1,25 @@
 import { z } from 'zod';
 import type { PreferenceRules } from '../../domain/preferences.ts';
+import type { Account } from '../../domain/user.ts';
+import { accountAt } from '../../services/account-history.ts';
 import { accountById, changeAccount, createAccount } from '../../services/accounts.ts';
 import { type Endpoint, endpoint } from '../endpoint.ts';
-import { account, ETAG, email, name, preferences, role, status, storageMode } from '../schemas/account.ts';
-import { idParams } from '../schemas/id.ts';
+import {
+  account,
+  ETAG,
+  email,
+  id,
+  name,
+  preferences,
+  role,
+  status,
+  storageMode,
+} from '../schemas/account.ts';
+import { moment } from '../schemas/change.ts';
 import { accountHeaders, accountView } from '../views.ts';
 import { MERGE_PATCH_TYPES } from './me.ts';
+
+const params = z.object({ id });
 
 /** Any account, for admins. */
 export function userEndpoints(rules: PreferenceRules): Endpoint[] {
@@ -45,9 +59,17 @@ export function userEndpoints(rules: PreferenceRules): Endpoint[] {
       access: 'admin',
       scope: 'users:read',
       summary: 'An account',
-      params: idParams,
+      params,
+      query: z.strictObject({
+        at: moment.optional().meta({
+          description:
+            'The account as it was then, to the millisecond: 404 where there was none, 410 where what it was has been erased.',
+        }),
+      }),
       answer: { status: 200, description: 'The account.', schema: account, headers: ETAG },
-      handle: ({ em, params }) => accountById(em, params.id),
+      refusals: ['erased'],
+      handle: ({ em, params: { id }, query: { at } }): Promise<Account> =>
+        at === undefined ? accountById(em, id) : accountAt(em, id, at),
       view: accountView,
       headers: accountHeaders,
     }),
@@ -57,7 +79,7 @@ export function userEndpoints(rules: PreferenceRules): Endpoint[] {
       access: 'admin',
       scope: 'users:write',
       summary: 'Change an account',
-      params: idParams,
+      params,
       body: {
         schema: z
           .strictObject({
@@ -90,7 +112,7 @@ export function userEndpoints(rules: PreferenceRules): Endpoint[] {
       access: 'admin',
       scope: 'users:write',
       summary: 'Delete an account',
-      params: idParams,
+      params,
       answer: { status: 204, description: 'It is gone.' },
       refusals: ['last_admin'],
       heedsIfMatch: true,

@@ -13,7 +13,9 @@ export const present = ({ answer, method, rehearsesResult = false }: Endpoint): 
   async function present(ctx) {
     if (ctx.state.rehearsed !== undefined) {
       const changes = ctx.state.rehearsed.map(recordedChangeView);
-      ctx.body = rehearsesResult ? { ...(ctx.state.shown?.().body as object), changes } : { changes };
+      const result = rehearsesResult ? ctx.state.shown?.().body : undefined;
+      ctx.type = 'application/json';
+      ctx.body = JSON.stringify({ ...(result as object | undefined), changes });
       return;
     }
     const [type] = [answer.type ?? 'application/json'].flat();

@@ -29,6 +29,12 @@ const fields = {
   erasedAt: z.iso.datetime().nullable().meta({ description: 'Since when the values are erased.' }),
 };
 
+/** A moment as it comes in. */
+export const moment = z.iso
+  .datetime({ offset: true })
+  .transform((text) => new Date(text))
+  .meta({ examples: ['2026-01-31T12:00:00Z', '2026-01-31T13:00:00+01:00'] });
+
 const EXAMPLE = {
   at: '2026-02-01T08:30:00.000Z',
   actorId: 1,

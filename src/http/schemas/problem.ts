@@ -17,6 +17,10 @@ export const problem = z
       .array(z.strictObject({ path: z.string(), message: z.string() }))
       .optional()
       .meta({ description: 'Where in the input a fault lies (keys, joined by dots), and what it is.' }),
+    fields: z
+      .array(z.string())
+      .optional()
+      .meta({ description: 'What has changed since, where that is the reason; of preferences, the paths.' }),
     report: importReport.optional().meta({ description: 'Of an import that is refused.' }),
   })
   .meta({ id: 'Problem', description: 'A refusal (RFC 9457).' });

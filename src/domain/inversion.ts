@@ -1,0 +1,27 @@
+import { type AccountState, type AccountValues, type Change, patchesBetween } from './change.ts';
+import { isObject, type Preferences } from './preferences.ts';
+
+/**
+ * The fields, and of the preferences the paths, that have another value by now than a change has given them: while there
+ * are any, taking the change back would take back more than it.
+ */
+export function movedOn({ before, after }: Pick<Change, 'before' | 'after'>, state: AccountState): string[] {
+  const { preferences, ...fields }: AccountValues = after ?? {};
+  const moved = Object.entries(fields)
+    .filter(([field, value]) => state[field as keyof typeof fields] !== value)
+    .map(([field]) => field);
+  const paths = movedPaths(preferences ?? {}, before?.preferences ?? {}, state.preferences, 'preferences');
+  return [...moved, ...paths];
+}
+
+function movedPaths(after: Preferences, before: Preferences, now: Preferences, parent: string): string[] {
+  return Object.entries(after).flatMap(([key, given]) => {
+    const path = `${parent}.${key}`;
+    const was = before[key];
+    const is = Object.hasOwn(now, key) ? now[key] : null;
+    // Where both sides are objects, the change was inside of them; else it was one of the whole value.
+    if (isObject(given) && isObject(was) && isObject(is)) return movedPaths(given, was, is, path);
+    const isInside = isObject(given) && isObject(was);
+    return !isInside && patchesBetween({ given }, { given: is }) === undefined ? [] : [path];
+  });
+}
