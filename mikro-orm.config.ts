@@ -4,6 +4,7 @@ import { defineConfig, type Options } from '@mikro-orm/postgresql';
 import { settingsOrExit } from './config/exit.ts';
 import type { Settings } from './config/settings.ts';
 import { ChangeSchema } from './src/domain/change.ts';
+import { FeedShiftSchema } from './src/domain/feed-shift.ts';
 import { User } from './src/domain/user.ts';
 import {
   clientConfig,
@@ -21,7 +22,7 @@ import { MigrationsOnly } from './src/persistence/migrations-only.ts';
 export function ormOptions(database: DatabaseSettings, passage: Passage = 'direct'): Options {
   const driverOptions = clientConfig(database, passage);
   return defineConfig({
-    entities: [User, ChangeSchema],
+    entities: [User, ChangeSchema, FeedShiftSchema],
     extensions: [MigrationsOnly, Migrator],
     subscribers: [new LastAdminGuard(), new HistoryRecorder()],
     dbName: driverOptions.database,

@@ -19,14 +19,17 @@ import { createLog } from './log.ts';
 import { accountLookup } from './persistence/account-lookup.ts';
 import { seedAdmins } from './persistence/admin-seeder.ts';
 import { LockHeld } from './persistence/boot-lock.ts';
+import { changeListener } from './persistence/change-listener.ts';
 import { type DatabaseSettings, type Passage, reachDatabase } from './persistence/connection.ts';
 import { isUnavailable, toDomainError } from './persistence/driver-errors.ts';
+import { shiftFeed } from './persistence/feed-shift.ts';
 import { ormLog } from './persistence/orm-log.ts';
 import { knownMigrations, migrateUnderLock, schemaState } from './persistence/schema.ts';
 import { unitsOfWork } from './persistence/unit-of-work.ts';
 import { cursorCodec } from './security/cursor.ts';
 import { developmentSecret } from './security/development-secret.ts';
 import { hs256Verifier } from './security/token.ts';
+import { ChangeFeed } from './services/change-feed.ts';
 import { preferenceRules } from './services/preferences-schema.ts';
 
 /** Something the operator can mend: it is reported in one line, without a stack. */
@@ -86,6 +89,17 @@ async function boot(): Promise<GracefulClose> {
   const orm = await MikroORM.init({ ...ormOptions(database, passage), loggerFactory: () => ormLog(log) });
   opened.push({ name: 'ORM', close: () => orm.close(true) });
 
+  const feed = new ChangeFeed({
+    em: orm.em.fork(),
+    listen: changeListener(database, passage, {
+      onLost: ({ message }) =>
+        log.warn({ reason: message }, 'not told of changes: asking for them every second meanwhile'),
+      onRestored: () => log.info('told of changes again'),
+    }),
+    onError: (error) => log.warn({ err: error }, 'the change feed cannot be read'),
+  });
+  opened.push({ name: 'change feed', close: () => feed.close() });
+
   const secret = settings.authSecret ?? (await developmentSecret(settings.dataDir));
   const app = createApp({
     inUnit: unitsOfWork(orm),
@@ -95,6 +109,7 @@ async function boot(): Promise<GracefulClose> {
     findAccount: accountLookup(orm, passage),
     endpoints: endpoints({
       lifecycle,
+      feed,
       cursors: cursorCodec(secret),
       preferenceRules: rules,
       pendingMigrations: async (em) => (await schemaState(em, known)).pending,
@@ -135,6 +150,8 @@ async function updateDatabase(
     const known = await knownMigrations(orm);
     const onWait = (error: Error) => log.info({ reason: error.message }, 'waiting to migrate');
     const seeded = await migrateUnderLock(orm, { deadline, signal: stop, onWait }, async (em) => {
+      if (await shiftFeed(em))
+        log.warn('the history is from another cluster: the change feed goes on behind its end');
       const report = await seedAdmins(em, settings.initialAdmins);
       await em.flush();
       return { ...report, admins: await em.count(User, { role: 'admin', status: 'active' }) };

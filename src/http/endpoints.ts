@@ -1,6 +1,7 @@
 import type { PreferenceRules } from '../domain/preferences.ts';
 import type { CursorCodec } from '../security/cursor.ts';
 import type { Endpoint } from './endpoint.ts';
+import { type ChangesDeps, changesEndpoints } from './endpoints/changes.ts';
 import { docsEndpoints } from './endpoints/docs.ts';
 import { type HealthDeps, healthEndpoints } from './endpoints/health.ts';
 import { meEndpoints } from './endpoints/me.ts';
@@ -9,7 +10,7 @@ import { userListEndpoints } from './endpoints/user-list.ts';
 import { userEndpoints } from './endpoints/users.ts';
 
 /** What the endpoints need to know of the world. */
-export interface EndpointDeps extends HealthDeps {
+export interface EndpointDeps extends HealthDeps, ChangesDeps {
   readonly preferenceRules: PreferenceRules;
   readonly cursors: CursorCodec;
 }
@@ -23,6 +24,7 @@ export function endpoints(deps: EndpointDeps): Endpoint[] {
     // Before those of one account: `export` is no id.
     ...transferEndpoints(deps.preferenceRules),
     ...userEndpoints(deps.preferenceRules),
+    ...changesEndpoints(deps),
   ];
   return [...table, ...docsEndpoints(table)];
 }

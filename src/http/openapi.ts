@@ -27,6 +27,7 @@ const DESCRIPTION = [
 const TAGS = [
   { name: 'My account', under: '/v1/me', description: 'What everybody may do with their own account.' },
   { name: 'Accounts', under: '/v1/users', description: 'What admins may do with any account.' },
+  { name: 'Change feed', under: '/v1/changes', description: 'Every change to any account, for admins.' },
   { name: 'Service', under: '/', description: 'The process itself, and this document.' },
 ];
 
@@ -139,7 +140,7 @@ function operation(endpoint: Endpoint): ZodOpenApiOperationObject {
       ...(params && { path: params as z.ZodObject }),
       ...(query && { query }),
     },
-    parameters: preconditions(endpoint),
+    parameters: headerParameters(endpoint),
     ...(body && { requestBody: { required: true, content: content(body.types, body.schema) } }),
     ...(upload && { requestBody: requestBodyOf(upload) }),
     responses: responses(endpoint),
@@ -167,7 +168,7 @@ function operationId({ method, path }: Endpoint): string {
   return method.toLowerCase() + words.map((word) => word[0]?.toUpperCase() + word.slice(1)).join('');
 }
 
-function preconditions({ heedsIfMatch, ...rest }: Endpoint): oas31.ParameterObject[] {
+function headerParameters({ heedsIfMatch, heedsLastEventId, ...rest }: Endpoint): oas31.ParameterObject[] {
   const parameter = (name: string, description: string) => ({
     name,
     in: 'header' as const,
@@ -178,6 +179,14 @@ function preconditions({ heedsIfMatch, ...rest }: Endpoint): oas31.ParameterObje
   return [
     ...(heedsIfMatch
       ? [parameter('If-Match', 'The entity tags, such as `"3"`, with which alone it shall be done, or `*`.')]
+      : []),
+    ...(heedsLastEventId
+      ? [
+          parameter(
+            'Last-Event-ID',
+            'The id of the last event that came: an event stream goes on after it, whatever the query says.',
+          ),
+        ]
       : []),
     ...(isCacheable(rest)
       ? [

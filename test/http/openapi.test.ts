@@ -8,6 +8,7 @@ import { MAX_BODY_BYTES } from '../../src/http/middleware/read-json.ts';
 import { openApiDocument } from '../../src/http/openapi.ts';
 import { createRouter } from '../../src/http/router.ts';
 import { cursorCodec } from '../../src/security/cursor.ts';
+import type { ChangeFeed } from '../../src/services/change-feed.ts';
 import { addAccount } from '../support/accounts.ts';
 import { SECRET, startApp, type TestApp } from '../support/app.ts';
 import { type ConformingApp, conforming, schemaAt } from '../support/conformance.ts';
@@ -16,6 +17,8 @@ import { type DatabaseProxy, startProxy } from '../support/proxy.ts';
 
 const table = endpoints({
   lifecycle: new Lifecycle(),
+  // Described here, and not asked.
+  feed: {} as ChangeFeed,
   cursors: cursorCodec(SECRET),
   pendingMigrations: async () => [],
   preferenceRules: { maxBytes: 16_384 },
@@ -154,7 +157,7 @@ describe('the server', () => {
 
   /** The request that the document's examples make up, in the name of one who may. */
   const proper = ({ method, path, operation }: Operation) => {
-    const isAdmins = path.startsWith('/v1/users');
+    const isAdmins = problemsOf(operation).some(({ codes }) => codes.includes('forbidden'));
     const [type, media] = Object.entries(bodyOf(operation)).at(-1) ?? [];
     return {
       path: path.replace('{id}', `${fresh.id}`).replace('{file}', 'initializer.js'),
@@ -176,7 +179,10 @@ describe('the server', () => {
       await app.database.query(`update users set status = 'suspended' where email <> '${ADA}'`);
       return { ...request, as: fresh.email };
     },
-    bad_cursor: (request) => ({ ...request, path: `${request.path}?cursor=nonsense` }),
+    bad_cursor: (request) => ({
+      ...request,
+      path: `${request.path}?${request.path === '/v1/changes' ? 'after' : 'cursor'}=nonsense`,
+    }),
     body_too_large: (request) => ({ ...request, body: ' '.repeat(MAX_BODY_BYTES + 1) }),
     database_unavailable: async (request) => {
       await wire.cut();

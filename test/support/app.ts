@@ -9,15 +9,18 @@ import { createApp } from '../../src/app.ts';
 import type { PreferenceRules } from '../../src/domain/preferences.ts';
 import { answerUnreadable } from '../../src/http/client-error.ts';
 import type { Endpoint } from '../../src/http/endpoint.ts';
+import type { StreamTimes } from '../../src/http/endpoints/changes.ts';
 import { endpoints } from '../../src/http/endpoints.ts';
 import { type GracefulClose, gracefulClose } from '../../src/http/graceful-close.ts';
 import { Lifecycle } from '../../src/http/lifecycle.ts';
 import { accountLookup } from '../../src/persistence/account-lookup.ts';
+import { changeListener } from '../../src/persistence/change-listener.ts';
 import { toDomainError } from '../../src/persistence/driver-errors.ts';
 import { knownMigrations, schemaState } from '../../src/persistence/schema.ts';
 import { unitsOfWork } from '../../src/persistence/unit-of-work.ts';
 import { cursorCodec } from '../../src/security/cursor.ts';
 import { hs256Verifier, signHs256 } from '../../src/security/token.ts';
+import { ChangeFeed } from '../../src/services/change-feed.ts';
 import { createMigratedDatabase, type TestDatabase } from './database.ts';
 
 /** The secret under which the tests' tokens are signed. */
@@ -48,6 +51,7 @@ export async function startApp(
     database?: TestDatabase;
     through?: string;
     preferenceRules?: PreferenceRules;
+    streamTimes?: Partial<StreamTimes>;
   } = {},
 ): Promise<TestApp> {
   const database = options.database ?? (await createMigratedDatabase());
@@ -59,9 +63,18 @@ export async function startApp(
     },
   });
   const logger = pino({ level: 'info' }, sink);
-  const orm = await MikroORM.init(ormOptions({ ...database, url: options.through ?? database.url }));
+  const reached = { ...database, url: options.through ?? database.url };
+  const orm = await MikroORM.init(ormOptions(reached));
   const known = await knownMigrations(orm);
   const lifecycle = new Lifecycle();
+  const feed = new ChangeFeed({
+    em: orm.em.fork(),
+    listen: changeListener(reached, 'direct', {
+      onLost: ({ message }) => logger.warn({ reason: message }, 'not told of changes'),
+      onRestored: () => logger.info('told of changes again'),
+    }),
+    onError: (error) => logger.warn({ err: error }, 'the change feed cannot be read'),
+  });
   const app = createApp({
     inUnit: unitsOfWork(orm),
     log: logger,
@@ -71,6 +84,8 @@ export async function startApp(
     endpoints: [
       ...endpoints({
         lifecycle,
+        feed,
+        ...(options.streamTimes && { streamTimes: options.streamTimes }),
         cursors: cursorCodec(SECRET),
         preferenceRules: options.preferenceRules ?? { maxBytes: 16_384 },
         pendingMigrations: async (em) => (await schemaState(em, known)).pending,
@@ -105,6 +120,7 @@ export async function startApp(
     async close() {
       if (server.listening) server.close();
       server.closeAllConnections();
+      await feed.close();
       await orm.close(true);
       await database.drop();
     },
