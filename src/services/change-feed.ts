@@ -4,7 +4,7 @@ import { comparePositions, type FeedEntry, type FeedPosition, readFeed } from '.
 import { FeedTail } from './feed-tail.ts';
 
 /** For how long the tail is kept when nobody follows any more, in milliseconds: most come again at once. */
-const LINGER_MS = 10_000;
+export const LINGER_MS = 10_000;
 
 /** How to follow the feed. */
 export interface FollowOptions {
@@ -23,6 +23,8 @@ export interface ChangeFeedDeps {
   readonly listen: ListenForChanges;
   /** The feed cannot be read at the moment. */
   readonly onError: (error: unknown) => void;
+  /** {@link LINGER_MS}, unless it is given. */
+  readonly lingerMs?: number;
 }
 
 /**
@@ -103,7 +105,7 @@ export class ChangeFeed {
     clearTimeout(this.#lingering);
     const subscriber = { wake };
     this.#subscribers.add(subscriber);
-    const { em, listen, onError } = this.#deps;
+    const { em, listen, onError, lingerMs = LINGER_MS } = this.#deps;
     const onNews = () => {
       for (const { wake } of [...this.#subscribers]) wake();
     };
@@ -114,7 +116,7 @@ export class ChangeFeed {
         this.#subscribers.delete(subscriber);
         if (this.#subscribers.size > 0) return;
         clearTimeout(this.#lingering);
-        this.#lingering = setTimeout(() => void this.close(), LINGER_MS).unref();
+        this.#lingering = setTimeout(() => void this.close(), lingerMs).unref();
       },
     };
   }

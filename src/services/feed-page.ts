@@ -3,7 +3,7 @@ import type { Change } from '../domain/change.ts';
 import { DomainError } from '../domain/errors.ts';
 import { placeOf } from '../domain/feed-shift.ts';
 import { CHANGE_COLUMNS, type ChangeRow, changeOf } from './change-rows.ts';
-import { readRows } from './rows.ts';
+import { readRows, type Statement } from './rows.ts';
 
 /** A place in the feed: that of an entry, or before the first one. */
 export interface FeedPosition {
@@ -52,9 +52,11 @@ export interface FeedPage {
 // All that is below it is over and done with: no such transaction runs any more.
 const HORIZON = placeOf('pg_snapshot_xmin(pg_current_snapshot())');
 
+// What is withheld is at the very end, if anything is: nothing else would have the planner look there, and only there.
 const PAGE = `
-  select exists (select from changes where transaction_id >= horizon) as "isWithheld", page.*
-    from (select ${HORIZON} as horizon) as present
+  select coalesce(newest >= horizon, false) as "isWithheld", page.*
+    from (select ${HORIZON} as horizon,
+                 (select transaction_id from changes order by transaction_id desc, id desc limit 1) as newest) as present
     left join lateral (
       select transaction_id as "transactionId", ${CHANGE_COLUMNS} from changes
        where (transaction_id, id) >= ($1::xid8, $2::bigint) and transaction_id < horizon
@@ -65,6 +67,11 @@ const PAGE = `
 const END = `
   select transaction_id as "transactionId", id from changes
    where transaction_id < ${HORIZON} order by transaction_id desc, id desc limit 1`;
+
+/** Reads a page, from the entry that it is after. */
+export function pageStatement({ transactionId, id }: FeedPosition, limit: number): Statement {
+  return { text: PAGE, values: [transactionId, id, limit + 1] };
+}
 
 /** A row of a page; the one of an empty page has nothing in it. */
 type Row = { isWithheld: boolean } & ((ChangeRow & { transactionId: string }) | { transactionId: null });
@@ -77,10 +84,7 @@ type Row = { isWithheld: boolean } & ((ChangeRow & { transactionId: string }) | 
  * nothing can appear behind a position that has been served, in whatever order transactions commit.
  */
 export async function readFeedPage(em: EntityManager, after: FeedPosition, limit: number): Promise<FeedPage> {
-  const rows = await readRows<Row>(em, {
-    text: PAGE,
-    values: [after.transactionId, after.id, limit + 1],
-  });
+  const rows = await readRows<Row>(em, pageStatement(after, limit));
   const entries = rows.flatMap(({ isWithheld, transactionId, ...row }) => {
     if (transactionId === null) return [];
     const change = changeOf(em, row as ChangeRow);
