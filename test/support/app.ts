@@ -38,6 +38,8 @@ export interface TestApp {
   readonly log: Record<string, unknown>[];
   /** One request; with `as`, in the name of the account with that email. */
   call(path: string, options?: RequestInit & { as?: string }): Promise<Response>;
+  /** Ends it, and leaves the database to others. */
+  stop(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -102,6 +104,13 @@ export async function startApp(
   lifecycle.phase = 'ready';
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 
+  const stop = async () => {
+    if (server.listening) server.close();
+    server.closeAllConnections();
+    await feed.close();
+    await orm.close(true);
+  };
+
   return {
     url,
     drain: (timeoutMs) => {
@@ -117,11 +126,9 @@ export async function startApp(
       if (as !== undefined) headers.set('Authorization', `Bearer ${await signHs256(SECRET, as, '1h')}`);
       return fetch(new URL(path, url), { ...init, headers });
     },
+    stop,
     async close() {
-      if (server.listening) server.close();
-      server.closeAllConnections();
-      await feed.close();
-      await orm.close(true);
+      await stop();
       await database.drop();
     },
   };

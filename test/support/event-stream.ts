@@ -1,13 +1,13 @@
-import { type EventSourceMessage, EventSourceParserStream } from 'eventsource-parser/stream';
+import { createParser, type EventSourceMessage } from 'eventsource-parser';
 import type { TestApp } from './app.ts';
 
-/** An event stream as a client has it. */
+/** An event stream as a client has it, who takes all at once. */
 export interface EventStream {
   readonly response: Response;
   /** The ids that have been given so far, with and without an event. */
   readonly ids: string[];
   readonly comments: string[];
-  /** What it says how long to wait before coming again, in milliseconds. */
+  /** What it has said how long to wait before coming again, in milliseconds. */
   readonly retries: number[];
   /** The next event; `undefined` at the end. Rejects where the stream breaks off. */
   next(): Promise<EventSourceMessage | undefined>;
@@ -28,22 +28,40 @@ export async function openStream(
   };
   const response = await app.call(path, { as, headers, signal: hangUp.signal });
   const [ids, comments, retries]: [string[], string[], number[]] = [[], [], []];
-  const events = response.body
-    ?.pipeThrough(new TextDecoderStream())
-    .pipeThrough(
-      new EventSourceParserStream({
-        onId: (id) => ids.push(id),
-        onComment: (comment) => comments.push(comment),
-        onRetry: (retry) => retries.push(retry),
-      }),
-    )
-    .getReader();
+  const events: EventSourceMessage[] = [];
+  let wake: () => void = () => undefined;
+  const parser = createParser({
+    onId: (id) => ids.push(id),
+    onComment: (comment) => comments.push(comment),
+    onRetry: (retry) => retries.push(retry),
+    onEvent: (event) => events.push(event),
+  });
+  const take = async () => {
+    for await (const text of response.body?.pipeThrough(new TextDecoderStream()) ?? []) {
+      parser.feed(text);
+      wake();
+    }
+  };
+  let isOver = false;
+  const taking = take().finally(() => {
+    isOver = true;
+    wake();
+  });
+  taking.catch(() => undefined);
   return {
     response,
     ids,
     comments,
     retries,
-    next: async () => (await events?.read())?.value,
+    async next() {
+      while (events.length === 0 && !isOver) {
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      }
+      if (events.length === 0) await taking;
+      return events.shift();
+    },
     close: () => hangUp.abort(),
   };
 }

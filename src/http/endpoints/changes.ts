@@ -45,6 +45,9 @@ const STREAM_HEADERS = {
   Connection: 'close',
 };
 
+/** How many changes a stream has in memory at the most. */
+const STREAM_PAGE = 100;
+
 /** What decides who an account belongs to, and what they may do. */
 const RIGHTS = ['email', 'role', 'status'] as const;
 
@@ -93,7 +96,7 @@ export function changesEndpoints({ feed, lifecycle, streamTimes }: ChangesDeps):
       heedsLastEventId: true,
       async handle({ em, query, accept, closed, lastEventId, actor }) {
         const isStream = accept(TYPES) === EVENT_STREAM;
-        const { limit, wait } = query;
+        const limit = isStream ? STREAM_PAGE : query.limit;
         const { after, entries } = await openFeed(em, (isStream && lastEventId) || query.after, limit);
         const position = entries.at(-1)?.position ?? after;
         const follow = (ms: number, beat: Pick<FollowOptions, 'beatMs'> = {}) =>
@@ -104,8 +107,8 @@ export function changesEndpoints({ feed, lifecycle, streamTimes }: ChangesDeps):
           const isLast = (change: Change) => mayDisbar(actor, change);
           return changeStream({ after, entries, live, isLast, stallMs });
         }
-        if (entries.length > 0 || wait === 0) return { after, entries };
-        const live = follow(wait * 1_000);
+        if (entries.length > 0 || query.wait === 0) return { after, entries };
+        const live = follow(query.wait * 1_000);
         const { value: later = [] } = await live.next();
         await live.return(undefined);
         return { after, entries: later };
