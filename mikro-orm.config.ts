@@ -5,6 +5,7 @@ import { settingsOrExit } from './config/exit.ts';
 import type { Settings } from './config/settings.ts';
 import { ChangeSchema } from './src/domain/change.ts';
 import { ChangeFieldSchema } from './src/domain/change-field.ts';
+import { FeedShiftSchema } from './src/domain/feed-shift.ts';
 import { RefusedSignInSchema } from './src/domain/refused-sign-in.ts';
 import { ServiceToken } from './src/domain/service-token.ts';
 import { User } from './src/domain/user.ts';
@@ -24,7 +25,7 @@ import { MigrationsOnly } from './src/persistence/migrations-only.ts';
 export function ormOptions(database: DatabaseSettings, passage: Passage = 'direct'): Options {
   const driverOptions = clientConfig(database, passage);
   return defineConfig({
-    entities: [User, ChangeSchema, ChangeFieldSchema, ServiceToken, RefusedSignInSchema],
+    entities: [User, ChangeSchema, ChangeFieldSchema, FeedShiftSchema, ServiceToken, RefusedSignInSchema],
     extensions: [MigrationsOnly, Migrator],
     subscribers: [new LastAdminGuard(), new HistoryRecorder()],
     dbName: driverOptions.database,

@@ -36,6 +36,13 @@ export class Migration20261125000000_changes extends Migration {
         constraint "change_fields_pkey" primary key ("field", "action", "at", "change_id")
       );
     `);
+    this.addSql(`
+      create table "feed_shifts" (
+        "shift" bigint not null,
+        "at" timestamptz not null default now(),
+        constraint "feed_shifts_pkey" primary key ("shift")
+      );
+    `);
     // Before the indexes, which are quicker built at once than row by row.
     this.addSql(`
       insert into "changes" ("at", "actor", "user_id", "action", "after", "fields", "version")
@@ -58,6 +65,7 @@ export class Migration20261125000000_changes extends Migration {
   }
 
   override down(): void {
+    this.addSql('drop table "feed_shifts";');
     this.addSql('drop table "change_fields";');
     this.addSql('drop table "changes";');
   }

@@ -19,8 +19,10 @@ import { createLog } from './log.ts';
 import { accountLookup } from './persistence/account-lookup.ts';
 import { seedAdmins } from './persistence/admin-seeder.ts';
 import { LockHeld } from './persistence/boot-lock.ts';
+import { changeListener } from './persistence/change-listener.ts';
 import { type DatabaseSettings, type Passage, reachDatabase } from './persistence/connection.ts';
 import { isUnavailable, toDomainError } from './persistence/driver-errors.ts';
+import { shiftFeed } from './persistence/feed-shift.ts';
 import { ormLog } from './persistence/orm-log.ts';
 import { rateLimits } from './persistence/rate-limits.ts';
 import { knownMigrations, migrateUnderLock, schemaState } from './persistence/schema.ts';
@@ -30,6 +32,7 @@ import { keyRing } from './security/key-ring.ts';
 import { sourcesOf } from './security/sources.ts';
 import { tokenVerifier } from './security/verifier.ts';
 import { admission } from './services/admission.ts';
+import { ChangeFeed } from './services/change-feed.ts';
 import { preferenceRules } from './services/preferences-schema.ts';
 
 /** Something the operator can mend: it is reported in one line, without a stack. */
@@ -89,6 +92,17 @@ async function boot(): Promise<GracefulClose> {
   const orm = await MikroORM.init({ ...ormOptions(database, passage), loggerFactory: () => ormLog(log) });
   opened.push({ name: 'ORM', close: () => orm.close(true) });
 
+  const feed = new ChangeFeed({
+    em: orm.em.fork(),
+    listen: changeListener(database, passage, {
+      onLost: ({ message }) =>
+        log.warn({ reason: message }, 'not told of changes: asking for them every second meanwhile'),
+      onRestored: () => log.info('told of changes again'),
+    }),
+    onError: (error) => log.warn({ err: error }, 'the change feed cannot be read'),
+  });
+  opened.push({ name: 'change feed', close: () => feed.close() });
+
   const sources = sourcesOf(settings.auth, await keyRing(settings.auth, settings.dataDir));
   const onProviderFailure = (issuer: string, { message: reason }: Error) =>
     log.warn({ issuer, reason }, 'the identity provider does not tell its keys');
@@ -102,6 +116,7 @@ async function boot(): Promise<GracefulClose> {
     admit: admission({ findAccount: accountLookup(orm, passage), policy: settings.access, inUnit }),
     endpoints: endpoints({
       lifecycle,
+      feed,
       cursors: cursorCodec(...sources.ring),
       preferenceRules: rules,
       accessPolicy: settings.access,
@@ -146,6 +161,8 @@ async function updateDatabase(
     const known = await knownMigrations(orm);
     const onWait = (error: Error) => log.info({ reason: error.message }, 'waiting to migrate');
     const seeded = await migrateUnderLock(orm, { deadline, signal: stop, onWait }, async (em) => {
+      if (await shiftFeed(em))
+        log.warn('the history is from another cluster: the change feed goes on behind its end');
       const report = await seedAdmins(em, settings.initialAdmins);
       await em.flush();
       return { ...report, admins: await em.count(User, { role: 'admin', status: 'active' }) };

@@ -1,9 +1,13 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { authorOf } from './author.ts';
 import type { Change, ChangeDraft } from './change.ts';
+import { placeOf } from './feed-shift.ts';
 
-/** The channel on which a commit that has changed accounts says so; what it says is its transaction's id. */
+/** The channel on which a commit that has changed accounts says so, and nothing else. */
 export const CHANGES_CHANNEL = 'rollcall_changes';
+
+/** Calls `tell` at once, and whenever there may be new changes, until it is stopped. */
+export type ListenForChanges = (tell: () => void) => { stop(): Promise<void> };
 
 // The place in the feed is that of the transaction, but never before the account's last change: a transaction that began
 // earlier can come to an account later. Such a place is still above what the feed serves while the transaction runs.
@@ -11,7 +15,7 @@ export const CHANGES_CHANNEL = 'rollcall_changes';
 const RECORD = `
   with written as (
     insert into changes (transaction_id, at, actor_id, actor, request_id, user_id, action, before, after, fields, version, undoes)
-    select greatest(pg_current_xact_id(), last.transaction_id),
+    select greatest(${placeOf('pg_current_xact_id()')}, last.transaction_id),
            coalesce(users.updated_at, greatest(clock_timestamp(), last.at + interval '1 millisecond')),
            ?::int, ?::text, ?::text, draft.user_id, draft.action, draft.before, draft.after, draft.fields, draft.version, ?::bigint
       from jsonb_to_recordset(?::jsonb) as draft
@@ -29,7 +33,7 @@ const RECORD = `
     select field, action, at, id from written cross join unnest(fields) as field
      where action = 'updated' or field like 'preferences.%'
   )
-  select id, at from written cross join (select pg_notify('${CHANGES_CHANNEL}', pg_current_xact_id()::text)) as told order by id`;
+  select id, at from written cross join (select pg_notify('${CHANGES_CHANNEL}', '')) as told order by id`;
 
 /**
  * Writes changes to the history in the name of the author of `em`, in the transaction of `em` and in one statement,

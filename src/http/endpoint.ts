@@ -43,6 +43,10 @@ export interface EndpointRequest<Params, Query, Body, Actor> extends Unit {
   readonly actor: Actor;
   /** Which of these media types the caller would rather have (`Accept`); the first, if in doubt. Throws `not_acceptable`. */
   accept(types: readonly string[]): string;
+  /** Aborts when the caller hangs up, and when all of the answer is sent. */
+  readonly closed: AbortSignal;
+  /** The `Last-Event-ID` of a caller who comes again for the rest of an event stream; empty, if there is none. */
+  readonly lastEventId: string;
   /**
    * Holds the request's `If-Match` against an entity that it is about to change (RFC 9110, section 13.1.1).
    * Throws `precondition_failed`.
@@ -78,6 +82,8 @@ export interface Endpoint {
   readonly heedsIfMatch: boolean;
   /** Whether a dry run is answered with its result, too, and not with the changes alone. */
   readonly rehearsesResult?: boolean;
+  /** Whether it is also to be had as server-sent events that can be resumed, and so heeds `Last-Event-ID`. */
+  readonly heedsLastEventId?: boolean;
   /** Does the work, and returns how to show its result once that is committed. */
   readonly run: (request: EndpointRequest<unknown, unknown, unknown, User | undefined>) => Promise<Shown>;
 }
@@ -116,13 +122,14 @@ interface Description<
   refusals?: Endpoint['refusals'];
   heedsIfMatch?: boolean;
   rehearsesResult?: boolean;
+  heedsLastEventId?: boolean;
   /** Does the work. */
   handle: (
     request: EndpointRequest<
       z.output<Params>,
       z.output<Query>,
       z.output<Body>,
-      A extends 'account' ? User : undefined
+      A extends 'public' ? undefined : A extends 'account' ? User : User | undefined
     >,
   ) => Promise<Outcome> | Outcome;
   /** What leaves: an allow-list, as JSON. Nothing, for an answer without a body. */

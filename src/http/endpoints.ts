@@ -3,6 +3,7 @@ import type { PreferenceRules } from '../domain/preferences.ts';
 import type { CursorCodec } from '../security/cursor.ts';
 import type { Endpoint } from './endpoint.ts';
 import { accessEndpoints } from './endpoints/access.ts';
+import { type ChangesDeps, changesEndpoints } from './endpoints/changes.ts';
 import { docsEndpoints } from './endpoints/docs.ts';
 import { type HealthDeps, healthEndpoints } from './endpoints/health.ts';
 import { historyEndpoints } from './endpoints/history.ts';
@@ -13,7 +14,7 @@ import { userListEndpoints } from './endpoints/user-list.ts';
 import { userEndpoints } from './endpoints/users.ts';
 
 /** What the endpoints need to know of the world. */
-export interface EndpointDeps extends HealthDeps {
+export interface EndpointDeps extends HealthDeps, ChangesDeps {
   readonly accessPolicy: AccessPolicy;
   readonly preferenceRules: PreferenceRules;
   readonly cursors: CursorCodec;
@@ -29,6 +30,7 @@ export function endpoints(deps: EndpointDeps): Endpoint[] {
     ...transferEndpoints(deps.preferenceRules),
     ...userEndpoints(deps.preferenceRules),
     ...historyEndpoints(deps.preferenceRules, deps.cursors),
+    ...changesEndpoints(deps),
     ...accessEndpoints(deps),
     ...serviceTokenEndpoints(),
   ];

@@ -29,6 +29,7 @@ const TAGS = [
   { name: 'My account', under: /^\/v1\/me/, description: 'What everybody may do with their own account.' },
   { name: 'Accounts', under: /^\/v1\/users/, description: 'What admins may do with any account.' },
   { name: 'History', under: /^\/v1\/history/, description: 'Who has changed what, for admins.' },
+  { name: 'Change feed', under: /^\/v1\/changes/, description: 'Every change to any account, for admins.' },
   {
     name: 'Access',
     under: /^\/v1\/(access|service-tokens)/,
@@ -180,7 +181,7 @@ function operation(endpoint: Endpoint): ZodOpenApiOperationObject {
       ...(params && { path: params as z.ZodObject }),
       ...(query && { query }),
     },
-    parameters: preconditions(endpoint),
+    parameters: headerParameters(endpoint),
     ...(body && { requestBody: { required: true, content: content(body.types, body.schema) } }),
     ...(upload && { requestBody: requestBodyOf(upload) }),
     responses: responses(endpoint),
@@ -208,7 +209,7 @@ function operationId({ method, path }: Endpoint): string {
   return method.toLowerCase() + words.map((word) => word[0]?.toUpperCase() + word.slice(1)).join('');
 }
 
-function preconditions({ heedsIfMatch, ...rest }: Endpoint): oas31.ParameterObject[] {
+function headerParameters({ heedsIfMatch, heedsLastEventId, ...rest }: Endpoint): oas31.ParameterObject[] {
   const parameter = (name: string, description: string) => ({
     name,
     in: 'header' as const,
@@ -219,6 +220,14 @@ function preconditions({ heedsIfMatch, ...rest }: Endpoint): oas31.ParameterObje
   return [
     ...(heedsIfMatch
       ? [parameter('If-Match', 'The entity tags, such as `"3"`, with which alone it shall be done, or `*`.')]
+      : []),
+    ...(heedsLastEventId
+      ? [
+          parameter(
+            'Last-Event-ID',
+            'The id of the last event that came: an event stream goes on after it, whatever the query says.',
+          ),
+        ]
       : []),
     ...(isCacheable(rest)
       ? [

@@ -64,11 +64,23 @@ const handle = (endpoint: Endpoint): Middleware =>
       query,
       body: checkBody(endpoint.body?.schema, ctx.state.body),
       accept: (types) => accept(ctx, types),
+      lastEventId: ctx.get('Last-Event-ID'),
+      // Most have no use for one.
+      get closed() {
+        return closingOf(ctx);
+      },
       matchPrecondition: (entity) => matchPrecondition(ctx, entity),
     });
   };
 
 const NO_UPLOAD: Upload = { type: '', bytes: Readable.from([]) };
+
+function closingOf({ res }: RequestContext): AbortSignal {
+  const closing = new AbortController();
+  if (res.closed) closing.abort();
+  else res.once('close', () => closing.abort());
+  return closing.signal;
+}
 
 function accept(ctx: RequestContext, types: readonly string[]): string {
   const type = ctx.accepts(...types);

@@ -55,7 +55,7 @@ export function clientConfig(
 }
 
 /** Gives up a connection on which an answer did not come in time: `pg` would let the next query wait behind it. */
-class ImpatientClient extends pg.Client {
+export class ImpatientClient extends pg.Client {
   override query(...args: unknown[]): never {
     const result = (super.query as (...args: unknown[]) => unknown).apply(this, args);
     if (result instanceof Promise) {
@@ -112,6 +112,15 @@ async function tryPassage(database: DatabaseSettings, passage: Passage): Promise
     // The process id that a connection was greeted with is the server's own, unless a pooler made one up.
     return passage === 'direct' && rows[0]?.pid !== client.processID ? 'pooled' : passage;
   } finally {
-    await Promise.race([client.end(), delay(database.connectTimeoutMs, undefined, { ref: false })]);
+    await endClient(client, database);
   }
+}
+
+/** Ends a connection, and does not wait for ever where the other side no longer answers. */
+export async function endClient(
+  client: pg.Client,
+  { connectTimeoutMs }: Pick<DatabaseSettings, 'connectTimeoutMs'>,
+): Promise<void> {
+  await Promise.race([client.end(), delay(connectTimeoutMs, undefined, { ref: false })]);
+  client.connection.stream.destroy();
 }

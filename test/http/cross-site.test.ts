@@ -13,6 +13,7 @@ import { problems } from '../../src/http/middleware/problems.ts';
 import { requestId } from '../../src/http/middleware/request-id.ts';
 import { exampleOf } from '../../src/http/problem-examples.ts';
 import { cursorCodec } from '../../src/security/cursor.ts';
+import type { ChangeFeed } from '../../src/services/change-feed.ts';
 import { addAccount } from '../support/accounts.ts';
 import { SECRET, startApp } from '../support/app.ts';
 import { sendRaw } from '../support/raw-http.ts';
@@ -159,6 +160,7 @@ describe('a request with a cookie', () => {
       pendingMigrations: async () => [],
       preferenceRules: { maxBytes: 16_384 },
       accessPolicy: { policy: 'invited', domains: [] },
+      feed: {} as ChangeFeed,
     });
     const [, patchMe] = table.filter(({ path }) => path === '/v1/me');
     if (patchMe === undefined) throw new Error('There is no such endpoint.');

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { endpoints } from '../../src/http/endpoints.ts';
 import { Lifecycle } from '../../src/http/lifecycle.ts';
 import { cursorCodec } from '../../src/security/cursor.ts';
+import type { ChangeFeed } from '../../src/services/change-feed.ts';
 import { addAccount } from '../support/accounts.ts';
 import { SECRET, startApp, type TestApp } from '../support/app.ts';
 
@@ -11,6 +12,8 @@ const ADMIN = 'ada@example.com';
 /** Every endpoint, and the names that its query and its body know. */
 const TABLE = endpoints({
   lifecycle: new Lifecycle(),
+  // Described here, and not asked.
+  feed: {} as ChangeFeed,
   cursors: cursorCodec(SECRET),
   preferenceRules: { maxBytes: 16_384 },
   accessPolicy: { policy: 'invited', domains: [] },
@@ -32,6 +35,8 @@ const NAMES = [
 const QUERY_NAMES = [
   'limit',
   'cursor',
+  'after',
+  'wait',
   'sort',
   'role',
   'status',

@@ -9,6 +9,7 @@ import { openApiDocument } from '../../src/http/openapi.ts';
 import { createRouter } from '../../src/http/router.ts';
 import { cursorCodec } from '../../src/security/cursor.ts';
 import { mintServiceToken } from '../../src/security/service-token.ts';
+import type { ChangeFeed } from '../../src/services/change-feed.ts';
 import { addAccount } from '../support/accounts.ts';
 import { SECRET, sources, startApp, type TestApp } from '../support/app.ts';
 import { sessionOf } from '../support/authjs.ts';
@@ -20,6 +21,8 @@ import { forge } from '../support/tokens.ts';
 
 const table = endpoints({
   lifecycle: new Lifecycle(),
+  // Described here, and not asked.
+  feed: {} as ChangeFeed,
   cursors: cursorCodec(SECRET),
   pendingMigrations: async () => [],
   preferenceRules: { maxBytes: 16_384 },
@@ -225,7 +228,10 @@ describe('the server', () => {
       await app.database.query(`update users set status = 'suspended' where email <> '${ADA}'`);
       return { ...request, as: fresh.email };
     },
-    bad_cursor: (request) => ({ ...request, path: `${request.path}?cursor=nonsense` }),
+    bad_cursor: (request) => ({
+      ...request,
+      path: `${request.path}?${request.path === '/v1/changes' ? 'after' : 'cursor'}=nonsense`,
+    }),
     changed_since: async (request) => {
       await app.database.query(`update users set preferences = '{"theme":"dark"}' where id = ${fresh.id}`);
       return request;

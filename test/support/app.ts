@@ -10,11 +10,13 @@ import type { AccessPolicy } from '../../src/domain/access.ts';
 import type { PreferenceRules } from '../../src/domain/preferences.ts';
 import { answerUnreadable } from '../../src/http/client-error.ts';
 import type { Endpoint } from '../../src/http/endpoint.ts';
+import type { StreamTimes } from '../../src/http/endpoints/changes.ts';
 import { endpoints } from '../../src/http/endpoints.ts';
 import type { TrustProxy } from '../../src/http/forwarded.ts';
 import { type GracefulClose, gracefulClose } from '../../src/http/graceful-close.ts';
 import { Lifecycle } from '../../src/http/lifecycle.ts';
 import { accountLookup } from '../../src/persistence/account-lookup.ts';
+import { changeListener } from '../../src/persistence/change-listener.ts';
 import { toDomainError } from '../../src/persistence/driver-errors.ts';
 import { type RateLimitSettings, rateLimits } from '../../src/persistence/rate-limits.ts';
 import { knownMigrations, schemaState } from '../../src/persistence/schema.ts';
@@ -25,6 +27,7 @@ import type { KeyRing } from '../../src/security/key-ring.ts';
 import { type SourceSettings, type Sources, sourcesOf } from '../../src/security/sources.ts';
 import { tokenVerifier } from '../../src/security/verifier.ts';
 import { admission } from '../../src/services/admission.ts';
+import { ChangeFeed } from '../../src/services/change-feed.ts';
 import { createMigratedDatabase, type TestDatabase } from './database.ts';
 
 /** The secret under which the tests' tokens are signed. */
@@ -48,6 +51,8 @@ export interface TestApp {
   readonly log: Record<string, unknown>[];
   /** One request; with `as`, in the name of the account with that email. */
   call(path: string, options?: RequestInit & { as?: string }): Promise<Response>;
+  /** Ends it, and leaves the database to others. */
+  stop(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -68,6 +73,7 @@ export async function startApp(
     sources?: Sources;
     now?: () => Date;
     accessPolicy?: AccessPolicy;
+    streamTimes?: Partial<StreamTimes>;
   } = {},
 ): Promise<TestApp> {
   const database = options.database ?? (await createMigratedDatabase());
@@ -79,7 +85,8 @@ export async function startApp(
     },
   });
   const logger = pino({ level: 'info' }, sink);
-  const orm = await MikroORM.init(ormOptions({ ...database, url: options.through ?? database.url }));
+  const reached = { ...database, url: options.through ?? database.url };
+  const orm = await MikroORM.init(ormOptions(reached));
   const known = await knownMigrations(orm);
   const lifecycle = new Lifecycle();
   const taken = options.sources ?? sources();
@@ -87,6 +94,14 @@ export async function startApp(
     logger.warn({ issuer, reason }, 'the identity provider does not tell its keys');
   const inUnit = unitsOfWork(orm);
   const policy = options.accessPolicy ?? { policy: 'invited', domains: [] };
+  const feed = new ChangeFeed({
+    em: orm.em.fork(),
+    listen: changeListener(reached, 'direct', {
+      onLost: ({ message }) => logger.warn({ reason: message }, 'not told of changes'),
+      onRestored: () => logger.info('told of changes again'),
+    }),
+    onError: (error) => logger.warn({ err: error }, 'the change feed cannot be read'),
+  });
   const app = createApp({
     inUnit,
     log: logger,
@@ -97,6 +112,8 @@ export async function startApp(
     endpoints: [
       ...endpoints({
         lifecycle,
+        feed,
+        ...(options.streamTimes && { streamTimes: options.streamTimes }),
         accessPolicy: policy,
         cursors: cursorCodec(...taken.ring),
         preferenceRules: options.preferenceRules ?? { maxBytes: 16_384 },
@@ -122,6 +139,13 @@ export async function startApp(
   lifecycle.phase = 'ready';
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 
+  const stop = async () => {
+    if (server.listening) server.close();
+    server.closeAllConnections();
+    await feed.close();
+    await orm.close(true);
+  };
+
   return {
     url,
     drain: (timeoutMs) => {
@@ -137,10 +161,9 @@ export async function startApp(
       if (as !== undefined) headers.set('Authorization', `Bearer ${await signHs256(SECRET, as, '1h')}`);
       return fetch(new URL(path, url), { ...init, headers });
     },
+    stop,
     async close() {
-      if (server.listening) server.close();
-      server.closeAllConnections();
-      await orm.close(true);
+      await stop();
       await database.drop();
     },
   };

@@ -11,7 +11,9 @@ export function testEndpoint<A extends Access, Outcome>(description: {
   path: string;
   access: A;
   takesBody?: boolean;
-  handle: (request: TestRequest<A extends 'account' ? User : undefined>) => Promise<Outcome> | Outcome;
+  handle: (
+    request: TestRequest<A extends 'public' ? undefined : A extends 'account' ? User : User | undefined>,
+  ) => Promise<Outcome> | Outcome;
   view: (outcome: Outcome) => unknown;
 }): Endpoint {
   const { takesBody = false, ...rest } = description;

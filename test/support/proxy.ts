@@ -29,8 +29,8 @@ export async function startProxy(url: string, options: { cut?: boolean } = {}): 
 
   const serve = async () => {
     silent = false;
-    server = createServer((client) => {
-      const upstream = connect(Number(target.port || 5432), target.hostname);
+    server = createServer({ noDelay: true }, (client) => {
+      const upstream = connect({ port: Number(target.port || 5432), host: target.hostname, noDelay: true });
       for (const socket of [client, upstream]) {
         sockets.add(socket);
         socket.on('error', () => undefined).on('close', () => sockets.delete(socket));

@@ -22,6 +22,7 @@ export const problems = (translate: (error: unknown) => unknown): Middleware =>
       const problem = problemOf(error, ctx.state.requestId);
       if (problem.status === 500) ctx.state.log.error({ err: error }, problem.code);
       else if (problem.status > 500) ctx.state.log.warn({ reason: reasonOf(error) }, problem.code);
+      else if (ctx.headerSent) ctx.state.log.info({ reason: problem.detail }, 'answer cut short');
       ctx.status = problem.status;
       ctx.type = 'application/problem+json';
       ctx.body = JSON.stringify(problem);

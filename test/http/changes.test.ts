@@ -1,0 +1,224 @@
+import { expect } from 'chai';
+import { addAccount } from '../support/accounts.ts';
+import { startApp, type TestApp } from '../support/app.ts';
+import { addChanges } from '../support/changes.ts';
+import { createMigratedDatabase, type TestDatabase } from '../support/database.ts';
+import { expectProblem } from '../support/problem.ts';
+import { dial } from '../support/raw-http.ts';
+import { forge } from '../support/tokens.ts';
+import { eventually } from '../support/waiting.ts';
+
+const ADA = 'ada@example.com';
+
+interface Item {
+  readonly id: number;
+  readonly userId: number;
+  readonly version: number;
+  readonly cursor: string;
+}
+
+interface Page {
+  readonly items: Item[];
+  readonly nextCursor: string;
+}
+
+describe('GET /v1/changes', () => {
+  let database: TestDatabase;
+  let app: TestApp;
+
+  beforeEach(async () => {
+    database = await createMigratedDatabase();
+    app = await startApp({ database });
+    await addAccount(database, ADA, { role: 'admin' });
+  });
+
+  afterEach(() => app.close());
+
+  const get = (query = '', options: RequestInit = {}) =>
+    app.call(`/v1/changes${query}`, { as: ADA, ...options });
+  const page = async (query = ''): Promise<Page> => {
+    const response = await get(query);
+    expect(response.status).to.equal(200);
+    return (await response.json()) as Page;
+  };
+  const invite = (email: string) =>
+    app.call('/v1/users', {
+      as: ADA,
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json', 'X-Request-Id': 'from-the-test' },
+      body: JSON.stringify({ email }),
+    });
+  const ids = ({ items }: Page) => items.map(({ id }) => id);
+
+  describe('as pages', () => {
+    it('shows each change as the history has it, with its cursor', async () => {
+      await invite('grace@example.com');
+      const response = await get();
+      expect(response.headers.get('content-type')).to.equal('application/json; charset=utf-8');
+      expect(response.headers.get('cache-control')).to.equal('no-store');
+      expect(response.headers.get('vary')).to.equal('Accept');
+      const { items, nextCursor } = (await response.json()) as Page;
+      expect(ids({ items, nextCursor })).to.deep.equal([1, 2]);
+      const [row] = await database.query(
+        `select transaction_id || '-' || id as cursor, at from changes where id = 2`,
+      );
+      expect(items[1]).to.deep.equal({
+        id: 2,
+        at: row?.['at'].toISOString(),
+        actorId: 1,
+        actor: ADA,
+        requestId: 'from-the-test',
+        userId: 2,
+        action: 'created',
+        before: null,
+        after: {
+          email: 'grace@example.com',
+          name: null,
+          role: 'user',
+          status: 'active',
+          storageMode: 'local',
+          preferences: {},
+        },
+        version: 1,
+        undoes: null,
+        erasedAt: null,
+        cursor: row?.['cursor'],
+      });
+      expect(nextCursor).to.equal(row?.['cursor']);
+    });
+
+    it('goes on after a cursor, and at the end says where it ended', async () => {
+      await addChanges(database, 4);
+      const first = await page('?limit=3');
+      expect(ids(first)).to.deep.equal([1, 2, 3]);
+      const second = await page(`?limit=3&after=${first.nextCursor}`);
+      expect(ids(second)).to.deep.equal([4, 5]);
+      const third = await page(`?limit=3&after=${second.nextCursor}`);
+      expect(third).to.deep.equal({ items: [], nextCursor: second.nextCursor });
+      expect(ids(await page(`?after=${first.items[0]?.cursor}`))).to.deep.equal([2, 3, 4, 5]);
+    });
+
+    it('is empty where there is nothing yet, with a cursor all the same', async () => {
+      await database.query('delete from changes');
+      const { items, nextCursor } = await page();
+      expect(items).to.deep.equal([]);
+      await invite('grace@example.com');
+      expect((await page(`?after=${nextCursor}`)).items).to.have.length(1);
+    });
+
+    it('begins now for who asks so', async () => {
+      const { items, nextCursor } = await page('?after=now');
+      expect(items).to.deep.equal([]);
+      await invite('grace@example.com');
+      expect(ids(await page(`?after=${nextCursor}`))).to.deep.equal([2]);
+    });
+
+    it('has a hundred on a page unless told otherwise, and a thousand at the most', async () => {
+      await addChanges(database, 10_000);
+      const seen: number[] = [];
+      for (let after = ''; ; ) {
+        const next = await page(`?limit=1000${after}`);
+        if (next.items.length === 0) break;
+        seen.push(...ids(next));
+        after = `&after=${next.nextCursor}`;
+      }
+      expect(seen).to.deep.equal(Array.from({ length: 10_001 }, (_, n) => n + 1));
+      expect((await page()).items).to.have.length(100);
+      expect((await page('?limit=0007')).items).to.have.length(7);
+    });
+
+    for (const query of [
+      'limit=0',
+      'limit=1001',
+      'limit=-1',
+      'limit=1.5',
+      'limit=1e2',
+      'limit=',
+      'wait=31',
+      'wait=-1',
+      'wait=0.5',
+      'wait=Infinity',
+      'after=1-1&after=1-1',
+      'since=now',
+    ]) {
+      it(`refuses ${query}`, async () => {
+        await expectProblem(await get(`?${query}`), 400, 'invalid_query');
+      });
+    }
+
+    it('refuses a cursor that is none, or of no entry that there is', async () => {
+      const { nextCursor } = await page();
+      for (const cursor of ['', 'x', '1', '-', `${nextCursor}0`, `0${nextCursor}`, '9'.repeat(9_000)]) {
+        await expectProblem(await get(`?after=${cursor}`), 400, 'bad_cursor');
+        await expectProblem(await get(`?after=${cursor}&wait=30`), 400, 'bad_cursor');
+      }
+    });
+  });
+
+  describe('with wait', () => {
+    it('answers at once where there is something', async () => {
+      expect(ids(await page('?wait=30'))).to.deep.equal([1]);
+    });
+
+    it('answers as soon as something comes', async () => {
+      const { nextCursor } = await page();
+      const waiting = page(`?after=${nextCursor}&wait=30`);
+      await invite('grace@example.com');
+      const { items, nextCursor: next } = await waiting;
+      expect(items.map(({ id }) => id)).to.deep.equal([2]);
+      expect(next).to.equal(items[0]?.cursor);
+    });
+
+    it('answers with nothing when the time is over', async () => {
+      const { nextCursor } = await page();
+      expect(await page(`?after=${nextCursor}&wait=1`)).to.deep.equal({ items: [], nextCursor });
+    });
+
+    it('holds neither a connection nor a transaction meanwhile', async () => {
+      const { nextCursor } = await page();
+      // The pool has ten.
+      const waiting = Array.from({ length: 40 }, () => page(`?after=${nextCursor}&wait=30`));
+      const open = () =>
+        database.query(
+          `select from pg_stat_activity
+            where datname = current_database() and application_name = 'rollcall' and state <> 'idle'`,
+        );
+      await eventually(async () => (await isListening()) && ((await open()).length === 0 || undefined));
+      expect((await invite('grace@example.com')).status).to.equal(201);
+      for (const answer of await Promise.all(waiting)) expect(ids(answer)).to.deep.equal([2]);
+    });
+
+    it('lets go of a caller who hangs up', async () => {
+      const { nextCursor } = await page();
+      const socket = await dial(app.url);
+      socket.write(
+        `GET /v1/changes?after=${nextCursor}&wait=30 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${forge()}\r\n\r\n`,
+      );
+      await eventually(() => isListening());
+      socket.destroy();
+      await eventually(() => requestsLogged() === 2 || undefined);
+      expect(app.log.filter(({ level }) => Number(level) >= 40)).to.deep.equal([]);
+    });
+
+    it('answers at once when the process drains, and closes the connection', async () => {
+      const { nextCursor } = await page();
+      const waiting = get(`?after=${nextCursor}&wait=30`);
+      await eventually(() => isListening());
+      const drained = app.drain(20_000);
+      const response = await waiting;
+      expect(response.headers.get('connection')).to.equal('close');
+      expect(await response.json()).to.deep.equal({ items: [], nextCursor });
+      expect(await drained).to.equal(true);
+    });
+  });
+
+  const requestsLogged = () =>
+    app.log.filter(({ msg, route }) => msg === 'request' && route === '/v1/changes').length;
+  const isListening = async () => {
+    const rows = await database.query(
+      `select from pg_stat_activity where datname = current_database() and application_name = 'rollcall listener'
+          and query like 'listen%'`,
+    );
+    return rows.length === 1 || undefined;
+  };
+});
