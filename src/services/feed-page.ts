@@ -14,6 +14,8 @@ export interface FeedPosition {
 export interface FeedEntry {
   readonly position: FeedPosition;
   readonly change: Change;
+  /** The names of the changed fields, with each changed path of the preferences. */
+  readonly fields: readonly string[];
 }
 
 /** Where the feed begins. */
@@ -44,15 +46,15 @@ export async function readFeed(
   after: FeedPosition,
   limit: number,
 ): Promise<readonly FeedEntry[]> {
-  const rows = await readRows<ChangeRow & { transactionId: string }>(em, {
-    text: `select transaction_id::text as "transactionId", ${CHANGE_COLUMNS} from changes
+  const rows = await readRows<ChangeRow & { transactionId: string; fields: string[] }>(em, {
+    text: `select transaction_id::text as "transactionId", fields, ${CHANGE_COLUMNS} from changes
       where (transaction_id, id) > ($1::xid8, $2::bigint)
         and transaction_id < pg_snapshot_xmin(pg_current_snapshot())
       order by transaction_id, id limit $3`,
     values: [after.transactionId, after.id, limit],
   });
-  return rows.map(({ transactionId, ...row }) => {
-    const change = changeOf(row);
-    return { position: { transactionId, id: change.id }, change };
+  return rows.map(({ transactionId, fields, ...row }) => {
+    const change = changeOf(em, row);
+    return { position: { transactionId, id: change.id }, change, fields };
   });
 }
