@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import { isAbsolute, resolve } from 'node:path';
 import type { Format } from 'convict';
 import { isEmail, normalizeEmail } from '../src/domain/email.ts';
+import { parseWebhooks, type Webhook, webhooksFault } from './webhooks.ts';
 
 /** Throws what convict reports after the name of the variable: for a secret, never the value. */
 function must(holds: boolean, what: string): asserts holds {
@@ -59,6 +60,10 @@ export const formats = {
       );
     },
   },
+  'true-or-false': {
+    coerce: (text: string) => (text === 'true' || text === 'false' ? text === 'true' : text),
+    validate: (value: unknown) => must(typeof value === 'boolean', 'be true or false'),
+  },
   host: {
     validate: (value: string) => must(isHost(value), 'be an IP address or a host name'),
   },
@@ -100,6 +105,19 @@ export const formats = {
         !refusePlaceholders || !(PLACEHOLDER.test(value) || bare(value) === bare(example)),
         'be a secret of your own in production, not a placeholder: openssl rand -base64 48',
       );
+    },
+  },
+  webhooks: {
+    // What is no list of webhooks stays a text, for the problem to say why.
+    coerce(json: string) {
+      const hooks = parseWebhooks(json);
+      return typeof hooks === 'string' ? json : hooks;
+    },
+    validate(value: Webhook[] | string, { httpsOnly, refusePlaceholders }) {
+      const hooks = typeof value === 'string' ? parseWebhooks(value) : value;
+      const fault =
+        typeof hooks === 'string' ? hooks : webhooksFault(hooks, { httpsOnly, refusePlaceholders });
+      if (fault !== undefined) throw new Error(`must ${fault}`);
     },
   },
 } satisfies Record<string, Format>;

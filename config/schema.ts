@@ -1,5 +1,6 @@
 import convict from 'convict';
 import { formats } from './formats.ts';
+import { EXAMPLE_SECRET, type Webhook } from './webhooks.ts';
 
 convict.addFormats(formats);
 
@@ -32,6 +33,10 @@ export interface Settings {
     /** The path of a JSON Schema; absolute. */
     readonly schema: string | null;
   };
+  readonly webhooks: {
+    readonly hooks: readonly Webhook[];
+    readonly allowPrivate: boolean;
+  };
   readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
   readonly shutdownTimeoutMs: number;
   readonly bootTimeoutMs: number;
@@ -43,9 +48,9 @@ const milliseconds = { format: 'whole-number', min: 100, max: 2 ** 31 - 1 };
 /**
  * Every setting, as convict takes it: `doc`, `format`, `default`, `env`, and `sensitive` for what is never printed
  * and may also come from the file that `<env>_FILE` names. Ours besides: `min` and `max`, `refusePlaceholders`,
- * `example` (shown in `.env.example` in the place of a default) and `fallback` (a second variable to look at).
+ * `httpsOnly`, `example` (shown in `.env.example` in the place of a default) and `fallback` (a second variable to look at).
  */
-export function schemaFor(environment: Environment) {
+export function schemaFor(environment: Environment, texts: NodeJS.Dict<string> = {}) {
   const production = environment === 'production';
   return {
     environment: {
@@ -138,6 +143,24 @@ export function schemaFor(environment: Environment) {
         nullable: true,
         env: 'PREFERENCES_SCHEMA',
         example: 'preferences.schema.json',
+      },
+    },
+    webhooks: {
+      hooks: {
+        doc: 'Whom to tell of changes, as a JSON array of {url, secret, name?, actions?, fields?}.',
+        format: 'webhooks',
+        default: [],
+        httpsOnly: production && texts['WEBHOOKS_ALLOW_PRIVATE'] !== 'true',
+        refusePlaceholders: production,
+        env: 'WEBHOOKS',
+        sensitive: true,
+        example: `[{"url":"https://crm.example.com/rollcall","secret":"${EXAMPLE_SECRET}","fields":["role"]}]`,
+      },
+      allowPrivate: {
+        doc: 'Whether webhooks may lead to private addresses, and in production to plain http: true or false.',
+        format: 'true-or-false',
+        default: false,
+        env: 'WEBHOOKS_ALLOW_PRIVATE',
       },
     },
     logLevel: {

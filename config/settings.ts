@@ -39,7 +39,7 @@ export function traceSettings(env?: NodeJS.ProcessEnv): TracedSettings {
   const texts = Object.fromEntries(found.flatMap(({ env: name, text }) => (text ? [[name, text]] : [])));
 
   const environment = ENVIRONMENTS.find((known) => known === texts['ENVIRONMENT']) ?? 'development';
-  const config = convict<Settings>(schemaFor(environment), { env: texts });
+  const config = convict<Settings>(schemaFor(environment, texts), { env: texts });
   const complaints = complaintsOf(config);
   const wrong = found.flatMap(({ env: name, path, from, problem }) => {
     const complaint = complaints.get(path);
@@ -48,12 +48,14 @@ export function traceSettings(env?: NodeJS.ProcessEnv): TracedSettings {
   });
   if (problems.length + wrong.length > 0) throw new SettingsError([...problems, ...wrong]);
 
-  const settings = config.getProperties();
-  Object.freeze(settings.database);
-  Object.freeze(settings.preferences);
-  Object.freeze(settings.initialAdmins);
+  const settings = frozen(config.getProperties());
   const origins = new Map(found.flatMap(({ env: name, from }) => (from ? [[name, from]] : [])));
-  return { settings: Object.freeze(settings), origins };
+  return { settings, origins };
+}
+
+function frozen<T>(value: T): T {
+  if (typeof value === 'object' && value !== null) Object.values(Object.freeze(value)).forEach(frozen);
+  return value;
 }
 
 /**

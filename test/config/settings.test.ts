@@ -5,6 +5,10 @@ import { loadSettings, SettingsError } from '../../config/settings.ts';
 
 const SECRET = 'only-for-tests-0123456789-abcdefghij';
 const URL_ = 'postgres://app:hunter2@db.internal:5432/app';
+const HOOK = {
+  url: 'https://crm.example.com/rollcall',
+  secret: `whsec_${Buffer.from(SECRET).toString('base64')}`,
+};
 const PRODUCTION = { ENVIRONMENT: 'production', DATABASE_URL: URL_, AUTH_SECRET: SECRET };
 
 function problemsOf(env: NodeJS.ProcessEnv): readonly string[] {
@@ -28,6 +32,7 @@ describe('settings', () => {
       authSecret: null,
       initialAdmins: ['admin@example.com'],
       preferences: { maxBytes: 16_384, schema: null },
+      webhooks: { hooks: [], allowPrivate: false },
       logLevel: 'info',
       shutdownTimeoutMs: 10_000,
       bootTimeoutMs: 60_000,
@@ -49,6 +54,8 @@ describe('settings', () => {
         INITIAL_ADMINS: 'ada@example.com',
         PREFERENCES_MAX_BYTES: '2',
         PREFERENCES_SCHEMA: 'schema.json',
+        WEBHOOKS: JSON.stringify([HOOK]),
+        WEBHOOKS_ALLOW_PRIVATE: 'true',
         LOG_LEVEL: 'silent',
         SHUTDOWN_TIMEOUT_MS: '101',
         BOOT_TIMEOUT_MS: '102',
@@ -62,6 +69,12 @@ describe('settings', () => {
       authSecret: SECRET,
       initialAdmins: ['ada@example.com'],
       preferences: { maxBytes: 2, schema: resolve('schema.json') },
+      webhooks: {
+        hooks: [
+          { name: 'crm.example.com', url: HOOK.url, secrets: [HOOK.secret], actions: null, fields: null },
+        ],
+        allowPrivate: true,
+      },
       logLevel: 'silent',
       shutdownTimeoutMs: 101,
       bootTimeoutMs: 102,
@@ -76,8 +89,9 @@ describe('settings', () => {
   });
 
   it('cannot be changed', () => {
-    const settings = loadSettings({});
-    for (const part of [settings, settings.database, settings.preferences, settings.initialAdmins])
+    const settings = loadSettings({ WEBHOOKS: JSON.stringify([HOOK]) });
+    const { database, preferences, initialAdmins, webhooks } = settings;
+    for (const part of [settings, database, preferences, initialAdmins, webhooks, webhooks.hooks[0]?.secrets])
       expect(part).to.be.frozen;
   });
 
@@ -181,6 +195,11 @@ describe('settings', () => {
         ],
       ),
       ['DATA_DIR', ' ', 'DATA_DIR must be the path of a folder, not " "'],
+      ...['yes', '1', 'TRUE', ' true'].map((value): [string, string, string] => [
+        'WEBHOOKS_ALLOW_PRIVATE',
+        value,
+        `WEBHOOKS_ALLOW_PRIVATE must be true or false, not "${value}"`,
+      ]),
       ['DATABASE_URL', 'app', url],
       ['DATABASE_URL', 'mysql://app:hunter2@db/app', url],
       ['DATABASE_URL', 'postgres:app', url],
