@@ -5,6 +5,7 @@ import { settingsOrExit } from './config/exit.ts';
 import type { Settings } from './config/settings.ts';
 import { ChangeSchema } from './src/domain/change.ts';
 import { User } from './src/domain/user.ts';
+import { WebhookSchema } from './src/domain/webhook.ts';
 import {
   clientConfig,
   type DatabaseSettings,
@@ -21,7 +22,7 @@ import { MigrationsOnly } from './src/persistence/migrations-only.ts';
 export function ormOptions(database: DatabaseSettings, passage: Passage = 'direct'): Options {
   const driverOptions = clientConfig(database, passage);
   return defineConfig({
-    entities: [User, ChangeSchema],
+    entities: [User, ChangeSchema, WebhookSchema],
     extensions: [MigrationsOnly, Migrator],
     subscribers: [new LastAdminGuard(), new HistoryRecorder()],
     dbName: driverOptions.database,

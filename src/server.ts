@@ -28,6 +28,8 @@ import { cursorCodec } from './security/cursor.ts';
 import { developmentSecret } from './security/development-secret.ts';
 import { hs256Verifier } from './security/token.ts';
 import { preferenceRules } from './services/preferences-schema.ts';
+import { Dispatcher } from './services/webhooks/dispatcher.ts';
+import { registerWebhooks } from './services/webhooks/rows.ts';
 
 /** Something the operator can mend: it is reported in one line, without a stack. */
 class CannotStart extends Error {}
@@ -86,6 +88,12 @@ async function boot(): Promise<GracefulClose> {
   const orm = await MikroORM.init({ ...ormOptions(database, passage), loggerFactory: () => ormLog(log) });
   opened.push({ name: 'ORM', close: () => orm.close(true) });
 
+  const { hooks, allowPrivate } = settings.webhooks;
+  // Before anything can be asked for: a webhook hears of all that is changed once it is there.
+  await registerWebhooks(orm.em.fork(), hooks);
+  const news = { onNews: () => () => undefined };
+  const webhooks = new Dispatcher({ em: orm.em.fork(), hooks, allowPrivate, news, log });
+
   const secret = settings.authSecret ?? (await developmentSecret(settings.dataDir));
   const app = createApp({
     inUnit: unitsOfWork(orm),
@@ -97,6 +105,7 @@ async function boot(): Promise<GracefulClose> {
       lifecycle,
       cursors: cursorCodec(secret),
       preferenceRules: rules,
+      webhooks: hooks,
       pendingMigrations: async (em) => (await schemaState(em, known)).pending,
     }),
     translate: toDomainError,
@@ -109,7 +118,11 @@ async function boot(): Promise<GracefulClose> {
   // Since the process began.
   log.info({ address, passage, bootMs: Math.round(performance.now()) }, 'ready');
   if (settings.environment === 'development') welcome(address, settings.initialAdmins[0]);
-  return close;
+  webhooks.start();
+  return async (timeoutMs) => {
+    const [finished] = await Promise.all([close(timeoutMs), webhooks.stop(timeoutMs)]);
+    return finished;
+  };
 }
 
 async function rulesOf({ preferences }: Settings): Promise<PreferenceRules> {

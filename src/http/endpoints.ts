@@ -1,4 +1,5 @@
 import type { PreferenceRules } from '../domain/preferences.ts';
+import type { Webhook } from '../domain/webhook.ts';
 import type { CursorCodec } from '../security/cursor.ts';
 import type { Endpoint } from './endpoint.ts';
 import { docsEndpoints } from './endpoints/docs.ts';
@@ -7,11 +8,13 @@ import { meEndpoints } from './endpoints/me.ts';
 import { transferEndpoints } from './endpoints/transfer.ts';
 import { userListEndpoints } from './endpoints/user-list.ts';
 import { userEndpoints } from './endpoints/users.ts';
+import { webhookEndpoints } from './endpoints/webhooks.ts';
 
 /** What the endpoints need to know of the world. */
 export interface EndpointDeps extends HealthDeps {
   readonly preferenceRules: PreferenceRules;
   readonly cursors: CursorCodec;
+  readonly webhooks: readonly Webhook[];
 }
 
 /** The route table: every endpoint that there is. */
@@ -23,6 +26,7 @@ export function endpoints(deps: EndpointDeps): Endpoint[] {
     // Before those of one account: `export` is no id.
     ...transferEndpoints(deps.preferenceRules),
     ...userEndpoints(deps.preferenceRules),
+    ...webhookEndpoints(deps.webhooks),
   ];
   return [...table, ...docsEndpoints(table)];
 }

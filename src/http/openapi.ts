@@ -27,6 +27,7 @@ const DESCRIPTION = [
 const TAGS = [
   { name: 'My account', under: '/v1/me', description: 'What everybody may do with their own account.' },
   { name: 'Accounts', under: '/v1/users', description: 'What admins may do with any account.' },
+  { name: 'Webhooks', under: '/v1/webhooks', description: 'How those who are told of changes fare.' },
   { name: 'Service', under: '/', description: 'The process itself, and this document.' },
 ];
 

@@ -13,6 +13,7 @@ const TABLE = endpoints({
   lifecycle: new Lifecycle(),
   cursors: cursorCodec(SECRET),
   preferenceRules: { maxBytes: 16_384 },
+  webhooks: [],
   pendingMigrations: async () => [],
 });
 

@@ -13,12 +13,24 @@ import { SECRET, startApp, type TestApp } from '../support/app.ts';
 import { type ConformingApp, conforming, schemaAt } from '../support/conformance.ts';
 import { createMigratedDatabase } from '../support/database.ts';
 import { type DatabaseProxy, startProxy } from '../support/proxy.ts';
+import { WEBHOOK_SECRET } from '../support/webhooks.ts';
+
+const webhooks = [
+  {
+    name: 'crm.example.com',
+    url: 'https://crm.example.com/hook',
+    secrets: [WEBHOOK_SECRET],
+    actions: null,
+    fields: null,
+  },
+];
 
 const table = endpoints({
   lifecycle: new Lifecycle(),
   cursors: cursorCodec(SECRET),
   pendingMigrations: async () => [],
   preferenceRules: { maxBytes: 16_384 },
+  webhooks,
 });
 const document = openApiDocument(table);
 
@@ -138,7 +150,7 @@ describe('the server', () => {
   before(async () => {
     const database = await createMigratedDatabase();
     wire = await startProxy(database.url);
-    app = await conforming(await startApp({ database, through: wire.url }));
+    app = await conforming(await startApp({ database, through: wire.url, webhooks }));
     adaId = (await addAccount(database, ADA, { role: 'admin' })).id;
   });
 
@@ -154,10 +166,13 @@ describe('the server', () => {
 
   /** The request that the document's examples make up, in the name of one who may. */
   const proper = ({ method, path, operation }: Operation) => {
-    const isAdmins = path.startsWith('/v1/users');
+    const isAdmins = /^\/v1\/(users|webhooks)/.test(path);
     const [type, media] = Object.entries(bodyOf(operation)).at(-1) ?? [];
     return {
-      path: path.replace('{id}', `${fresh.id}`).replace('{file}', 'initializer.js'),
+      path: path
+        .replace('{id}', `${fresh.id}`)
+        .replace('{name}', 'crm.example.com')
+        .replace('{file}', 'initializer.js'),
       method,
       headers: { 'Cache-Control': 'max-age=0', ...(type && { 'Content-Type': type }) } as Record<
         string,
@@ -208,12 +223,13 @@ describe('the server', () => {
       await app.database.query(`
         create function lose() returns trigger language plpgsql
         as $$ begin raise exception 'lost' using errcode = 'serialization_failure'; end $$;
-        create trigger lose before insert or update or delete on users execute function lose()`);
+        create trigger lose before insert or update or delete on users execute function lose();
+        create trigger lose before update on webhooks execute function lose()`);
       return { ...request, ...(request.body && { body: request.body.replace('dark', 'light') }) };
     },
     malformed_json: (request) => ({ ...request, body: '{' }),
     not_acceptable: (request) => ({ ...request, headers: { ...request.headers, Accept: 'image/png' } }),
-    not_found: (request) => ({ ...request, path: request.path.replace(/[^/]+$/, 'nonsense') }),
+    not_found: (request) => ({ ...request, path: request.path.replace(/[^/]+(\/resume)?$/, 'nonsense$1') }),
     not_ready: (request) => {
       app.lifecycle.phase = 'draining';
       return request;
@@ -293,7 +309,7 @@ describe('the server', () => {
 
   it('answers what the document has in words: other methods, other paths', async () => {
     for (const { path } of operations) {
-      const at = path.replace('{id}', '1').replace('{file}', 'initializer.js');
+      const at = path.replace('{id}', '1').replace('{name}', 'x').replace('{file}', 'initializer.js');
       await app.call(at, { method: 'OPTIONS' });
       await app.call(at, { method: 'PURGE' });
       await app.call(`${at}/nonsense/nonsense`);

@@ -7,6 +7,7 @@ import pino from 'pino';
 import { ormOptions } from '../../mikro-orm.config.ts';
 import { createApp } from '../../src/app.ts';
 import type { PreferenceRules } from '../../src/domain/preferences.ts';
+import type { Webhook } from '../../src/domain/webhook.ts';
 import { answerUnreadable } from '../../src/http/client-error.ts';
 import type { Endpoint } from '../../src/http/endpoint.ts';
 import { endpoints } from '../../src/http/endpoints.ts';
@@ -18,6 +19,7 @@ import { knownMigrations, schemaState } from '../../src/persistence/schema.ts';
 import { unitsOfWork } from '../../src/persistence/unit-of-work.ts';
 import { cursorCodec } from '../../src/security/cursor.ts';
 import { hs256Verifier, signHs256 } from '../../src/security/token.ts';
+import { registerWebhooks } from '../../src/services/webhooks/rows.ts';
 import { createMigratedDatabase, type TestDatabase } from './database.ts';
 
 /** The secret under which the tests' tokens are signed. */
@@ -40,7 +42,7 @@ export interface TestApp {
 
 /**
  * Starts it. `extra` are endpoints that only a test has a use for; `database` is one made before (it goes with the app),
- * and `through` another way to it.
+ * and `through` another way to it. `webhooks` are known to it, and told by nobody.
  */
 export async function startApp(
   options: {
@@ -48,6 +50,7 @@ export async function startApp(
     database?: TestDatabase;
     through?: string;
     preferenceRules?: PreferenceRules;
+    webhooks?: readonly Webhook[];
   } = {},
 ): Promise<TestApp> {
   const database = options.database ?? (await createMigratedDatabase());
@@ -61,6 +64,8 @@ export async function startApp(
   const logger = pino({ level: 'info' }, sink);
   const orm = await MikroORM.init(ormOptions({ ...database, url: options.through ?? database.url }));
   const known = await knownMigrations(orm);
+  const webhooks = options.webhooks ?? [];
+  await registerWebhooks(orm.em.fork(), webhooks);
   const lifecycle = new Lifecycle();
   const app = createApp({
     inUnit: unitsOfWork(orm),
@@ -73,6 +78,7 @@ export async function startApp(
         lifecycle,
         cursors: cursorCodec(SECRET),
         preferenceRules: options.preferenceRules ?? { maxBytes: 16_384 },
+        webhooks,
         pendingMigrations: async (em) => (await schemaState(em, known)).pending,
       }),
       ...(options.extra ?? []),

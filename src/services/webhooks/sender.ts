@@ -1,0 +1,82 @@
+import { once } from 'node:events';
+import * as http from 'node:http';
+import * as https from 'node:https';
+import { publicOnly } from '../../security/public-address.ts';
+import type { Message } from './message.ts';
+
+/** What a receiver answered, or why it did not. */
+export type Answer = { readonly status: number; readonly retryAfter?: string } | { readonly reason: string };
+
+/** How to send. */
+export interface SendOptions {
+  readonly allowPrivate: boolean;
+  /** For the whole of an exchange. */
+  readonly timeoutMs: number;
+}
+
+/** An answer counts by its status; what else is sent is read to the end, so that the connection can be used again, or this far. */
+const MAX_ANSWER_BYTES = 64 * 1024;
+
+/** Sends messages to one URL, one after the other, over a connection that is kept for the next one. */
+export class Sender {
+  readonly #url: URL;
+  readonly #options: SendOptions;
+  readonly #client: typeof http | typeof https;
+  readonly #agent: http.Agent;
+
+  constructor(url: string, options: SendOptions) {
+    this.#url = new URL(url);
+    this.#options = options;
+    this.#client = this.#url.protocol === 'https:' ? https : http;
+    this.#agent = new this.#client.Agent({ keepAlive: true, maxSockets: 1 });
+  }
+
+  /**
+   * Sends one message, and follows no redirect. When `signal` aborts, the exchange is given up, and it throws; whatever
+   * else goes wrong is in the answer.
+   */
+  async send({ headers, body }: Message, signal: AbortSignal): Promise<Answer> {
+    const deadline = AbortSignal.timeout(this.#options.timeoutMs);
+    try {
+      const request = this.#client.request(this.#url, {
+        ...(this.#options.allowPrivate ? {} : publicOnly(this.#url)),
+        method: 'POST',
+        headers: { ...headers, 'content-length': Buffer.byteLength(body) },
+        agent: this.#agent,
+        signal: AbortSignal.any([signal, deadline]),
+      });
+      const answered = once(request, 'response');
+      // What befalls the connection once there is an answer.
+      request.on('error', () => undefined);
+      request.end(body);
+      const [response]: http.IncomingMessage[] = await answered;
+      if (response?.statusCode === undefined) throw new Error('there was no status');
+      await discard(response);
+      const { 'retry-after': retryAfter } = response.headers;
+      return { status: response.statusCode, ...(retryAfter !== undefined && { retryAfter }) };
+    } catch (error) {
+      signal.throwIfAborted();
+      if (deadline.aborted) return { reason: `no answer within ${this.#options.timeoutMs} ms` };
+      // Several addresses that all fail make an error without words.
+      const { message, code = '' } = error as NodeJS.ErrnoException;
+      return { reason: message || code };
+    }
+  }
+
+  /** Closes the connection. */
+  close(): void {
+    this.#agent.destroy();
+  }
+}
+
+async function discard(response: http.IncomingMessage): Promise<void> {
+  let bytes = 0;
+  try {
+    for await (const chunk of response) {
+      bytes += chunk.length;
+      if (bytes > MAX_ANSWER_BYTES) break;
+    }
+  } catch {
+    // Broken off, or out of time: the status has said what there was to say.
+  }
+}
