@@ -91,6 +91,7 @@ async function boot(): Promise<GracefulClose> {
   const { hooks, allowPrivate } = settings.webhooks;
   // Before anything can be asked for: a webhook hears of all that is changed once it is there.
   await registerWebhooks(orm.em.fork(), hooks);
+  // Nobody tells yet: the dispatcher looks every second by itself.
   const news = { onNews: () => () => undefined };
   const webhooks = new Dispatcher({ em: orm.em.fork(), hooks, allowPrivate, news, log });
 

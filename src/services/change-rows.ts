@@ -6,21 +6,21 @@ export const CHANGE_COLUMNS = `id, at, actor_id as "actorId", actor, request_id 
   action, before, after, version, undoes, erased_at as "erasedAt"`;
 
 /** A row of the history as the driver reads it: it makes texts of `bigint`s and of times. */
-export type ChangeRow = Omit<Change, 'id' | 'at' | 'undoes' | 'erasedAt'> & {
+export type ChangeRow = Omit<Change, 'id' | 'undoes' | 'at' | 'erasedAt'> & {
   id: string;
-  at: string;
   undoes: string | null;
+  at: string;
   erasedAt: string | null;
 };
 
 /** The entry of the history that a row is. */
-export function changeOf(em: EntityManager, { id, at, undoes, erasedAt, ...row }: ChangeRow): Change {
-  const dateOf = (text: string) => em.getPlatform().parseDate(text);
+export function changeOf(em: EntityManager, row: ChangeRow): Change {
+  const dateOf = (text: string): Date => em.getPlatform().parseDate(text);
   return {
-    id: Number(id),
     ...row,
-    at: dateOf(at),
-    undoes: undoes === null ? null : Number(undoes),
-    erasedAt: erasedAt === null ? null : dateOf(erasedAt),
+    id: Number(row.id),
+    at: dateOf(row.at),
+    undoes: row.undoes === null ? null : Number(row.undoes),
+    erasedAt: row.erasedAt === null ? null : dateOf(row.erasedAt),
   };
 }

@@ -21,6 +21,9 @@ export interface FeedEntry {
 /** Where the feed begins. */
 export const FEED_START: FeedPosition = { transactionId: '0', id: 0 };
 
+/** SQL for the place below which all is over and done with: no such transaction runs any more. */
+export const HORIZON = 'pg_snapshot_xmin(pg_current_snapshot())';
+
 const POSITION = /^(\d{1,19})-(\d{1,15})$/;
 
 /** A position as it leaves: a cursor that outlives every secret. */
@@ -49,7 +52,7 @@ export async function readFeed(
   const rows = await readRows<ChangeRow & { transactionId: string; fields: string[] }>(em, {
     text: `select transaction_id::text as "transactionId", fields, ${CHANGE_COLUMNS} from changes
       where (transaction_id, id) > ($1::xid8, $2::bigint)
-        and transaction_id < pg_snapshot_xmin(pg_current_snapshot())
+        and transaction_id < ${HORIZON}
       order by transaction_id, id limit $3`,
     values: [after.transactionId, after.id, limit],
   });

@@ -1,8 +1,7 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import type { Logger } from 'pino';
-import type { Change } from '../../domain/change.ts';
 import { type Webhook, wants } from '../../domain/webhook.ts';
-import { readFeed } from '../feed-page.ts';
+import { type FeedEntry, readFeed } from '../feed-page.ts';
 import { messageOf } from './message.ts';
 import { advance, type Claim, fail, type Lease, release } from './rows.ts';
 import { Sender, type SendOptions } from './sender.ts';
@@ -43,21 +42,22 @@ export async function deliver(
   try {
     for (;;) {
       const entries = await readFeed(em, position, BATCH_SIZE);
-      const wanted = entries.filter(({ change: { action }, fields }) => wants(hook, { action, fields }));
-      for (const { change, position } of wanted) {
-        if (ending.soon.aborted) return await release(em, claim);
-        const isDelivered = await attempt(
-          deps,
-          hook,
-          { change, sender, lease: claim, number: attempts + 1 },
-          ending,
-        );
-        if (!isDelivered || !(await advance(em, claim, position, true))) return;
-        attempts = 0;
-      }
       const last = entries.at(-1);
       if (last === undefined) return await release(em, claim);
-      if (last !== wanted.at(-1) && !(await advance(em, claim, last.position, false))) return;
+      const isEnd = entries.length < BATCH_SIZE;
+      const wanted = entries.filter(({ change: { action }, fields }) => wants(hook, { action, fields }));
+      for (const entry of wanted) {
+        if (ending.soon.aborted) return await release(em, claim);
+        const number = attempts + 1;
+        const isDelivered = await attempt(deps, hook, { entry, sender, lease: claim, number }, ending);
+        if (!isDelivered) return;
+        const isLast = entry === last;
+        if (!(await advance(em, claim, entry.position, { isDelivered, isEnd: isEnd && isLast }))) return;
+        attempts = 0;
+      }
+      const isPassed = last !== wanted.at(-1);
+      if (isPassed && !(await advance(em, claim, last.position, { isDelivered: false, isEnd }))) return;
+      if (isEnd) return;
       position = last.position;
     }
   } catch (error) {
@@ -69,7 +69,7 @@ export async function deliver(
 }
 
 interface Attempt {
-  readonly change: Change;
+  readonly entry: FeedEntry;
   readonly sender: Sender;
   readonly lease: Lease;
   /** From 1. */
@@ -80,7 +80,7 @@ interface Attempt {
 async function attempt(
   { em, log, now }: DeliveryDeps,
   { name, secrets }: Webhook,
-  { change, sender, lease, number }: Attempt,
+  { entry: { change }, sender, lease, number }: Attempt,
   ending: Ending,
 ): Promise<boolean> {
   const answer = await sender.send(messageOf(change, secrets, now()), ending.atOnce);

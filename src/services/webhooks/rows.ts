@@ -1,6 +1,6 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import type { Webhook } from '../../domain/webhook.ts';
-import type { FeedPosition } from '../feed-page.ts';
+import { type FeedPosition, HORIZON } from '../feed-page.ts';
 
 /** How long a webhook is one process's own, unless it moves on: longer than the longest delivery. */
 export const LEASE_MS = 60_000;
@@ -35,13 +35,17 @@ export interface Failure {
   readonly isFinal: boolean;
 }
 
-// The database keeps the time for all replicas: `clock_timestamp()` is now, and durations come in milliseconds.
+// The database keeps the time for all replicas. A lease without an end is none; its holder was the last one.
 const FROM_NOW = "clock_timestamp() + ?::float8 * interval '1 millisecond'";
 
-// All that is below the oldest running transaction is in the feed, and nothing else.
 const REGISTER = `
   insert into webhooks (name, transaction_id, change_id)
-  select unnest(string_to_array(?, ',')), pg_snapshot_xmin(pg_current_snapshot()), 0
+  select name, coalesce(last.transaction_id, '0'), coalesce(last.id, 0)
+    from unnest(string_to_array(?, ',')) as name
+    left join (
+      select transaction_id, id from changes
+       where transaction_id < ${HORIZON} order by transaction_id desc, id desc limit 1
+    ) as last on true
   on conflict (name) do nothing`;
 
 const CLAIM = `
@@ -53,7 +57,7 @@ const CLAIM = `
        and exists (
          select from changes
           where (changes.transaction_id, changes.id) > (webhooks.transaction_id, webhooks.change_id)
-            and changes.transaction_id < pg_snapshot_xmin(pg_current_snapshot())
+            and changes.transaction_id < ${HORIZON}
        )
        for update skip locked
   )
@@ -70,7 +74,7 @@ const ADVANCE = `
 
 const FAIL = `
   update webhooks set
-    lease_holder = null, lease_until = null, attempts = attempts + 1, failing_change_id = ?::bigint, last_error = ?::text,
+    lease_until = null, attempts = attempts + 1, failing_change_id = ?::bigint, last_error = ?::text,
     failing_since = coalesce(failing_since, clock_timestamp()),
     next_attempt_at = least(${FROM_NOW}, coalesce(failing_since, clock_timestamp()) + ?::float8 * interval '1 millisecond'),
     parked_at = case when ?::boolean or failing_since <= clock_timestamp() - ?::float8 * interval '1 millisecond'
@@ -79,7 +83,7 @@ const FAIL = `
   returning parked_at is not null as "isParked"`;
 
 const RELEASE = `
-  update webhooks set lease_holder = null, lease_until = null where name = ?::text and lease_holder = ?::uuid`;
+  update webhooks set lease_until = null where name = ?::text and lease_holder = ?::uuid`;
 
 /** Gives each webhook that has no place in the feed yet the one at its present end; the others keep theirs. */
 export async function registerWebhooks(em: EntityManager, hooks: readonly Webhook[]): Promise<void> {
@@ -104,6 +108,14 @@ export async function claimWebhooks(
   });
 }
 
+/** How a webhook has come to a position. */
+export interface Advance {
+  /** Whether it has been told of what is there, or did not want it. */
+  readonly isDelivered: boolean;
+  /** Whether there is no more, and the webhook is let go of. */
+  readonly isEnd: boolean;
+}
+
 /**
  * Moves a webhook on to a position, up to which it has been told of all that it wants, and prolongs the lease. Says whether
  * the webhook was still the holder's; if not, nothing is moved.
@@ -112,10 +124,11 @@ export async function advance(
   em: EntityManager,
   { name, holder }: Lease,
   { transactionId, id }: FeedPosition,
-  isDelivered: boolean,
+  { isDelivered, isEnd }: Advance,
 ): Promise<boolean> {
-  const rows = await em.execute<unknown[]>(ADVANCE, [transactionId, id, LEASE_MS, isDelivered, name, holder]);
-  return rows.length > 0;
+  const leaseMs = isEnd ? null : LEASE_MS;
+  const values = [transactionId, id, leaseMs, isDelivered, name, holder];
+  return (await em.execute<unknown[]>(ADVANCE, values)).length > 0;
 }
 
 /** Notes a failure, and lets go of the webhook until the next try. Says whether it is parked by that. */
@@ -124,7 +137,8 @@ export async function fail(
   { name, holder }: Lease,
   { changeId, reason, delayMs, isFinal }: Failure,
 ): Promise<boolean> {
-  const error = [...reason].slice(0, MAX_ERROR_LENGTH).join('');
+  // A certificate may have any sign in its name, and PostgreSQL takes no NUL.
+  const error = [...reason.replace(/\p{C}/gu, ' ')].slice(0, MAX_ERROR_LENGTH).join('');
   const [row] = await em.execute<{ isParked: boolean }[]>(FAIL, [
     changeId,
     error,

@@ -36,14 +36,19 @@ export class Sender {
    * else goes wrong is in the answer.
    */
   async send({ headers, body }: Message, signal: AbortSignal): Promise<Answer> {
-    const deadline = AbortSignal.timeout(this.#options.timeoutMs);
+    signal.throwIfAborted();
+    // By hand: the signals that Node derives and times would be kept until the deadline of each has passed.
+    const exchange = new AbortController();
+    const end = () => exchange.abort();
+    const deadline = setTimeout(end, this.#options.timeoutMs);
+    signal.addEventListener('abort', end);
     try {
       const request = this.#client.request(this.#url, {
         ...(this.#options.allowPrivate ? {} : publicOnly(this.#url)),
         method: 'POST',
         headers: { ...headers, 'content-length': Buffer.byteLength(body) },
         agent: this.#agent,
-        signal: AbortSignal.any([signal, deadline]),
+        signal: exchange.signal,
       });
       const answered = once(request, 'response');
       // What befalls the connection once there is an answer.
@@ -56,10 +61,13 @@ export class Sender {
       return { status: response.statusCode, ...(retryAfter !== undefined && { retryAfter }) };
     } catch (error) {
       signal.throwIfAborted();
-      if (deadline.aborted) return { reason: `no answer within ${this.#options.timeoutMs} ms` };
+      if (exchange.signal.aborted) return { reason: `no answer within ${this.#options.timeoutMs} ms` };
       // Several addresses that all fail make an error without words.
       const { message, code = '' } = error as NodeJS.ErrnoException;
       return { reason: message || code };
+    } finally {
+      clearTimeout(deadline);
+      signal.removeEventListener('abort', end);
     }
   }
 

@@ -76,7 +76,7 @@ describe('a webhook', () => {
     await stage.prefer('grace@example.com', { editor: { tabs: 2 } });
     await stage.prefer('grace@example.com', { theme: 'dark', editor: { tabs: 2 } });
     await stage.remove('grace@example.com');
-    for (const name of Object.keys(hooks)) await stage.settled({ change_id: '5', lease_holder: null }, name);
+    for (const name of Object.keys(hooks)) await stage.settled({ change_id: '5', lease_until: null }, name);
     const toldTo = Map.groupBy(stage.receiver.deliveries, ({ path }) => path.split('/').at(-1));
     const ids = Object.keys(hooks).map((name) => [
       name,
@@ -97,12 +97,12 @@ describe('a webhook', () => {
     const first = await stage.dispatch();
     await stage.invite('during@example.com');
     await stage.receiver.received(1);
-    await stage.settled({ lease_holder: null });
+    await stage.settled({ lease_until: null });
     await first.stop(10_000);
     await stage.invite('meanwhile@example.com');
     await stage.dispatch();
     await stage.receiver.received(2);
-    await stage.settled({ change_id: '3', lease_holder: null });
+    await stage.settled({ change_id: '3', lease_until: null });
     expect(told()).to.deep.equal([2, 3]);
   });
 
@@ -124,7 +124,7 @@ describe('a webhook', () => {
     const emails = Array.from({ length: 1_000 }, (_, index) => `u${index}@example.com`);
     await stage.invite(...emails);
     await stage.receiver.received(1_000);
-    await stage.settled({ change_id: '1000', lease_holder: null });
+    await stage.settled({ change_id: '1000', lease_until: null });
     expect(told()).to.deep.equal(emails.map((_, index) => index + 1));
     expect(await accountsIn(stage.database)).to.have.length(1_000);
   });
@@ -149,7 +149,7 @@ describe('a webhook', () => {
     const stopped = dispatcher.stop(20_000);
     held.answer();
     await stopped;
-    expect(await stage.row()).to.include({ change_id: '1', lease_holder: null });
+    expect(await stage.row()).to.include({ change_id: '1', lease_until: null });
     expect(told()).to.deep.equal([1]);
   });
 
@@ -161,7 +161,7 @@ describe('a webhook', () => {
     await dispatcher.stop(0);
     expect(await stage.row()).to.include({
       change_id: '0',
-      lease_holder: null,
+      lease_until: null,
       attempts: 0,
       last_error: null,
     });

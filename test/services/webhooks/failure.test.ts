@@ -1,8 +1,10 @@
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect } from 'chai';
 import { FEED_START, readFeed } from '../../../src/services/feed-page.ts';
+import { claimWebhooks, fail } from '../../../src/services/webhooks/rows.ts';
 import { resumeWebhook } from '../../../src/services/webhooks/status.ts';
 import { until } from '../../support/until.ts';
 import {
@@ -30,7 +32,7 @@ describe('a webhook whose receiver', () => {
       last_error: reason,
       failing_change_id: '1',
       change_id: '0',
-      lease_holder: null,
+      lease_until: null,
     });
   const resume = (skip?: number) => {
     const em = stage.orm.em.fork();
@@ -154,10 +156,21 @@ describe('a webhook whose receiver', () => {
     });
   }
 
+  for (const host of ['127.0.0.1', 'localhost', '[::1]', '[::ffff:127.0.0.1]']) {
+    it(`has a private address (${host}) is not asked, unless that is allowed`, async () => {
+      const url = stage.receiver.url.replace('127.0.0.1', host);
+      await stage.dispatch([webhookTo(stage.receiver, { url })], { allowPrivate: false });
+      await stage.invite('grace@example.com');
+      await stage.settled({ attempts: 1, change_id: '0' });
+      expect((await stage.row())['last_error']).to.match(/^\S+ (is|has) a private address/);
+      expect(told()).to.deep.equal([]);
+    });
+  }
+
   it('restarts is told once it is back', async () => {
     await stage.dispatch();
     await stage.invite('grace@example.com');
-    await stage.settled({ change_id: '1', lease_holder: null });
+    await stage.settled({ change_id: '1', lease_until: null });
     await stage.receiver.stop();
     await stage.invite('ada@example.com');
     await stage.settled({ attempts: 1, failing_change_id: '2' });
@@ -207,6 +220,17 @@ describe('a webhook whose receiver', () => {
     await resume();
     await stage.settled({ change_id: '2', attempts: 0, parked_at: null });
     expect(told()).to.deep.equal([1, 1, 1, 1, 2]);
+  });
+
+  it('fails with many strange words has them kept as far as they can be', async () => {
+    const dispatcher = await stage.dispatch();
+    await dispatcher.stop(0);
+    await stage.invite('grace@example.com');
+    const em = stage.orm.em.fork();
+    const [lease = expect.fail()] = await claimWebhooks(em, ['hook'], randomUUID());
+    const failure = { changeId: 1, reason: `\0\n\u202e${'😀'.repeat(1_000)}`, delayMs: 1, isFinal: false };
+    expect(await fail(em, lease, failure)).to.equal(false);
+    expect(await stage.row()).to.include({ last_error: `   ${'😀'.repeat(297)}`, lease_until: null });
   });
 
   it('is gone (410) is parked at once', async () => {

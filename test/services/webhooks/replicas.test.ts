@@ -31,7 +31,7 @@ describe('webhooks of several replicas', () => {
     await Promise.all(emails.map((email) => stage.invite(email)));
     await stage.receiver.received(300);
     await until('all are let go of', async () => {
-      const held = await stage.database.query('select from webhooks where lease_holder is not null');
+      const held = await stage.database.query('select from webhooks where lease_until is not null');
       return held.length === 0;
     });
     const paths = Map.groupBy(stage.receiver.deliveries, ({ path }) => path);
@@ -53,10 +53,10 @@ describe('webhooks of several replicas', () => {
     await stage.dispatch();
     await stage.dispatch([webhookTo(stage.receiver, { name: 'free', url: `${stage.receiver.url}/free` })]);
     await stage.invite('grace@example.com');
-    await stage.settled({ change_id: '1', lease_holder: null }, 'free');
+    await stage.settled({ change_id: '1', lease_until: null }, 'free');
     expect(await stage.row()).to.deep.include({ change_id: '0', ...lease });
     await expireLeases();
-    await stage.settled({ change_id: '1', lease_holder: null });
+    await stage.settled({ change_id: '1', lease_until: null });
     expect(told()).to.deep.equal([1, 1]);
   });
 
@@ -87,7 +87,7 @@ describe('webhooks of several replicas', () => {
     await wire.cut();
     await stage.invite('grace@example.com');
     await wire.mend();
-    await stage.settled({ change_id: '1', lease_holder: null });
+    await stage.settled({ change_id: '1', lease_until: null });
 
     // In the middle of a delivery.
     const held = stage.receiver.hold();
@@ -96,7 +96,7 @@ describe('webhooks of several replicas', () => {
     await wire.cut();
     held.answer();
     await wire.mend();
-    await stage.settled({ change_id: '2', lease_holder: null });
+    await stage.settled({ change_id: '2', lease_until: null });
     expect(new Set(told())).to.deep.equal(new Set([1, 2]));
     await orm.close(true);
     await wire.close();
@@ -178,8 +178,8 @@ describe('webhooks of the server', function () {
     held.answer();
     expect(await server.ended()).to.equal(0);
     const [row] = await stage.database.query(
-      `select lease_holder, change_id = (select max(id) from changes) as "isTold" from webhooks`,
+      `select lease_until, change_id = (select max(id) from changes) as "isTold" from webhooks`,
     );
-    expect(row).to.deep.equal({ lease_holder: null, isTold: true });
+    expect(row).to.deep.equal({ lease_until: null, isTold: true });
   });
 });
