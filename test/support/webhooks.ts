@@ -1,5 +1,6 @@
 import { once } from 'node:events';
-import { createServer, type IncomingHttpHeaders, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingHttpHeaders, type RequestListener, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { MikroORM } from '@mikro-orm/postgresql';
 import pino from 'pino';
@@ -61,15 +62,15 @@ export const answering =
   (_, response) =>
     response.writeHead(status, headers).end();
 
-/** Starts one. */
-export async function startReceiver(): Promise<Receiver> {
+/** Starts one; with `tls`, on HTTPS. */
+export async function startReceiver(tls?: { key: string; cert: string }): Promise<Receiver> {
   const verifier = new Verifier(WEBHOOK_SECRET);
   const deliveries: Delivery[] = [];
   let behaviour = accept;
-  let server: Server;
+  let server: ReturnType<typeof createServer>;
   let port = 0;
   const start = async () => {
-    server = createServer(async (request, response) => {
+    const listener: RequestListener = async (request, response) => {
       let text = '';
       for await (const chunk of request.setEncoding('utf8')) text += chunk;
       // What throws here ends the tests.
@@ -77,13 +78,15 @@ export async function startReceiver(): Promise<Receiver> {
       const delivery = { path: request.url ?? '', headers: request.headers, text, body };
       deliveries.push(delivery);
       await behaviour(delivery, response);
-    }).listen(port, '127.0.0.1');
+    };
+    server = tls ? createTlsServer(tls, listener) : createServer(listener);
+    server.listen(port, '127.0.0.1');
     await once(server, 'listening');
     port = (server.address() as AddressInfo).port;
   };
   await start();
   return {
-    url: `http://127.0.0.1:${port}/hook`,
+    url: `${tls ? 'https' : 'http'}://127.0.0.1:${port}/hook`,
     deliveries,
     behave(next) {
       behaviour = next;

@@ -35,7 +35,7 @@ export class Sender {
    * Sends one message, and follows no redirect. When `signal` aborts, the exchange is given up, and it throws; whatever
    * else goes wrong is in the answer.
    */
-  async send({ headers, body }: Message, signal: AbortSignal): Promise<Answer> {
+  async send(message: Message, signal: AbortSignal): Promise<Answer> {
     signal.throwIfAborted();
     // By hand: the signals that Node derives and times would be kept until the deadline of each has passed.
     const exchange = new AbortController();
@@ -43,22 +43,11 @@ export class Sender {
     const deadline = setTimeout(end, this.#options.timeoutMs);
     signal.addEventListener('abort', end);
     try {
-      const request = this.#client.request(this.#url, {
-        ...(this.#options.allowPrivate ? {} : publicOnly(this.#url)),
-        method: 'POST',
-        headers: { ...headers, 'content-length': Buffer.byteLength(body) },
-        agent: this.#agent,
-        signal: exchange.signal,
-      });
-      const answered = once(request, 'response');
-      // What befalls the connection once there is an answer.
-      request.on('error', () => undefined);
-      request.end(body);
-      const [response]: http.IncomingMessage[] = await answered;
-      if (response?.statusCode === undefined) throw new Error('there was no status');
+      const response = await this.#post(message, exchange.signal);
+      const { statusCode: status = 0, headers } = response;
       await discard(response);
-      const { 'retry-after': retryAfter } = response.headers;
-      return { status: response.statusCode, ...(retryAfter !== undefined && { retryAfter }) };
+      const { 'retry-after': retryAfter } = headers;
+      return { status, ...(retryAfter !== undefined && { retryAfter }) };
     } catch (error) {
       signal.throwIfAborted();
       if (exchange.signal.aborted) return { reason: `no answer within ${this.#options.timeoutMs} ms` };
@@ -68,6 +57,31 @@ export class Sender {
     } finally {
       clearTimeout(deadline);
       signal.removeEventListener('abort', end);
+    }
+  }
+
+  async #post(message: Message, signal: AbortSignal): Promise<http.IncomingMessage> {
+    const { headers, body } = message;
+    const request = this.#client.request(this.#url, {
+      ...(this.#options.allowPrivate ? {} : publicOnly(this.#url)),
+      method: 'POST',
+      headers: { ...headers, 'content-length': Buffer.byteLength(body) },
+      agent: this.#agent,
+      signal,
+    });
+    const answered = once(request, 'response');
+    // What befalls the connection once there is an answer.
+    request.on('error', () => undefined);
+    request.end(body);
+    try {
+      const [response] = await answered;
+      return response;
+    } catch (error) {
+      // The receiver may have closed the connection before this message came: that is no failure of the message.
+      if (request.reusedSocket && (error as NodeJS.ErrnoException).code === 'ECONNRESET') {
+        return this.#post(message, signal);
+      }
+      throw error;
     }
   }
 

@@ -1,10 +1,18 @@
+import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { expect } from 'chai';
 import { Webhook as Verifier } from 'standardwebhooks';
 import packageJson from '../../../package.json' with { type: 'json' };
 import { changeRecord } from '../../../src/services/change-record.ts';
 import { FEED_START, readFeed } from '../../../src/services/feed-page.ts';
 import { accountsIn } from '../../support/accounts.ts';
-import { openStage, WEBHOOK_SECRET, type WebhookStage, webhookTo } from '../../support/webhooks.ts';
+import { TLS } from '../../support/certificate.ts';
+import {
+  openStage,
+  startReceiver,
+  WEBHOOK_SECRET,
+  type WebhookStage,
+  webhookTo,
+} from '../../support/webhooks.ts';
 
 describe('a webhook', () => {
   let stage: WebhookStage;
@@ -55,6 +63,25 @@ describe('a webhook', () => {
     const [{ headers, text } = expect.fail()] = stage.receiver.deliveries;
     for (const secret of [other, WEBHOOK_SECRET]) new Verifier(secret).verify(text, headers as never);
     expect(String(headers['webhook-signature']).split(' ')).to.have.length(2);
+  });
+
+  it('is told over TLS, once its certificate is one to trust', async () => {
+    const receiver = await startReceiver(TLS);
+    const trusted = getCACertificates('default');
+    try {
+      await stage.dispatch([webhookTo(receiver)]);
+      await stage.invite('grace@example.com');
+      await stage.settled({ attempts: 1, change_id: '0' });
+      expect((await stage.row())['last_error']).to.match(/^self-signed certificate/);
+      expect(receiver.deliveries).to.deep.equal([]);
+      setDefaultCACertificates([...trusted, TLS.cert]);
+      await stage.skipWaiting();
+      await receiver.received(1);
+      await stage.settled({ attempts: 0, change_id: '1' });
+    } finally {
+      setDefaultCACertificates(trusted);
+      await receiver.stop();
+    }
   });
 
   it('is told only of what it wants, and passes over the rest', async () => {

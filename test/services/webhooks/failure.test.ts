@@ -167,6 +167,22 @@ describe('a webhook whose receiver', () => {
     });
   }
 
+  it('closes connections without a word is told over another one, and that is no failure', async () => {
+    const known = new Set<unknown>();
+    const accepted: number[] = [];
+    stage.receiver.behave((delivery, response) => {
+      if (known.has(response.socket)) return response.destroy();
+      known.add(response.socket);
+      accepted.push(delivery.body.data.id);
+      return accept(delivery, response);
+    });
+    await stage.dispatch();
+    await stage.invite('grace@example.com', 'ada@example.com', 'alan@example.com', 'edsger@example.com');
+    await stage.settled({ change_id: '4', attempts: 0 });
+    expect(accepted).to.deep.equal([1, 2, 3, 4]);
+    expect(told()).to.deep.equal([1, 2, 2, 3, 3, 4, 4]);
+  });
+
   it('restarts is told once it is back', async () => {
     await stage.dispatch();
     await stage.invite('grace@example.com');
