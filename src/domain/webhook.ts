@@ -39,7 +39,7 @@ export const WebhookSchema = defineEntity({
     // Its place in the feed: all up to this one has been delivered, or was not wanted.
     transactionId: p.string().columnType('xid8'),
     changeId: p.bigint('number'),
-    // The process that is at it, and until when nobody else may be.
+    // The process that is at it, and until when nobody else may be; without that, the one that was last.
     leaseHolder: p.uuid().nullable(),
     leaseUntil: p.datetime().columnType('timestamptz').nullable(),
     attempts: p.integer().default(0),

@@ -28,7 +28,7 @@ export interface Ending {
 /**
  * Tells a webhook that has been taken of all that it wants, one change after the other in the order of the feed, until
  * there is no more, one fails, or it is to end; then it lets go of it. The webhook's position moves past a change once that
- * is delivered, and not before: each is told at least once. Throws what the database throws; then the lease runs out.
+ * is delivered, and not before: each is told at least once. Throws what the database throws; then the lease has to run out.
  */
 export async function deliver(
   deps: DeliveryDeps,

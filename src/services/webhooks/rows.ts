@@ -1,9 +1,10 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import type { Webhook } from '../../domain/webhook.ts';
 import { type FeedPosition, HORIZON } from '../feed-page.ts';
+import type { Verdict } from './verdict.ts';
 
 /** How long a webhook is one process's own, unless it moves on: longer than the longest delivery. */
-export const LEASE_MS = 60_000;
+const LEASE_MS = 60_000;
 
 /** How long a delivery is tried again, from the first failure on, before the webhook is parked. */
 const PATIENCE_MS = 24 * 60 * 60 * 1000;
@@ -26,13 +27,8 @@ export interface Claim extends Lease {
 }
 
 /** A delivery that did not succeed. */
-export interface Failure {
+export interface Failure extends Verdict {
   readonly changeId: number;
-  readonly reason: string;
-  /** Until the next try. */
-  readonly delayMs: number;
-  /** Whether there shall be none. */
-  readonly isFinal: boolean;
 }
 
 // The database keeps the time for all replicas. A lease without an end is none; its holder was the last one.
@@ -94,7 +90,7 @@ export async function registerWebhooks(em: EntityManager, hooks: readonly Webhoo
 /**
  * Takes those of the webhooks for `holder` that have something to be told of and that nobody else is at, in one statement:
  * no transaction may stay open while one delivers, because the feed stands still for as long. Who is killed lets go after
- * {@link LEASE_MS}.
+ * a minute.
  */
 export async function claimWebhooks(
   em: EntityManager,
