@@ -9,6 +9,7 @@ import { FeedShiftSchema } from './src/domain/feed-shift.ts';
 import { RefusedSignInSchema } from './src/domain/refused-sign-in.ts';
 import { ServiceToken } from './src/domain/service-token.ts';
 import { User } from './src/domain/user.ts';
+import { WebhookSchema } from './src/domain/webhook.ts';
 import {
   clientConfig,
   type DatabaseSettings,
@@ -25,7 +26,15 @@ import { MigrationsOnly } from './src/persistence/migrations-only.ts';
 export function ormOptions(database: DatabaseSettings, passage: Passage = 'direct'): Options {
   const driverOptions = clientConfig(database, passage);
   return defineConfig({
-    entities: [User, ChangeSchema, ChangeFieldSchema, FeedShiftSchema, ServiceToken, RefusedSignInSchema],
+    entities: [
+      User,
+      ChangeSchema,
+      ChangeFieldSchema,
+      FeedShiftSchema,
+      ServiceToken,
+      RefusedSignInSchema,
+      WebhookSchema,
+    ],
     extensions: [MigrationsOnly, Migrator],
     subscribers: [new LastAdminGuard(), new HistoryRecorder()],
     dbName: driverOptions.database,

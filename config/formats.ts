@@ -4,6 +4,7 @@ import type { Format } from 'convict';
 import { accessDomain } from '../src/domain/access.ts';
 import { isEmail, normalizeEmail } from '../src/domain/email.ts';
 import { isProviderUrl, type ProviderIssuer, parseIssuers } from './issuers.ts';
+import { parseWebhooks, type Webhook, webhooksFault } from './webhooks.ts';
 
 /** Throws what convict reports after the name of the variable: for a secret, never the value. */
 function must(holds: boolean, what: string): asserts holds {
@@ -85,6 +86,10 @@ export const formats = {
         `be a whole number from ${min} to ${max}`,
       );
     },
+  },
+  'true-or-false': {
+    coerce: (text: string) => (text === 'true' || text === 'false' ? text === 'true' : text),
+    validate: (value: unknown) => must(typeof value === 'boolean', 'be true or false'),
   },
   host: {
     validate: (value: string) => must(isHost(value), 'be an IP address or a host name'),
@@ -206,6 +211,19 @@ export const formats = {
           `have for each jwksUrl ${URL_RULE}`,
         );
       }
+    },
+  },
+  webhooks: {
+    // What is no list of webhooks stays a text, for the problem to say why.
+    coerce(json: string) {
+      const hooks = parseWebhooks(json);
+      return typeof hooks === 'string' ? json : hooks;
+    },
+    validate(value: Webhook[] | string, { httpsOnly, refusePlaceholders }) {
+      const hooks = typeof value === 'string' ? parseWebhooks(value) : value;
+      const fault =
+        typeof hooks === 'string' ? hooks : webhooksFault(hooks, { httpsOnly, refusePlaceholders });
+      if (fault !== undefined) throw new Error(`must ${fault}`);
     },
   },
 } satisfies Record<string, Format>;

@@ -6,6 +6,7 @@ import { envExample } from './example.ts';
 import { orExit } from './exit.ts';
 import { type Variable, variables } from './schema.ts';
 import { type TracedSettings, traceSettings } from './settings.ts';
+import type { Webhook } from './webhooks.ts';
 
 const MASK = '********';
 
@@ -29,6 +30,7 @@ function property(holder: unknown, name: string): unknown {
 function shown({ sensitive, format }: Variable, value: unknown): string {
   if (value === null) return '(none)';
   if (!sensitive) return format === 'issuers' ? JSON.stringify(value) : String(value);
+  if (format === 'webhooks') return (value as Webhook[]).map(({ name }) => name).join(', ') || '(none)';
   return format === 'postgres-url' ? withoutPasswords(String(value)) : MASK;
 }
 

@@ -2,6 +2,7 @@ import convict from 'convict';
 import { ACCESS_POLICIES } from '../src/domain/access.ts';
 import { type AuthSettings, authSchema } from './auth.ts';
 import { formats } from './formats.ts';
+import { EXAMPLE_SECRET, type Webhook } from './webhooks.ts';
 
 convict.addFormats(formats);
 
@@ -47,6 +48,10 @@ export interface Settings {
     readonly maxBytes: number;
     /** The path of a JSON Schema; absolute. */
     readonly schema: string | null;
+  };
+  readonly webhooks: {
+    readonly hooks: readonly Webhook[];
+    readonly allowPrivate: boolean;
   };
   readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
   readonly shutdownTimeoutMs: number;
@@ -197,6 +202,24 @@ export function schemaFor(environment: Environment, texts: NodeJS.Dict<string> =
         nullable: true,
         env: 'PREFERENCES_SCHEMA',
         example: 'preferences.schema.json',
+      },
+    },
+    webhooks: {
+      hooks: {
+        doc: 'Whom to tell of changes, as a JSON array of {url, secret, name?, actions?, fields?}.',
+        format: 'webhooks',
+        default: [],
+        httpsOnly: production && texts['WEBHOOKS_ALLOW_PRIVATE'] !== 'true',
+        refusePlaceholders: production,
+        env: 'WEBHOOKS',
+        sensitive: true,
+        example: `[{"url":"https://crm.example.com/rollcall","secret":"${EXAMPLE_SECRET}","fields":["role"]}]`,
+      },
+      allowPrivate: {
+        doc: 'Whether webhooks may lead to private addresses, and in production to plain http: true or false.',
+        format: 'true-or-false',
+        default: false,
+        env: 'WEBHOOKS_ALLOW_PRIVATE',
       },
     },
     logLevel: {

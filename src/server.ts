@@ -34,6 +34,8 @@ import { tokenVerifier } from './security/verifier.ts';
 import { admission } from './services/admission.ts';
 import { ChangeFeed } from './services/change-feed.ts';
 import { preferenceRules } from './services/preferences-schema.ts';
+import { Dispatcher } from './services/webhooks/dispatcher.ts';
+import { registerWebhooks } from './services/webhooks/rows.ts';
 
 /** Something the operator can mend: it is reported in one line, without a stack. */
 class CannotStart extends Error {}
@@ -107,6 +109,11 @@ async function boot(): Promise<GracefulClose> {
   const onProviderFailure = (issuer: string, { message: reason }: Error) =>
     log.warn({ issuer, reason }, 'the identity provider does not tell its keys');
   const inUnit = unitsOfWork(orm);
+  const { hooks, allowPrivate } = settings.webhooks;
+  // Before anything can be asked for: a webhook hears of all that is changed once it is there.
+  await registerWebhooks(orm.em.fork(), hooks);
+  const webhooks = new Dispatcher({ em: orm.em.fork(), hooks, allowPrivate, news: feed, log });
+
   const app = createApp({
     inUnit,
     log,
@@ -120,6 +127,7 @@ async function boot(): Promise<GracefulClose> {
       cursors: cursorCodec(...sources.ring),
       preferenceRules: rules,
       accessPolicy: settings.access,
+      webhooks: hooks,
       pendingMigrations: async (em) => (await schemaState(em, known)).pending,
     }),
     corsOrigins: settings.corsOrigins,
@@ -135,7 +143,11 @@ async function boot(): Promise<GracefulClose> {
   // Since the process began.
   log.info({ address, passage, bootMs: Math.round(performance.now()) }, 'ready');
   if (settings.environment === 'development') welcome(address, settings.initialAdmins[0]);
-  return close;
+  webhooks.start();
+  return async (timeoutMs) => {
+    const [finished] = await Promise.all([close(timeoutMs), webhooks.stop(timeoutMs)]);
+    return finished;
+  };
 }
 
 async function rulesOf({ preferences }: Settings): Promise<PreferenceRules> {

@@ -1,5 +1,6 @@
 import type { AccessPolicy } from '../domain/access.ts';
 import type { PreferenceRules } from '../domain/preferences.ts';
+import type { Webhook } from '../domain/webhook.ts';
 import type { CursorCodec } from '../security/cursor.ts';
 import type { Endpoint } from './endpoint.ts';
 import { accessEndpoints } from './endpoints/access.ts';
@@ -12,12 +13,14 @@ import { serviceTokenEndpoints } from './endpoints/service-tokens.ts';
 import { transferEndpoints } from './endpoints/transfer.ts';
 import { userListEndpoints } from './endpoints/user-list.ts';
 import { userEndpoints } from './endpoints/users.ts';
+import { webhookEndpoints } from './endpoints/webhooks.ts';
 
 /** What the endpoints need to know of the world. */
 export interface EndpointDeps extends HealthDeps, ChangesDeps {
   readonly accessPolicy: AccessPolicy;
   readonly preferenceRules: PreferenceRules;
   readonly cursors: CursorCodec;
+  readonly webhooks: readonly Webhook[];
 }
 
 /** The route table: every endpoint that there is. */
@@ -31,6 +34,7 @@ export function endpoints(deps: EndpointDeps): Endpoint[] {
     ...userEndpoints(deps.preferenceRules),
     ...historyEndpoints(deps.preferenceRules, deps.cursors),
     ...changesEndpoints(deps),
+    ...webhookEndpoints(deps.webhooks),
     ...accessEndpoints(deps),
     ...serviceTokenEndpoints(),
   ];

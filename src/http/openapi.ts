@@ -30,6 +30,7 @@ const TAGS = [
   { name: 'Accounts', under: /^\/v1\/users/, description: 'What admins may do with any account.' },
   { name: 'History', under: /^\/v1\/history/, description: 'Who has changed what, for admins.' },
   { name: 'Change feed', under: /^\/v1\/changes/, description: 'Every change to any account, for admins.' },
+  { name: 'Webhooks', under: /^\/v1\/webhooks/, description: 'How those who are told of changes fare.' },
   {
     name: 'Access',
     under: /^\/v1\/(access|service-tokens)/,

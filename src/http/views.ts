@@ -2,33 +2,42 @@ import type { z } from 'zod';
 import type { Change, RecordedChange } from '../domain/change.ts';
 import type { Account } from '../domain/user.ts';
 import { accountRecord } from '../services/account-record.ts';
+import { changeRecord, recordedChangeRecord } from '../services/change-record.ts';
+import { feedCursor } from '../services/feed-page.ts';
+import type { WebhookStatus } from '../services/webhooks/status.ts';
 import { entityTag } from './entity-tag.ts';
 import type { account } from './schemas/account.ts';
 import type { change, dryRunChanges } from './schemas/change.ts';
+import type { webhook } from './schemas/webhook.ts';
 
 /** An account as its owner and admins see it. Dates are ISO 8601, in UTC. */
 export const accountView: (user: Account) => z.output<typeof account> = accountRecord;
 
 /** An entry of the history as admins and whom it concerns see it. */
-export function changeView(entry: Change): z.output<typeof change> {
-  return { id: entry.id, ...recordedChangeView(entry) };
-}
+export const changeView: (entry: Change) => z.output<typeof change> = changeRecord;
 
 /** The same of an entry that has been taken back, and with it its id. */
-export function recordedChangeView(recorded: RecordedChange): z.output<typeof dryRunChanges>[number] {
-  const { actorId, actor, requestId, userId, action, before, after, version, undoes } = recorded;
+export const recordedChangeView: (recorded: RecordedChange) => z.output<typeof dryRunChanges>[number] =
+  recordedChangeRecord;
+
+/** A webhook as admins see it: nothing of it is a secret. */
+export function webhookView(status: WebhookStatus): z.output<typeof webhook> {
+  const { name, url, actions, fields } = status.hook;
+  const { origin, pathname } = new URL(url);
   return {
-    at: recorded.at.toISOString(),
-    actorId,
-    actor,
-    requestId,
-    userId,
-    action,
-    before,
-    after,
-    version,
-    undoes,
-    erasedAt: recorded.erasedAt?.toISOString() ?? null,
+    name,
+    url: origin + pathname,
+    actions: actions && [...actions],
+    fields: fields && [...fields],
+    state: status.state,
+    cursor: feedCursor(status.position),
+    pendingSince: status.pendingSince?.toISOString() ?? null,
+    failingChangeId: status.failingChangeId,
+    attempts: status.attempts,
+    failingSince: status.failingSince?.toISOString() ?? null,
+    nextAttemptAt: status.nextAttemptAt?.toISOString() ?? null,
+    lastError: status.lastError,
+    lastDeliveredAt: status.lastDeliveredAt?.toISOString() ?? null,
   };
 }
 

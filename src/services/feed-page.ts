@@ -16,6 +16,8 @@ export interface FeedPosition {
 export interface FeedEntry {
   readonly position: FeedPosition;
   readonly change: Change;
+  /** The names of the changed fields, with each changed path of the preferences. */
+  readonly fields: readonly string[];
 }
 
 /** Where the feed begins. */
@@ -49,8 +51,8 @@ export interface FeedPage {
   readonly isWithheld: boolean;
 }
 
-// All that is below it is over and done with: no such transaction runs any more.
-const HORIZON = placeOf('pg_snapshot_xmin(pg_current_snapshot())');
+/** SQL for the place below which all is over and done with: no such transaction runs any more. */
+export const HORIZON = placeOf('pg_snapshot_xmin(pg_current_snapshot())');
 
 // What is withheld is at the very end, if anything is: nothing else would have the planner look there, and only there.
 const PAGE = `
@@ -58,7 +60,7 @@ const PAGE = `
     from (select ${HORIZON} as horizon,
                  (select transaction_id from changes order by transaction_id desc, id desc limit 1) as newest) as present
     left join lateral (
-      select transaction_id as "transactionId", ${CHANGE_COLUMNS} from changes
+      select transaction_id as "transactionId", fields, ${CHANGE_COLUMNS} from changes
        where (transaction_id, id) >= ($1::xid8, $2::bigint) and transaction_id < horizon
        order by transaction_id, id limit $3
     ) as page on true
@@ -74,7 +76,10 @@ export function pageStatement({ transactionId, id }: FeedPosition, limit: number
 }
 
 /** A row of a page; the one of an empty page has nothing in it. */
-type Row = { isWithheld: boolean } & ((ChangeRow & { transactionId: string }) | { transactionId: null });
+type Row = { isWithheld: boolean } & (
+  | (ChangeRow & { transactionId: string; fields: string[] })
+  | { transactionId: null; fields: null }
+);
 
 /**
  * The feed after a position, `limit` entries at most, in one query: every change once, in an order that has the changes of
@@ -85,10 +90,10 @@ type Row = { isWithheld: boolean } & ((ChangeRow & { transactionId: string }) | 
  */
 export async function readFeedPage(em: EntityManager, after: FeedPosition, limit: number): Promise<FeedPage> {
   const rows = await readRows<Row>(em, pageStatement(after, limit));
-  const entries = rows.flatMap(({ isWithheld, transactionId, ...row }) => {
+  const entries = rows.flatMap(({ isWithheld, transactionId, fields, ...row }): FeedEntry[] => {
     if (transactionId === null) return [];
     const change = changeOf(em, row as ChangeRow);
-    return { position: { transactionId, id: change.id }, change };
+    return [{ position: { transactionId, id: change.id }, change, fields: fields ?? [] }];
   });
   const isThere = entries[0] !== undefined && comparePositions(entries[0].position, after) === 0;
   return {

@@ -5,6 +5,10 @@ import { loadSettings, SettingsError } from '../../config/settings.ts';
 
 const SECRET = 'only-for-tests-0123456789-abcdefghij';
 const URL_ = 'postgres://app:hunter2@db.internal:5432/app';
+const HOOK = {
+  url: 'https://crm.example.com/rollcall',
+  secret: `whsec_${Buffer.from(SECRET).toString('base64')}`,
+};
 const PRODUCTION = { ENVIRONMENT: 'production', DATABASE_URL: URL_, AUTH_SECRET: SECRET };
 
 /** What is no list of issuers, and why. */
@@ -75,6 +79,7 @@ describe('settings', () => {
       initialAdmins: ['admin@example.com'],
       access: { policy: 'invited', domains: [] },
       preferences: { maxBytes: 16_384, schema: null },
+      webhooks: { hooks: [], allowPrivate: false },
       logLevel: 'info',
       shutdownTimeoutMs: 10_000,
       bootTimeoutMs: 60_000,
@@ -120,6 +125,8 @@ describe('settings', () => {
         ACCESS_DOMAINS: ' Example.com,, *.bücher.example ',
         PREFERENCES_MAX_BYTES: '2',
         PREFERENCES_SCHEMA: 'schema.json',
+        WEBHOOKS: JSON.stringify([HOOK]),
+        WEBHOOKS_ALLOW_PRIVATE: 'true',
         LOG_LEVEL: 'silent',
         SHUTDOWN_TIMEOUT_MS: '101',
         BOOT_TIMEOUT_MS: '102',
@@ -156,6 +163,12 @@ describe('settings', () => {
       initialAdmins: ['ada@example.com'],
       access: { policy: 'domains', domains: ['example.com', '*.xn--bcher-kva.example'] },
       preferences: { maxBytes: 2, schema: resolve('schema.json') },
+      webhooks: {
+        hooks: [
+          { name: 'crm.example.com', url: HOOK.url, secrets: [HOOK.secret], actions: null, fields: null },
+        ],
+        allowPrivate: true,
+      },
       logLevel: 'silent',
       shutdownTimeoutMs: 101,
       bootTimeoutMs: 102,
@@ -172,9 +185,11 @@ describe('settings', () => {
   it('cannot be changed', () => {
     const settings = loadSettings({
       TRUST_PROXY: '10.0.0.1',
+      WEBHOOKS: JSON.stringify([HOOK]),
       AUTH_ISSUERS: '[{"issuer":"https://a.example.com","audience":"web"}]',
     });
-    const { database, preferences, rateLimit, corsOrigins, trustProxy, initialAdmins, auth } = settings;
+    const { database, preferences, rateLimit, corsOrigins, trustProxy, initialAdmins, auth, webhooks } =
+      settings;
     const [issuer] = auth.issuers;
     for (const part of [
       settings,
@@ -188,6 +203,8 @@ describe('settings', () => {
       auth.issuers,
       issuer,
       issuer?.audience,
+      webhooks,
+      webhooks.hooks[0]?.secrets,
     ]) {
       expect(part).to.be.frozen;
     }
@@ -377,6 +394,11 @@ describe('settings', () => {
         ],
       ),
       ['DATA_DIR', ' ', 'DATA_DIR must be the path of a folder, not " "'],
+      ...['yes', '1', 'TRUE', ' true'].map((value): [string, string, string] => [
+        'WEBHOOKS_ALLOW_PRIVATE',
+        value,
+        `WEBHOOKS_ALLOW_PRIVATE must be true or false, not "${value}"`,
+      ]),
       ['DATABASE_URL', 'app', url],
       ['DATABASE_URL', 'mysql://app:hunter2@db/app', url],
       ['DATABASE_URL', 'postgres:app', url],

@@ -5,17 +5,12 @@ import { expect } from 'chai';
 import Koa from 'koa';
 import pino from 'pino';
 import type { RequestState } from '../../src/http/context.ts';
-import { endpoints } from '../../src/http/endpoints.ts';
 import { forwarded, type TrustProxy } from '../../src/http/forwarded.ts';
-import { Lifecycle } from '../../src/http/lifecycle.ts';
 import { refuseCrossSite } from '../../src/http/middleware/cross-site.ts';
 import { problems } from '../../src/http/middleware/problems.ts';
 import { requestId } from '../../src/http/middleware/request-id.ts';
-import { exampleOf } from '../../src/http/problem-examples.ts';
-import { cursorCodec } from '../../src/security/cursor.ts';
-import type { ChangeFeed } from '../../src/services/change-feed.ts';
 import { addAccount } from '../support/accounts.ts';
-import { SECRET, startApp } from '../support/app.ts';
+import { startApp } from '../support/app.ts';
 import { sendRaw } from '../support/raw-http.ts';
 
 const APP = 'https://app.example.com';
@@ -151,22 +146,6 @@ describe('a request with a cookie', () => {
     expect((await send(own)).status).to.equal(200);
     expect((await send({ origin: `https://${HOST}`, more: own.more })).status).to.equal(403);
     expect((await send({ origin: `https://${HOST}` })).status).to.equal(200);
-  });
-
-  it('is told so in the words of the document', async () => {
-    const table = endpoints({
-      lifecycle: new Lifecycle(),
-      cursors: cursorCodec(SECRET),
-      pendingMigrations: async () => [],
-      preferenceRules: { maxBytes: 16_384 },
-      accessPolicy: { policy: 'invited', domains: [] },
-      feed: {} as ChangeFeed,
-    });
-    const [, patchMe] = table.filter(({ path }) => path === '/v1/me');
-    if (patchMe === undefined) throw new Error('There is no such endpoint.');
-    const { requestId, ...told } = JSON.parse((await send({})).body);
-    expect({ ...told, requestId: '' }).to.deep.equal({ ...exampleOf('cross_site', patchMe), requestId: '' });
-    expect(requestId).to.be.a('string');
   });
 
   it('is what every request is taken for that has no bearer token', async () => {

@@ -1,24 +1,13 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { endpoints } from '../../src/http/endpoints.ts';
-import { Lifecycle } from '../../src/http/lifecycle.ts';
-import { cursorCodec } from '../../src/security/cursor.ts';
-import type { ChangeFeed } from '../../src/services/change-feed.ts';
 import { addAccount } from '../support/accounts.ts';
-import { SECRET, startApp, type TestApp } from '../support/app.ts';
+import { startApp, type TestApp } from '../support/app.ts';
+import { describedEndpoints } from '../support/endpoints.ts';
 
 const ADMIN = 'ada@example.com';
 
 /** Every endpoint, and the names that its query and its body know. */
-const TABLE = endpoints({
-  lifecycle: new Lifecycle(),
-  // Described here, and not asked.
-  feed: {} as ChangeFeed,
-  cursors: cursorCodec(SECRET),
-  preferenceRules: { maxBytes: 16_384 },
-  accessPolicy: { policy: 'invited', domains: [] },
-  pendingMigrations: async () => [],
-});
+const TABLE = describedEndpoints();
 
 const NAMES = [
   'email',

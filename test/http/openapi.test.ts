@@ -2,32 +2,32 @@ import { Validator } from '@seriousme/openapi-schema-validator';
 import { expect } from 'chai';
 import type { oas31 } from 'zod-openapi';
 import packageJson from '../../package.json' with { type: 'json' };
-import { endpoints } from '../../src/http/endpoints.ts';
-import { Lifecycle } from '../../src/http/lifecycle.ts';
 import { MAX_BODY_BYTES } from '../../src/http/middleware/read-json.ts';
 import { openApiDocument } from '../../src/http/openapi.ts';
 import { createRouter } from '../../src/http/router.ts';
-import { cursorCodec } from '../../src/security/cursor.ts';
 import { mintServiceToken } from '../../src/security/service-token.ts';
-import type { ChangeFeed } from '../../src/services/change-feed.ts';
 import { addAccount } from '../support/accounts.ts';
-import { SECRET, sources, startApp, type TestApp } from '../support/app.ts';
+import { sources, startApp, type TestApp } from '../support/app.ts';
 import { sessionOf } from '../support/authjs.ts';
 import { type ConformingApp, conforming, schemaAt } from '../support/conformance.ts';
 import { createMigratedDatabase } from '../support/database.ts';
+import { describedEndpoints } from '../support/endpoints.ts';
 import { AUDIENCE, startIdentityProvider } from '../support/identity-provider.ts';
 import { type DatabaseProxy, startProxy } from '../support/proxy.ts';
 import { forge } from '../support/tokens.ts';
+import { WEBHOOK_SECRET } from '../support/webhooks.ts';
 
-const table = endpoints({
-  lifecycle: new Lifecycle(),
-  // Described here, and not asked.
-  feed: {} as ChangeFeed,
-  cursors: cursorCodec(SECRET),
-  pendingMigrations: async () => [],
-  preferenceRules: { maxBytes: 16_384 },
-  accessPolicy: { policy: 'invited', domains: [] },
-});
+const webhooks = [
+  {
+    name: 'crm.example.com',
+    url: 'https://crm.example.com/hook',
+    secrets: [WEBHOOK_SECRET],
+    actions: null,
+    fields: null,
+  },
+];
+
+const table = describedEndpoints();
 const document = openApiDocument(table);
 
 interface Operation {
@@ -160,6 +160,7 @@ describe('the server', () => {
       await startApp({
         database,
         through: wire.url,
+        webhooks,
         sources: taken,
         trustProxy: 1,
         rateLimit: { failures: 1, requests: 100_000 },
@@ -204,7 +205,10 @@ describe('the server', () => {
         : fresh.id;
     const [type, media] = Object.entries(bodyOf(operation)).at(-1) ?? [];
     return {
-      path: path.replace('{id}', `${id}`).replace('{file}', 'initializer.js'),
+      path: path
+        .replace('{id}', `${id}`)
+        .replace('{name}', 'crm.example.com')
+        .replace('{file}', 'initializer.js'),
       method,
       headers: { 'Cache-Control': 'max-age=0', ...(type && { 'Content-Type': type }) } as Record<
         string,
@@ -303,7 +307,9 @@ describe('the server', () => {
         create function lose() returns trigger language plpgsql
         as $$ begin raise exception 'lost' using errcode = 'serialization_failure'; end $$;
         create trigger lose before insert or update or delete on users execute function lose();
-        create trigger lose before insert or update on service_tokens execute function lose()`);
+        create trigger lose before insert or update on service_tokens execute function lose();
+
+        create trigger lose before update on webhooks execute function lose()`);
       return { ...request, ...(request.body && { body: request.body.replace('dark', 'light') }) };
     },
     malformed_json: (request) => ({ ...request, body: '{' }),
@@ -312,7 +318,10 @@ describe('the server', () => {
       return request;
     },
     not_acceptable: (request) => ({ ...request, headers: { ...request.headers, Accept: 'image/png' } }),
-    not_found: (request) => ({ ...request, path: request.path.replace(/(?<=\/)\d+|[^/]+$/, 'nonsense') }),
+    not_found: (request) => ({
+      ...request,
+      path: request.path.replace(/(?<=\/)\d+|[^/]+(?=\/resume$)|[^/]+$/, 'nonsense'),
+    }),
     not_ready: (request) => {
       app.lifecycle.phase = 'draining';
       return request;
@@ -398,7 +407,7 @@ describe('the server', () => {
 
   it('answers what the document has in words: other methods, other paths', async () => {
     for (const { path } of operations) {
-      const at = path.replace('{id}', '1').replace('{file}', 'initializer.js');
+      const at = path.replace('{id}', '1').replace('{name}', 'x').replace('{file}', 'initializer.js');
       await app.call(at, { method: 'OPTIONS' });
       await app.call(at, { method: 'PURGE' });
       await app.call(`${at}/nonsense/nonsense`);

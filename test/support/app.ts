@@ -8,6 +8,7 @@ import { ormOptions } from '../../mikro-orm.config.ts';
 import { createApp } from '../../src/app.ts';
 import type { AccessPolicy } from '../../src/domain/access.ts';
 import type { PreferenceRules } from '../../src/domain/preferences.ts';
+import type { Webhook } from '../../src/domain/webhook.ts';
 import { answerUnreadable } from '../../src/http/client-error.ts';
 import type { Endpoint } from '../../src/http/endpoint.ts';
 import type { StreamTimes } from '../../src/http/endpoints/changes.ts';
@@ -28,6 +29,7 @@ import { type SourceSettings, type Sources, sourcesOf } from '../../src/security
 import { tokenVerifier } from '../../src/security/verifier.ts';
 import { admission } from '../../src/services/admission.ts';
 import { ChangeFeed } from '../../src/services/change-feed.ts';
+import { registerWebhooks } from '../../src/services/webhooks/rows.ts';
 import { createMigratedDatabase, type TestDatabase } from './database.ts';
 
 /** The secret under which the tests' tokens are signed. */
@@ -59,7 +61,7 @@ export interface TestApp {
 /**
  * Starts it. `extra` are endpoints that only a test has a use for; `database` is one made before (it goes with the app),
  * and `through` another way to it. `sources` are whose tokens it takes, `now` is the clock that they are held to. There are
- * no limits but those that are given.
+ * no limits but those that are given. `webhooks` are known to it, and told by nobody.
  */
 export async function startApp(
   options: {
@@ -74,6 +76,7 @@ export async function startApp(
     now?: () => Date;
     accessPolicy?: AccessPolicy;
     streamTimes?: Partial<StreamTimes>;
+    webhooks?: readonly Webhook[];
   } = {},
 ): Promise<TestApp> {
   const database = options.database ?? (await createMigratedDatabase());
@@ -88,6 +91,8 @@ export async function startApp(
   const reached = { ...database, url: options.through ?? database.url };
   const orm = await MikroORM.init(ormOptions(reached));
   const known = await knownMigrations(orm);
+  const webhooks = options.webhooks ?? [];
+  await registerWebhooks(orm.em.fork(), webhooks);
   const lifecycle = new Lifecycle();
   const taken = options.sources ?? sources();
   const onProviderFailure = (issuer: string, { message: reason }: Error) =>
@@ -117,6 +122,7 @@ export async function startApp(
         accessPolicy: policy,
         cursors: cursorCodec(...taken.ring),
         preferenceRules: options.preferenceRules ?? { maxBytes: 16_384 },
+        webhooks,
         pendingMigrations: async (em) => (await schemaState(em, known)).pending,
       }),
       ...(options.extra ?? []),

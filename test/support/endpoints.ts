@@ -1,6 +1,11 @@
 import { z } from 'zod';
 import type { User } from '../../src/domain/user.ts';
 import { type Access, type Endpoint, type EndpointRequest, endpoint } from '../../src/http/endpoint.ts';
+import { endpoints } from '../../src/http/endpoints.ts';
+import { Lifecycle } from '../../src/http/lifecycle.ts';
+import { cursorCodec } from '../../src/security/cursor.ts';
+import type { ChangeFeed } from '../../src/services/change-feed.ts';
+import { SECRET } from './app.ts';
 
 /** What the handler of a test's endpoint is given. */
 export type TestRequest<Actor = User> = EndpointRequest<undefined, Record<string, unknown>, unknown, Actor>;
@@ -22,5 +27,18 @@ export function testEndpoint<A extends Access, Outcome>(description: {
     summary: 'For a test',
     answer: { status: 200, description: 'Done.' },
     ...(takesBody && { body: { schema: z.unknown(), types: ['application/json'] } }),
+  });
+}
+
+/** The route table, to be described and not asked: there is nothing behind it. */
+export function describedEndpoints(): Endpoint[] {
+  return endpoints({
+    lifecycle: new Lifecycle(),
+    feed: {} as ChangeFeed,
+    cursors: cursorCodec(SECRET),
+    pendingMigrations: async () => [],
+    preferenceRules: { maxBytes: 16_384 },
+    accessPolicy: { policy: 'invited', domains: [] },
+    webhooks: [],
   });
 }

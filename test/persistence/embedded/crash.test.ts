@@ -4,7 +4,8 @@ import { chown, readdir, readFile, rename, stat, truncate, utimes, writeFile } f
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { ask, isRunning, postmasterOf, type Stage, until } from './stage.ts';
+import { until } from '../../support/until.ts';
+import { ask, isRunning, postmasterOf, type Stage } from './stage.ts';
 import { asEveryone } from './story.ts';
 
 /** Kills the server, as the kernel does when memory is short. */

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { expect } from 'chai';
-import { ask, isRunning, postmasterOf, until } from './stage.ts';
+import { until } from '../../support/until.ts';
+import { ask, isRunning, postmasterOf } from './stage.ts';
 import { asEveryone } from './story.ts';
 
 asEveryone('the embedded database', (stage) => {

@@ -3,10 +3,10 @@ import { once } from 'node:events';
 import { chown, mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import type { EmbeddedOptions } from '../../../src/persistence/embedded/index.ts';
 import { commandLine } from '../../../src/persistence/embedded/processes.ts';
+import { until } from '../../support/until.ts';
 import { copyCheckout } from './checkout.ts';
 import type { Order, Reply } from './holder.ts';
 
@@ -42,21 +42,6 @@ export interface Opened {
   origin: 'started' | 'adopted';
   port: number;
   url: string;
-}
-
-/** Waits until `condition` gives something. */
-export async function until<T>(
-  what: string,
-  condition: () => T | Promise<T>,
-  ms = 15_000,
-): Promise<NonNullable<T>> {
-  const end = performance.now() + ms;
-  for (;;) {
-    const value = await condition();
-    if (value) return value;
-    if (performance.now() > end) throw new Error(`waited ${ms} ms in vain: ${what}`);
-    await sleep(10);
-  }
 }
 
 /** Whether the process is there and runs; a zombie does not. */

@@ -1,0 +1,53 @@
+import { defineEntity, p } from '@mikro-orm/core';
+import type { Action, Difference } from './change.ts';
+
+/** Whom to tell of changes, and of which. */
+export interface Webhook {
+  /** What its place in the feed is kept under. */
+  readonly name: string;
+  readonly url: string;
+  /** As Standard Webhooks writes them (`whsec_…`). All of them sign. Never empty. */
+  readonly secrets: readonly string[];
+  /** `null`: any. */
+  readonly actions: readonly Action[] | null;
+  /** Fields of an account, and paths in its preferences (`preferences.theme`). `null`: any. */
+  readonly fields: readonly string[] | null;
+}
+
+/**
+ * Whether a webhook is to be told of a change: one of its actions, to one of its fields or to what lies in one. A creation
+ * and a deletion are changes to every field that the account has or had.
+ */
+export function wants(
+  { actions, fields }: Pick<Webhook, 'actions' | 'fields'>,
+  change: Pick<Difference, 'action' | 'fields'>,
+): boolean {
+  if (actions !== null && !actions.includes(change.action)) return false;
+  return fields === null || fields.some((field) => change.fields.some((path) => isIn(path, field)));
+}
+
+function isIn(path: string, field: string): boolean {
+  return path === field || path.startsWith(`${field}.`);
+}
+
+/** How the table is described to the ORM, which only compares it with the migrations: rows are no entities. */
+export const WebhookSchema = defineEntity({
+  name: 'Webhook',
+  tableName: 'webhooks',
+  properties: {
+    name: p.string().length(100).primary(),
+    // Its place in the feed: all up to this one has been delivered, or was not wanted.
+    transactionId: p.string().columnType('xid8'),
+    changeId: p.bigint('number'),
+    // The process that is at it, and until when nobody else may be; without that, the one that was last.
+    leaseHolder: p.uuid().nullable(),
+    leaseUntil: p.datetime().columnType('timestamptz').nullable(),
+    attempts: p.integer().default(0),
+    failingSince: p.datetime().columnType('timestamptz').nullable(),
+    failingChangeId: p.bigint('number').nullable(),
+    nextAttemptAt: p.datetime().columnType('timestamptz').nullable(),
+    parkedAt: p.datetime().columnType('timestamptz').nullable(),
+    lastError: p.string().length(300).nullable(),
+    lastDeliveredAt: p.datetime().columnType('timestamptz').nullable(),
+  },
+});

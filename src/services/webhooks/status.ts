@@ -1,0 +1,107 @@
+import type { EntityManager } from '@mikro-orm/postgresql';
+import { DomainError } from '../../domain/errors.ts';
+import type { Webhook } from '../../domain/webhook.ts';
+import type { FeedPosition } from '../feed-page.ts';
+
+/** How a webhook fares: well; it is being tried again; or nothing is tried until it is resumed. */
+export const WEBHOOK_STATES = ['active', 'retrying', 'parked'] as const;
+
+/** A webhook and how far it has come. */
+export interface WebhookStatus {
+  readonly hook: Webhook;
+  readonly state: (typeof WEBHOOK_STATES)[number];
+  readonly position: FeedPosition;
+  /** When the oldest change happened that it has not come to; `null` where it has come to all. */
+  readonly pendingSince: Date | null;
+  /** The change that it does not get past, how often that has been tried, and since when. */
+  readonly failingChangeId: number | null;
+  readonly attempts: number;
+  readonly failingSince: Date | null;
+  readonly nextAttemptAt: Date | null;
+  readonly lastError: string | null;
+  readonly lastDeliveredAt: Date | null;
+}
+
+/** As the driver reads it. */
+interface Row extends Pick<WebhookStatus, 'attempts' | 'lastError'> {
+  readonly name: string;
+  readonly transactionId: string;
+  readonly changeId: string;
+  readonly pendingSince: string | null;
+  readonly failingChangeId: string | null;
+  readonly failingSince: string | null;
+  readonly nextAttemptAt: string | null;
+  readonly parkedAt: string | null;
+  readonly lastDeliveredAt: string | null;
+}
+
+const SELECT = `
+  select name, transaction_id::text as "transactionId", change_id as "changeId", attempts,
+         failing_since as "failingSince", failing_change_id as "failingChangeId", next_attempt_at as "nextAttemptAt",
+         parked_at as "parkedAt", last_error as "lastError", last_delivered_at as "lastDeliveredAt",
+         (select at from changes
+           where (changes.transaction_id, changes.id) > (webhooks.transaction_id, webhooks.change_id)
+           order by changes.transaction_id, changes.id limit 1) as "pendingSince"
+    from webhooks where name = any(string_to_array(?, ','))`;
+
+const RESUME = `
+  update webhooks set
+    (transaction_id, change_id) = (
+      select coalesce(passed.transaction_id, webhooks.transaction_id), coalesce(passed.id, webhooks.change_id)
+        from (select) as always
+        left join changes as passed on passed.id = webhooks.failing_change_id and passed.id = ?::bigint
+    ),
+    attempts = 0, failing_since = null, failing_change_id = null, next_attempt_at = null, parked_at = null, last_error = null
+   where name = ?`;
+
+/** How each of the webhooks fares, in one query. */
+export async function webhookStatuses(
+  em: EntityManager,
+  hooks: readonly Webhook[],
+): Promise<WebhookStatus[]> {
+  const rows = await em.execute<Row[]>(SELECT, [hooks.map(({ name }) => name).join()]);
+  return hooks.flatMap((hook) => {
+    const row = rows.find(({ name }) => name === hook.name);
+    return row === undefined ? [] : statusOf(em, hook, row);
+  });
+}
+
+/**
+ * Has a webhook tried again at once, with all its patience, whether it is parked or waits; one that fares well stays as
+ * it is. It goes past the change `skip` without telling of it, if that is the one that it does not get past. In a
+ * transaction that is left open for the unit of `em` to commit. Throws `not_found`.
+ */
+export async function resumeWebhook(
+  em: EntityManager,
+  hooks: readonly Webhook[],
+  { name, skip }: { readonly name: string; readonly skip?: number | undefined },
+): Promise<WebhookStatus> {
+  const known = hooks.filter((hook) => hook.name === name);
+  if (known.length === 0) throw notFound();
+  if (!em.isInTransaction()) await em.begin();
+  await em.execute(RESUME, [skip ?? null, name]);
+  const [status] = await webhookStatuses(em, known);
+  if (status === undefined) throw notFound();
+  return status;
+}
+
+function notFound(): DomainError {
+  return new DomainError('not_found', 'There is nothing here.');
+}
+
+function statusOf(em: EntityManager, hook: Webhook, row: Row): WebhookStatus {
+  const dateOf = (text: string | null) => (text === null ? null : em.getPlatform().parseDate(text));
+  const { transactionId, changeId, failingChangeId, attempts, lastError } = row;
+  return {
+    hook,
+    state: row.parkedAt !== null ? 'parked' : row.failingSince !== null ? 'retrying' : 'active',
+    position: { transactionId, id: Number(changeId) },
+    pendingSince: dateOf(row.pendingSince),
+    failingChangeId: failingChangeId === null ? null : Number(failingChangeId),
+    attempts,
+    failingSince: dateOf(row.failingSince),
+    nextAttemptAt: row.parkedAt === null ? dateOf(row.nextAttemptAt) : null,
+    lastError,
+    lastDeliveredAt: dateOf(row.lastDeliveredAt),
+  };
+}

@@ -1,0 +1,77 @@
+import { expect } from 'chai';
+import { ACTIONS as CONFIGURED_ACTIONS, FIELDS as CONFIGURED_FIELDS } from '../../config/webhooks.ts';
+import {
+  ACTIONS,
+  creation,
+  type Difference,
+  deletion,
+  difference,
+  stateOf,
+} from '../../src/domain/change.ts';
+import { type Webhook, wants } from '../../src/domain/webhook.ts';
+
+const EMPTY = stateOf({
+  email: 'grace@example.com',
+  name: null,
+  role: 'user',
+  status: 'active',
+  storageMode: 'local',
+  preferences: {},
+});
+const preferring = (preferences: Record<string, unknown>) => ({ ...EMPTY, preferences });
+const between = (from: object, to: object) =>
+  difference(preferring({ ...from }), preferring({ ...to })) as Difference;
+
+describe('what a webhook wants', () => {
+  const promotion = difference(EMPTY, { ...EMPTY, role: 'admin' }) as Difference;
+  const table: [what: string, change: Difference, filter: Partial<Webhook>, wanted: boolean][] = [
+    ['anything', promotion, {}, true],
+    ['its action', promotion, { actions: ['created', 'updated'] }, true],
+    ['another action', promotion, { actions: ['created', 'deleted'] }, false],
+    ['its field', promotion, { fields: ['email', 'role'] }, true],
+    ['another field', promotion, { fields: ['email', 'status', 'preferences'] }, false],
+    ['its field, by another action', promotion, { actions: ['deleted'], fields: ['role'] }, false],
+    ['a path', between({ theme: 'dark' }, { theme: 'light' }), { fields: ['preferences.theme'] }, true],
+    ['a path that comes', between({}, { theme: 'light' }), { fields: ['preferences.theme'] }, true],
+    ['a path that goes', between({ theme: 'dark' }, {}), { fields: ['preferences.theme'] }, true],
+    ['what lies in a field', between({}, { theme: 'dark' }), { fields: ['preferences'] }, true],
+    [
+      'what lies in a path',
+      between({ a: { b: { c: 1 } } }, { a: { b: { c: 2 } } }),
+      { fields: ['preferences.a.b'] },
+      true,
+    ],
+    [
+      'a path of what goes as a whole',
+      between({ a: { b: 1 } }, { a: 7 }),
+      { fields: ['preferences.a.b'] },
+      true,
+    ],
+    [
+      'beside a path',
+      between({ a: { b: 1, c: 1 } }, { a: { b: 1, c: 2 } }),
+      { fields: ['preferences.a.b'] },
+      false,
+    ],
+    ['what only begins like a path', between({}, { themes: 1 }), { fields: ['preferences.theme'] }, false],
+    ['a field of what is new', creation(EMPTY), { fields: ['role'] }, true],
+    ['a field of what goes', deletion(EMPTY), { fields: ['name'] }, true],
+    [
+      'a path that a new account has',
+      creation(preferring({ theme: 'dark' })),
+      { fields: ['preferences.theme'] },
+      true,
+    ],
+    ['a path that a new account lacks', creation(EMPTY), { fields: ['preferences.theme'] }, false],
+  ];
+  for (const [what, change, filter, wanted] of table) {
+    it(`${wanted ? 'is' : 'is not'} ${what}`, () => {
+      expect(wants({ actions: null, fields: null, ...filter }, change)).to.equal(wanted);
+    });
+  }
+
+  it('is configured in the words of the history', () => {
+    expect(CONFIGURED_ACTIONS).to.deep.equal(ACTIONS);
+    expect(CONFIGURED_FIELDS).to.have.members(Object.keys(EMPTY));
+  });
+});

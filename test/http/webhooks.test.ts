@@ -1,0 +1,177 @@
+import { expect } from 'chai';
+import { addAccount } from '../support/accounts.ts';
+import { startApp, type TestApp } from '../support/app.ts';
+import { type ConformingApp, conforming } from '../support/conformance.ts';
+import { expectProblem } from '../support/problem.ts';
+import { WEBHOOK_SECRET } from '../support/webhooks.ts';
+
+const ADA = 'ada@example.com';
+const GRACE = 'grace@example.com';
+const TIME = '2026-02-01T08:30:00.123Z';
+
+const secrets = [WEBHOOK_SECRET];
+const HOOKS = [
+  {
+    name: 'crm',
+    url: 'https://crm.example.com:8443/hooks/7?token=hunter2',
+    secrets,
+    actions: ['created', 'deleted'],
+    fields: ['role', 'preferences.theme'],
+  },
+  { name: 'billing', url: 'https://billing.example.com/', secrets, actions: null, fields: null },
+] as const;
+
+describe('GET /v1/webhooks', () => {
+  let app: ConformingApp;
+
+  before(async () => {
+    app = await conforming(await startApp({ webhooks: HOOKS }));
+    await addAccount(app.database, ADA, { role: 'admin' });
+    await addAccount(app.database, GRACE);
+  });
+
+  after(() => app.close());
+
+  it('tells admins how each configured one fares, and no secret of it', async () => {
+    await app.database.query(
+      `update webhooks set transaction_id = '0', attempts = 3, failing_since = $1, failing_change_id = 1,
+         next_attempt_at = $1, last_error = 'the answer was 503', last_delivered_at = $1 where name = 'crm'`,
+      [TIME],
+    );
+    await app.database.query(
+      `insert into webhooks (name, transaction_id, change_id) values ('former', '0', 0)`,
+    );
+    const [billing] = await app.database.query(
+      `select transaction_id::text || '-' || change_id as cursor from webhooks where name = 'billing'`,
+    );
+    const response = await app.call('/v1/webhooks', { as: ADA });
+    const text = await response.text();
+    expect(response.status, text).to.equal(200);
+    expect(text).not.to.include('hunter2');
+    expect(text).not.to.include(WEBHOOK_SECRET);
+    expect(JSON.parse(text)).to.deep.equal({
+      items: [
+        {
+          name: 'crm',
+          url: 'https://crm.example.com:8443/hooks/7',
+          actions: ['created', 'deleted'],
+          fields: ['role', 'preferences.theme'],
+          state: 'retrying',
+          cursor: '0-0',
+          pendingSince: '2020-01-02T03:04:05.678Z',
+          failingChangeId: 1,
+          attempts: 3,
+          failingSince: TIME,
+          nextAttemptAt: TIME,
+          lastError: 'the answer was 503',
+          lastDeliveredAt: TIME,
+        },
+        {
+          name: 'billing',
+          url: 'https://billing.example.com/',
+          actions: null,
+          fields: null,
+          state: 'active',
+          cursor: billing?.['cursor'],
+          pendingSince: '2020-01-02T03:04:05.678Z',
+          failingChangeId: null,
+          attempts: 0,
+          failingSince: null,
+          nextAttemptAt: null,
+          lastError: null,
+          lastDeliveredAt: null,
+        },
+      ],
+    });
+  });
+
+  it('is for admins', async () => {
+    await expectProblem(await app.call('/v1/webhooks', { as: GRACE }), 403, 'forbidden');
+    await expectProblem(await app.call('/v1/webhooks'), 401, 'unauthenticated');
+  });
+
+  it('is empty where none is configured', async () => {
+    const other = await startApp();
+    await addAccount(other.database, ADA, { role: 'admin' });
+    expect(await (await other.call('/v1/webhooks', { as: ADA })).json()).to.deep.equal({ items: [] });
+    await other.close();
+  });
+});
+
+describe('POST /v1/webhooks/{name}/resume', () => {
+  let app: TestApp;
+
+  beforeEach(async () => {
+    app = await conforming(await startApp({ webhooks: HOOKS }));
+    await addAccount(app.database, ADA, { role: 'admin' });
+    await addAccount(app.database, GRACE);
+    await app.database.query(
+      `update webhooks set transaction_id = '0', change_id = 0, attempts = 30, failing_since = $1, failing_change_id = 2,
+         next_attempt_at = $1, parked_at = $1, last_error = 'the answer was 500', last_delivered_at = $1`,
+      [TIME],
+    );
+  });
+
+  afterEach(() => app.close());
+
+  const rows = () => app.database.query('select * from webhooks order by name');
+  const resume = (query = '', name = 'crm', as = ADA) =>
+    app.call(`/v1/webhooks/${name}/resume${query}`, { method: 'POST', as });
+
+  it('has a parked one tried again, from where it stands', async () => {
+    const response = await resume();
+    expect(response.status).to.equal(200);
+    expect(await response.json()).to.deep.include({
+      name: 'crm',
+      state: 'active',
+      cursor: '0-0',
+      failingChangeId: null,
+      attempts: 0,
+      failingSince: null,
+      nextAttemptAt: null,
+      lastError: null,
+      lastDeliveredAt: TIME,
+    });
+    const [billing, crm] = await rows();
+    expect(crm).to.include({ parked_at: null, attempts: 0, change_id: '0' });
+    expect(billing).to.include({ attempts: 30 });
+  });
+
+  it('passes over the change that it does not get past, and over no other', async () => {
+    expect(await (await resume('?skip=1', 'billing')).json()).to.include({ cursor: '0-0', state: 'active' });
+    const [{ place } = expect.fail()] = await app.database.query<{ place: string }>(
+      `select transaction_id::text || '-' || id as place from changes where id = 2`,
+    );
+    const done = { cursor: place, state: 'active', pendingSince: null };
+    expect(await (await resume('?skip=2')).json()).to.include(done);
+    // Said twice, it is done once.
+    expect(await (await resume('?skip=2')).json()).to.include(done);
+  });
+
+  it('is rehearsed like every write', async () => {
+    const before = await rows();
+    const response = await resume('?skip=2&dryRun=true');
+    expect(response.status).to.equal(200);
+    expect(await response.json()).to.deep.equal({ changes: [] });
+    expect(await rows()).to.deep.equal(before);
+  });
+
+  it('knows the configured ones alone, and leaves others as they are', async () => {
+    await app.database.query(`update webhooks set name = 'former' where name = 'crm'`);
+    const before = await rows();
+    for (const name of ['former', 'crm', 'nobody', '%00', 'CRM']) {
+      await expectProblem(await resume('', name), 404, 'not_found');
+    }
+    expect(await rows()).to.deep.equal(before);
+  });
+
+  it('refuses what is no id to skip', async () => {
+    for (const skip of ['true', '0', '-1', '1.5', '', '9999999999999999']) {
+      await expectProblem(await resume(`?skip=${skip}`), 400, 'invalid_query');
+    }
+  });
+
+  it('is for admins', async () => {
+    await expectProblem(await resume('', 'crm', GRACE), 403, 'forbidden');
+  });
+});

@@ -1,0 +1,204 @@
+import { getCACertificates, setDefaultCACertificates } from 'node:tls';
+import { expect } from 'chai';
+import { Webhook as Verifier } from 'standardwebhooks';
+import packageJson from '../../../package.json' with { type: 'json' };
+import { changeRecord } from '../../../src/services/change-record.ts';
+import { FEED_START, readFeed } from '../../../src/services/feed-page.ts';
+import { accountsIn } from '../../support/accounts.ts';
+import { TLS } from '../../support/certificate.ts';
+import {
+  openStage,
+  startReceiver,
+  WEBHOOK_SECRET,
+  type WebhookStage,
+  webhookTo,
+} from '../../support/webhooks.ts';
+
+describe('a webhook', () => {
+  let stage: WebhookStage;
+
+  beforeEach(async () => {
+    stage = await openStage();
+  });
+
+  afterEach(() => stage.close());
+
+  const told = () => stage.receiver.deliveries.map(({ body }) => body.data.id);
+
+  it('is told of a change as the Standard Webhooks specification has it', async () => {
+    await stage.dispatch();
+    await stage.invite('grace@example.com');
+    await stage.receiver.received(1);
+    const [{ headers, body } = expect.fail()] = stage.receiver.deliveries;
+    const [entry] = await readFeed(stage.orm.em.fork(), FEED_START, 1);
+    const data = entry && changeRecord(entry.change);
+    expect(body).to.deep.equal({ type: 'account.created', timestamp: data?.at, data });
+    expect(data?.after).to.include({ email: 'grace@example.com' });
+    expect(headers).to.include({
+      'content-type': 'application/json',
+      'user-agent': `Rollcall/${packageJson.version}`,
+      'webhook-id': `change_${data?.id}`,
+    });
+    expect(headers['webhook-timestamp']).to.match(/^\d{10}$/);
+  });
+
+  it('is told of creation, update and deletion, each under its name', async () => {
+    await stage.dispatch();
+    await stage.invite('grace@example.com');
+    await stage.rename('grace@example.com', 'Grace');
+    await stage.remove('grace@example.com');
+    await stage.receiver.received(3);
+    expect(stage.receiver.deliveries.map(({ body }) => body.type)).to.deep.equal([
+      'account.created',
+      'account.updated',
+      'account.deleted',
+    ]);
+  });
+
+  it('gets a signature for each of its secrets, the old one and the new', async () => {
+    const other = `whsec_${Buffer.alloc(32, 7).toString('base64')}`;
+    await stage.dispatch([webhookTo(stage.receiver, { secrets: [other, WEBHOOK_SECRET] })]);
+    await stage.invite('grace@example.com');
+    await stage.receiver.received(1);
+    const [{ headers, text } = expect.fail()] = stage.receiver.deliveries;
+    for (const secret of [other, WEBHOOK_SECRET]) new Verifier(secret).verify(text, headers as never);
+    expect(String(headers['webhook-signature']).split(' ')).to.have.length(2);
+  });
+
+  it('is told over TLS, once its certificate is one to trust', async () => {
+    const receiver = await startReceiver(TLS);
+    const trusted = getCACertificates('default');
+    try {
+      await stage.dispatch([webhookTo(receiver)]);
+      await stage.invite('grace@example.com');
+      await stage.settled({ attempts: 1, change_id: '0' });
+      expect((await stage.row())['last_error']).to.match(/^self-signed certificate/);
+      expect(receiver.deliveries).to.deep.equal([]);
+      setDefaultCACertificates([...trusted, TLS.cert]);
+      await stage.skipWaiting();
+      await receiver.received(1);
+      await stage.settled({ attempts: 0, change_id: '1' });
+    } finally {
+      setDefaultCACertificates(trusted);
+      await receiver.stop();
+    }
+  });
+
+  it('is told only of what it wants, and passes over the rest', async () => {
+    const hooks = {
+      all: {},
+      deleted: { actions: ['deleted'] },
+      name: { actions: ['updated'], fields: ['name'] },
+      theme: { fields: ['preferences.theme'] },
+      preferences: { actions: ['updated'], fields: ['preferences'] },
+      nothing: { actions: ['created'], fields: ['preferences.nothing'] },
+    } as const;
+    await stage.dispatch(
+      Object.entries(hooks).map(([name, filter]) =>
+        webhookTo(stage.receiver, { name, ...filter, url: `${stage.receiver.url}/${name}` }),
+      ),
+    );
+    await stage.invite('grace@example.com');
+    await stage.rename('grace@example.com', 'Grace');
+    await stage.prefer('grace@example.com', { editor: { tabs: 2 } });
+    await stage.prefer('grace@example.com', { theme: 'dark', editor: { tabs: 2 } });
+    await stage.remove('grace@example.com');
+    for (const name of Object.keys(hooks)) await stage.settled({ change_id: '5', lease_until: null }, name);
+    const toldTo = Map.groupBy(stage.receiver.deliveries, ({ path }) => path.split('/').at(-1));
+    const ids = Object.keys(hooks).map((name) => [
+      name,
+      toldTo.get(name)?.map(({ body }) => body.data.id) ?? [],
+    ]);
+    expect(Object.fromEntries(ids)).to.deep.equal({
+      all: [1, 2, 3, 4, 5],
+      deleted: [5],
+      name: [2],
+      theme: [4, 5],
+      preferences: [3, 4],
+      nothing: [],
+    });
+  });
+
+  it('begins with what happens after it was there for the first time, and goes on where it was', async () => {
+    await stage.invite('before@example.com');
+    const first = await stage.dispatch();
+    await stage.invite('during@example.com');
+    await stage.receiver.received(1);
+    await stage.settled({ lease_until: null });
+    await first.stop(10_000);
+    await stage.invite('meanwhile@example.com');
+    await stage.dispatch();
+    await stage.receiver.received(2);
+    await stage.settled({ change_id: '3', lease_until: null });
+    expect(told()).to.deep.equal([2, 3]);
+  });
+
+  it('is told of a transaction that was open when it came, and of those that commit in another order', async () => {
+    const slow = await stage.database.connect();
+    await slow.query('begin');
+    await slow.query(
+      `insert into changes (actor, user_id, action, fields, version) values ('test', 1, 'created', '{email}', 1)`,
+    );
+    await stage.dispatch();
+    await stage.invite('grace@example.com');
+    await slow.query('commit');
+    await stage.receiver.received(2);
+    expect(told()).to.deep.equal([1, 2]);
+  });
+
+  it('is told of a thousand accounts of one transaction, each once and in order', async () => {
+    await stage.dispatch();
+    const emails = Array.from({ length: 1_000 }, (_, index) => `u${index}@example.com`);
+    await stage.invite(...emails);
+    await stage.receiver.received(1_000);
+    await stage.settled({ change_id: '1000', lease_until: null });
+    expect(told()).to.deep.equal(emails.map((_, index) => index + 1));
+    expect(await accountsIn(stage.database)).to.have.length(1_000);
+  });
+
+  it('is told no values of a person who has been erased meanwhile', async () => {
+    await stage.invite('grace@example.com');
+    await stage.database.query('update changes set before = null, after = null, erased_at = now()');
+    await stage.database.query(
+      `insert into webhooks (name, transaction_id, change_id) values ('hook', '0', 0)`,
+    );
+    await stage.dispatch();
+    await stage.receiver.received(1);
+    expect(stage.receiver.deliveries[0]?.body.data).to.include({ before: null, after: null });
+    expect(stage.receiver.deliveries[0]?.body.data['erasedAt']).to.be.a('string');
+  });
+
+  it('hears the end of what is on its way when the process ends, and no more', async () => {
+    const dispatcher = await stage.dispatch();
+    const held = stage.receiver.hold();
+    await stage.invite('grace@example.com', 'ada@example.com');
+    await stage.receiver.received(1);
+    const stopped = dispatcher.stop(20_000);
+    held.answer();
+    await stopped;
+    expect(await stage.row()).to.include({ change_id: '1', lease_until: null });
+    expect(told()).to.deep.equal([1]);
+  });
+
+  it('is told again of what had to be given up when the process ended', async () => {
+    const dispatcher = await stage.dispatch();
+    const held = stage.receiver.hold();
+    await stage.invite('grace@example.com');
+    await stage.receiver.received(1);
+    await dispatcher.stop(0);
+    expect(await stage.row()).to.include({
+      change_id: '0',
+      lease_until: null,
+      attempts: 0,
+      last_error: null,
+    });
+    held.answer();
+    await stage.dispatch();
+    await stage.receiver.received(2);
+    expect(told()).to.deep.equal([1, 1]);
+    expect(new Set(stage.receiver.deliveries.map(({ headers }) => headers['webhook-id']))).to.have.property(
+      'size',
+      1,
+    );
+  });
+});
