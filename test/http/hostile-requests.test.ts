@@ -40,6 +40,13 @@ const QUERY_NAMES = [
   'mode',
   'dryRun',
   'partial',
+  'actor',
+  'userId',
+  'action',
+  'field',
+  'since',
+  'until',
+  'at',
   'x',
 ];
 
