@@ -63,6 +63,14 @@ export function checkPreferences(given: unknown, rules: PreferenceRules): Prefer
   return preferences;
 }
 
+/** The same preferences with their names as PostgreSQL's jsonb has them, the shorter ones first: as they are shown once kept. */
+export function asKept(preferences: Preferences): Preferences {
+  const sorted = Object.entries(preferences)
+    .map(([name, value]) => ({ bytes: Buffer.from(name), name, value }))
+    .sort((a, b) => a.bytes.length - b.bytes.length || Buffer.compare(a.bytes, b.bytes));
+  return Object.fromEntries(sorted.map(({ name, value }) => [name, isObject(value) ? asKept(value) : value]));
+}
+
 function refuse(errors: readonly InputError[]): void {
   if (errors.length > 0) throw refusal(errors);
 }

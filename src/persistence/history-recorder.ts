@@ -38,14 +38,7 @@ export class HistoryRecorder implements EventSubscriber {
 
 function follow(type: ChangeSetType, entity: User): Pending {
   if (type === ChangeSetType.CREATE) {
-    // The database says when, unless the account is one that was there before.
-    const createdAt = entity.createdAt as Date | undefined;
-    const restored = createdAt && { createdAt: createdAt.toISOString() };
-    return () => ({
-      ...creation({ ...stateOf(entity), ...restored }),
-      userId: entity.id,
-      version: entity.version,
-    });
+    return () => ({ ...creation(stateOf(entity)), userId: entity.id, version: entity.version });
   }
   const loaded = asLoaded(entity);
   if (type === ChangeSetType.DELETE) {

@@ -1,6 +1,7 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { type AccountState, applyChange, type Change } from '../domain/change.ts';
 import { DomainError } from '../domain/errors.ts';
+import { asKept } from '../domain/preferences.ts';
 import type { Account } from '../domain/user.ts';
 import { CHANGE_COLUMNS, type ChangeRow, changeOf } from './change-rows.ts';
 import { readRows } from './rows.ts';
@@ -46,13 +47,8 @@ export async function accountAt(em: EntityManager, id: number, moment: Date): Pr
   if (state === undefined || last === undefined || createdAt === undefined) {
     throw new DomainError('not_found', 'There was no such account at that time.');
   }
-  const { email, name, role, status, storageMode, preferences } = state;
-  return {
-    ...{ id, email, name, role, status, storageMode, preferences },
-    version: last.version,
-    createdAt,
-    updatedAt: last.at,
-  };
+  const { version, at: updatedAt } = last;
+  return { ...state, preferences: asKept(state.preferences), id, version, createdAt, updatedAt };
 }
 
 function dateOf(text: string | undefined): Date | undefined {

@@ -1,7 +1,8 @@
 import { LockMode } from '@mikro-orm/core';
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { authorOf, sign } from '../domain/author.ts';
-import { type AccountState, type Change, difference, stateOf } from '../domain/change.ts';
+import { type AccountState, type Change, creation, difference, stateOf } from '../domain/change.ts';
+import { recordChanges } from '../domain/change-log.ts';
 import { DomainError } from '../domain/errors.ts';
 import { movedOn } from '../domain/inversion.ts';
 import type { PreferenceRules } from '../domain/preferences.ts';
@@ -82,19 +83,24 @@ function remove(em: EntityManager, account: User, entry: Change): void {
 }
 
 async function restore(em: EntityManager, entry: Change): Promise<void> {
-  const { email, createdAt, ...state } = entry.before as AccountState;
+  const state = entry.before as AccountState;
+  const { createdAt = entry.at, ...fields } = state;
   const [last] = await em.execute<{ id: string }[]>(
     'select id from changes where user_id = ? order by at desc, id desc limit 1',
     [entry.userId],
   );
-  if (Number(last?.id) !== entry.id) throw changedSince(['email', ...Object.keys(state)]);
-  const account = Object.assign(new User(email), state);
-  account.id = entry.userId;
-  account.version = entry.version + 1;
-  if (createdAt !== undefined) account.createdAt = new Date(createdAt);
-  // Later than the deletion by any clock, and the history goes by it.
-  account.updatedAt = new Date(Math.max(Date.now(), entry.at.getTime() + 1));
-  em.persist(account);
+  if (Number(last?.id) !== entry.id) throw changedSince(Object.keys(fields));
+  const [userId, version] = [entry.userId, entry.version + 1];
+  // Past the flush, to which every new entity is at its first version.
+  await em.insert(User, {
+    ...fields,
+    id: userId,
+    version,
+    createdAt: new Date(createdAt),
+    // Later than the deletion by any clock, and the history goes by it.
+    updatedAt: new Date(Math.max(Date.now(), entry.at.getTime() + 1)),
+  });
+  await recordChanges(em, [{ ...creation(state), userId, version }]);
 }
 
 function changedSince(fields: readonly string[]): DomainError {

@@ -35,6 +35,13 @@ const QUERY_NAMES = [
   'mode',
   'dryRun',
   'partial',
+  'actor',
+  'userId',
+  'action',
+  'field',
+  'since',
+  'until',
+  'at',
   'x',
 ];
 

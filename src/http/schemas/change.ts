@@ -31,7 +31,7 @@ const fields = {
 
 /** A moment as it comes in. */
 export const moment = z.iso
-  .datetime({ offset: true })
+  .datetime({ offset: true, error: 'It must be a time with an offset, such as 2026-01-31T12:00:00Z.' })
   .transform((text) => new Date(text))
   .meta({ examples: ['2026-01-31T12:00:00Z', '2026-01-31T13:00:00+01:00'] });
 

@@ -1,0 +1,224 @@
+import { once } from 'node:events';
+import { expect } from 'chai';
+import { CHANGES_CHANNEL } from '../../src/domain/change-log.ts';
+import { isWrite } from '../../src/http/endpoint.ts';
+import { endpoints } from '../../src/http/endpoints.ts';
+import { Lifecycle } from '../../src/http/lifecycle.ts';
+import { cursorCodec } from '../../src/security/cursor.ts';
+import { accountsIn, addAccount } from '../support/accounts.ts';
+import { SECRET, startApp } from '../support/app.ts';
+import { type ConformingApp, conforming } from '../support/conformance.ts';
+import { type Entry, visitor } from '../support/history.ts';
+import { expectProblem } from '../support/problem.ts';
+
+const ADMIN = 'ada@example.com';
+const GRACE = 'grace@example.com';
+const NDJSON = 'application/x-ndjson';
+
+/** A write, in the name of the admin unless it says otherwise. `{grace}` and `{entry}` stand for ids. */
+interface Write {
+  readonly path?: string;
+  readonly query?: string;
+  readonly as?: string;
+  readonly type?: string;
+  readonly body?: string;
+}
+
+/** For each write of the API one that does something. */
+const WRITES: Readonly<Record<string, Write>> = {
+  'PATCH /v1/me': { as: GRACE, body: '{"name":"Hopper","preferences":{"theme":"dark"}}' },
+  'DELETE /v1/me': { as: GRACE },
+  'PUT /v1/me/preferences': { as: GRACE, body: '{"theme":"dark"}' },
+  'PATCH /v1/me/preferences': { as: GRACE, body: '{"editor":{"tabs":4}}' },
+  'POST /v1/users': { body: '{"email":"new@example.com","role":"admin","preferences":{"a":1}}' },
+  'POST /v1/users/import': {
+    query: 'mode=upsert&partial=true',
+    type: NDJSON,
+    body: `{"email":"${GRACE}","role":"admin"}\n{"email":"new@example.com"}\n{"email":"nonsense"}\n`,
+  },
+  'PATCH /v1/users/:id': { path: '/v1/users/{grace}', body: '{"role":"admin","status":"suspended"}' },
+  'DELETE /v1/users/:id': { path: '/v1/users/{grace}' },
+  'POST /v1/history/:id/undo': { path: '/v1/history/{entry}/undo' },
+};
+
+describe('a dry run', () => {
+  let app: ConformingApp;
+  let visit: ReturnType<typeof visitor>;
+  let graceId: number;
+  let entryId: number;
+
+  beforeEach(async () => {
+    app = await conforming(await startApp());
+    await addAccount(app.database, ADMIN, { role: 'admin' });
+    graceId = (
+      await addAccount(app.database, GRACE, { preferences: { theme: 'light', editor: { tabs: 2 } } })
+    ).id;
+    visit = visitor(app, ADMIN);
+    await visit.done(200, 'PATCH', `/v1/users/${graceId}`, { name: 'Grace' });
+    entryId = ((await visit.history()) as [Entry])[0].id;
+  });
+
+  afterEach(() => app.close());
+
+  const kept = async () => ({
+    users: await accountsIn(app.database),
+    changes: await app.database.query('select changes.*, transaction_id::text from changes order by id'),
+    fields: await app.database.query('select * from change_fields order by change_id, field'),
+  });
+  const write = (name: string, query: string, headers: Record<string, string> = {}) => {
+    const [method = '', route = ''] = name.split(' ');
+    const { path = route, as = ADMIN, type = 'application/json', body, ...more } = WRITES[name] as Write;
+    const at = path.replace('{grace}', `${graceId}`).replace('{entry}', `${entryId}`);
+    return app.call(`${at}?${[more.query, query].filter(Boolean).join('&')}`, {
+      method,
+      as,
+      headers: { ...headers, ...(body !== undefined && { 'Content-Type': type }) },
+      ...(body !== undefined && { body }),
+    });
+  };
+  const dry = (method: string, path: string, body?: unknown, as = ADMIN) =>
+    visit.send(method, `${path}?dryRun=true`, body, as);
+
+  it('is tried here of every write that there is', () => {
+    const table = endpoints({
+      lifecycle: new Lifecycle(),
+      cursors: cursorCodec(SECRET),
+      pendingMigrations: async () => [],
+      preferenceRules: { maxBytes: 16_384 },
+    });
+    const writes = table.filter(isWrite).map(({ method, path }) => `${method} ${path}`);
+    expect(Object.keys(WRITES)).to.have.members(writes);
+  });
+
+  for (const name of Object.keys(WRITES)) {
+    it(`of ${name} tells what would come into the history, and leaves no trace`, async () => {
+      const before = await kept();
+      const session = await app.database.connect();
+      let told = 0;
+      session.on('notification', () => told++);
+      await session.query(`listen ${CHANGES_CHANNEL}`);
+
+      const response = await write(name, 'dryRun=true');
+      expect(response.status).to.equal(200);
+      expect(response.headers.get('content-type')).to.equal('application/json; charset=utf-8');
+      for (const header of ['etag', 'location']) expect(response.headers.get(header)).to.equal(null);
+      const { changes, ...result } = (await response.json()) as { changes: Omit<Entry, 'id'>[] };
+      expect(changes).not.to.deep.equal([]);
+      expect(await kept()).to.deep.equal(before);
+
+      const notified = once(session, 'notification', { signal: AbortSignal.timeout(10_000) });
+      const wet = await write(name, 'dryRun=false');
+      expect(wet.ok, await wet.clone().text()).to.equal(true);
+      await notified;
+      expect(told).to.equal(1);
+      if (name.endsWith('import')) expect(await wet.json()).to.deep.equal(result);
+      else expect(result).to.deep.equal({});
+      const history = (await app.call(`/v1/history?limit=${changes.length}`, { as: ADMIN })).json();
+      // What the time and the sequence make of it differs from one time to the next.
+      const lasting = ({ at, requestId, userId, ...rest }: Omit<Entry, 'id'>) =>
+        rest.action === 'created' ? rest : { ...rest, userId };
+      const recorded = ((await history) as { items: Entry[] }).items.map(({ id, ...entry }) =>
+        lasting(entry),
+      );
+      expect(changes.map(lasting)).to.have.deep.members(recorded);
+    });
+
+    it(`of ${name} is asked for by true, and by nothing else`, async () => {
+      for (const query of [
+        'dryRun=maybe',
+        'dryRun=',
+        'dryRun=1',
+        'dryRun=TRUE',
+        'dryRun=true&dryRun=true',
+        'dryrun=true',
+      ]) {
+        await expectProblem(await write(name, query), 400, 'invalid_query');
+      }
+    });
+  }
+
+  it('is for writes alone', async () => {
+    for (const path of ['/v1/me', '/v1/users', '/v1/history', '/readyz'])
+      await expectProblem(await dry('GET', path), 400, 'invalid_query');
+  });
+
+  it('of a change that changes nothing tells of none', async () => {
+    const response = await dry('PATCH', '/v1/me', { preferences: { none: null } });
+    expect(await response.json()).to.deep.equal({ changes: [] });
+  });
+
+  it('is refused as the write would be', async () => {
+    const before = await kept();
+    const [adas] = await visit.history({}, '/v1/me/history');
+    const demotion = { method: 'POST', as: ADMIN, headers: { 'Content-Type': NDJSON } };
+    for (const [response, status, code] of [
+      [dry('PATCH', '/v1/users/1', { role: 'user' }), 409, 'last_admin'],
+      [dry('DELETE', '/v1/users/1'), 409, 'last_admin'],
+      [dry('DELETE', '/v1/me'), 409, 'last_admin'],
+      [dry('POST', `/v1/history/${adas?.id}/undo`), 409, 'last_admin'],
+      [
+        app.call('/v1/users/import?dryRun=true&mode=upsert', {
+          ...demotion,
+          body: `{"email":"${ADMIN}","role":"user"}`,
+        }),
+        409,
+        'last_admin',
+      ],
+      [dry('POST', '/v1/users', { email: GRACE.toUpperCase() }), 409, 'email_taken'],
+      [dry('PATCH', `/v1/users/${graceId}`, { email: ADMIN }), 409, 'email_taken'],
+      [dry('POST', '/v1/users', { email: 'nonsense' }), 422, 'email_invalid'],
+      [dry('PUT', '/v1/me/preferences', { a: 'x'.repeat(20_000) }), 422, 'invalid_input'],
+      [dry('PATCH', '/v1/users/999', {}), 404, 'not_found'],
+      [dry('POST', '/v1/history/999/undo'), 404, 'not_found'],
+      [dry('POST', '/v1/users', {}, GRACE), 403, 'forbidden'],
+    ] as const) {
+      await expectProblem(await response, status, code);
+    }
+    const stale = { 'If-Match': '"1"' };
+    for (const name of Object.keys(WRITES).filter((name) => /^(PATCH|PUT|DELETE) /.test(name))) {
+      const response = await write(name, 'dryRun=true', stale);
+      expect(response.headers.get('etag'), name).to.equal('"2"');
+      await expectProblem(response, 412, 'precondition_failed');
+      expect((await write(name, 'dryRun=true', { 'If-Match': '"2"' })).status, name).to.equal(200);
+    }
+    await visit.done(200, 'PATCH', `/v1/users/${graceId}`, { name: 'Hopper' });
+    const moved = await dry('POST', `/v1/history/${entryId}/undo`);
+    expect(await moved.json()).to.deep.include({ code: 'changed_since', fields: ['name'] });
+    expect((await kept()).users[0]).to.deep.equal(before.users[0]);
+  });
+
+  it('of an import without end tells of the first thousand changes', async () => {
+    const before = await kept();
+    const body = Array.from({ length: 2_500 }, (_, n) => `{"email":"u${n}@example.com"}`).join('\n');
+    const headers = { 'Content-Type': NDJSON };
+    const response = await app.call('/v1/users/import?dryRun=true', {
+      method: 'POST',
+      as: ADMIN,
+      headers,
+      body,
+    });
+    const { changes, ...report } = (await response.json()) as { changes: Entry[] };
+    expect(report).to.deep.equal({ created: 2_500, updated: 0, unchanged: 0, failed: 0, failures: [] });
+    expect(changes.map(({ after }) => after?.['email'])).to.deep.equal(
+      Array.from({ length: 1_000 }, (_, n) => `u${n}@example.com`),
+    );
+    expect(await kept()).to.deep.equal(before);
+  });
+
+  it('does not get into the way of others who write, nor they into its', async () => {
+    const body = (n: number) => ({ preferences: { [`key${n}`]: n } });
+    const answers = await Promise.all(
+      Array.from({ length: 40 }, (_, n) =>
+        n % 2 === 0 ? dry('PATCH', '/v1/me', body(n), GRACE) : visit.send('PATCH', '/v1/me', body(n), GRACE),
+      ),
+    );
+    expect(answers.map(({ status }) => status)).to.deep.equal(Array(40).fill(200));
+    for (const [n, answer] of answers.entries()) {
+      if (n % 2 > 0) continue;
+      const { changes } = (await answer.json()) as { changes: Entry[] };
+      expect(changes.map(({ after }) => after)).to.deep.equal([body(n)]);
+    }
+    expect(await visit.done(200, 'GET', '/v1/me', undefined, GRACE)).to.include({ version: 22 });
+    expect(await visit.history({}, '/v1/me/history', GRACE)).to.have.length(22);
+  });
+});
