@@ -20,6 +20,7 @@ import { accountLookup } from './persistence/account-lookup.ts';
 import { seedAdmins } from './persistence/admin-seeder.ts';
 import { LockHeld } from './persistence/boot-lock.ts';
 import { changeListener } from './persistence/change-listener.ts';
+import { closeOrm } from './persistence/close-orm.ts';
 import { type DatabaseSettings, type Passage, reachDatabase } from './persistence/connection.ts';
 import { isUnavailable, toDomainError } from './persistence/driver-errors.ts';
 import { shiftFeed } from './persistence/feed-shift.ts';
@@ -92,7 +93,7 @@ async function boot(): Promise<GracefulClose> {
 
   const known = await updateDatabase({ ...database, statementTimeoutMs: 0 }, passage, deadline);
   const orm = await MikroORM.init({ ...ormOptions(database, passage), loggerFactory: () => ormLog(log) });
-  opened.push({ name: 'ORM', close: () => orm.close(true) });
+  opened.push({ name: 'ORM', close: () => closeOrm(orm) });
 
   const feed = new ChangeFeed({
     em: orm.em.fork(),

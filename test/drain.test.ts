@@ -7,6 +7,7 @@ import { SECRET, startApp } from './support/app.ts';
 import { createMigratedDatabase, type TestDatabase } from './support/database.ts';
 import { testEndpoint } from './support/endpoints.ts';
 import { type ServerProcess, startServer } from './support/server-process.ts';
+import { eventually } from './support/waiting.ts';
 
 describe('the drain', () => {
   let database: TestDatabase;
@@ -72,6 +73,43 @@ describe('the drain', () => {
     expect(server.lines.map(({ msg }) => msg)).not.to.include(
       'requests were still running and have been cut',
     );
+  });
+
+  it('does not wait for those who follow the change feed: they are answered, and their streams end', async () => {
+    const address = await start({ SHUTDOWN_TIMEOUT_MS: '20000' });
+    const token = await signHs256(SECRET, 'ada@example.com', '1h');
+    const follow = (query: string, accept: string) =>
+      fetch(new URL(`/v1/changes?after=now&${query}`, address), {
+        headers: { Authorization: `Bearer ${token}`, Accept: accept },
+      });
+    const streams = await Promise.all(Array.from({ length: 10 }, () => follow('', 'text/event-stream')));
+    const waiting = Array.from({ length: 10 }, () => follow('wait=30', 'application/json'));
+    // Answered when those before it have been read.
+    await (await fetch(new URL('/healthz', address))).text();
+    expect(await server.end('SIGTERM')).to.equal(0);
+    for (const stream of streams) expect(await stream.text()).to.match(/^retry: \d+\nid: \d+-1\n\n$/);
+    for (const response of await Promise.all(waiting)) {
+      expect(await response.json()).to.deep.include({ items: [] });
+    }
+    const said = server.lines.map(({ msg }) => msg);
+    expect(said).not.to.include('requests were still running and have been cut');
+    const requests = server.lines.filter(({ msg, route }) => msg === 'request' && route === '/v1/changes');
+    expect(requests).to.have.length(20);
+  });
+
+  it('leaves no connection to the database behind that it would have to wait for', async () => {
+    const address = await start();
+    const headers = { Authorization: `Bearer ${await signHs256(SECRET, 'ada@example.com', '1h')}` };
+    await (await fetch(new URL('/v1/me', address), { headers })).text();
+    server.child.kill('SIGTERM');
+    await server.said('stopped');
+    await eventually(async () => {
+      const left = await database.query(
+        `select from pg_stat_activity where datname = current_database() and application_name like 'rollcall%'`,
+      );
+      return left.length === 0 || undefined;
+    });
+    expect(await server.ended()).to.equal(0);
   });
 
   it('cuts what is not finished in time, and says so', async () => {

@@ -27,8 +27,8 @@ export interface ChangeStreamSource {
 
 /**
  * The feed as server-sent events (WHATWG HTML, section 9.2): each change an event whose id is its cursor, and a comment
- * as a sign of life. It has no more in memory than one part that is being sent; a caller who does not take a part in time
- * is cut off.
+ * as a sign of life. It is read no faster than it is taken, so that it has a page in memory at the most; a caller who does
+ * not take a part of it in time is cut off.
  */
 export function changeStream({ stallMs, ...source }: ChangeStreamSource): Readable {
   const stream = Readable.from(watched(), { objectMode: true, highWaterMark: 1 });

@@ -43,7 +43,7 @@ export class ChangeFeed {
 
   /**
    * Has `wake` called whenever something may have come, until the function that it returns is called. It may be called
-   * for nothing; what came before is for the caller to read.
+   * for nothing, and must not throw; what came before is for the caller to read.
    */
   onNews(wake: () => void): () => void {
     return this.#join(wake).leave;

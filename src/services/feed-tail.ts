@@ -75,7 +75,9 @@ export class FeedTail {
     this.#isReading = false;
     if (!isIncomplete) this.#pauseMs = MIN_PAUSE_MS;
     else if (!this.#isStopped) {
-      this.#nextRead = setTimeout(() => void this.#read(), this.#pauseMs);
+      // Where there is more to fetch, those who follow set the pace.
+      const pauseMs = this.#isBehind ? MAX_PAUSE_MS : this.#pauseMs;
+      this.#nextRead = setTimeout(() => void this.#read(), pauseMs);
       this.#pauseMs = Math.min(2 * this.#pauseMs, MAX_PAUSE_MS);
     }
   }
@@ -91,6 +93,6 @@ export class FeedTail {
     this.#isBehind = entries.length === PAGE_SIZE;
     this.#hasFailed = false;
     if (entries.length > 0) this.#events.onNews();
-    return isWithheld && !this.#isBehind;
+    return isWithheld;
   }
 }
