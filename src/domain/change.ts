@@ -126,20 +126,26 @@ export function patchesBetween(
   const before = new Map<string, unknown>();
   const after = new Map<string, unknown>();
   for (const key of new Set([...Object.keys(from), ...Object.keys(to)])) {
-    const [was, is] = [Object.hasOwn(from, key) ? from[key] : null, Object.hasOwn(to, key) ? to[key] : null];
+    const [was, is] = [ownValue(from, key), ownValue(to, key)];
     const inner = isObject(was) && isObject(is) ? patchesBetween(was, is) : differing(was, is);
     if (inner === undefined) continue;
-    before.set(key, inner.before);
-    after.set(key, inner.after);
+    // Of what is not set, a patch says null; so it does of a null that was kept before there was a history.
+    before.set(key, inner.before ?? null);
+    after.set(key, inner.after ?? null);
   }
   if (before.size === 0) return undefined;
   return { before: Object.fromEntries(before), after: Object.fromEntries(after) };
 }
 
+function ownValue(preferences: Preferences, key: string): unknown {
+  return Object.hasOwn(preferences, key) ? preferences[key] : undefined;
+}
+
 /** As JSON says them: it knows neither -0 nor an order of names. */
 function differing(before: unknown, after: unknown): { before: unknown; after: unknown } | undefined {
   if (before === after) return undefined;
-  const plain = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
+  const plain = (value: unknown): unknown =>
+    value === undefined ? value : JSON.parse(JSON.stringify(value));
   return isDeepStrictEqual(plain(before), plain(after)) ? undefined : { before, after };
 }
 

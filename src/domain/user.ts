@@ -1,5 +1,6 @@
 import { defineEntity, JsonType, p } from '@mikro-orm/core';
 import type { EntityManager } from '@mikro-orm/postgresql';
+import { patchesBetween } from './change.ts';
 import { EMAIL_MAX_LENGTH, isEmail, normalizeEmail } from './email.ts';
 import { DomainError } from './errors.ts';
 import type { Preferences } from './preferences.ts';
@@ -83,6 +84,11 @@ export class User extends UserSchema.class {
     if (this.role === 'admin') return false;
     this.role = 'admin';
     return true;
+  }
+
+  /** Keeps other preferences. Those that say the same in another order are no others, and none are as good as empty ones. */
+  prefer(preferences: Preferences): void {
+    if (patchesBetween(this.preferences ?? {}, preferences) !== undefined) this.preferences = preferences;
   }
 
   /** Gives the account another address. Throws `email_invalid` when the address is none. */

@@ -67,13 +67,13 @@ export function changeAccount(account: User, changes: AdminChanges, rules: Prefe
   if (changes.status !== undefined) account.status = changes.status;
   if (changes.storageMode !== undefined) account.storageMode = changes.storageMode;
   if (changes.preferences !== undefined) {
-    account.preferences = patchPreferences(account.preferences ?? {}, changes.preferences, rules);
+    account.prefer(patchPreferences(account.preferences ?? {}, changes.preferences, rules));
   }
 }
 
 /** Replaces the preferences of an account that has been claimed. Throws `invalid_input`. */
 export function setPreferences(account: User, preferences: unknown, rules: PreferenceRules): void {
-  account.preferences = checkPreferences(preferences, rules);
+  account.prefer(checkPreferences(preferences, rules));
 }
 
 /** Makes an account, which exists once it is flushed. Throws what {@link changeAccount} throws. */
