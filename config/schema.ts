@@ -32,6 +32,9 @@ export interface Settings {
     /** The path of a JSON Schema; absolute. */
     readonly schema: string | null;
   };
+  readonly history: {
+    readonly eraseAfterDays: number;
+  };
   readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
   readonly shutdownTimeoutMs: number;
   readonly bootTimeoutMs: number;
@@ -138,6 +141,16 @@ export function schemaFor(environment: Environment) {
         nullable: true,
         env: 'PREFERENCES_SCHEMA',
         example: 'preferences.schema.json',
+      },
+    },
+    history: {
+      eraseAfterDays: {
+        doc: 'How many days a deleted account can be restored; then its history loses the person. 0 erases at once.',
+        format: 'whole-number',
+        min: 0,
+        max: 3_650,
+        default: 30,
+        env: 'ERASE_AFTER_DAYS',
       },
     },
     logLevel: {

@@ -51,6 +51,7 @@ export function traceSettings(env?: NodeJS.ProcessEnv): TracedSettings {
   const settings = config.getProperties();
   Object.freeze(settings.database);
   Object.freeze(settings.preferences);
+  Object.freeze(settings.history);
   Object.freeze(settings.initialAdmins);
   const origins = new Map(found.flatMap(({ env: name, from }) => (from ? [[name, from]] : [])));
   return { settings: Object.freeze(settings), origins };

@@ -27,6 +27,7 @@ import { unitsOfWork } from './persistence/unit-of-work.ts';
 import { cursorCodec } from './security/cursor.ts';
 import { developmentSecret } from './security/development-secret.ts';
 import { hs256Verifier } from './security/token.ts';
+import { startEraser } from './services/eraser.ts';
 import { preferenceRules } from './services/preferences-schema.ts';
 
 /** Something the operator can mend: it is reported in one line, without a stack. */
@@ -83,12 +84,16 @@ async function boot(): Promise<GracefulClose> {
   });
 
   const known = await updateDatabase({ ...database, statementTimeoutMs: 0 }, passage, deadline);
-  const orm = await MikroORM.init({ ...ormOptions(database, passage), loggerFactory: () => ormLog(log) });
+  const orm = await MikroORM.init({
+    ...ormOptions(database, passage, settings.history),
+    loggerFactory: () => ormLog(log),
+  });
   opened.push({ name: 'ORM', close: () => orm.close(true) });
 
   const secret = settings.authSecret ?? (await developmentSecret(settings.dataDir));
+  const inUnit = unitsOfWork(orm);
   const app = createApp({
-    inUnit: unitsOfWork(orm),
+    inUnit,
     log,
     lifecycle,
     verifier: hs256Verifier(secret),
@@ -105,6 +110,7 @@ async function boot(): Promise<GracefulClose> {
   const close = gracefulClose(server);
   answerUnreadable(server, log);
   const address = await listen(server, settings);
+  opened.push({ name: 'eraser', close: startEraser({ inUnit, log, ...settings.history }) });
   lifecycle.phase = 'ready';
   // Since the process began.
   log.info({ address, passage, bootMs: Math.round(performance.now()) }, 'ready');

@@ -28,6 +28,7 @@ describe('settings', () => {
       authSecret: null,
       initialAdmins: ['admin@example.com'],
       preferences: { maxBytes: 16_384, schema: null },
+      history: { eraseAfterDays: 30 },
       logLevel: 'info',
       shutdownTimeoutMs: 10_000,
       bootTimeoutMs: 60_000,
@@ -49,6 +50,7 @@ describe('settings', () => {
         INITIAL_ADMINS: 'ada@example.com',
         PREFERENCES_MAX_BYTES: '2',
         PREFERENCES_SCHEMA: 'schema.json',
+        ERASE_AFTER_DAYS: '0',
         LOG_LEVEL: 'silent',
         SHUTDOWN_TIMEOUT_MS: '101',
         BOOT_TIMEOUT_MS: '102',
@@ -62,6 +64,7 @@ describe('settings', () => {
       authSecret: SECRET,
       initialAdmins: ['ada@example.com'],
       preferences: { maxBytes: 2, schema: resolve('schema.json') },
+      history: { eraseAfterDays: 0 },
       logLevel: 'silent',
       shutdownTimeoutMs: 101,
       bootTimeoutMs: 102,
@@ -77,7 +80,13 @@ describe('settings', () => {
 
   it('cannot be changed', () => {
     const settings = loadSettings({});
-    for (const part of [settings, settings.database, settings.preferences, settings.initialAdmins])
+    for (const part of [
+      settings,
+      settings.database,
+      settings.preferences,
+      settings.history,
+      settings.initialAdmins,
+    ])
       expect(part).to.be.frozen;
   });
 
@@ -162,6 +171,7 @@ describe('settings', () => {
       ['DATABASE_POOL_MAX', 2, 10_000],
       ['DATABASE_CONNECT_TIMEOUT_MS', 100, 2_147_483_647],
       ['DATABASE_STATEMENT_TIMEOUT_MS', 100, 2_147_483_647],
+      ['ERASE_AFTER_DAYS', 0, 3_650],
       ['SHUTDOWN_TIMEOUT_MS', 100, 2_147_483_647],
       ['BOOT_TIMEOUT_MS', 100, 2_147_483_647],
     ];
