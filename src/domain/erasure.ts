@@ -2,7 +2,7 @@ import type { EntityManager } from '@mikro-orm/postgresql';
 import { ERASED_ACTOR } from './change.ts';
 
 /** How many entries one statement erases: it must end within its time, however long a history is. */
-const CHUNK_SIZE = 20_000;
+const CHUNK_SIZE = 10_000;
 
 // What `erased` in change.ts does to an entry that is about to be written.
 const ERASE = `

@@ -46,6 +46,8 @@ export async function eraseDue(inUnit: UnitOfWork, days: number, signal: AbortSi
     for (let found = BATCH_SIZE; found === BATCH_SIZE; ) {
       total += await inUnit(async ({ em }) => {
         await em.begin();
+        // Whoever stops the process waits for a statement to end; what is locked now will be due the next time, too.
+        await em.execute(`set local lock_timeout = '2s'`);
         const ids = await idsOf(em, statement, { days, size: BATCH_SIZE });
         found = ids.length;
         const gone = await holdGone(em, ids);
