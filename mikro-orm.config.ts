@@ -21,9 +21,14 @@ import { LastAdminGuard } from './src/persistence/last-admin.ts';
 import { MigrationsOnly } from './src/persistence/migrations-only.ts';
 
 /**
- * What the ORM is told, wherever it runs: in the server, in the tests, and under `npx mikro-orm`.
+ * What the ORM is told, wherever it runs: in the server, in the tests, and under `npx mikro-orm`. With 0 for
+ * `eraseAfterDays`, the history of an account that is deleted is erased in the same transaction.
  */
-export function ormOptions(database: DatabaseSettings, passage: Passage = 'direct'): Options {
+export function ormOptions(
+  database: DatabaseSettings,
+  passage: Passage = 'direct',
+  { eraseAfterDays }: Partial<Settings['history']> = {},
+): Options {
   const driverOptions = clientConfig(database, passage);
   return defineConfig({
     entities: [
@@ -36,7 +41,7 @@ export function ormOptions(database: DatabaseSettings, passage: Passage = 'direc
       WebhookSchema,
     ],
     extensions: [MigrationsOnly, Migrator],
-    subscribers: [new LastAdminGuard(), new HistoryRecorder()],
+    subscribers: [new LastAdminGuard(), new HistoryRecorder({ eraseAtOnce: eraseAfterDays === 0 })],
     dbName: driverOptions.database,
     driverOptions,
     pool: { min: 0, max: database.poolMax },
@@ -70,7 +75,7 @@ export default async function cliOptions(): Promise<Options> {
     signal: new AbortController().signal,
     onSilence: (error) => console.error(`The database does not answer: ${error.message}`),
   });
-  const options = ormOptions({ ...database, statementTimeoutMs: 0 }, passage);
+  const options = ormOptions({ ...database, statementTimeoutMs: 0 }, passage, settings.history);
   // One transaction for each: a migration that must be outside of any would not see what the ones before it did.
   return { ...options, migrations: { ...options.migrations, allOrNothing: false } };
 }

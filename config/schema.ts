@@ -49,6 +49,9 @@ export interface Settings {
     /** The path of a JSON Schema; absolute. */
     readonly schema: string | null;
   };
+  readonly history: {
+    readonly eraseAfterDays: number;
+  };
   readonly webhooks: {
     readonly hooks: readonly Webhook[];
     readonly allowPrivate: boolean;
@@ -202,6 +205,16 @@ export function schemaFor(environment: Environment, texts: NodeJS.Dict<string> =
         nullable: true,
         env: 'PREFERENCES_SCHEMA',
         example: 'preferences.schema.json',
+      },
+    },
+    history: {
+      eraseAfterDays: {
+        doc: 'How many days a deleted account can be restored; then its history loses the person. 0 erases at once.',
+        format: 'whole-number',
+        min: 0,
+        max: 3_650,
+        default: 30,
+        env: 'ERASE_AFTER_DAYS',
       },
     },
     webhooks: {

@@ -34,6 +34,7 @@ import { sourcesOf } from './security/sources.ts';
 import { tokenVerifier } from './security/verifier.ts';
 import { admission } from './services/admission.ts';
 import { ChangeFeed } from './services/change-feed.ts';
+import { startEraser } from './services/eraser.ts';
 import { preferenceRules } from './services/preferences-schema.ts';
 import { Dispatcher } from './services/webhooks/dispatcher.ts';
 import { registerWebhooks } from './services/webhooks/rows.ts';
@@ -92,7 +93,10 @@ async function boot(): Promise<GracefulClose> {
   });
 
   const known = await updateDatabase({ ...database, statementTimeoutMs: 0 }, passage, deadline);
-  const orm = await MikroORM.init({ ...ormOptions(database, passage), loggerFactory: () => ormLog(log) });
+  const orm = await MikroORM.init({
+    ...ormOptions(database, passage, settings.history),
+    loggerFactory: () => ormLog(log),
+  });
   opened.push({ name: 'ORM', close: () => closeOrm(orm) });
 
   const feed = new ChangeFeed({
@@ -140,6 +144,7 @@ async function boot(): Promise<GracefulClose> {
   const close = gracefulClose(server);
   answerUnreadable(server, log);
   const address = await listen(server, settings);
+  opened.push({ name: 'eraser', close: startEraser({ inUnit, log, ...settings.history }) });
   lifecycle.phase = 'ready';
   // Since the process began.
   log.info({ address, passage, bootMs: Math.round(performance.now()) }, 'ready');

@@ -23,9 +23,11 @@ import { IMPORT_MODES, importAccounts } from '../services/account-import.ts';
 import { listAccounts } from '../services/account-list.ts';
 import { type AccountRecord, accountRecord } from '../services/account-record.ts';
 import { type AdminChanges, accountByEmail, changeAccount, createAccount } from '../services/accounts.ts';
+import { eraseAccounts } from '../services/erasure.ts';
 import { FORMATS } from '../services/formats/index.ts';
+import { verifyHistory } from '../services/history-verification.ts';
 import { preferenceRules } from '../services/preferences-schema.ts';
-import { table } from './table.ts';
+import { printed } from './printed.ts';
 
 const USAGE = `Usage: npm run --silent accounts -- COMMAND [--json]
 
@@ -37,12 +39,14 @@ const USAGE = `Usage: npm run --silent accounts -- COMMAND [--json]
   suspend EMAIL                                         shut it out
   restore EMAIL                                         let it in again
   delete EMAIL                                          remove it
+  erase EMAIL                                           remove it, and the person from the history: it cannot be restored
   import FILE [--upsert] [--partial] [--dry-run]        .ndjson or .csv, - for NDJSON from standard input
   export [FILE]                                         .ndjson or .csv; NDJSON to standard output without one
+  verify                                                replay the history: does it give the accounts as they are?
 
 --json prints JSON instead of a table; --help prints this.
 
-Exit codes: 0 done, 64 wrong usage, 65 wrong input, 66 no such file, 67 no such account, 69 no database,
+Exit codes: 0 done, 64 wrong usage, 65 wrong input or history, 66 no such file, 67 no such account, 69 no database,
 77 refused (taken email, last admin), 78 wrong settings, 1 anything else.`;
 
 /** From sysexits.h, so that scripts can tell what happened. */
@@ -61,9 +65,6 @@ const EXIT_OF_CODE: Partial<Record<ErrorCode, number>> = {
 
 /** What is wrong with a file that cannot be read. */
 const NO_FILE = new Set(['ENOENT', 'EISDIR', 'EACCES']);
-
-/** The columns of a table on a terminal: what fits a line. */
-const COLUMNS = ['id', 'email', 'name', 'role', 'status', 'version', 'createdAt'];
 
 const OPTIONS = {
   json: { type: 'boolean', default: false },
@@ -131,6 +132,12 @@ const COMMANDS: Readonly<Record<string, (argument: string | undefined, desk: Des
       await unit.claim(account);
       unit.em.remove(account);
     }),
+  erase: async (email, { inUnit }) => ({ erased: await inUnit((unit) => eraseAccounts(unit, given(email))) }),
+  verify: async (_, { inUnit }) => {
+    const verification = await inUnit(({ em }) => verifyHistory(em), { readOnly: true });
+    if (verification.wrong > 0) process.exitCode = EXIT.data;
+    return verification;
+  },
   import: (file, { inUnit, rules, values }) => {
     const path = given(file, 'a file');
     const bytes = path === '-' ? process.stdin : createReadStream(path);
@@ -216,13 +223,6 @@ async function change(
     return found;
   });
   return accountRecord(account);
-}
-
-function printed(result: unknown): string {
-  if (Array.isArray(result)) return table(COLUMNS, result);
-  const record = result as Record<string, unknown>;
-  if ('email' in record) return table(COLUMNS, [record]);
-  return table(['created', 'updated', 'unchanged', 'failed'], [record]);
 }
 
 function formatOf(path: string) {

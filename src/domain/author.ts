@@ -11,6 +11,8 @@ export interface Author {
   readonly requestId: string | null;
   /** The id of the change that this unit of work takes back. */
   readonly undoes?: number;
+  /** Whether the accounts that it deletes are erased with it, so that nothing can restore them. */
+  readonly erases?: boolean;
   /** Told of what is recorded, before it is committed. */
   readonly onRecorded?: (changes: readonly Change[]) => void;
 }

@@ -37,6 +37,8 @@ export interface ChangeDraft extends Difference {
   readonly userId: number;
   /** The account's, after the change; a deletion counts as one, too. */
   readonly version: number;
+  /** Whether it has no values any more, as {@link erased} leaves it. */
+  readonly erased?: true;
 }
 
 /** An entry of the history, but for its id: so it also exists where it is taken back again. */
@@ -60,6 +62,9 @@ export interface RecordedChange {
 export interface Change extends RecordedChange {
   readonly id: number;
 }
+
+/** What an actor is called whose account has been erased: this, and the id. */
+export const ERASED_ACTOR = 'erased-';
 
 /** A longer path is not among the `fields`: an index takes no more, and nobody asks for it. Its parents are. */
 const MAX_PATH_LENGTH = 255;
@@ -103,6 +108,12 @@ export function difference(before: AccountState, after: AccountState): Differenc
   }
   const fields = fieldsOf(was, is);
   return fields.length === 0 ? undefined : { action: 'updated', before: was, after: is, fields };
+}
+
+/** The fact without the person. Names of preferences go with the values: they may tell as much. */
+export function erased(draft: ChangeDraft): ChangeDraft {
+  const fields = draft.fields.filter((name) => !name.includes('.'));
+  return { ...draft, before: null, after: null, fields, erased: true };
 }
 
 /** The state of an account after a change, from the one before it; `undefined` where there is no account. */

@@ -1,8 +1,9 @@
 import { ChangeSetType, type EventSubscriber, type FlushEventArgs, wrap } from '@mikro-orm/core';
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { authorOf } from '../domain/author.ts';
-import { type ChangeDraft, creation, deletion, difference, stateOf } from '../domain/change.ts';
+import { type ChangeDraft, creation, deletion, difference, erased, stateOf } from '../domain/change.ts';
 import { recordChanges } from '../domain/change-log.ts';
+import { eraseHistory } from '../domain/erasure.ts';
 import { User } from '../domain/user.ts';
 
 /** What a change set will have been, to be called once it is written: only then is everything known. */
@@ -10,10 +11,16 @@ type Pending = () => ChangeDraft;
 
 /**
  * Writes every change of an account into the history, in the transaction of the flush that writes the account: what
- * commits is recorded, and what rolls back is not.
+ * commits is recorded, and what rolls back is not. A deletion that is to erase does so in the same transaction.
  */
 export class HistoryRecorder implements EventSubscriber {
   readonly #pending = new WeakMap<object, Pending[]>();
+  readonly #eraseAtOnce: boolean;
+
+  /** With `eraseAtOnce`, every deletion erases, whoever its author is. */
+  constructor({ eraseAtOnce }: { eraseAtOnce: boolean }) {
+    this.#eraseAtOnce = eraseAtOnce;
+  }
 
   onFlush({ em, uow }: FlushEventArgs): void {
     const pending = uow
@@ -26,12 +33,19 @@ export class HistoryRecorder implements EventSubscriber {
     this.#pending.set(uow, pending);
   }
 
-  async afterFlush({ em, uow }: FlushEventArgs): Promise<void> {
-    const pending = this.#pending.get(uow) ?? [];
-    this.#pending.delete(uow);
-    await recordChanges(
-      em as EntityManager,
-      pending.map((complete) => complete()),
+  async afterFlush(args: FlushEventArgs): Promise<void> {
+    const em = args.em as EntityManager;
+    const pending = this.#pending.get(args.uow);
+    if (pending === undefined) return;
+    this.#pending.delete(args.uow);
+    const erases = this.#eraseAtOnce || authorOf(em).erases;
+    const drafts = pending
+      .map((complete) => complete())
+      .map((draft) => (erases && draft.action === 'deleted' ? erased(draft) : draft));
+    await recordChanges(em, drafts);
+    await eraseHistory(
+      em,
+      drafts.filter((draft) => draft.erased).map(({ userId }) => userId),
     );
   }
 }

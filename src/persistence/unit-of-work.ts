@@ -1,4 +1,4 @@
-import { LockMode } from '@mikro-orm/core';
+import { LockMode, OptimisticLockError } from '@mikro-orm/core';
 import type { EntityManager, MikroORM } from '@mikro-orm/postgresql';
 import pRetry from 'p-retry';
 import { type Author, sign } from '../domain/author.ts';
@@ -44,7 +44,9 @@ async function once<T>(
   const claim = async (entity: object) => {
     if (!replay) return;
     if (!em.isInTransaction()) await em.begin();
-    await em.refresh(entity, { lockMode: LockMode.PESSIMISTIC_WRITE });
+    const found = await em.refresh(entity, { lockMode: LockMode.PESSIMISTIC_WRITE });
+    // Gone since it was read: no flush would write what is changed in it now.
+    if (found === null) throw OptimisticLockError.lockFailed(entity);
   };
   let isRehearsal = false;
   const rehearse = () => {

@@ -24,11 +24,11 @@ describe('npm run accounts', function () {
     await rm(folder, { recursive: true });
   });
 
-  const run = (args: string[], { url = database.url, input = '' } = {}) => {
+  const run = (args: string[], { url = database.url, input = '', more = {} } = {}) => {
     const { NODE_V8_COVERAGE, PATH } = process.env;
     const { status, stdout, stderr } = spawnSync(process.execPath, ['src/commands/accounts.ts', ...args], {
       cwd: ROOT,
-      env: { PATH, NODE_V8_COVERAGE, ENVIRONMENT: 'test', DATABASE_URL: url },
+      env: { PATH, NODE_V8_COVERAGE, ENVIRONMENT: 'test', DATABASE_URL: url, ...more },
       encoding: 'utf8',
       input,
     });
@@ -103,6 +103,48 @@ describe('npm run accounts', function () {
     expect(JSON.parse(piped.stdout)).to.include({ created: 1 });
   });
 
+  it('erases an account and what had its email, and says how many', async () => {
+    done('invite', 'ada@example.com');
+    done('delete', 'ada@example.com');
+    done('invite', 'ada@example.com', '--name', 'Ada');
+    expect(JSON.parse(done('erase', 'ADA@example.com', '--json'))).to.deep.equal({ erased: 2 });
+    expect(await states()).to.deep.equal([]);
+    const history = JSON.stringify(await database.query('select * from changes'));
+    expect(history).to.include('deleted').and.not.to.match(/ada/i);
+    done('invite', 'grace@example.com');
+    expect(done('erase', 'grace@example.com')).to.equal('erased\n1\n');
+  });
+
+  it('verifies the history, names what does not fit, and exits 65 then', async () => {
+    done('invite', 'ada@example.com');
+    done('invite', 'grace@example.com');
+    done('promote', 'grace@example.com');
+    expect(JSON.parse(done('verify', '--json'))).to.deep.equal({
+      accounts: 2,
+      changes: 3,
+      wrong: 0,
+      findings: [],
+    });
+    expect(done('verify')).to.equal('accounts  changes  wrong\n2         3        0\n');
+    await database.query(`update users set role = 'admin'`);
+    const { status, stdout, stderr } = run(['verify']);
+    expect([status, stderr]).to.deep.equal([65, '']);
+    const [, , , ...findings] = stdout.trimEnd().split('\n');
+    expect(findings.map((line) => line.split(/ +/))).to.deep.equal([
+      ['userId', 'changeId', 'field', 'expected', 'found'],
+      ['1', 'role', 'user', 'admin'],
+    ]);
+    expect(JSON.parse(run(['verify', '--json']).stdout)).to.include({ wrong: 1 });
+  });
+
+  it('deletes for good where a deletion erases at once', async () => {
+    done('invite', 'ada@example.com');
+    const { status } = run(['delete', 'ada@example.com'], { more: { ERASE_AFTER_DAYS: '0' } });
+    expect(status).to.equal(0);
+    expect(run(['erase', 'ada@example.com']).status).to.equal(67);
+    expect(JSON.stringify(await database.query('select * from changes'))).not.to.include('ada@');
+  });
+
   it('is the way back in when nobody is an admin', async () => {
     await database.query(`insert into users (email) values ('ada@example.com')`);
     done('promote', 'ada@example.com');
@@ -119,6 +161,7 @@ describe('npm run accounts', function () {
       [64, ['constructor'], /^There is no command constructor/],
       [64, ['show'], /^This needs an email/],
       [64, ['show', 'a', 'b'], /more than one argument/],
+      [64, ['erase'], /^This needs an email/],
       [64, ['list', '--limit', '0'], /--limit/],
       [64, ['invite', 'x@example.com', '--role', 'god'], /^god is none of user, admin/],
       [64, ['list', '--nonsense'], /^Unknown option/],
@@ -128,6 +171,12 @@ describe('npm run accounts', function () {
       [66, ['import', join(folder, 'missing.csv')], /ENOENT/],
       [66, ['import', folder], /EISDIR/],
       [67, ['promote', 'nobody@example.com'], /^There is no account with the email nobody@example\.com/],
+      [
+        67,
+        ['erase', 'nobody@example.com'],
+        /^There is no account with the email nobody@example\.com, nor one/,
+      ],
+      [77, ['erase', 'ada@example.com'], /last active admin/],
       [77, ['invite', 'ADA@example.com'], /email already/],
       [77, ['demote', 'ada@example.com'], /last active admin/],
       [77, ['suspend', 'ada@example.com'], /last active admin/],

@@ -79,6 +79,7 @@ describe('settings', () => {
       initialAdmins: ['admin@example.com'],
       access: { policy: 'invited', domains: [] },
       preferences: { maxBytes: 16_384, schema: null },
+      history: { eraseAfterDays: 30 },
       webhooks: { hooks: [], allowPrivate: false },
       logLevel: 'info',
       shutdownTimeoutMs: 10_000,
@@ -125,6 +126,7 @@ describe('settings', () => {
         ACCESS_DOMAINS: ' Example.com,, *.bücher.example ',
         PREFERENCES_MAX_BYTES: '2',
         PREFERENCES_SCHEMA: 'schema.json',
+        ERASE_AFTER_DAYS: '0',
         WEBHOOKS: JSON.stringify([HOOK]),
         WEBHOOKS_ALLOW_PRIVATE: 'true',
         LOG_LEVEL: 'silent',
@@ -163,6 +165,7 @@ describe('settings', () => {
       initialAdmins: ['ada@example.com'],
       access: { policy: 'domains', domains: ['example.com', '*.xn--bcher-kva.example'] },
       preferences: { maxBytes: 2, schema: resolve('schema.json') },
+      history: { eraseAfterDays: 0 },
       webhooks: {
         hooks: [
           { name: 'crm.example.com', url: HOOK.url, secrets: [HOOK.secret], actions: null, fields: null },
@@ -203,6 +206,7 @@ describe('settings', () => {
       auth.issuers,
       issuer,
       issuer?.audience,
+      settings.history,
       webhooks,
       webhooks.hooks[0]?.secrets,
     ]) {
@@ -327,6 +331,7 @@ describe('settings', () => {
       ['DATABASE_STATEMENT_TIMEOUT_MS', 100, 2_147_483_647],
       ['RATE_LIMIT_FAILURES', 0, 1_000_000],
       ['RATE_LIMIT_REQUESTS', 0, 1_000_000],
+      ['ERASE_AFTER_DAYS', 0, 3_650],
       ['SHUTDOWN_TIMEOUT_MS', 100, 2_147_483_647],
       ['BOOT_TIMEOUT_MS', 100, 2_147_483_647],
     ];

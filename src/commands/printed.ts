@@ -1,0 +1,27 @@
+import type { Verification } from '../services/history-verification.ts';
+import { table } from './table.ts';
+
+/** Of an account, what fits a line. */
+const ACCOUNT_COLUMNS = ['id', 'email', 'name', 'role', 'status', 'version', 'createdAt'];
+
+/** Of what counts something: those that it has. */
+const COUNT_COLUMNS = ['created', 'updated', 'unchanged', 'failed', 'erased', 'accounts', 'changes', 'wrong'];
+
+/** What a command has to say, for people: accounts, one or many, or a count of what was done. */
+export function printed(result: unknown): string {
+  if (Array.isArray(result)) return table(ACCOUNT_COLUMNS, result);
+  const record = result as Record<string, unknown>;
+  if ('email' in record) return table(ACCOUNT_COLUMNS, [record]);
+  const counts = table(
+    COUNT_COLUMNS.filter((column) => column in record),
+    [record],
+  );
+  return 'findings' in record ? `${counts}${findingsOf(result as Verification)}` : counts;
+}
+
+function findingsOf({ findings, wrong }: Verification): string {
+  if (wrong === 0) return '';
+  const rows = findings.map((finding) => ({ ...finding }));
+  const more = wrong > rows.length ? `\nand ${wrong - rows.length} more` : '';
+  return `\n\n${table(['userId', 'changeId', 'field', 'expected', 'found'], rows)}${more}`;
+}

@@ -1,0 +1,147 @@
+import { MikroORM } from '@mikro-orm/postgresql';
+import { expect } from 'chai';
+import { ormOptions } from '../mikro-orm.config.ts';
+import { signHs256 } from '../src/security/hs256.ts';
+import { verifyHistory } from '../src/services/history-verification.ts';
+import { SECRET } from './support/app.ts';
+import { createMigratedDatabase, type TestDatabase } from './support/database.ts';
+import { type ServerProcess, startServer } from './support/server-process.ts';
+
+const WRITES = 1_000;
+const WRITERS = 16;
+
+/** An entry of the history, as far as the facts go. */
+interface Entry {
+  readonly userId: number;
+  readonly action: string;
+  readonly version: number;
+  readonly after: { email?: string; name?: string; preferences?: object } | null;
+}
+
+/** What an entry tells, in the words in which an answer of the server is kept in mind. */
+function factsIn({ userId, action, version, after }: Entry): string[] {
+  const keys = Object.keys(after?.preferences ?? {});
+  return [
+    `${userId} ${action}`,
+    `${userId} is ${after?.name} in version ${version}`,
+    `${after?.email} ${action}`,
+    ...keys.map((key) => `${userId} prefers ${key}`),
+  ];
+}
+
+describe('a kill -9 in the middle of 1,000 writes', function () {
+  this.timeout(120_000);
+
+  let database: TestDatabase;
+  let server: ServerProcess;
+
+  beforeEach(async () => {
+    database = await createMigratedDatabase();
+  });
+
+  afterEach(async () => {
+    await server.end('SIGKILL');
+    await database.drop();
+  });
+
+  it('leaves each change with its entry, each entry with its change, and all that was acknowledged', async () => {
+    const acknowledged: string[] = [];
+    for (const [round, killedAfter] of [50, 400, 900].entries()) {
+      server = startServer({ DATABASE_URL: database.url, INITIAL_ADMINS: 'ada@example.com' });
+      const address = await server.ready();
+      let answers = 0;
+      const lost = await write(address, round, (fact) => {
+        acknowledged.push(fact);
+        if (++answers === killedAfter) server.child.kill('SIGKILL');
+      });
+      expect(await server.ended()).to.equal('SIGKILL');
+      expect(lost).to.be.above(0);
+      await connectionsGone();
+      await expectWhole(acknowledged);
+    }
+  });
+
+  /** Does writes of random kinds, also after the server is gone. Says how many of them were left without an answer. */
+  async function write(address: string, round: number, onDone: (fact: string) => void): Promise<number> {
+    const token = await signHs256(SECRET, 'ada@example.com', '1h');
+    const ids: number[] = [];
+    const call = async (method: string, path: string, body: object = {}, type = 'application/json') => {
+      const response = await fetch(new URL(path, address), {
+        method,
+        headers: { Authorization: `Bearer ${token}`, 'Content-Type': type },
+        ...(method !== 'DELETE' && { body: Array.isArray(body) ? body.join('\n') : JSON.stringify(body) }),
+      });
+      const text = await response.text();
+      // Another writer has deleted it.
+      if (response.status === 404) return undefined;
+      expect(response.ok, text).to.equal(true);
+      return text === '' ? {} : JSON.parse(text);
+    };
+    const anyone = () => ids[Math.floor(Math.random() * ids.length)];
+
+    const create = async (n: number) => {
+      const email = `r${round}.${n}@example.com`;
+      const { id } = await call('POST', '/v1/users', { email, preferences: { n } });
+      ids.push(id);
+      onDone(`${email} created`);
+    };
+    const patch = async (n: number, id = anyone()) => {
+      if (id === undefined) return create(n);
+      const name = `N${round}.${n}`;
+      const account = await call('PATCH', `/v1/users/${id}`, {
+        name,
+        preferences: { n, [`k${n % 5}`]: [n] },
+      });
+      if (account !== undefined) onDone(`${id} is ${name} in version ${account.version}`);
+    };
+    const remove = async (n: number, id = anyone()) => {
+      if (id === undefined) return create(n);
+      if ((await call('DELETE', `/v1/users/${id}`)) !== undefined) onDone(`${id} deleted`);
+    };
+    const patchMe = async (n: number) => {
+      await call('PATCH', '/v1/me/preferences', { [`r${round}.${n}`]: n });
+      onDone(`1 prefers r${round}.${n}`);
+    };
+    const importSome = async (n: number) => {
+      const emails = [`i${round}.${n}@example.com`, `j${round}.${n}@example.com`, 'shared@example.com'];
+      const lines = emails.map((email) => JSON.stringify({ email, name: `I${round}.${n}` }));
+      await call('POST', '/v1/users/import?mode=upsert', lines, 'application/x-ndjson');
+      for (const email of emails.slice(0, 2)) onDone(`${email} created`);
+    };
+
+    const kinds = [create, create, patch, patch, remove, patchMe, importSome];
+    let next = 0;
+    let lost = 0;
+    const writer = async () => {
+      for (let n = next++; n < WRITES; n = next++) {
+        await kinds[Math.floor(Math.random() * kinds.length)]?.(n).catch((error: Error) => {
+          // So fetch tells of a connection that broke or is refused.
+          if (!(error instanceof TypeError)) throw error;
+          lost++;
+        });
+      }
+    };
+    await Promise.all(Array.from({ length: WRITERS }, writer));
+    return lost;
+  }
+
+  /** PostgreSQL takes back what a dead server had begun as soon as it finds out. */
+  async function connectionsGone(): Promise<void> {
+    const deadline = Date.now() + 20_000;
+    const left = `select 1 from pg_stat_activity where datname = current_database() and application_name = 'rollcall'`;
+    while ((await database.query(left)).length > 0) {
+      if (Date.now() > deadline) expect.fail('the connections of a dead server are still there');
+    }
+  }
+
+  async function expectWhole(acknowledged: readonly string[]): Promise<void> {
+    const orm = await MikroORM.init(ormOptions(database));
+    const { wrong, findings } = await verifyHistory(orm.em.fork()).finally(() => orm.close(true));
+    expect([wrong, findings]).to.deep.equal([0, []]);
+    const entries = await database.query<Entry>(
+      'select user_id as "userId", action, version, after from changes',
+    );
+    const told = new Set(entries.flatMap(factsIn));
+    expect(acknowledged.filter((fact) => !told.has(fact))).to.deep.equal([]);
+  }
+});
