@@ -9,6 +9,7 @@ import { docsEndpoints } from './endpoints/docs.ts';
 import { type HealthDeps, healthEndpoints } from './endpoints/health.ts';
 import { historyEndpoints } from './endpoints/history.ts';
 import { meEndpoints } from './endpoints/me.ts';
+import { meExportEndpoints } from './endpoints/me-export.ts';
 import { serviceTokenEndpoints } from './endpoints/service-tokens.ts';
 import { transferEndpoints } from './endpoints/transfer.ts';
 import { userListEndpoints } from './endpoints/user-list.ts';
@@ -28,6 +29,7 @@ export function endpoints(deps: EndpointDeps): Endpoint[] {
   const table = [
     ...healthEndpoints(deps),
     ...meEndpoints(deps.preferenceRules),
+    ...meExportEndpoints(),
     ...userListEndpoints(deps),
     // Before those of one account: `export` is no id.
     ...transferEndpoints(deps.preferenceRules),

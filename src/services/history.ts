@@ -15,9 +15,9 @@ export interface ChangeFilters {
   readonly action?: Action | undefined;
   /** A field that was changed, or a path of the preferences: `preferences.theme`. */
   readonly field?: string | undefined;
-  /** The earliest time. */
+  /** From this time on, itself included. */
   readonly since?: Date | undefined;
-  /** The first time that is too late. */
+  /** Before this time, itself excluded. */
   readonly until?: Date | undefined;
 }
 

@@ -17,8 +17,8 @@ const MAX_FIELD_LENGTH = 255;
 
 /**
  * Takes an entry of the history back, as a new change: what it has changed becomes what it was, an account that it made
- * goes, and one that it deleted is there again, with its id and all it had. Returns how to get the new entry once the unit
- * is flushed.
+ * goes, and one that it deleted is there again, with its id and all it had, be it allowed by now or not. Returns how to get
+ * the new entry once the unit is flushed.
  *
  * Throws `not_found`; `erased` where nobody knows any more what it was; `changed_since` where more than the entry would be
  * taken back (`details.fields` are the fields that have moved on); `invalid_input` for preferences that are not allowed

@@ -95,6 +95,18 @@ describe('the history', () => {
     await expectProblem(await app.call('/v1/me/history'), 401, 'unauthenticated');
   });
 
+  it('is part of one’s export, the oldest first, which is a problem where it cannot be had', async () => {
+    await visit.done(200, 'PATCH', '/v1/me', { name: 'Grace' }, GRACE);
+    const download = await visit.done<{ history: Entry[] }>(200, 'GET', '/v1/me/export', undefined, GRACE);
+    const history = await visit.history({}, '/v1/me/history', GRACE);
+    expect(download).to.deep.equal({
+      account: await visit.done(200, 'GET', '/v1/me', undefined, GRACE),
+      history: history.reverse(),
+    });
+    await app.database.query('alter table changes rename to gone');
+    await expectProblem(await app.call('/v1/me/export', { as: GRACE }), 500, 'internal');
+  });
+
   it('costs one query beside the authentication', async () => {
     await visit.history();
     for (const path of [

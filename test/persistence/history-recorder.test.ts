@@ -106,6 +106,31 @@ describe('the recorder of the history', () => {
     expect((await accountsIn(database)).map(({ id }) => id)).to.deep.equal([other?.id]);
   });
 
+  it('files an update under all of its fields, and what comes or goes under the paths of its preferences', async () => {
+    const [grace] = await invite('grace@example.com');
+    await asAda(async ({ em }) => {
+      const user = await em.findOneOrFail(User, { id: (grace as User).id });
+      user.storageMode = 'account';
+      user.preferences = { editor: { tab: 2 } };
+    });
+    await asAda(async ({ em }) => {
+      em.remove(await em.findOneOrFail(User, { id: (grace as User).id }));
+    });
+    const filed = await database.query<Record<string, unknown>>(
+      `select field, change_fields.action, change_fields.at = changes.at as "isItsTime"
+         from change_fields join changes on changes.id = change_id order by change_id, field collate "C"`,
+    );
+    const paths = ['preferences.editor', 'preferences.editor.tab'];
+    expect(filed).to.deep.equal([
+      ...['preferences', ...paths, 'storageMode'].map((field) => ({
+        field,
+        action: 'updated',
+        isItsTime: true,
+      })),
+      ...paths.map((field) => ({ field, action: 'deleted', isItsTime: true })),
+    ]);
+  });
+
   it('writes many changes with one statement, in one transaction', async () => {
     let statements: string[] = [];
     await orm.close(true);

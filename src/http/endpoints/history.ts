@@ -26,8 +26,10 @@ const filters = query.extend({
     .regex(/^(email|name|role|status|storageMode|preferences(\..+)?)$/s, 'There is no such field.')
     .optional()
     .meta({ description: 'A field, or a path of the preferences.', examples: ['role', 'preferences.theme'] }),
-  since: moment.optional().meta({ description: 'The earliest time. In a URL, `+` is written `%2B`.' }),
-  until: moment.optional().meta({ description: 'The first time that is too late.' }),
+  since: moment
+    .optional()
+    .meta({ description: 'From this time on, itself included. In a URL, `+` is written `%2B`.' }),
+  until: moment.optional().meta({ description: 'Before this time, itself excluded.' }),
 });
 
 const answer: Answer = {

@@ -1,14 +1,9 @@
-import { Readable } from 'node:stream';
 import { z } from 'zod';
-import type { Change } from '../../domain/change.ts';
 import type { PreferenceRules } from '../../domain/preferences.ts';
-import type { Account } from '../../domain/user.ts';
-import { historyOf } from '../../services/account-history.ts';
 import { changeAccount, setPreferences } from '../../services/accounts.ts';
 import { type Endpoint, endpoint } from '../endpoint.ts';
 import { account, ETAG, name, preferences, storageMode } from '../schemas/account.ts';
-import { change } from '../schemas/change.ts';
-import { accountHeaders, accountView, changeView } from '../views.ts';
+import { accountHeaders, accountView } from '../views.ts';
 
 /** A merge patch may come under its own name or as plain JSON. */
 export const MERGE_PATCH_TYPES = ['application/merge-patch+json', 'application/json'];
@@ -120,35 +115,5 @@ export function meEndpoints(rules: PreferenceRules): Endpoint[] {
       view: ({ preferences }) => preferences ?? {},
       headers: accountHeaders,
     }),
-    endpoint({
-      method: 'GET',
-      path: '/v1/me/export',
-      access: 'account',
-      summary: 'All that is kept about me',
-      answer: {
-        status: 200,
-        description: 'A download.',
-        schema: z.strictObject({
-          account,
-          history: z.array(change).meta({ description: 'All that has befallen it, the oldest first.' }),
-        }),
-        headers: { 'Content-Disposition': 'How the file is to be called.' },
-      },
-      handle: ({ actor, em }) => ({ actor, history: historyOf(em, actor.id, actor.updatedAt) }),
-      view: ({ actor, history }) =>
-        // Text as it is, and no more than one piece ready while whoever reads is busy.
-        Readable.from(exported(actor, history), { objectMode: true, highWaterMark: 1 }),
-      headers: () => ({ 'Content-Disposition': 'attachment; filename="account.json"' }),
-    }),
   ];
-}
-
-/** The pieces of that download, the first of them not before something is known of the history. */
-async function* exported(actor: Account, history: AsyncIterable<Change>): AsyncGenerator<string> {
-  let start = `{"account":${JSON.stringify(accountView(actor))},"history":[`;
-  for await (const entry of history) {
-    yield start + JSON.stringify(changeView(entry));
-    start = ',';
-  }
-  yield start === ',' ? ']}' : `${start}]}`;
 }
