@@ -44,16 +44,18 @@ const REGISTER = `
     ) as last on true
   on conflict (name) do nothing`;
 
+// What comes next is looked up by its place; for an `exists`, PostgreSQL may go over the whole table.
 const CLAIM = `
   with due as materialized (
     select name from webhooks
      where name = any(string_to_array(?, ',')) and parked_at is null
        and (lease_until is null or lease_until < clock_timestamp() or lease_holder = ?::uuid)
        and (next_attempt_at is null or next_attempt_at <= clock_timestamp())
-       and exists (
-         select from changes
+       and (
+         select true from changes
           where (changes.transaction_id, changes.id) > (webhooks.transaction_id, webhooks.change_id)
             and changes.transaction_id < ${HORIZON}
+          order by changes.transaction_id, changes.id limit 1
        )
        for update skip locked
   )
