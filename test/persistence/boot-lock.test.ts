@@ -1,6 +1,7 @@
-import { MikroORM } from '@mikro-orm/postgresql';
+import { type EntityManager, MikroORM } from '@mikro-orm/postgresql';
 import { expect } from 'chai';
 import { ormOptions } from '../../mikro-orm.config.ts';
+import { BOOT, sign } from '../../src/domain/author.ts';
 import { User } from '../../src/domain/user.ts';
 import { underBootLock } from '../../src/persistence/boot-lock.ts';
 import { createMigratedDatabase, type TestDatabase } from '../support/database.ts';
@@ -30,6 +31,11 @@ describe('the boot lock', () => {
         where locktype = 'advisory' and granted and datname = current_database()`,
     );
 
+  const invite = (em: EntityManager) => {
+    sign(em, BOOT);
+    return em.persist(new User('ada@example.com'));
+  };
+
   it('lets in one at a time, and everybody in the end', async () => {
     let inside = 0;
     let most = 0;
@@ -47,7 +53,7 @@ describe('the boot lock', () => {
 
   it('commits the work and returns what it returned', async () => {
     const email = await underBootLock(orm, options(), async (em) => {
-      em.persist(new User('ada@example.com'));
+      invite(em);
       return 'done';
     });
     expect(email).to.equal('done');
@@ -56,7 +62,7 @@ describe('the boot lock', () => {
 
   it('leaves neither a lock nor half of the work behind when the work fails', async () => {
     const failure = await underBootLock(orm, options(), async (em) => {
-      await em.persist(new User('ada@example.com')).flush();
+      await invite(em).flush();
       throw new Error('half way');
     }).catch((error: Error) => error.message);
     expect(failure).to.equal('half way');
@@ -67,7 +73,7 @@ describe('the boot lock', () => {
   it('does the work again from the start when its connection breaks on the way', async () => {
     let attempts = 0;
     await underBootLock(orm, options(), async (em) => {
-      await em.persist(new User('ada@example.com')).flush();
+      await invite(em).flush();
       if (++attempts === 1) {
         const [own] = await em.execute<{ pid: number }[]>('select pg_backend_pid() as pid');
         await database.query('select pg_terminate_backend($1)', [own?.pid]);
