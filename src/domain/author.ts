@@ -1,11 +1,15 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import type { Change } from './change.ts';
 
+/** What an actor is called, in words. */
+export const ACTORS =
+  'an email, `service:<name>` of a service token, `erased-<id>`, or `boot`, `cli`, `sign-in`';
+
 /** Who does a unit of work, and on what occasion: what the history says of each of its changes. */
 export interface Author {
   /** The account that acts; `null` for what is no account. */
   readonly actorId: number | null;
-  /** Its email at the time, or what else acts: `boot`, `cli`. */
+  /** One of {@link ACTORS}. */
   readonly actor: string;
   /** The HTTP request, if there is one. */
   readonly requestId: string | null;

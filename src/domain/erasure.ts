@@ -19,8 +19,10 @@ const ERASE = `
        and field = path and change_fields.action = changes.action and change_fields.at = changes.at
        and change_id = changes.id
   ), addresses as (
-    select distinct user_id, email from changes cross join unnest(array[before->>'email', after->>'email']) as email
-     where changes.id in (:entries) and user_id in (:ids) and email is not null
+    -- Not those that somebody else has by now.
+    select distinct user_id, known.email from changes cross join unnest(array[before->>'email', after->>'email']) as known (email)
+     where changes.id in (:entries) and user_id in (:ids) and known.email is not null
+       and not exists (select from users where users.email = known.email)
   ), forgotten as (
     delete from refused_sign_ins using addresses where refused_sign_ins.email = addresses.email
   ), renamed as (

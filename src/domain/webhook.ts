@@ -1,5 +1,5 @@
 import { defineEntity, p } from '@mikro-orm/core';
-import type { Action, Difference } from './change.ts';
+import type { Action, Difference, RecordedChange } from './change.ts';
 
 /** Whom to tell of changes, and of which. */
 export interface Webhook {
@@ -16,14 +16,17 @@ export interface Webhook {
 
 /**
  * Whether a webhook is to be told of a change: one of its actions, to one of its fields or to what lies in one. A creation
- * and a deletion are changes to every field that the account has or had.
+ * and a deletion are changes to every field that the account has or had. Of an erased change it is no longer known which of the
+ * preferences it was about: whoever asks for any of them is told.
  */
 export function wants(
   { actions, fields }: Pick<Webhook, 'actions' | 'fields'>,
-  change: Pick<Difference, 'action' | 'fields'>,
+  change: Pick<Difference, 'action' | 'fields'> & Pick<RecordedChange, 'erasedAt'>,
 ): boolean {
   if (actions !== null && !actions.includes(change.action)) return false;
-  return fields === null || fields.some((field) => change.fields.some((path) => isIn(path, field)));
+  const asked = (field: string) =>
+    change.erasedAt !== null && field.startsWith('preferences.') ? 'preferences' : field;
+  return fields === null || fields.some((field) => change.fields.some((path) => isIn(path, asked(field))));
 }
 
 function isIn(path: string, field: string): boolean {

@@ -139,10 +139,10 @@ interface Description<
 }
 
 const dryRun = flag(
-  'Do everything, guards included, answer what would be written to the history, and take it back.',
+  'Do everything, guards included, answer what would be written to the history, and take it back; but for an account that is made on the way in, which stays.',
 );
 
-/** Whether it changes accounts; then it can be asked what it would do (`dryRun=true`). */
+/** Whether it writes; then it can be asked what it would do to accounts (`dryRun=true`), if it is anything. */
 export function isWrite({ method, access }: Pick<Endpoint, 'method' | 'access'>): boolean {
   return method !== 'GET' && access !== 'public';
 }

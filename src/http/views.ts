@@ -20,13 +20,12 @@ export const changeView: (entry: Change) => z.output<typeof change> = changeReco
 export const recordedChangeView: (recorded: RecordedChange) => z.output<typeof dryRunChanges>[number] =
   recordedChangeRecord;
 
-/** A webhook as admins see it: nothing of it is a secret. */
+/** A webhook as admins see it. Of its URL the origin alone: with many receivers the path is a key. */
 export function webhookView(status: WebhookStatus): z.output<typeof webhook> {
   const { name, url, actions, fields } = status.hook;
-  const { origin, pathname } = new URL(url);
   return {
     name,
-    url: origin + pathname,
+    url: new URL(url).origin,
     actions: actions && [...actions],
     fields: fields && [...fields],
     state: status.state,

@@ -33,8 +33,12 @@ const SIGNED_SINCE = `
    order by at limit :size for update skip locked`;
 
 const DELETED_AS = `
-  select user_id as "userId" from changes
-   where action = 'deleted' and erased_at is null and before->>'email' = :email`;
+  select user_id as "userId" from changes as deletion
+   where action = 'deleted' and erased_at is null and before->>'email' = :email
+     and not exists (
+       select from changes as later
+        where later.user_id = deletion.user_id and (later.at, later.id) > (deletion.at, deletion.id)
+     )`;
 
 /**
  * Erases the accounts whose deletion is `days` days old, in small transactions, and says how many. Any number of processes

@@ -42,10 +42,11 @@ const ACCOUNTS = `
          version, to_jsonb(created_at)#>>'{}' as "createdAt", to_jsonb(updated_at)#>>'{}' as "updatedAt"
     from users order by id`;
 
+// By the time itself and not by its text, which collations sort in ways of their own.
 const ENTRIES = `
   select id, user_id as "userId", to_jsonb(at)#>>'{}' as at, action, before::text, after::text, version,
          erased_at is not null as "isErased"
-    from changes order by user_id, at, id`;
+    from changes order by user_id, changes.at, id`;
 
 type EntryRow = Omit<Entry, 'before' | 'after'> & { id: string; before: string | null; after: string | null };
 

@@ -50,11 +50,7 @@ export async function undoChange(
   else if (account === null) throw changedSince(Object.keys(entry.after ?? {}));
   else if (entry.action === 'created') remove(em, account, entry);
   else invert(account, entry, rules);
-  return () => {
-    // What was of no effect, as where nulls went from preferences that were older than the history.
-    if (recorded === undefined) throw changedSince([]);
-    return recorded;
-  };
+  return () => recorded as Change;
 }
 
 /** The entry, which until the end of the transaction nobody else takes back, or erases. */
@@ -72,7 +68,14 @@ async function lockEntry(em: EntityManager, id: number): Promise<Change> {
 function invert(account: User, entry: Change, rules: PreferenceRules): void {
   const moved = movedOn(entry, stateOf(account));
   if (moved.length > 0) throw changedSince(moved);
+  const before = stateOf(account);
   changeAccount(account, entry.before ?? {}, rules);
+  // As where nulls went from preferences that are older than the history.
+  if (difference(before, stateOf(account)) === undefined) {
+    throw new DomainError('changed_since', 'There is nothing left of this that could be taken back.', {
+      details: { fields: [] },
+    });
+  }
 }
 
 function remove(em: EntityManager, account: User, entry: Change): void {

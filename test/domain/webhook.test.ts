@@ -66,9 +66,17 @@ describe('what a webhook wants', () => {
   ];
   for (const [what, change, filter, wanted] of table) {
     it(`${wanted ? 'is' : 'is not'} ${what}`, () => {
-      expect(wants({ actions: null, fields: null, ...filter }, change)).to.equal(wanted);
+      expect(wants({ actions: null, fields: null, ...filter }, { ...change, erasedAt: null })).to.equal(
+        wanted,
+      );
     });
   }
+
+  it('is any change to preferences that have been erased, for whoever asks for one of them', () => {
+    const change = { action: 'deleted', fields: ['email', 'preferences'], erasedAt: new Date() } as const;
+    expect(wants({ actions: null, fields: ['preferences.theme'] }, change)).to.equal(true);
+    expect(wants({ actions: null, fields: ['role'] }, change)).to.equal(false);
+  });
 
   it('is configured in the words of the history', () => {
     expect(CONFIGURED_ACTIONS).to.deep.equal(ACTIONS);

@@ -53,7 +53,7 @@ describe('GET /v1/webhooks', () => {
       items: [
         {
           name: 'crm',
-          url: 'https://crm.example.com:8443/hooks/7',
+          url: 'https://crm.example.com:8443',
           actions: ['created', 'deleted'],
           fields: ['role', 'preferences.theme'],
           state: 'retrying',
@@ -68,7 +68,7 @@ describe('GET /v1/webhooks', () => {
         },
         {
           name: 'billing',
-          url: 'https://billing.example.com/',
+          url: 'https://billing.example.com',
           actions: null,
           fields: null,
           state: 'active',

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { ACTORS } from '../../domain/author.ts';
 import { ACTIONS, type Change } from '../../domain/change.ts';
 import type { PreferenceRules } from '../../domain/preferences.ts';
 import type { CursorCodec } from '../../security/cursor.ts';
@@ -17,7 +18,7 @@ const query = z.strictObject(pageQuery);
 
 const filters = query.extend({
   actor: searchText.optional().meta({
-    description: 'Who acted: their email at the time, or `boot`, `cli`, `erased-<id>`.',
+    description: `Who acted: ${ACTORS}, as it was at the time.`,
     examples: ['ada@example.com'],
   }),
   userId: id.optional().meta({ description: 'The account that was changed.' }),

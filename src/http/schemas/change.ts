@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { ACTORS } from '../../domain/author.ts';
 import { ACTIONS } from '../../domain/change.ts';
 import { role, status, storageMode } from './account.ts';
 
@@ -18,7 +19,7 @@ const values = z
 const fields = {
   at: z.iso.datetime(),
   actorId: z.int().nullable().meta({ description: 'The account that acted; null for what is none.' }),
-  actor: z.string().meta({ description: 'Its email at the time, or `boot`, `cli`.' }),
+  actor: z.string().meta({ description: `${ACTORS}, as it was at the time.` }),
   requestId: z.string().nullable(),
   userId: z.int(),
   action: z.enum(ACTIONS),

@@ -25,6 +25,9 @@ export interface Ending {
   readonly atOnce: AbortSignal;
 }
 
+/** What has been read is told for so long, and then read again: it may have been erased. */
+const FRESH_MS = 30_000;
+
 /**
  * Tells a webhook that has been taken of all that it wants, one change after the other in the order of the feed, until
  * there is no more, one fails, or it is to end; then it lets go of it. The webhook's position moves past a change once that
@@ -40,12 +43,15 @@ export async function deliver(
   const sender = new Sender(hook.url, deps);
   let { position, attempts } = claim;
   try {
-    for (;;) {
+    reading: for (;;) {
+      const readAt = performance.now();
       const entries = await readFeed(em, position, BATCH_SIZE);
       const last = entries.at(-1);
       if (last === undefined) return await release(em, claim);
       const isEnd = entries.length < BATCH_SIZE;
-      const wanted = entries.filter(({ change: { action }, fields }) => wants(hook, { action, fields }));
+      const wanted = entries.filter(({ change: { action, erasedAt }, fields }) =>
+        wants(hook, { action, fields, erasedAt }),
+      );
       for (const entry of wanted) {
         if (ending.soon.aborted) return await release(em, claim);
         const number = attempts + 1;
@@ -54,6 +60,8 @@ export async function deliver(
         const isLast = entry === last;
         if (!(await advance(em, claim, entry.position, { isDelivered, isEnd: isEnd && isLast }))) return;
         attempts = 0;
+        position = entry.position;
+        if (performance.now() - readAt > FRESH_MS) continue reading;
       }
       const isPassed = last !== wanted.at(-1);
       if (isPassed && !(await advance(em, claim, last.position, { isDelivered: false, isEnd }))) return;
