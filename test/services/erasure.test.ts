@@ -2,12 +2,14 @@ import { MikroORM } from '@mikro-orm/postgresql';
 import { expect } from 'chai';
 import { ormOptions } from '../../mikro-orm.config.ts';
 import { type Author, COMMAND_LINE } from '../../src/domain/author.ts';
+import type { Preferences } from '../../src/domain/preferences.ts';
 import type { Unit } from '../../src/domain/unit-of-work.ts';
 import { User } from '../../src/domain/user.ts';
 import { unitsOfWork } from '../../src/persistence/unit-of-work.ts';
-import { accountByEmail, createAccount } from '../../src/services/accounts.ts';
+import { accountByEmail, changeAccount, createAccount } from '../../src/services/accounts.ts';
 import { eraseAccounts, eraseDue } from '../../src/services/erasure.ts';
 import { verifyHistory } from '../../src/services/history-verification.ts';
+import { undoChange } from '../../src/services/undo.ts';
 import { createMigratedDatabase, type TestDatabase } from '../support/database.ts';
 
 const rules = { maxBytes: 1_000 };
@@ -29,35 +31,33 @@ describe('erasure', () => {
 
   const as = <T>(author: Author, work: (unit: Unit) => Promise<T>) => unitsOfWork(orm, author)(work);
   const doing = (user: User): Author => ({ actorId: user.id, actor: user.email, requestId: null });
-  const invite = (email: string, author = COMMAND_LINE, preferences = { theme: 'dark' }) =>
+  const invite = (email: string, author = COMMAND_LINE, preferences: Preferences = { theme: 'dark' }) =>
     as(author, async (unit) => createAccount(unit, { email, name: 'N', preferences }, rules));
   const remove = (email: string, author = COMMAND_LINE) =>
     as(author, async (unit) => {
       unit.em.remove(await accountByEmail(unit, email));
     });
-  /** Makes all that has happened to an account older. */
-  const age = (user: User, days: number) =>
-    database.query(`update changes set at = at - make_interval(days => $2) where user_id = $1`, [
-      user.id,
-      days,
-    ]);
-  /** Restores it as an undo does: the entry of the deletion first. */
-  const restore = async (
-    user: User,
-    client: { query(sql: string, values?: unknown[]): Promise<unknown> },
-  ) => {
-    await client.query(`select 1 from changes where user_id = $1 and action = 'deleted' for update`, [
-      user.id,
-    ]);
-    await client.query(
-      `with added as (insert into users (id, email, version) values ($1, $2, 3) returning *)
-       insert into changes (at, actor, user_id, action, after, fields, version)
-       select updated_at, 'test', id, 'created',
-              jsonb_build_object('email', email, 'name', name, 'role', role, 'status', status,
-                'storageMode', storage_mode, 'preferences', '{}'::jsonb), '{email}', version from added`,
-      [user.id, user.email],
+  /** Makes all that has happened to an account (or to all) older. */
+  const age = async (user: User | undefined, days: number) => {
+    const older = `at = at - make_interval(days => $2)`;
+    const values = [user?.id ?? null, days];
+    await database.query(
+      `update change_fields set ${older}
+        where change_id in (select id from changes where $1::int is null or user_id = $1)`,
+      values,
     );
+    await database.query(`update changes set ${older} where $1::int is null or user_id = $1`, values);
   };
+  /** Takes the last deletion of an account back. */
+  const restore = (user: User, before: () => Promise<unknown> = async () => undefined) =>
+    as(COMMAND_LINE, async (unit) => {
+      const [deletion] = await database.query<{ id: string }>(
+        `select id from changes where user_id = $1 and action = 'deleted' order by id desc limit 1`,
+        [user.id],
+      );
+      await undoChange(unit, Number(deletion?.id), rules);
+      await before();
+    });
   const eraseAllDue = (days = DAYS) => eraseDue(unitsOfWork(orm), days, new AbortController().signal);
   const eraseNow = (email: string) => as(COMMAND_LINE, (unit) => eraseAccounts(unit, email));
   const entries = () =>
@@ -67,6 +67,7 @@ describe('erasure', () => {
     );
   const everything = async () =>
     JSON.stringify(await database.query('select * from changes')) +
+    JSON.stringify(await database.query('select * from change_fields')) +
     JSON.stringify(await database.query('select * from users'));
   const refused = (outcome: Promise<unknown>) =>
     outcome.then(
@@ -75,27 +76,28 @@ describe('erasure', () => {
     );
 
   it('takes the person, and leaves the facts', async () => {
-    const ada = await invite('ada@example.com');
+    const ada = await invite('ada@example.com', COMMAND_LINE, { diet: { meat: false } });
+    await as(doing(ada), async (unit) =>
+      changeAccount(await accountByEmail(unit, ada.email), { name: 'A', preferences: { diet: null } }, rules),
+    );
     await invite('grace@example.com', doing(ada));
     await remove('ada@example.com', doing(ada));
     await age(ada, DAYS);
     expect(await eraseAllDue()).to.equal(1);
-    const [created, ofGrace, deleted] = await entries();
+    const [created, updated, ofGrace, deleted] = await entries();
     const gone = { user_id: ada.id, before: null, after: null, erased: true };
+    const byAda = { actor_id: ada.id, actor: `erased-${ada.id}` };
     const fields = ['email', 'name', 'role', 'status', 'storageMode', 'preferences'];
-    expect(created).to.deep.equal({
-      ...gone,
-      action: 'created',
-      actor_id: null,
-      actor: 'cli',
-      fields,
-      version: 1,
-    });
-    expect(deleted).to.deep.include({ ...gone, action: 'deleted', actor_id: ada.id, version: 2 });
-    expect(deleted?.['actor']).to.equal(`erased-${ada.id}`);
-    expect(ofGrace).to.deep.include({ actor_id: ada.id, actor: `erased-${ada.id}`, erased: false });
+    const byNobody = { actor_id: null, actor: 'cli' };
+    expect(created).to.deep.equal({ ...gone, ...byNobody, action: 'created', fields, version: 1 });
+    const some = ['name', 'preferences'];
+    expect(updated).to.deep.equal({ ...gone, ...byAda, action: 'updated', fields: some, version: 2 });
+    expect(deleted).to.deep.include({ ...gone, ...byAda, action: 'deleted', version: 3 });
+    expect(ofGrace).to.deep.include({ ...byAda, erased: false });
     expect(ofGrace?.['after']).to.include({ email: 'grace@example.com' });
-    expect(await everything()).not.to.include('ada@');
+    expect(await everything()).not.to.match(/ada@|diet|meat/);
+    const filed = `select field from change_fields where action = 'updated' order by field`;
+    expect(await database.query(filed)).to.deep.equal([{ field: 'name' }, { field: 'preferences' }]);
     expect(await verifyHistory(orm.em)).to.include({ wrong: 0 });
   });
 
@@ -113,7 +115,7 @@ describe('erasure', () => {
   it('goes by the last deletion of an account that was restored in between', async () => {
     const ada = await invite('ada@example.com');
     await remove('ada@example.com');
-    await restore(ada, database);
+    await restore(ada);
     await age(ada, DAYS);
     expect(await eraseAllDue()).to.equal(0);
     await remove('ada@example.com');
@@ -128,11 +130,13 @@ describe('erasure', () => {
       const ada = await invite('ada@example.com');
       await remove('ada@example.com');
       await age(ada, DAYS);
-      const undo = await database.connect();
-      await undo.query('begin');
-      await restore(ada, undo);
-      expect(await eraseAllDue()).to.equal(0);
-      await undo.query(outcome);
+      const undoing = restore(ada, async () => {
+        expect(await eraseAllDue()).to.equal(0);
+        if (outcome === 'rollback') throw new Error('taken back');
+      });
+      expect(await undoing.catch((error: Error) => error.message)).to.equal(
+        outcome === 'rollback' ? 'taken back' : undefined,
+      );
       expect(await eraseAllDue()).to.equal(outcome === 'commit' ? 0 : 1);
     });
   }
@@ -146,20 +150,17 @@ describe('erasure', () => {
     await blocker.query(`select 1 from changes where action = 'created' for update`);
     const erasing = eraseAllDue();
     await waiters(1);
-    const undo = await database.connect();
-    await undo.query('begin');
-    const seen = undo.query(`select erased_at from changes where action = 'deleted' for update`);
+    const undoing = refused(restore(ada));
     await waiters(2);
     await blocker.query('rollback');
     expect(await erasing).to.equal(1);
-    expect((await seen).rows[0]?.erased_at).not.to.equal(null);
-    await undo.query('rollback');
+    expect(await undoing).to.equal('erased');
   });
 
   it('finds out when an earlier deletion is being undone', async () => {
     const ada = await invite('ada@example.com');
     await remove('ada@example.com');
-    await restore(ada, database);
+    await restore(ada);
     await remove('ada@example.com');
     await age(ada, DAYS);
     const undo = await database.connect();
@@ -178,7 +179,7 @@ describe('erasure', () => {
       const user = await invite(`u${n}@example.com`);
       await remove(user.email, doing(user));
     }
-    await database.query(`update changes set at = at - interval '30 days'`);
+    await age(undefined, DAYS);
     const counts = await Promise.all(Array.from({ length: 6 }, () => eraseAllDue()));
     expect(counts.reduce((sum, count) => sum + count)).to.equal(45);
     expect(await eraseAllDue()).to.equal(0);
@@ -271,7 +272,14 @@ describe('erasure', () => {
     it('leaves another account alone that was deleted under that email and restored under another', async () => {
       const ada = await invite('ada@example.com');
       await remove('ada@example.com');
-      await restore({ ...ada, email: 'lovelace@example.com' } as User, database);
+      await restore(ada);
+      await as(COMMAND_LINE, async (unit) =>
+        changeAccount(
+          await accountByEmail(unit, 'ada@example.com'),
+          { email: 'lovelace@example.com' },
+          rules,
+        ),
+      );
       expect(await refused(eraseNow('ada@example.com'))).to.equal('not_found');
       expect((await entries()).some(({ erased }) => erased)).to.equal(false);
     });
