@@ -7,6 +7,8 @@ export interface Author {
   readonly actorId: number | null;
   /** Its email at the time, or what else acts: `boot`, `cli`. */
   readonly actor: string;
+  /** Whether it is a service token, which may not change admins. */
+  readonly isService?: true;
   /** The HTTP request, if there is one. */
   readonly requestId: string | null;
   /** The id of the change that this unit of work takes back. */

@@ -23,7 +23,7 @@ describe('service tokens', () => {
       body: JSON.stringify({
         name: 'billing',
         scopes: ['users:read'],
-        expiresAt: '2100-01-01T00:00:00Z',
+        expiresAt: new Date(Date.now() + 86_400_000).toISOString(),
         ...input,
       }),
     });
@@ -71,6 +71,84 @@ describe('service tokens', () => {
     const writer = await made({ name: 'writer', scopes: ['users:write'] });
     await expectProblem(await call(writer.token, '/v1/users'), 403, 'forbidden');
     await expectProblem(await call(writer.token, '/v1/me', { method: 'DELETE' }), 403, 'forbidden');
+  });
+
+  it('may change no admin, make none and bring none back, on no way', async () => {
+    await addAccount(app.database, 'other@example.com', { role: 'admin' });
+    const send = (method: string, path: string, body?: unknown, type = JSON_TYPE) =>
+      call(writer.token, path, {
+        method,
+        ...(body !== undefined && {
+          headers: type,
+          body: typeof body === 'string' ? body : JSON.stringify(body),
+        }),
+      });
+    const asAdmin = (method: string, path: string, body?: object) =>
+      app.call(path, {
+        as: 'admin@example.com',
+        method,
+        ...(body && { headers: JSON_TYPE, body: JSON.stringify(body) }),
+      });
+    const writer = await made({ scopes: ['users:write'] });
+    const entry = async (where: string) =>
+      (await app.database.query(`select id from changes where ${where} order by id desc limit 1`))[0]?.['id'];
+    // A promotion, a demotion, and an admin who is gone.
+    await asAdmin('PATCH', '/v1/users/3', { name: 'Other' });
+    const renaming = await entry(`user_id = 3 and action = 'updated'`);
+    await addAccount(app.database, 'was@example.com', { role: 'admin' });
+    await asAdmin('PATCH', '/v1/users/4', { role: 'user' });
+    const demotion = await entry(`user_id = 4 and action = 'updated'`);
+    await addAccount(app.database, 'gone@example.com', { role: 'admin' });
+    await asAdmin('DELETE', '/v1/users/5');
+    const deletion = await entry(`user_id = 5 and action = 'deleted'`);
+    const before = await app.database.query('select * from users order by id');
+
+    const NDJSON = { 'Content-Type': 'application/x-ndjson' };
+    const attempts: [method: string, path: string, body?: unknown, type?: typeof JSON_TYPE][] = [
+      ['POST', '/v1/users', { email: 'new@example.com', role: 'admin' }],
+      ['PATCH', '/v1/users/2', { role: 'admin' }],
+      ['PATCH', '/v1/users/3', { email: 'mine@example.com' }],
+      ['PATCH', '/v1/users/3', { email: 'ada@example.com' }],
+      ['PATCH', '/v1/users/3', { role: 'user' }],
+      ['PATCH', '/v1/users/3', { status: 'suspended' }],
+      ['PATCH', '/v1/users/3', { name: 'Eve' }],
+      ['PATCH', '/v1/users/3?dryRun=true', { name: 'Eve' }],
+      ['DELETE', '/v1/users/3'],
+      ['POST', `/v1/history/${renaming}/undo`],
+      ['POST', `/v1/history/${demotion}/undo`],
+      ['POST', `/v1/history/${deletion}/undo`],
+      ...[
+        { email: 'new@example.com', role: 'admin' },
+        { email: 'ada@example.com', role: 'admin' },
+        { email: 'other@example.com', name: 'Eve' },
+        { email: 'other@example.com', role: 'user' },
+      ].map((line): [string, string, string, typeof JSON_TYPE] => [
+        'POST',
+        '/v1/users/import?mode=upsert&partial=true',
+        `{"email":"fine@example.com"}\n${JSON.stringify(line)}\n`,
+        NDJSON,
+      ]),
+    ];
+    for (const [method, path, body, type] of attempts) {
+      const response = await send(method, path, body, type);
+      const { detail } = await expectProblem(response, 403, 'forbidden');
+      expect(detail, `${method} ${path}`).to.equal('A service token may not change admins.');
+    }
+    // Nor the last one, for which there is another refusal.
+    await asAdmin('DELETE', '/v1/users/3');
+    await expectProblem(await send('DELETE', '/v1/users/1'), 403, 'forbidden');
+    const left = await app.database.query('select * from users order by id');
+    expect(left).to.deep.equal(before.filter(({ id }) => id !== 3));
+
+    const imported = await send(
+      'POST',
+      '/v1/users/import?mode=upsert',
+      '{"email":"admin@example.com"}\n',
+      NDJSON,
+    );
+    expect(await imported.json()).to.include({ unchanged: 1 });
+    expect((await send('PATCH', '/v1/users/4', { status: 'suspended' })).status).to.equal(200);
+    expect((await send('DELETE', '/v1/users/4')).status).to.equal(204);
   });
 
   it('are named by the history as who did it', async () => {

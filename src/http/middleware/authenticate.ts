@@ -46,7 +46,7 @@ export const authenticate = (
     await next();
   };
 
-type Who = Pick<Author, 'actorId' | 'actor'>;
+type Who = Pick<Author, 'actorId' | 'actor' | 'isService'>;
 
 async function person(
   state: RequestState,
@@ -68,7 +68,7 @@ async function service(state: RequestState, token: string): Promise<Who> {
   const known = await useServiceToken(state.unit.em, digest);
   if (known === undefined) throw new InvalidToken('this service token is unknown, expired or revoked');
   state.service = known;
-  return { actorId: null, actor: serviceActor(known.name) };
+  return { actorId: null, actor: serviceActor(known.name), isService: true };
 }
 
 function keepRehearsed({ rehearsed }: RequestState, changes: readonly RecordedChange[]): void {
