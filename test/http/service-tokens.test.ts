@@ -47,6 +47,7 @@ describe('service tokens', () => {
       createdBy: 'admin@example.com',
       lastUsedAt: null,
       revokedAt: null,
+      revokedBy: null,
     });
     const { token, ...entry } = body;
     expect(await list()).to.deep.equal([entry]);
@@ -159,6 +160,8 @@ describe('service tokens', () => {
       body: '{"name":"A"}',
     });
     expect(response.status).to.equal(200);
+    const line = app.log.findLast(({ msg }) => msg === 'request');
+    expect(line).to.include({ service: 'billing', userId: null, credential: 'bearer' });
     const [row] = await app.database.query(`select actor, actor_id from changes where action = 'updated'`);
     expect(row).to.deep.equal({ actor: 'service:billing', actor_id: null });
   });
@@ -177,7 +180,7 @@ describe('service tokens', () => {
       const revokedAt = (await list())[0]?.['revokedAt'];
       expect(revokedAt).to.be.a('string');
       expect((await revoke()).status).to.equal(204);
-      expect((await list())[0]?.['revokedAt']).to.equal(revokedAt);
+      expect((await list())[0]).to.deep.include({ revokedAt, revokedBy: 'admin@example.com' });
     } finally {
       await replica.close();
     }
@@ -212,6 +215,18 @@ describe('service tokens', () => {
     expect(Date.parse(String(await lastUse()))).to.be.at.least(Date.parse(String(first)));
   });
 
+  it('note it once when they come many times at once', async () => {
+    const { token } = await made();
+    await app.database.query(`create table uses (id int)`);
+    await app.database.query(`
+      create function note() returns trigger language plpgsql as $$ begin insert into uses values (new.id); return new; end $$`);
+    await app.database.query(
+      'create trigger noted after update on service_tokens for each row execute function note()',
+    );
+    await Promise.all(Array.from({ length: 20 }, () => call(token, '/v1/users')));
+    expect(await app.database.query('select * from uses')).to.have.length(1);
+  });
+
   it('have a name of their own, for ever', async () => {
     const { id } = await made();
     await app.call(`/v1/service-tokens/${id}`, { as: 'admin@example.com', method: 'DELETE' });
@@ -226,7 +241,12 @@ describe('service tokens', () => {
     ['an unknown scope', { scopes: ['everything'] }],
     ['an expiry in the past', { expiresAt: '2020-01-01T00:00:00Z' }],
     ['an expiry that is no time', { expiresAt: 'tomorrow' }],
+    ['an expiry that nobody will live to see', { expiresAt: '2100-01-01T00:00:00Z' }],
+    ['an expiry at the end of time', { expiresAt: '9999-12-31T23:59:59-14:00' }],
     ['no expiry', { expiresAt: null }],
+    ['a control character in its name', { name: 'a\nb' }],
+    ['a name that reads from the right', { name: 'a\u202eb' }],
+    ['a name with half a character', { name: 'a\ud800' }],
   ];
   for (const [what, input] of refused) {
     it(`are not made with ${what}`, async () => {
