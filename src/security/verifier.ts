@@ -4,6 +4,7 @@ import { authjsSource } from './authjs-session.ts';
 import { readClaims } from './claims.ts';
 import { HS256, hs256Source } from './hs256.ts';
 import { OIDC_ALGORITHMS, oidcSource } from './oidc.ts';
+import { withoutQuery } from './provider.ts';
 import type { Sources } from './sources.ts';
 import { InvalidToken, refusalOf, type TokenSource, type TokenVerifier } from './token.ts';
 import { formOf, type TokenForm } from './token-form.ts';
@@ -13,7 +14,7 @@ import { verifiedTokens } from './verified-tokens.ts';
 export interface VerifierOptions {
   /** The clock. */
   readonly now?: () => Date;
-  /** The keys of this issuer (by its name or the URL of its keys) were asked for and cannot be had. */
+  /** The keys of this issuer (by its name or the URL of its keys, without the query) were asked for and cannot be had. */
   readonly onProviderFailure?: (issuer: string, error: Error) => void;
 }
 
@@ -37,7 +38,8 @@ export async function tokenVerifier(
   const sessionSource = await authjsSource(ring, { cookieNames, emailClaim, now });
   const issuerSources = new Map(
     issuers.map((issuer) => {
-      const onFailure = (error: Error) => onProviderFailure(issuer.issuer ?? `${issuer.jwksUrl}`, error);
+      const onFailure = (error: Error) =>
+        onProviderFailure(issuer.issuer ?? withoutQuery(`${issuer.jwksUrl}`), error);
       return [issuer.issuer, oidcSource(issuer, { now, onChange: verified.forget, onFailure })];
     }),
   );
