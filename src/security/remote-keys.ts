@@ -107,7 +107,9 @@ export function remoteKeys({ fetchKeys, now, onChange, onFailure }: RemoteKeysOp
         throw new InvalidToken('the issuer has no such key');
       }
       const waitMs = askedAt + COOL_DOWN_MS - now().getTime();
-      throw new ProviderUnavailable(Math.max(1, Math.ceil(waitMs / 1000)), { cause: failure });
+      throw new ProviderUnavailable(Math.max(1, Math.ceil(waitMs / 1000)), {
+        cause: failure ?? new Error('It has been asked just now, and is not asked again so soon.'),
+      });
     },
   };
 }

@@ -22,7 +22,8 @@ export type KnownServiceToken = Pick<ServiceToken, 'id' | 'name' | 'scopes'>;
 
 /**
  * Makes a token, which works once it is flushed. The token itself is in the answer and nowhere else.
- * Throws `invalid_input` for an expiry that is past or more than {@link MAX_YEARS} years away and, when it is flushed, `name_taken`.
+ * Throws `invalid_input` for an expiry that is past or more than {@link MAX_YEARS} years away and, when it
+ * is flushed, `name_taken`.
  */
 export function createServiceToken(
   { em }: Pick<Unit, 'em'>,
