@@ -9,7 +9,7 @@ import { createEmptyDatabase, type TestDatabase } from '../support/database.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const FIRST = 'Migration20261123000000_users';
-const LAST = 'Migration20261127000000_rate_limits';
+const LAST = 'Migration20261128000000_access';
 
 /** Runs `npx mikro-orm …` in the project's folder, and returns its exit code and all that it said. */
 async function mikroOrm(env: NodeJS.ProcessEnv, ...args: string[]): Promise<{ code: number; said: string }> {
