@@ -41,7 +41,8 @@ export function ormOptions(
       WebhookSchema,
     ],
     extensions: [MigrationsOnly, Migrator],
-    subscribers: [new LastAdminGuard(), new HistoryRecorder({ eraseAtOnce: eraseAfterDays === 0 })],
+    // In this order: what an author may not do at all is refused before what would leave no admin.
+    subscribers: [new HistoryRecorder({ eraseAtOnce: eraseAfterDays === 0 }), new LastAdminGuard()],
     dbName: driverOptions.database,
     driverOptions,
     pool: { min: 0, max: database.poolMax },

@@ -134,22 +134,15 @@ export const formats = {
   },
   domains: {
     // As with emails: a bad one stays as it was typed.
-    coerce: (list: string) => [
-      ...new Set(
-        list
-          .split(',')
-          .map((typed) => accessDomain(typed) ?? typed.trim())
-          .filter(Boolean),
-      ),
-    ],
-    validate(domains: string[]) {
-      const bad = domains
-        .filter((domain) => accessDomain(domain) === undefined)
-        .map((one) => JSON.stringify(one));
+    coerce: (list: string) => listOf(list, (typed) => accessDomain(typed) ?? typed),
+    validate(domains: string[], { policy }) {
+      const bad = domains.filter((domain) => accessDomain(domain) === undefined);
       must(
         bad.length === 0,
-        `be domains separated by commas, as example.com or *.example.com, not ${bad.join(', ')}`,
+        `be domains separated by commas, as example.com or *.example.com, not ${quoted(bad)}`,
       );
+      must(policy !== 'domains' || domains.length > 0, 'be set where ACCESS_POLICY is domains');
+      must(policy === 'domains' || domains.length === 0, 'be left out where ACCESS_POLICY is not domains');
     },
   },
   'postgres-url': {
@@ -177,11 +170,7 @@ export const formats = {
     validate: (value: string) => must(/^\S+$/.test(value), 'be the name of a claim, without blanks'),
   },
   audience: {
-    coerce: (list: string) =>
-      list
-        .split(',')
-        .map((item) => item.trim())
-        .filter(Boolean),
+    coerce: (list: string) => listOf(list, (item) => item),
     validate(items: string[] | null) {
       must(items !== null, 'be set where AUTH_ISSUER or AUTH_JWKS_URL is');
       must(items.length > 0, 'be one or more, separated by commas');

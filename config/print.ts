@@ -29,9 +29,14 @@ function property(holder: unknown, name: string): unknown {
 
 function shown({ sensitive, format }: Variable, value: unknown): string {
   if (value === null) return '(none)';
-  if (!sensitive) return format === 'issuers' ? JSON.stringify(value) : String(value);
+  if (!sensitive) return withoutQueries(format === 'issuers' ? JSON.stringify(value) : String(value), format);
   if (format === 'webhooks') return (value as Webhook[]).map(({ name }) => name).join(', ') || '(none)';
   return format === 'postgres-url' ? withoutPasswords(String(value)) : MASK;
+}
+
+/** Some providers have a key in the URL of their keys. */
+function withoutQueries(text: string, format: unknown): string {
+  return format === 'issuers' || format === 'provider-url' ? text.replace(/\?[^"]*/g, `?${MASK}`) : text;
 }
 
 function withoutPasswords(href: string): string {

@@ -70,8 +70,8 @@ const limit = { format: 'whole-number', min: 0, max: 1_000_000 };
 /**
  * Every setting, as convict takes it, where `texts` are what was given for each variable: `doc`, `format`, `default`,
  * `env`, and `sensitive` for what is never printed and may also come from the file that `<env>_FILE` names. Ours besides:
- * `min` and `max`, `refusePlaceholders`, `httpsOnly`, `mayHaveQuery`, `besides`, `example` (shown in `.env.example` in the
- * place of a default) and `fallback` (a second variable to look at).
+ * `min` and `max`, `refusePlaceholders`, `httpsOnly`, `mayHaveQuery`, `besides`, `policy`, `example` (shown in
+ * `.env.example` in the place of a default) and `fallback` (a second variable to look at).
  */
 export function schemaFor(environment: Environment, texts: NodeJS.Dict<string> = {}) {
   const production = environment === 'production';
@@ -180,11 +180,14 @@ export function schemaFor(environment: Environment, texts: NodeJS.Dict<string> =
         format: [...ACCESS_POLICIES],
         default: 'invited',
         env: 'ACCESS_POLICY',
+        // With the example of ACCESS_DOMAINS.
+        example: 'domains',
       },
       domains: {
         doc: 'Domains of emails, separated by commas, for ACCESS_POLICY=domains; *.example.com is all below it.',
         format: 'domains',
         default: [],
+        policy: texts['ACCESS_POLICY'],
         env: 'ACCESS_DOMAINS',
         example: 'example.com,*.example.org',
       },

@@ -14,6 +14,7 @@ export class Migration20261128000000_access extends Migration {
         "expires_at" timestamptz not null,
         "last_used_at" timestamptz null,
         "revoked_at" timestamptz null,
+        "revoked_by" varchar(255) null,
         constraint "service_tokens_pkey" primary key ("id"),
         constraint "service_tokens_name_unique" unique ("name"),
         constraint "service_tokens_digest_unique" unique ("digest")

@@ -13,7 +13,7 @@ import { cors } from './http/middleware/cors.ts';
 import { refuseCrossSite } from './http/middleware/cross-site.ts';
 import { drain } from './http/middleware/drain.ts';
 import { limitFailures } from './http/middleware/limit-failures.ts';
-import { limitRequests } from './http/middleware/limit-requests.ts';
+import { limitRequests, limitTurnedAway } from './http/middleware/limit-requests.ts';
 import { problems } from './http/middleware/problems.ts';
 import { requestId } from './http/middleware/request-id.ts';
 import { securityHeaders } from './http/middleware/security-headers.ts';
@@ -51,7 +51,8 @@ export function createApp(deps: AppDeps): Koa<RequestState> {
   const origins = new Set(deps.corsOrigins);
   const proxies = forwarded(deps.trustProxy);
   const admission = compose<RequestContext>([
-    ...(failures ? [limitFailures(failures, proxies)] : []),
+    ...(failures ? [limitFailures(failures, proxies, deps.sessionCookies)] : []),
+    ...(requests ? [limitTurnedAway(requests)] : []),
     authenticate(deps.verifier, deps.sessionCookies, deps.admit),
     refuseCrossSite(origins, proxies),
     ...(requests ? [limitRequests(requests)] : []),

@@ -36,6 +36,7 @@ import { admission } from './services/admission.ts';
 import { ChangeFeed } from './services/change-feed.ts';
 import { startEraser } from './services/eraser.ts';
 import { preferenceRules } from './services/preferences-schema.ts';
+import { RefusalCounter } from './services/refused-sign-ins.ts';
 import { Dispatcher } from './services/webhooks/dispatcher.ts';
 import { registerWebhooks } from './services/webhooks/rows.ts';
 
@@ -114,6 +115,7 @@ async function boot(): Promise<GracefulClose> {
   const onProviderFailure = (issuer: string, { message: reason }: Error) =>
     log.warn({ issuer, reason }, 'the identity provider does not tell its keys');
   const inUnit = unitsOfWork(orm);
+  const refusals = new RefusalCounter();
   const { hooks, allowPrivate } = settings.webhooks;
   // Before anything can be asked for: a webhook hears of all that is changed once it is there.
   await registerWebhooks(orm.em.fork(), hooks);
@@ -125,13 +127,14 @@ async function boot(): Promise<GracefulClose> {
     lifecycle,
     verifier: await tokenVerifier(sources, { onProviderFailure }),
     sessionCookies: sources.cookieNames,
-    admit: admission({ findAccount: accountLookup(orm, passage), policy: settings.access, inUnit }),
+    admit: admission({ findAccount: accountLookup(orm, passage), policy: settings.access, refusals, inUnit }),
     endpoints: endpoints({
       lifecycle,
       feed,
       cursors: cursorCodec(...sources.ring),
       preferenceRules: rules,
       accessPolicy: settings.access,
+      refusals,
       webhooks: hooks,
       pendingMigrations: async (em) => (await schemaState(em, known)).pending,
     }),
@@ -144,7 +147,7 @@ async function boot(): Promise<GracefulClose> {
   const close = gracefulClose(server);
   answerUnreadable(server, log);
   const address = await listen(server, settings);
-  opened.push({ name: 'eraser', close: startEraser({ inUnit, log, ...settings.history }) });
+  opened.push({ name: 'eraser', close: startEraser({ inUnit, refusals, log, ...settings.history }) });
   lifecycle.phase = 'ready';
   // Since the process began.
   log.info({ address, passage, bootMs: Math.round(performance.now()) }, 'ready');

@@ -1,7 +1,11 @@
+import { isIP } from 'node:net';
 import { domainToASCII } from 'node:url';
 
 /** Who may have an account: those who are in the table, those of certain domains too, or whoever can sign in. */
 export const ACCESS_POLICIES = ['invited', 'domains', 'open'] as const;
+
+/** What a URL has around its host: with one of these, the text is no domain, though a part of it may be. */
+const NO_DOMAIN = /[\s\p{Cc}/?#\\%@:]/u;
 
 /** The policy in force. */
 export interface AccessPolicy {
@@ -13,11 +17,12 @@ export interface AccessPolicy {
 /**
  * The one form in which domains are kept and compared: lower-cased and in ASCII (UTS 46), so that each name has one form
  * in whatever script it is written. `*.` in front stands for every domain below it, but not for itself.
- * Returns `undefined` for what is no domain.
+ * Returns `undefined` for what is no domain, as an IP address is none.
  */
 export function accessDomain(text: string): string | undefined {
   const [, wildcard = '', name = ''] = /^(\*\.)?(.*)$/s.exec(text.trim()) ?? [];
-  const ascii = domainToASCII(name);
+  const ascii = NO_DOMAIN.test(name) ? '' : domainToASCII(name);
+  if (isIP(ascii)) return undefined;
   return /^[a-z\d_-]+(?:\.[a-z\d_-]+)+$/.test(ascii) ? wildcard + ascii : undefined;
 }
 

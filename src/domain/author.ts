@@ -11,6 +11,8 @@ export interface Author {
   readonly actorId: number | null;
   /** One of {@link ACTORS}. */
   readonly actor: string;
+  /** Whether it is a service token, which may not change admins. */
+  readonly isService?: true;
   /** The HTTP request, if there is one. */
   readonly requestId: string | null;
   /** The id of the change that this unit of work takes back. */

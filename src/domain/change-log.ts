@@ -2,6 +2,7 @@ import type { EntityManager } from '@mikro-orm/postgresql';
 import { authorOf } from './author.ts';
 import { type Change, type ChangeDraft, ERASED_ACTOR } from './change.ts';
 import { placeOf } from './feed-shift.ts';
+import { refuseServices } from './service-limits.ts';
 
 /** The channel on which a commit that has changed accounts says so, and nothing else. */
 export const CHANGES_CHANNEL = 'rollcall_changes';
@@ -39,13 +40,20 @@ const RECORD = `
 /**
  * Writes changes to the history in the name of the author of `em`, in the transaction of `em` and in one statement,
  * however many they are. To be called after the accounts themselves have been written, in the order of the changes.
+ *
+ * Throws `forbidden` where the author may not do that: no way to write an account leads past here.
  */
 export async function recordChanges(em: EntityManager, drafts: readonly ChangeDraft[]): Promise<void> {
   if (drafts.length === 0) return;
+  refuseServices(em, drafts);
   const { actorId, actor: name, requestId, undoes = null, onRecorded } = authorOf(em);
   const isErased = drafts.some(({ userId, erased }) => erased && userId === actorId);
   const actor = isErased ? `${ERASED_ACTOR}${actorId}` : name;
-  const records = drafts.map(({ userId, ...draft }, ordinal) => ({ ...draft, ordinal, user_id: userId }));
+  const records = drafts.map(({ userId, ofAdmin, ...draft }, ordinal) => ({
+    ...draft,
+    ordinal,
+    user_id: userId,
+  }));
   const rows = await em.execute<{ id: string; at: string; erased_at: string | null }[]>(RECORD, [
     actorId,
     actor,
@@ -55,7 +63,7 @@ export async function recordChanges(em: EntityManager, drafts: readonly ChangeDr
   ]);
   onRecorded?.(
     rows.map((row, index): Change => {
-      const { fields, erased, ...draft } = drafts[index] as ChangeDraft;
+      const { fields, erased, ofAdmin, ...draft } = drafts[index] as ChangeDraft;
       // As the driver reads it, for whom times and big numbers are text.
       const [id, at] = [Number(row.id), em.getPlatform().parseDate(row.at)];
       const erasedAt = row.erased_at === null ? null : em.getPlatform().parseDate(row.erased_at);

@@ -37,6 +37,8 @@ export interface ChangeDraft extends Difference {
   readonly userId: number;
   /** The account's, after the change; a deletion counts as one, too. */
   readonly version: number;
+  /** Whether the account is an admin, before the change or after it. */
+  readonly ofAdmin: boolean;
   /** Whether it has no values any more, as {@link erased} leaves it. */
   readonly erased?: true;
 }

@@ -23,14 +23,17 @@ const ServiceTokenSchema = defineEntity({
     expiresAt: p.datetime().columnType('timestamptz'),
     lastUsedAt: p.datetime().columnType('timestamptz').nullable(),
     revokedAt: p.datetime().columnType('timestamptz').nullable(),
+    revokedBy: p.string().length(255).nullable(),
   },
 });
 
 /** A key for a back end that has no person behind it. Of the token itself nothing is kept but its digest. */
 export class ServiceToken extends ServiceTokenSchema.class {
-  /** Ends it at `now`, if it has not been ended before. */
-  revoke(now: Date): void {
-    this.revokedAt ??= now;
+  /** Ends it at `now`, in the name of `by`, if it has not been ended before. */
+  revoke(now: Date, by: string): void {
+    if (this.revokedAt) return;
+    this.revokedAt = now;
+    this.revokedBy = by;
   }
 }
 

@@ -20,8 +20,13 @@ export interface RequestState {
   actor?: User;
   /** The service token that is asking, in the place of an actor. */
   service?: KnownServiceToken;
-  /** What told who is asking; there where `actor` is. A browser sends a cookie by itself, also when another site has it ask. */
+  /**
+   * What told who is asking; there where `actor` or `service` is. A browser sends a cookie by itself, also when another site
+   * has it ask.
+   */
   credential?: 'bearer' | 'cookie';
+  /** The email (normalised) of a sign-in that is good and has no account that may be used. */
+  turnedAway?: string;
   /** Whether it has been counted among its account's requests. */
   counted?: true;
   /** The JSON that came with the request; there where the endpoint takes a body. */

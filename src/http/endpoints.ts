@@ -2,6 +2,7 @@ import type { AccessPolicy } from '../domain/access.ts';
 import type { PreferenceRules } from '../domain/preferences.ts';
 import type { Webhook } from '../domain/webhook.ts';
 import type { CursorCodec } from '../security/cursor.ts';
+import type { RefusalCounter } from '../services/refused-sign-ins.ts';
 import type { Endpoint } from './endpoint.ts';
 import { accessEndpoints } from './endpoints/access.ts';
 import { type ChangesDeps, changesEndpoints } from './endpoints/changes.ts';
@@ -19,6 +20,7 @@ import { webhookEndpoints } from './endpoints/webhooks.ts';
 /** What the endpoints need to know of the world. */
 export interface EndpointDeps extends HealthDeps, ChangesDeps {
   readonly accessPolicy: AccessPolicy;
+  readonly refusals: RefusalCounter;
   readonly preferenceRules: PreferenceRules;
   readonly cursors: CursorCodec;
   readonly webhooks: readonly Webhook[];

@@ -13,7 +13,10 @@ export interface Forwarded {
    * address ends the walk where it is. Empty when the connection is gone.
    */
   clientAddress(request: IncomingMessage): string;
-  /** The host, with its port, that the client asked for: of `X-Forwarded-Host` where the nearest proxy is trusted. */
+  /**
+   * The host, with its port, that was asked for: of `X-Forwarded-Host`, where the nearest proxy is trusted, the last one,
+   * which it wrote itself.
+   */
   host(request: IncomingMessage): string;
 }
 
@@ -33,8 +36,8 @@ export function forwarded(trust: TrustProxy): Forwarded {
       return address;
     },
     host(request) {
-      const [first = ''] = textOf(request.headers['x-forwarded-host']).split(',');
-      return (isTrusted(peerOf(request), 0) && first.trim()) || (request.headers.host ?? '');
+      const last = textOf(request.headers['x-forwarded-host']).split(',').at(-1)?.trim();
+      return (isTrusted(peerOf(request), 0) && last) || (request.headers.host ?? '');
     },
   };
 }

@@ -25,6 +25,12 @@ const DESCRIPTION = [
   'Every path that is described here also answers `HEAD` where it answers `GET`, `OPTIONS` with `Allow`, and any other method with 405 `method_not_allowed` and `Allow`; every other path answers 404 `not_found`.',
 ].join(' ');
 
+const BEARER = [
+  'A token of the sign-in that Rollcall stands behind; its `email` names the account.',
+  'Or a service token, which begins with `rc_`, is no JWT, and may do what its scopes say and nothing else: each operation names the scope that it needs, and those that name none are for people.',
+  'With `users:write`, a service token can make, change and remove people, but no admins.',
+].join(' ');
+
 const TAGS = [
   { name: 'My account', under: /^\/v1\/me/, description: 'What everybody may do with their own account.' },
   { name: 'Accounts', under: /^\/v1\/users/, description: 'What admins may do with any account.' },
@@ -115,7 +121,7 @@ export function openApiDocument(endpoints: readonly Endpoint[]): oas31.OpenAPIOb
           type: 'http',
           scheme: 'bearer',
           bearerFormat: 'JWT',
-          description: 'A token of the sign-in that Rollcall stands behind; its `email` names the account.',
+          description: BEARER,
         },
         session: {
           type: 'apiKey',
@@ -170,10 +176,11 @@ export function refusalsOf({
 }
 
 function operation(endpoint: Endpoint): ZodOpenApiOperationObject {
-  const { path, access, summary, params, query, body, upload } = endpoint;
+  const { path, access, scope, summary, params, query, body, upload } = endpoint;
   return {
     operationId: operationId(endpoint),
     summary,
+    ...(scope && { description: `A service token needs the scope \`${scope}\`.` }),
     tags: TAGS.filter(({ under }) => under.test(path))
       .slice(0, 1)
       .map(({ name }) => name),

@@ -16,7 +16,8 @@ import { DoorError } from './problem.ts';
 
 /**
  * The router of these endpoints: each with the stations that its description asks for, and its handler at the end.
- * `admission` is the station that finds out who is asking, and whether they may ask now; `inUnit` does a request as one unit of work.
+ * `admission` is the station that finds out who is asking, and whether they may ask now; `inUnit` does a request as one unit
+ * of work.
  */
 export function createRouter(
   endpoints: readonly Endpoint[],

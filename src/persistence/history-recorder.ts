@@ -4,6 +4,7 @@ import { authorOf } from '../domain/author.ts';
 import { type ChangeDraft, creation, deletion, difference, erased, stateOf } from '../domain/change.ts';
 import { recordChanges } from '../domain/change-log.ts';
 import { eraseHistory } from '../domain/erasure.ts';
+import { refuseServices } from '../domain/service-limits.ts';
 import { User } from '../domain/user.ts';
 
 /** What a change set will have been, to be called once it is written: only then is everything known. */
@@ -23,14 +24,21 @@ export class HistoryRecorder implements EventSubscriber {
   }
 
   onFlush({ em, uow }: FlushEventArgs): void {
-    const pending = uow
+    const changed = uow
       .getChangeSets()
-      .flatMap(({ type, entity }) => (entity instanceof User ? [follow(type, entity)] : []));
-    if (pending.length === 0) return;
+      .filter((set): set is typeof set & { entity: User } => set.entity instanceof User);
+    if (changed.length === 0) return;
     // Without a transaction around all of it, the flush would be committed before its history is written.
     if (!em.isInTransaction()) throw new Error('Accounts are changed in units of work only.');
-    authorOf(em as EntityManager);
-    this.#pending.set(uow, pending);
+    // Here already, or others would be quicker to refuse it, for other reasons.
+    refuseServices(
+      em as EntityManager,
+      changed.map(({ entity }) => ({ ofAdmin: isOfAdmin(entity) })),
+    );
+    this.#pending.set(
+      uow,
+      changed.map(({ type, entity }) => follow(type, entity)),
+    );
   }
 
   async afterFlush(args: FlushEventArgs): Promise<void> {
@@ -51,18 +59,24 @@ export class HistoryRecorder implements EventSubscriber {
 }
 
 function follow(type: ChangeSetType, entity: User): Pending {
+  const ofAdmin = isOfAdmin(entity);
   if (type === ChangeSetType.CREATE) {
-    return () => ({ ...creation(stateOf(entity)), userId: entity.id, version: entity.version });
+    return () => ({ ...creation(stateOf(entity)), userId: entity.id, version: entity.version, ofAdmin });
   }
   const loaded = asLoaded(entity);
   if (type === ChangeSetType.DELETE) {
     const { id, version, createdAt } = entity;
     const before = { ...stateOf(loaded), createdAt: createdAt.toISOString() };
-    return () => ({ ...deletion(before), userId: id, version: version + 1 });
+    return () => ({ ...deletion(before), userId: id, version: version + 1, ofAdmin });
   }
   const found = difference(stateOf(loaded), stateOf(entity));
   if (found === undefined) throw new Error('An account has changed in nothing that its history knows of.');
-  return () => ({ ...found, userId: entity.id, version: entity.version });
+  return () => ({ ...found, userId: entity.id, version: entity.version, ofAdmin });
+}
+
+function isOfAdmin(entity: User): boolean {
+  const before = wrap(entity, true).__originalEntityData as Partial<User> | undefined;
+  return entity.role === 'admin' || before?.role === 'admin';
 }
 
 /** The account as it came from the database; the ORM keeps JSON as text to compare it. */

@@ -1,5 +1,5 @@
 import type { JWTClaimVerificationOptions, JWTPayload } from 'jose';
-import { EmailUnverified, type Identity, InvalidToken } from './token.ts';
+import { type Identity, InvalidToken } from './token.ts';
 
 /** How far the clock of whoever made a token may be off, in seconds. */
 const CLOCK_TOLERANCE_SECONDS = 15;
@@ -17,7 +17,7 @@ export function claimOptions(now: Date): JWTClaimVerificationOptions {
 
 /**
  * Whom claims that jose has checked speak for, and when. Throws `InvalidToken` where they name nobody or come from the
- * future, and `EmailUnverified`.
+ * future.
  */
 export function readClaims(claims: JWTPayload, emailClaim: string, now: Date): [Identity, Validity] {
   const { iat, exp = 0, nbf = 0, name, email_verified: verified = true } = claims;
@@ -29,9 +29,13 @@ export function readClaims(claims: JWTPayload, emailClaim: string, now: Date): [
     throw new InvalidToken(`the "${emailClaim}" claim must be a string`);
   }
   // Some providers write it as a string.
-  if (verified !== true && verified !== 'true') throw new EmailUnverified(email);
+  const isUnverified = verified !== true && verified !== 'true';
   return [
-    { email, ...(typeof name === 'string' && name !== '' && { name }) },
+    {
+      email,
+      ...(typeof name === 'string' && name !== '' && { name }),
+      ...(isUnverified && { isUnverified }),
+    },
     { exp, nbf },
   ];
 }

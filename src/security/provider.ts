@@ -23,6 +23,11 @@ export async function fetchKeys({ issuer, jwksUrl }: KeysLocation): Promise<JSON
   return (await fetchJson(jwksUrl ?? (await discover(issuer ?? '', signal)), signal)) as JSONWebKeySet;
 }
 
+/** A URL as it may be logged: there are providers that want a key in its query. */
+export function withoutQuery(url: string): string {
+  return url.replace(/\?.*/s, '');
+}
+
 async function discover(issuer: string, signal: AbortSignal): Promise<string> {
   const url = `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`;
   const document = await fetchJson(url, signal);
@@ -50,7 +55,7 @@ async function fetchJson(url: string, signal: AbortSignal): Promise<unknown> {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body));
   } catch (error) {
     const { message, cause } = error as Error & { cause?: NodeJS.ErrnoException };
-    throw new Error(`${url}: ${cause?.message || cause?.code || message}`, { cause: error });
+    throw new Error(`${withoutQuery(url)}: ${cause?.message || cause?.code || message}`, { cause: error });
   }
 }
 

@@ -34,9 +34,13 @@ const MAX_AGE_MS = 10 * 60_000;
 /** The shortest time between two askings, so that strangers with made-up `kid`s cannot have the provider flooded. */
 const COOL_DOWN_MS = 10_000;
 
+/** What the provider has said so lately is its last word; later, it may have more keys than it had. */
+const LAST_WORD_MS = 1_000;
+
 /**
  * Keys that are asked for when they are first needed and kept from then on: also when they are old and their provider is
- * down, for then nobody could sign in. A `kid` that is unknown asks once more, with a cool-down.
+ * down, for then nobody could sign in. A `kid` that is unknown asks once more, with a cool-down, during which nobody can
+ * say whether there is such a key.
  */
 export function remoteKeys({ fetchKeys, now, onChange, onFailure }: RemoteKeysOptions): RemoteKeys {
   let known: { readonly text: string; readonly find: ReturnType<typeof createLocalJWKSet> } | undefined;
@@ -99,9 +103,13 @@ export function remoteKeys({ fetchKeys, now, onChange, onFailure }: RemoteKeysOp
         key = await find(header);
       }
       if (key !== undefined) return key;
-      if (failure === undefined) throw new InvalidToken('the issuer has no such key');
+      if (failure === undefined && isWithin(LAST_WORD_MS, askedAt)) {
+        throw new InvalidToken('the issuer has no such key');
+      }
       const waitMs = askedAt + COOL_DOWN_MS - now().getTime();
-      throw new ProviderUnavailable(Math.max(1, Math.ceil(waitMs / 1000)), { cause: failure });
+      throw new ProviderUnavailable(Math.max(1, Math.ceil(waitMs / 1000)), {
+        cause: failure ?? new Error('It has been asked just now, and is not asked again so soon.'),
+      });
     },
   };
 }

@@ -5,13 +5,15 @@ import { InvalidToken } from './token.ts';
  * its chunks (`name.0`, `name.1` and so on, up to the first that is missing), into which Auth.js splits what is too long
  * for one cookie. Names count to the letter. `undefined` where there is no such cookie.
  *
- * Throws `InvalidToken` where one of them comes twice: one of the two is somebody else's (RFC 6265, section 8.6).
+ * Throws `InvalidToken` where one of them comes twice, or once whole and once in chunks: one of the two is somebody else's
+ * (RFC 6265, section 8.6).
  */
 export function sessionToken(header: string, names: readonly string[]): string | undefined {
   const cookies = parse(header);
   for (const name of names) {
-    const token = cookieValue(cookies, name) || chunked(cookies, name);
-    if (token !== '') return token;
+    const [whole, parts] = [cookieValue(cookies, name), chunked(cookies, name)];
+    if (whole !== '' && parts !== '') throw twice();
+    if (whole + parts !== '') return whole + parts;
   }
   return undefined;
 }
@@ -29,8 +31,12 @@ type Cookies = ReadonlyMap<string, readonly string[]>;
 
 function cookieValue(cookies: Cookies, name: string): string {
   const [value = '', ...others] = cookies.get(name) ?? [];
-  if (others.length > 0) throw new InvalidToken('a session cookie comes twice');
+  if (others.length > 0) throw twice();
   return value;
+}
+
+function twice(): InvalidToken {
+  return new InvalidToken('a session cookie comes twice');
 }
 
 function parse(header: string): Cookies {

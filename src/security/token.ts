@@ -6,6 +6,8 @@ export interface Identity {
   readonly email: string;
   /** As the token has it, where it has one. */
   readonly name?: string;
+  /** Whether its maker says that nobody has seen to it that the email is theirs. */
+  readonly isUnverified?: true;
 }
 
 /** The token was refused. The reason is for the log alone: outside, all refusals look alike. */

@@ -1,11 +1,11 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { decodeJwt } from 'jose';
 import { authjsSource } from './authjs-session.ts';
 import { readClaims } from './claims.ts';
 import { HS256, hs256Source } from './hs256.ts';
 import { OIDC_ALGORITHMS, oidcSource } from './oidc.ts';
+import { withoutQuery } from './provider.ts';
 import type { Sources } from './sources.ts';
-import { InvalidToken, refusalOf, type TokenSource, type TokenVerifier } from './token.ts';
+import { EmailUnverified, InvalidToken, refusalOf, type TokenSource, type TokenVerifier } from './token.ts';
 import { formOf, type TokenForm } from './token-form.ts';
 import { verifiedTokens } from './verified-tokens.ts';
 
@@ -13,15 +13,9 @@ import { verifiedTokens } from './verified-tokens.ts';
 export interface VerifierOptions {
   /** The clock. */
   readonly now?: () => Date;
-  /** The keys of this issuer (by its name or the URL of its keys) were asked for and cannot be had. */
+  /** The keys of this issuer (by its name or the URL of its keys, without the query) were asked for and cannot be had. */
   readonly onProviderFailure?: (issuer: string, error: Error) => void;
 }
-
-/**
- * No refusal leaves sooner than this after the token came. Whatever was wrong with it is found within a millisecond or
- * two, unless a provider is asked, so that the time tells a stranger nothing of how far the token got.
- */
-const REFUSAL_MS = 20;
 
 /**
  * A verifier of the tokens of all these sources. What a token says of itself chooses the one source that may vouch for it,
@@ -37,7 +31,8 @@ export async function tokenVerifier(
   const sessionSource = await authjsSource(ring, { cookieNames, emailClaim, now });
   const issuerSources = new Map(
     issuers.map((issuer) => {
-      const onFailure = (error: Error) => onProviderFailure(issuer.issuer ?? `${issuer.jwksUrl}`, error);
+      const onFailure = (error: Error) =>
+        onProviderFailure(issuer.issuer ?? withoutQuery(`${issuer.jwksUrl}`), error);
       return [issuer.issuer, oidcSource(issuer, { now, onChange: verified.forget, onFailure })];
     }),
   );
@@ -61,13 +56,10 @@ export async function tokenVerifier(
 
   return {
     async verify(token) {
-      const began = performance.now();
-      try {
-        return await verified.identityOf(token);
-      } catch (error) {
-        await sleep(Math.max(0, REFUSAL_MS - (performance.now() - began)));
-        throw error;
-      }
+      const identity = await verified.identityOf(token);
+      // After the memory, which keeps this as well.
+      if (identity.isUnverified) throw new EmailUnverified(identity.email);
+      return identity;
     },
   };
 }

@@ -28,13 +28,20 @@ export const preferences = z
     examples: [{ theme: 'dark' }],
   });
 
-/** A name as it comes in: 1 to 255 characters, or none. */
-export const name = z
-  .string()
-  .refine((text) => text !== '' && [...text].length <= 255, 'It must have 1 to 255 characters.')
-  .refine(isKeepableText, 'It must have no NUL and no half of a surrogate pair.')
-  .meta({ minLength: 1, maxLength: 255 })
-  .nullable();
+/** A text of 1 to so many characters (code points) that PostgreSQL can keep. */
+export function text(maxLength: number) {
+  return z
+    .string()
+    .refine(
+      (given) => given !== '' && [...given].length <= maxLength,
+      `It must have 1 to ${maxLength} characters.`,
+    )
+    .refine(isKeepableText, 'It must have no NUL and no half of a surrogate pair.')
+    .meta({ minLength: 1, maxLength });
+}
+
+/** A name as it comes in, or none. */
+export const name = text(255).nullable();
 
 /** All that is wrong, each fault with its path; of unknown keys, each for itself. */
 export function errorsOf({ issues }: z.ZodError): InputError[] {

@@ -91,7 +91,7 @@ const UPDATE = `
 
 /**
  * Writes lines, by their emails, with a few statements in the transaction of `em`, past its identity map: a flush would
- * take several times as long and keep every account in memory. The history of it is written along.
+ * take several times as long and keep every account in memory. The history of it is written along. Throws `forbidden`.
  */
 export async function writeAccounts(
   em: EntityManager,
@@ -125,6 +125,7 @@ export async function writeAccounts(
         ...creation(stateOf(row)),
         userId: row.id,
         version: row.version,
+        ofAdmin: row.role === 'admin',
       })),
     );
     rest = rest.filter(({ email }) => !created.has(email));
@@ -155,7 +156,8 @@ function isActiveAdmin(row: Row | undefined): boolean {
 function update(before: Row, after: Row): ChangeDraft {
   const found = difference(stateOf(before), stateOf(after));
   if (found === undefined) throw new Error('An import has changed what its history knows nothing of.');
-  return { ...found, userId: after.id, version: after.version };
+  const ofAdmin = before.role === 'admin' || after.role === 'admin';
+  return { ...found, userId: after.id, version: after.version, ofAdmin };
 }
 
 /** Their emails as PostgreSQL writes an array; an email has neither quotes nor backslashes that would have to be escaped. */

@@ -73,7 +73,8 @@ const accountLine = z.strictObject({
  * again: in the mode `create` that line fails, in `upsert` it changes what the earlier one made.
  *
  * Throws `invalid_input` when a line has failed and `partial` is not wanted (`details.report` is the report),
- * `last_admin`, and whatever the lines throw. Then nothing may be committed.
+ * `last_admin`, `forbidden` where its author may not change admins, and whatever the lines throw. Then nothing may be
+ * committed.
  */
 export async function importAccounts(
   em: EntityManager,

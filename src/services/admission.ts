@@ -7,7 +7,7 @@ import { DomainError } from '../domain/errors.ts';
 import type { UnitOfWork } from '../domain/unit-of-work.ts';
 import { type AccountLookup, User } from '../domain/user.ts';
 import { name } from './account-fields.ts';
-import { noteRefusal } from './refused-sign-ins.ts';
+import type { RefusalCounter } from './refused-sign-ins.ts';
 
 /** Whoever comes with a token that is good. */
 export interface SignIn {
@@ -25,6 +25,7 @@ export type Admission = (em: EntityManager, signIn: SignIn, requestId: string) =
 export interface AdmissionDeps {
   readonly findAccount: AccountLookup;
   readonly policy: AccessPolicy;
+  readonly refusals: RefusalCounter;
   /** For the account that is made on the way in: it stays, whatever becomes of the request. */
   readonly inUnit: UnitOfWork;
 }
@@ -34,7 +35,7 @@ export interface AdmissionDeps {
  * also when their first requests come together. It throws `email_unverified`, `account_required` and `account_suspended`,
  * which admins can see afterwards.
  */
-export function admission({ findAccount, policy, inUnit }: AdmissionDeps): Admission {
+export function admission({ findAccount, policy, refusals, inUnit }: AdmissionDeps): Admission {
   const make = (email: string, signIn: SignIn, requestId: string) =>
     inUnit(async ({ em }) => {
       sign(em, { actorId: null, actor: 'sign-in', requestId });
@@ -50,7 +51,7 @@ export function admission({ findAccount, policy, inUnit }: AdmissionDeps): Admis
   return async (em, signIn, requestId) => {
     const email = normalizeEmail(signIn.email);
     const refusal = async (error: DomainError) => {
-      if (isEmail(email)) await noteRefusal(em, email, error.code);
+      if (isEmail(email)) await refusals.note(em, email, error.code);
       return error;
     };
     if (signIn.isUnverified) {

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { UnitOfWork } from '../domain/unit-of-work.ts';
 import { eraseDue } from './erasure.ts';
+import { pruneRefused, type RefusalCounter } from './refused-sign-ins.ts';
 
 /** The pause before the first round, and that between two. Each may take half as long again: replicas keep apart. */
 const FIRST_PAUSE_MS = 4_000;
@@ -10,13 +11,15 @@ const PAUSE_MS = 3_600_000;
 /** What the eraser needs. */
 export interface EraserDeps {
   readonly inUnit: UnitOfWork;
+  readonly refusals: RefusalCounter;
   readonly log: Logger;
   /** How many days a deleted account can be restored. */
   readonly eraseAfterDays: number;
 }
 
 /**
- * Erases what is due: soon after the start, and then every hour or so. What fails is logged and done in the next round.
+ * Erases what is due, deleted accounts and sign-ins that were turned away long ago: soon after the start, and then every
+ * hour or so. What fails is logged and done in the next round.
  * Returns how to end it: that resolves when nothing of it is under way any more. By itself it keeps no process alive.
  */
 export function startEraser(deps: EraserDeps): () => Promise<void> {
@@ -28,15 +31,22 @@ export function startEraser(deps: EraserDeps): () => Promise<void> {
   };
 }
 
-async function goRound({ inUnit, log, eraseAfterDays }: EraserDeps, signal: AbortSignal): Promise<void> {
+async function goRound(
+  { inUnit, refusals, log, eraseAfterDays }: EraserDeps,
+  signal: AbortSignal,
+): Promise<void> {
   for (let pause = FIRST_PAUSE_MS; ; pause = PAUSE_MS) {
     try {
       await delay(pause * (1 + Math.random() / 2), undefined, { ref: false, signal });
       const accounts = await eraseDue(inUnit, eraseAfterDays, signal);
       if (accounts > 0) log.info({ accounts }, 'deleted accounts erased');
+      await inUnit(async ({ em }) => {
+        await refusals.settle(em);
+        await pruneRefused(em);
+      });
     } catch (error) {
       if (signal.aborted) return;
-      log.warn({ err: error }, 'erasing deleted accounts failed; trying again in an hour or so');
+      log.warn({ err: error }, 'erasing what is due failed; trying again in an hour or so');
     }
   }
 }

@@ -1,4 +1,5 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
+import { LRUCache } from 'lru-cache';
 import type { ErrorCode } from '../domain/errors.ts';
 import type { CursorCodec } from '../security/cursor.ts';
 import { DEFAULT_LIMIT, type Page, type PageRequest, positionOf } from './paging.ts';
@@ -20,9 +21,21 @@ export interface RefusedSignIn {
   readonly lastAt: Date;
 }
 
-const NOTE = `
-  insert into refused_sign_ins as refused (email, reason) values ($1, $2)
-  on conflict (email, reason) do update set count = least(refused.count, 2147483646) + 1, last_at = now()
+/** How long the first refusal of a kind is all that is written of it; those that follow are counted in memory. */
+const WRITE_EVERY_MS = 60_000;
+
+/** Of how many kinds refusals are counted in memory. */
+const MAX_COUNTED = 10_000;
+
+// In one order, so that no two wait for each other. By ages, for the clock is the database's.
+const WRITE = `
+  insert into refused_sign_ins as refused (email, reason, count, first_at, last_at)
+  select email, reason, count, now() - age * interval '1 ms', now() - age * interval '1 ms'
+    from jsonb_to_recordset($1::jsonb) as counted (email text, reason text, count int, age float8)
+   order by email, reason
+  on conflict (email, reason) do update
+     set count = least(refused.count::bigint + excluded.count, 2147483647),
+         last_at = greatest(refused.last_at, excluded.last_at)
   returning xmax = 0 as "isNew"`;
 
 // Those that others are about to change are left for the next time.
@@ -30,15 +43,86 @@ const PRUNE = `
   delete from refused_sign_ins using (
     select email, reason from refused_sign_ins
      where last_at < now() - make_interval(days => $1)
-        or last_at < (select last_at from refused_sign_ins order by last_at desc offset $2 limit 1)
+        or (last_at, email, reason) <= (
+             select last_at, email, reason from refused_sign_ins
+              order by last_at desc, email desc, reason desc offset $2 limit 1)
        for update skip locked
   ) as old
   where refused_sign_ins.email = old.email and refused_sign_ins.reason = old.reason`;
 
-/** Counts a refusal, whatever becomes of the request; forgets the oldest ones when there are too many. */
-export async function noteRefusal(em: EntityManager, email: string, reason: ErrorCode): Promise<void> {
-  const [noted] = await readRows<{ isNew: boolean }>(em, { text: NOTE, values: [email, reason] });
-  if (noted?.isNew) await readRows(em, { text: PRUNE, values: [KEPT_DAYS, MAX_KEPT] });
+/** The refusals of one email for one reason. */
+interface Counted {
+  readonly email: string;
+  readonly reason: ErrorCode;
+  /** How many there were since they were written; and when these and the last one were, by `performance.now()`. */
+  count: number;
+  writtenAt: number;
+  lastAt: number;
+}
+
+/**
+ * Keeps count of sign-ins that are turned away, for admins to see. Whoever comes again and again costs one write a minute
+ * in each process: what comes in between is summed up in memory, which is lost when the process dies, and when too many
+ * others come after it.
+ */
+export class RefusalCounter {
+  readonly #counted = new LRUCache<string, Counted>({ max: MAX_COUNTED });
+
+  /** Counts a refusal, whatever becomes of the request. */
+  async note(em: EntityManager, email: string, reason: ErrorCode): Promise<void> {
+    const now = performance.now();
+    const key = `${reason} ${email}`;
+    const counted = this.#counted.get(key) ?? {
+      email,
+      reason,
+      count: 0,
+      writtenAt: Number.NEGATIVE_INFINITY,
+      lastAt: now,
+    };
+    counted.count++;
+    counted.lastAt = now;
+    this.#counted.set(key, counted);
+    if (now - counted.writtenAt >= WRITE_EVERY_MS) await write(em, [counted]);
+  }
+
+  /** Writes down what is in memory. */
+  async settle(em: EntityManager): Promise<void> {
+    await write(
+      em,
+      [...this.#counted.values()].filter(({ count }) => count > 0),
+    );
+  }
+}
+
+async function write(em: EntityManager, all: readonly Counted[]): Promise<void> {
+  if (all.length === 0) return;
+  const now = performance.now();
+  const records = all.map(({ email, reason, count, lastAt }) => ({
+    email,
+    reason,
+    count,
+    age: now - lastAt,
+  }));
+  // Before it is done: those that come meanwhile are for the next time.
+  for (const counted of all) {
+    counted.count = 0;
+    counted.writtenAt = now;
+  }
+  try {
+    const written = await readRows<{ isNew: boolean }>(em, {
+      text: WRITE,
+      values: [JSON.stringify(records)],
+    });
+    if (written.some(({ isNew }) => isNew)) await pruneRefused(em);
+  } catch (error) {
+    for (const [index, { count }] of records.entries()) (all[index] as Counted).count += count;
+    throw error;
+  }
+}
+
+/** Forgets what is older than {@link KEPT_DAYS} days, and the oldest where there are more than {@link MAX_KEPT}. */
+export async function pruneRefused(em: EntityManager): Promise<void> {
+  await readRows(em, { text: PRUNE, values: [KEPT_DAYS, MAX_KEPT] });
 }
 
 /** A row, its times as PostgreSQL writes them, to the microsecond. */

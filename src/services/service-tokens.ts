@@ -6,6 +6,9 @@ import type { Unit } from '../domain/unit-of-work.ts';
 import { mintServiceToken } from '../security/service-token.ts';
 import { readRows } from './rows.ts';
 
+/** For how many years a token may be good at the most. */
+export const MAX_YEARS = 10;
+
 /** What a new token is to be. */
 export interface NewServiceToken {
   /** Unlike that of any other token that there is or was. */
@@ -19,16 +22,19 @@ export type KnownServiceToken = Pick<ServiceToken, 'id' | 'name' | 'scopes'>;
 
 /**
  * Makes a token, which works once it is flushed. The token itself is in the answer and nowhere else.
- * Throws `invalid_input` for an expiry that is past and, when it is flushed, `name_taken`.
+ * Throws `invalid_input` for an expiry that is past or more than {@link MAX_YEARS} years away and, when it
+ * is flushed, `name_taken`.
  */
 export function createServiceToken(
   { em }: Pick<Unit, 'em'>,
   { name, scopes, expiresAt }: NewServiceToken,
   now: Date,
 ): { token: string; entry: ServiceToken } {
-  if (expiresAt <= now) {
-    throw new DomainError('invalid_input', 'This token would be of no use.', {
-      errors: [{ path: 'expiresAt', message: 'It must be in the future.' }],
+  const latest = new Date(now);
+  latest.setUTCFullYear(now.getUTCFullYear() + MAX_YEARS);
+  if (expiresAt <= now || expiresAt > latest) {
+    throw new DomainError('invalid_input', 'A token needs an end that somebody will live to see.', {
+      errors: [{ path: 'expiresAt', message: `It must be in the next ${MAX_YEARS} years.` }],
     });
   }
   const { token, digest } = mintServiceToken();
@@ -47,18 +53,19 @@ export function listServiceTokens(em: EntityManager): Promise<ServiceToken[]> {
 export async function revokeServiceToken(em: EntityManager, id: number, now: Date): Promise<void> {
   const entry = await em.findOne(ServiceToken, { id });
   if (entry === null) throw new DomainError('not_found', 'There is no such service token.');
-  entry.revoke(now);
+  entry.revoke(now, authorOf(em).actor);
 }
 
-// In one statement, and no write but once a minute: the time of the last use is for people, who look at days.
+// In one statement, and no write but once a minute: the time of the last use is for people, who look at days. The update
+// asks again, for of several that come at once each has seen the row before any of them has written.
 const USE = `
   with known as (
-    select id, name, scopes, last_used_at from service_tokens
+    select id, name, scopes from service_tokens
      where digest = $1 and revoked_at is null and expires_at > now()
   ), used as (
     update service_tokens set last_used_at = now() from known
      where service_tokens.id = known.id
-       and (known.last_used_at is null or known.last_used_at < now() - interval '1 minute')
+       and (service_tokens.last_used_at is null or service_tokens.last_used_at < now() - interval '1 minute')
   )
   select id, name, scopes from known`;
 

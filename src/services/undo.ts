@@ -22,7 +22,7 @@ const MAX_FIELD_LENGTH = 255;
  *
  * Throws `not_found`; `erased` where nobody knows any more what it was; `changed_since` where more than the entry would be
  * taken back (`details.fields` are the fields that have moved on); `invalid_input` for preferences that are not allowed
- * any more, and, when it is flushed, `email_taken` and `last_admin`.
+ * any more, and, when it is flushed, `email_taken`, `last_admin` and `forbidden`.
  */
 export async function undoChange(
   { em }: Pick<Unit, 'em'>,
@@ -103,7 +103,7 @@ async function restore(em: EntityManager, entry: Change): Promise<void> {
     // Later than the deletion by any clock, and the history goes by it.
     updatedAt: new Date(Math.max(Date.now(), entry.at.getTime() + 1)),
   });
-  await recordChanges(em, [{ ...creation(state), userId, version }]);
+  await recordChanges(em, [{ ...creation(state), userId, version, ofAdmin: state.role === 'admin' }]);
 }
 
 function changedSince(fields: readonly string[]): DomainError {

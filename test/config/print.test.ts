@@ -34,6 +34,18 @@ describe('npm run config', function () {
     );
   });
 
+  it('keeps to itself what may be a key in the URL of keys', () => {
+    const issuer = 'https://id.example.com';
+    const run = print(folder, {
+      AUTH_JWKS_URL: `${issuer}/keys?key=hunter2`,
+      AUTH_AUDIENCE: 'web',
+      AUTH_ISSUERS: JSON.stringify([{ issuer, audience: 'app', jwksUrl: `${issuer}/jwks?key=hunter2` }]),
+    });
+    expect(row(run, 'AUTH_JWKS_URL')).to.equal(`AUTH_JWKS_URL ${issuer}/keys?******** (environment)`);
+    expect(row(run, 'AUTH_ISSUERS')).to.include(`"jwksUrl":"${issuer}/jwks?********","audience":["app"]`);
+    expect(run.stdout).not.to.include('hunter2');
+  });
+
   it('says all that is wrong on stderr, nothing on stdout, and exits 78', () => {
     const { status, stdout, stderr } = print(folder, { ENVIRONMENT: 'production', PORT: '80a' });
     expect(status).to.equal(78);

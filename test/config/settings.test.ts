@@ -503,6 +503,17 @@ describe('settings', () => {
       expect(problemsOf({ AUTH_AUDIENCE: 'web' })).to.deep.equal([]);
     });
 
+    it('domains without a policy that goes by them, and that policy without domains', () => {
+      const missing = ['ACCESS_DOMAINS must be set where ACCESS_POLICY is domains'];
+      expect(problemsOf({ ACCESS_POLICY: 'domains' })).to.deep.equal(missing);
+      expect(problemsOf({ ACCESS_POLICY: 'domains', ACCESS_DOMAINS: ' , ' })).to.deep.equal(missing);
+      for (const policy of [{}, { ACCESS_POLICY: 'invited' }, { ACCESS_POLICY: 'open' }]) {
+        expect(problemsOf({ ...policy, ACCESS_DOMAINS: 'example.com' })).to.deep.equal([
+          'ACCESS_DOMAINS must be left out where ACCESS_POLICY is not domains',
+        ]);
+      }
+    });
+
     it('an issuer that is configured twice', () => {
       const AUTH_ISSUERS = '[{"issuer":"https://id.example.com","audience":"web"}]';
       const env = { AUTH_ISSUERS, AUTH_ISSUER: 'https://id.example.com', AUTH_AUDIENCE: 'web' };

@@ -49,6 +49,7 @@ describe('the access log', () => {
       'status',
       'durationMs',
       'userId',
+      'service',
       'credential',
     );
     expect(line).to.include({
@@ -59,6 +60,7 @@ describe('the access log', () => {
       route: '/v1/me',
       status: 200,
       userId: ada,
+      service: null,
       credential: 'bearer',
     });
     expect(line?.['durationMs']).to.be.a('number').above(0);

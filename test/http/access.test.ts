@@ -136,6 +136,17 @@ describe('who gets an account', () => {
     ]);
   });
 
+  it('writes down once a minute at the most who is turned away again and again', async () => {
+    await start({ policy: 'invited', domains: [] });
+    const written = () => app.database.query('select email, reason, count from refused_sign_ins');
+    await Promise.all(Array.from({ length: 50 }, () => app.call('/v1/me', { as: 'eve@example.net' })));
+    const eve = { email: 'eve@example.net', reason: 'account_required' };
+    expect(await written()).to.deep.equal([{ ...eve, count: 1 }]);
+    expect(await refused()).to.have.length(1);
+    expect((await refused())[0]).to.deep.include({ ...eve, count: 50 });
+    expect(await written()).to.deep.equal([{ ...eve, count: 50 }]);
+  });
+
   it('remembers neither too many nor for too long', async () => {
     await start({ policy: 'invited', domains: [] });
     await app.database.query(
@@ -149,6 +160,6 @@ describe('who gets an account', () => {
     const [row] = await app.database.query(
       `select count(*)::int as count, min(last_at) > now() - interval '30 days' as young from refused_sign_ins`,
     );
-    expect(row).to.deep.equal({ count: 10_001, young: true });
+    expect(row).to.deep.equal({ count: 10_000, young: true });
   });
 });

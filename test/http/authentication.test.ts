@@ -1,6 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { expect } from 'chai';
 import { EncryptJWT, SignJWT } from 'jose';
+import { mintServiceToken } from '../../src/security/service-token.ts';
 import { addAccount } from '../support/accounts.ts';
 import { SECRET, startApp, type TestApp } from '../support/app.ts';
 import { expectProblem } from '../support/problem.ts';
@@ -209,6 +210,24 @@ describe('authentication', () => {
       }
     });
   }
+
+  it('refuses no credentials sooner than others, whatever is wrong with them', async () => {
+    const { token } = mintServiceToken();
+    const session = 'authjs.session-token=x';
+    for (const headers of [
+      { Authorization: `Bearer ${forge({ secret: 'another secret' })}` },
+      { Authorization: 'Bearer rc_nonsense' },
+      { Authorization: `Bearer ${token}` },
+      { Cookie: session },
+      { Cookie: `${session}; ${session}` },
+    ]) {
+      const began = performance.now();
+      const response = await app.call('/v1/me', { headers });
+      expect(performance.now() - began).to.be.at.least(20);
+      expect(response.headers.get('www-authenticate')).to.equal(REFUSED);
+      await expectProblem(response, 401, 'unauthenticated');
+    }
+  });
 
   it('tells the log, and nobody else, why a token was refused', async () => {
     await callWith(`Bearer ${forge({ claims: { exp: inSeconds(-3600) } })}`);

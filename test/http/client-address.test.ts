@@ -109,7 +109,7 @@ describe("the client's address", () => {
   });
 
   it('comes with the host that was asked for, forwarded where the nearest proxy is trusted', async () => {
-    const header = 'X-Forwarded-Host: app.example.com, inner.example.com';
+    const header = 'X-Forwarded-Host: forged.example.com, app.example.com';
     for (const [given, expected] of [
       [0, 'rollcall.internal:8000'],
       [['10.0.0.0/8'], 'rollcall.internal:8000'],

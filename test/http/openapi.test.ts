@@ -69,6 +69,22 @@ describe('the OpenAPI document', () => {
     expect(new Set(operations.map(({ id }) => id))).to.have.property('size', operations.length);
   });
 
+  it('says which scope a service token needs, and what service tokens are', () => {
+    const scopes = Object.fromEntries(
+      operations.map(({ id, operation }) => [id, /scope `(.+)`/.exec(operation.description ?? '')?.[1]]),
+    );
+    expect(scopes).to.include({
+      getUsers: 'users:read',
+      patchUsersById: 'users:write',
+      getHistory: 'history:read',
+      getChanges: 'changes:read',
+      getMe: undefined,
+      postServiceTokens: undefined,
+    });
+    const bearer = document.components?.securitySchemes?.['bearer'] as oas31.SecuritySchemeObject;
+    expect(bearer.description).to.include('`rc_`').and.to.include('no admins');
+  });
+
   it('has examples that fit their schemas, one for each refusal', () => {
     const schema = schemaAt(document);
     let count = 0;
@@ -330,10 +346,10 @@ describe('the server', () => {
       await app.database.query('update users set version = 3');
       return { ...request, headers: { ...request.headers, 'If-Match': '"2"' } };
     },
-    rate_limited: async (request) => {
-      const client = { 'X-Forwarded-For': '203.0.113.66' };
-      await app.call('/v1/me', { headers: { ...client, Authorization: 'Bearer nonsense' } });
-      return { ...request, headers: { ...request.headers, ...client } };
+    rate_limited: async ({ as: _, ...request }) => {
+      const bad = { 'X-Forwarded-For': '203.0.113.66', Authorization: 'Bearer nonsense' };
+      await app.call('/v1/me', { headers: bad });
+      return { ...request, headers: { ...request.headers, ...bad } };
     },
     unauthenticated: ({ as: _, ...request }) => request,
     unsupported_media_type: (request) => ({

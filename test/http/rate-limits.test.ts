@@ -1,6 +1,9 @@
+import { randomUUID } from 'node:crypto';
 import { expect } from 'chai';
+import { mintServiceToken } from '../../src/security/service-token.ts';
 import { addAccount } from '../support/accounts.ts';
 import { startApp, type TestApp } from '../support/app.ts';
+import { sessionOf } from '../support/authjs.ts';
 import { createMigratedDatabase, type TestDatabase } from '../support/database.ts';
 import { testEndpoint } from '../support/endpoints.ts';
 import { expectProblem } from '../support/problem.ts';
@@ -109,8 +112,39 @@ describe('the limit of failed authentications', () => {
     await start();
     for (let count = 0; count < 3; count++) {
       expect((await bad(HONEST)).status).to.equal(401);
-      expect((await good(HONEST)).status).to.equal(count === 2 ? 429 : 200);
+      const fresh = forge({ claims: { jti: randomUUID() } });
+      expect((await from(HONEST, `Bearer ${fresh}`)).status).to.equal(count === 2 ? 429 : 200);
     }
+  });
+
+  it('lets pass whose token has been good before, for they are behind the same address', async () => {
+    await start({ rateLimit: { failures: 30 } });
+    const known = forge({ claims: { n: 1 } });
+    const cookie = { Cookie: `authjs.session-token=${await sessionOf()}` };
+    const minted = mintServiceToken();
+    await app.database.query(
+      `insert into service_tokens (name, digest, scopes, created_by, expires_at)
+       values ('billing', $1, '{users:read}', 'test', now() + interval '1 day')`,
+      [minted.digest],
+    );
+    const list = () =>
+      app.call('/v1/users', {
+        headers: { 'X-Forwarded-For': ATTACKER, Authorization: `Bearer ${minted.token}` },
+      });
+    expect((await from(ATTACKER, `Bearer ${known}`)).status).to.equal(200);
+    expect((await from(ATTACKER, undefined, cookie)).status).to.equal(200);
+    expect((await list()).status).to.equal(200);
+    for (let count = 0; count < 30; count++) expect((await bad(ATTACKER)).status).to.equal(401);
+    expect((await from(ATTACKER, `Bearer ${known}`)).status).to.equal(200);
+    expect((await from(ATTACKER, undefined, cookie)).status).to.equal(200);
+    expect((await from(ATTACKER, `Bearer ${forge({ claims: { n: 2 } })}`)).status).to.equal(429);
+    expect((await bad(ATTACKER)).status).to.equal(429);
+
+    expect((await list()).status).to.equal(200);
+    await app.database.query('update service_tokens set revoked_at = now()');
+    const seen = refusals();
+    expect([(await list()).status, refusals() - seen]).to.deep.equal([429, 1]);
+    expect([(await list()).status, refusals() - seen]).to.deep.equal([429, 1]);
   });
 
   it('lets through no more than it says when they come at once', async () => {
@@ -258,11 +292,30 @@ describe("the limit of an account's requests", () => {
     expect(statuses).to.deep.equal([...Array(5).fill(200), ...Array(35).fill(429)]);
   });
 
-  it('is not of those whom no account is known of, nor of the public', async () => {
+  it('is also that of sign-ins that are turned away, each by its email and not by its address', async () => {
+    const unverified = {
+      Authorization: `Bearer ${forge({ claims: { email: ADA, email_verified: false } })}`,
+    };
+    for (const turnedAway of [
+      () => me('nobody@example.com'),
+      () => me('1'),
+      () => app.call('/v1/me', { headers: unverified }),
+    ]) {
+      const responses = [];
+      for (let count = 0; count < 6; count++) responses.push(await turnedAway());
+      expect(responses.map(({ status }) => status)).to.deep.equal([...Array(5).fill(403), 429]);
+      expect(responses.slice(0, 5).map(remaining)).to.deep.equal(['4', '3', '2', '1', '0']);
+      await expectLimited(responses[5] as Response, POLICY);
+    }
+    expect((await me(' Nobody@Example.COM ')).status).to.equal(429);
+    expect((await me('somebody@example.com')).status).to.equal(403);
+    expect(remaining(await me(ADA))).to.equal('4');
+  });
+
+  it('is not of those who do not say who they are, nor of the public', async () => {
     for (let count = 0; count < 10; count++) {
       for (const response of [
         await app.call('/v1/me'),
-        await me('nobody@example.com'),
         await app.call('/healthz', { as: ADA }),
         await app.call('/docs', { as: ADA }),
       ]) {
@@ -305,6 +358,8 @@ describe('limits that are counted in the database', () => {
     });
   const good = (index: number, address = HONEST, email = ADA) =>
     call(index, address, forge({ claims: { email } }));
+  /** With a good token that nobody has seen before. */
+  const fresh = (index: number) => call(index, ATTACKER, forge({ claims: { jti: randomUUID() } }));
   const bad = (index: number, address = ATTACKER) => call(index, address, forge({ secret: 'guessed' }));
   const said = (index: number, message: string) =>
     (apps[index] as TestApp).log.filter(({ msg }) => msg === message).length;
@@ -312,9 +367,9 @@ describe('limits that are counted in the database', () => {
   it('are one for all processes', async () => {
     for (const index of [0, 1, 0]) expect((await bad(index)).status).to.equal(401);
     // The first has seen it itself; the other learns of it now.
-    await expectLimited(await good(0, ATTACKER), '"failures";q=3;w=60');
+    await expectLimited(await fresh(0), '"failures";q=3;w=60');
     await expectLimited(await bad(1), '"failures";q=3;w=60');
-    await expectLimited(await good(1, ATTACKER), '"failures";q=3;w=60');
+    await expectLimited(await fresh(1), '"failures";q=3;w=60');
     expect((await bad(1, HONEST)).status).to.equal(401);
 
     for (const index of [0, 1, 1, 0, 1]) expect((await good(index)).status).to.equal(200);
@@ -339,7 +394,7 @@ describe('limits that are counted in the database', () => {
     for (let count = 0; count < 3; count++) await bad(0);
     expect(wire.statements()).to.equal(3);
     for (let count = 0; count < 3; count++) await bad(0);
-    await good(0, ATTACKER);
+    await fresh(0);
     expect(wire.statements()).to.equal(3);
   });
 
@@ -356,7 +411,7 @@ describe('limits that are counted in the database', () => {
     await expectProblem(await good(0), 503, 'database_unavailable');
     for (let count = 0; count < 3; count++) expect((await bad(0)).status).to.equal(401);
     await expectLimited(await bad(0), '"failures";q=3;w=60');
-    await expectLimited(await good(0, ATTACKER), '"failures";q=3;w=60');
+    await expectLimited(await fresh(0), '"failures";q=3;w=60');
     expect((await bad(1)).status).to.equal(401);
     expect(said(0, 'requests cannot be counted in the database')).to.equal(1);
 

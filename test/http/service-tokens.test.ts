@@ -23,7 +23,7 @@ describe('service tokens', () => {
       body: JSON.stringify({
         name: 'billing',
         scopes: ['users:read'],
-        expiresAt: '2100-01-01T00:00:00Z',
+        expiresAt: new Date(Date.now() + 86_400_000).toISOString(),
         ...input,
       }),
     });
@@ -47,6 +47,7 @@ describe('service tokens', () => {
       createdBy: 'admin@example.com',
       lastUsedAt: null,
       revokedAt: null,
+      revokedBy: null,
     });
     const { token, ...entry } = body;
     expect(await list()).to.deep.equal([entry]);
@@ -73,6 +74,84 @@ describe('service tokens', () => {
     await expectProblem(await call(writer.token, '/v1/me', { method: 'DELETE' }), 403, 'forbidden');
   });
 
+  it('may change no admin, make none and bring none back, on no way', async () => {
+    await addAccount(app.database, 'other@example.com', { role: 'admin' });
+    const send = (method: string, path: string, body?: unknown, type = JSON_TYPE) =>
+      call(writer.token, path, {
+        method,
+        ...(body !== undefined && {
+          headers: type,
+          body: typeof body === 'string' ? body : JSON.stringify(body),
+        }),
+      });
+    const asAdmin = (method: string, path: string, body?: object) =>
+      app.call(path, {
+        as: 'admin@example.com',
+        method,
+        ...(body && { headers: JSON_TYPE, body: JSON.stringify(body) }),
+      });
+    const writer = await made({ scopes: ['users:write'] });
+    const entry = async (where: string) =>
+      (await app.database.query(`select id from changes where ${where} order by id desc limit 1`))[0]?.['id'];
+    // A promotion, a demotion, and an admin who is gone.
+    await asAdmin('PATCH', '/v1/users/3', { name: 'Other' });
+    const renaming = await entry(`user_id = 3 and action = 'updated'`);
+    await addAccount(app.database, 'was@example.com', { role: 'admin' });
+    await asAdmin('PATCH', '/v1/users/4', { role: 'user' });
+    const demotion = await entry(`user_id = 4 and action = 'updated'`);
+    await addAccount(app.database, 'gone@example.com', { role: 'admin' });
+    await asAdmin('DELETE', '/v1/users/5');
+    const deletion = await entry(`user_id = 5 and action = 'deleted'`);
+    const before = await app.database.query('select * from users order by id');
+
+    const NDJSON = { 'Content-Type': 'application/x-ndjson' };
+    const attempts: [method: string, path: string, body?: unknown, type?: typeof JSON_TYPE][] = [
+      ['POST', '/v1/users', { email: 'new@example.com', role: 'admin' }],
+      ['PATCH', '/v1/users/2', { role: 'admin' }],
+      ['PATCH', '/v1/users/3', { email: 'mine@example.com' }],
+      ['PATCH', '/v1/users/3', { email: 'ada@example.com' }],
+      ['PATCH', '/v1/users/3', { role: 'user' }],
+      ['PATCH', '/v1/users/3', { status: 'suspended' }],
+      ['PATCH', '/v1/users/3', { name: 'Eve' }],
+      ['PATCH', '/v1/users/3?dryRun=true', { name: 'Eve' }],
+      ['DELETE', '/v1/users/3'],
+      ['POST', `/v1/history/${renaming}/undo`],
+      ['POST', `/v1/history/${demotion}/undo`],
+      ['POST', `/v1/history/${deletion}/undo`],
+      ...[
+        { email: 'new@example.com', role: 'admin' },
+        { email: 'ada@example.com', role: 'admin' },
+        { email: 'other@example.com', name: 'Eve' },
+        { email: 'other@example.com', role: 'user' },
+      ].map((line): [string, string, string, typeof JSON_TYPE] => [
+        'POST',
+        '/v1/users/import?mode=upsert&partial=true',
+        `{"email":"fine@example.com"}\n${JSON.stringify(line)}\n`,
+        NDJSON,
+      ]),
+    ];
+    for (const [method, path, body, type] of attempts) {
+      const response = await send(method, path, body, type);
+      const { detail } = await expectProblem(response, 403, 'forbidden');
+      expect(detail, `${method} ${path}`).to.equal('A service token may not change admins.');
+    }
+    // Nor the last one, for which there is another refusal.
+    await asAdmin('DELETE', '/v1/users/3');
+    await expectProblem(await send('DELETE', '/v1/users/1'), 403, 'forbidden');
+    const left = await app.database.query('select * from users order by id');
+    expect(left).to.deep.equal(before.filter(({ id }) => id !== 3));
+
+    const imported = await send(
+      'POST',
+      '/v1/users/import?mode=upsert',
+      '{"email":"admin@example.com"}\n',
+      NDJSON,
+    );
+    expect(await imported.json()).to.include({ unchanged: 1 });
+    expect((await send('PATCH', '/v1/users/4', { status: 'suspended' })).status).to.equal(200);
+    expect((await send('DELETE', '/v1/users/4')).status).to.equal(204);
+  });
+
   it('are named by the history as who did it', async () => {
     const { token } = await made({ scopes: ['users:write'] });
     const response = await call(token, '/v1/users/2', {
@@ -81,6 +160,8 @@ describe('service tokens', () => {
       body: '{"name":"A"}',
     });
     expect(response.status).to.equal(200);
+    const line = app.log.findLast(({ msg }) => msg === 'request');
+    expect(line).to.include({ service: 'billing', userId: null, credential: 'bearer' });
     const [row] = await app.database.query(`select actor, actor_id from changes where action = 'updated'`);
     expect(row).to.deep.equal({ actor: 'service:billing', actor_id: null });
   });
@@ -99,7 +180,7 @@ describe('service tokens', () => {
       const revokedAt = (await list())[0]?.['revokedAt'];
       expect(revokedAt).to.be.a('string');
       expect((await revoke()).status).to.equal(204);
-      expect((await list())[0]?.['revokedAt']).to.equal(revokedAt);
+      expect((await list())[0]).to.deep.include({ revokedAt, revokedBy: 'admin@example.com' });
     } finally {
       await replica.close();
     }
@@ -134,6 +215,18 @@ describe('service tokens', () => {
     expect(Date.parse(String(await lastUse()))).to.be.at.least(Date.parse(String(first)));
   });
 
+  it('note it once when they come many times at once', async () => {
+    const { token } = await made();
+    await app.database.query(`create table uses (id int)`);
+    await app.database.query(`
+      create function note() returns trigger language plpgsql as $$ begin insert into uses values (new.id); return new; end $$`);
+    await app.database.query(
+      'create trigger noted after update on service_tokens for each row execute function note()',
+    );
+    await Promise.all(Array.from({ length: 20 }, () => call(token, '/v1/users')));
+    expect(await app.database.query('select * from uses')).to.have.length(1);
+  });
+
   it('have a name of their own, for ever', async () => {
     const { id } = await made();
     await app.call(`/v1/service-tokens/${id}`, { as: 'admin@example.com', method: 'DELETE' });
@@ -148,7 +241,12 @@ describe('service tokens', () => {
     ['an unknown scope', { scopes: ['everything'] }],
     ['an expiry in the past', { expiresAt: '2020-01-01T00:00:00Z' }],
     ['an expiry that is no time', { expiresAt: 'tomorrow' }],
+    ['an expiry that nobody will live to see', { expiresAt: '2100-01-01T00:00:00Z' }],
+    ['an expiry at the end of time', { expiresAt: '9999-12-31T23:59:59-14:00' }],
     ['no expiry', { expiresAt: null }],
+    ['a control character in its name', { name: 'a\nb' }],
+    ['a name that reads from the right', { name: 'a\u202eb' }],
+    ['a name with half a character', { name: 'a\ud800' }],
   ];
   for (const [what, input] of refused) {
     it(`are not made with ${what}`, async () => {

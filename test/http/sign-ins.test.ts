@@ -97,6 +97,23 @@ describe('with Auth.js for a sign-in', () => {
     expect(credentials(app)).to.deep.equal([null, null, null]);
   });
 
+  it('refuses as it does any other a cookie that comes twice, and counts it among the failures', async () => {
+    const own = await startApp({ rateLimit: { failures: 2 } });
+    const session = await sessionOf();
+    const Cookie = `authjs.session-token=${session}; authjs.session-token=${session}`;
+    const statuses = [];
+    for (let time = 0; time < 3; time++) {
+      const response = await own.call('/v1/me', { headers: { Cookie } });
+      statuses.push([response.status, response.headers.get('www-authenticate')]);
+    }
+    const refused = [401, 'Bearer error="invalid_token"'];
+    expect(statuses).to.deep.equal([refused, refused, [429, null]]);
+    expect(own.log.find(({ msg }) => msg === 'token refused')).to.include({
+      cause: 'a session cookie comes twice',
+    });
+    await own.close();
+  });
+
   it('goes by the name that is configured, and then by no other', async () => {
     const own = await startApp({ sources: sources({ cookieName: 'app.session' }) });
     await addAccount(own.database, 'ada@example.com');
@@ -219,6 +236,29 @@ describe('with an OpenID Connect provider for a sign-in', () => {
     expect(await statusOf(await provider.token())).to.equal(200);
     expect(await statusOf(before)).to.equal(401);
     expect(provider.asked).to.have.lengthOf(4);
+  });
+
+  it('answers 503 where it may have a new key and is not asked again so soon, which is no failure', async () => {
+    const own = await startApp({
+      now: () => new Date(Date.now() + ahead),
+      sources: sources({ issuer: provider.issuer, audience: [AUDIENCE] }),
+      rateLimit: { failures: 1 },
+    });
+    await addAccount(own.database, 'ada@example.com');
+    const me = async (token: string) => own.call('/v1/me', { headers: { Authorization: `Bearer ${token}` } });
+    expect((await me(await provider.token())).status).to.equal(200);
+    await provider.rotate();
+    const renewed = await provider.token();
+    ahead += 5_000;
+    for (let time = 0; time < 3; time++) {
+      const response = await me(renewed);
+      expect(Number(response.headers.get('retry-after'))).to.be.within(1, 5);
+      await expectProblem(response, 503, 'identity_provider_unavailable');
+    }
+    expect(provider.asked).to.have.lengthOf(2);
+    ahead += 5_000;
+    expect((await me(renewed)).status).to.equal(200);
+    await own.close();
   });
 
   it('forgets a key that it has withdrawn, without any other token coming', async () => {

@@ -51,6 +51,11 @@ describe('an identity provider', () => {
     expect(asked).to.deep.equal(['/.well-known/openid-configuration', '/keys']);
   });
 
+  it('is told of without the query of its URL, in which there may be a key', async () => {
+    const reason = await reasonOf({ issuer: null, jwksUrl: `${origin}/nowhere?key=hunter2` });
+    expect(reason).to.equal(`${origin}/nowhere: the status is 404`);
+  });
+
   it('may have a path, and a slash at its end', async () => {
     for (const issuer of [`${origin}/realms/main`, `${origin}/realms/main/`]) {
       const document = json({ issuer, jwks_uri: `${origin}/keys` });

@@ -29,7 +29,7 @@ describe('the session cookie', () => {
       '0.1.2.3.4.5.6.7.8.9.10.11.',
     ],
     ['chunks with a gap, up to the gap', 'authjs.session-token.0=a; authjs.session-token.2=c', 'a'],
-    ['old chunks beside a whole one', 'authjs.session-token.0=b; authjs.session-token=a', 'a'],
+    ['chunks beside an empty one', 'authjs.session-token.0=b; authjs.session-token=', 'b'],
     ['nothing', '', undefined],
     ['an empty value', 'authjs.session-token=', undefined],
     ['an empty value under one name only', '__Secure-authjs.session-token=; authjs.session-token=a', 'a'],
@@ -67,6 +67,7 @@ describe('the session cookie', () => {
       'authjs.session-token=a; authjs.session-token=b',
       'authjs.session-token=a; authjs.session-token=a',
       'authjs.session-token.0=a; authjs.session-token.1=b; authjs.session-token.1=c',
+      'authjs.session-token.0=b; authjs.session-token=a',
     ]) {
       expect(() => sessionToken(header, AUTHJS_COOKIES)).to.throw(
         InvalidToken,

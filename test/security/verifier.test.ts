@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
-import { InvalidToken } from '../../src/security/token.ts';
+import { EmailUnverified, InvalidToken } from '../../src/security/token.ts';
 import { tokenVerifier } from '../../src/security/verifier.ts';
 import { sources } from '../support/app.ts';
 import { sessionOf } from '../support/authjs.ts';
@@ -57,6 +57,16 @@ describe('a token that was good', () => {
       expect(calls, what).to.equal(0);
     }
     expect(keys.asked()).to.equal(1);
+  });
+
+  it('costs none again either where it says that its email is not verified', async () => {
+    const verifier = await verifierAt(() => new Date());
+    const token = forge({ claims: { email_verified: false } });
+    for (let time = 0; time < 3; time++) {
+      calls = 0;
+      expect(await refusalOf(verifier.verify(token))).to.be.instanceOf(EmailUnverified);
+      if (time > 0) expect(calls).to.equal(0);
+    }
   });
 
   it('is good no longer than it says', async () => {

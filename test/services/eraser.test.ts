@@ -6,7 +6,7 @@ import { createMigratedDatabase, type TestDatabase } from '../support/database.t
 import { startProxy } from '../support/proxy.ts';
 import { type ServerProcess, startServer } from '../support/server-process.ts';
 
-const FAILED = 'erasing deleted accounts failed; trying again in an hour or so';
+const FAILED = 'erasing what is due failed; trying again in an hour or so';
 
 describe('the eraser of a server', () => {
   let database: TestDatabase;
@@ -55,6 +55,21 @@ describe('the eraser of a server', () => {
     expect(await server.said('deleted accounts erased')).to.include({ accounts: 2 });
     await allErased();
     expect(JSON.stringify(server.lines)).not.to.match(/grace|alan/);
+    expect(await server.end('SIGTERM')).to.equal(0);
+  });
+
+  it('forgets sign-ins that were turned away long ago, though none is turned away now', async () => {
+    await database.query(
+      `insert into refused_sign_ins (email, reason, last_at) values
+         ('old@example.net', 'account_required', now() - interval '31 days'),
+         ('young@example.net', 'account_required', now() - interval '29 days')`,
+    );
+    const server = start();
+    await server.ready();
+    const emails = () => database.query('select email from refused_sign_ins order by email');
+    const deadline = Date.now() + 20_000;
+    while ((await emails()).length > 1) if (Date.now() > deadline) expect.fail('it is not forgotten');
+    expect(await emails()).to.deep.equal([{ email: 'young@example.net' }]);
     expect(await server.end('SIGTERM')).to.equal(0);
   });
 

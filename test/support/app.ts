@@ -29,6 +29,7 @@ import { type SourceSettings, type Sources, sourcesOf } from '../../src/security
 import { tokenVerifier } from '../../src/security/verifier.ts';
 import { admission } from '../../src/services/admission.ts';
 import { ChangeFeed } from '../../src/services/change-feed.ts';
+import { RefusalCounter } from '../../src/services/refused-sign-ins.ts';
 import { registerWebhooks } from '../../src/services/webhooks/rows.ts';
 import { createMigratedDatabase, type TestDatabase } from './database.ts';
 
@@ -98,6 +99,7 @@ export async function startApp(
   const onProviderFailure = (issuer: string, { message: reason }: Error) =>
     logger.warn({ issuer, reason }, 'the identity provider does not tell its keys');
   const inUnit = unitsOfWork(orm);
+  const refusals = new RefusalCounter();
   const policy = options.accessPolicy ?? { policy: 'invited', domains: [] };
   const feed = new ChangeFeed({
     em: orm.em.fork(),
@@ -113,13 +115,14 @@ export async function startApp(
     lifecycle,
     verifier: await tokenVerifier(taken, { onProviderFailure, ...(options.now && { now: options.now }) }),
     sessionCookies: taken.cookieNames,
-    admit: admission({ findAccount: accountLookup(orm, 'direct'), policy, inUnit }),
+    admit: admission({ findAccount: accountLookup(orm, 'direct'), policy, refusals, inUnit }),
     endpoints: [
       ...endpoints({
         lifecycle,
         feed,
         ...(options.streamTimes && { streamTimes: options.streamTimes }),
         accessPolicy: policy,
+        refusals,
         cursors: cursorCodec(...taken.ring),
         preferenceRules: options.preferenceRules ?? { maxBytes: 16_384 },
         webhooks,

@@ -5,6 +5,7 @@ import { endpoints } from '../../src/http/endpoints.ts';
 import { Lifecycle } from '../../src/http/lifecycle.ts';
 import { cursorCodec } from '../../src/security/cursor.ts';
 import type { ChangeFeed } from '../../src/services/change-feed.ts';
+import { RefusalCounter } from '../../src/services/refused-sign-ins.ts';
 import { SECRET } from './app.ts';
 
 /** What the handler of a test's endpoint is given. */
@@ -38,6 +39,7 @@ export function describedEndpoints(): Endpoint[] {
     cursors: cursorCodec(SECRET),
     pendingMigrations: async () => [],
     preferenceRules: { maxBytes: 16_384 },
+    refusals: new RefusalCounter(),
     accessPolicy: { policy: 'invited', domains: [] },
     webhooks: [],
   });

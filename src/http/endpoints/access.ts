@@ -1,7 +1,12 @@
 import { z } from 'zod';
 import { ACCESS_POLICIES, type AccessPolicy } from '../../domain/access.ts';
 import type { CursorCodec } from '../../security/cursor.ts';
-import { countRefused, listRefused, type RefusedSignIn } from '../../services/refused-sign-ins.ts';
+import {
+  countRefused,
+  listRefused,
+  type RefusalCounter,
+  type RefusedSignIn,
+} from '../../services/refused-sign-ins.ts';
 import { type Endpoint, endpoint } from '../endpoint.ts';
 import { LINK, linkToNext, pageOf, pageQuery } from '../schemas/page.ts';
 
@@ -16,9 +21,10 @@ const refused = z.strictObject({
 /** Who may come in, and who has been turned away, for admins. */
 export function accessEndpoints(deps: {
   readonly accessPolicy: AccessPolicy;
+  readonly refusals: RefusalCounter;
   readonly cursors: CursorCodec;
 }): Endpoint[] {
-  const { accessPolicy, cursors } = deps;
+  const { accessPolicy, refusals, cursors } = deps;
   return [
     endpoint({
       method: 'GET',
@@ -34,7 +40,10 @@ export function accessEndpoints(deps: {
           refused: z.strictObject({ people: z.int(), attempts: z.int() }),
         }),
       },
-      handle: ({ em }) => countRefused(em),
+      async handle({ em }) {
+        await refusals.settle(em);
+        return countRefused(em);
+      },
       view: (refused) => ({ ...accessPolicy, refused }),
     }),
     endpoint({
@@ -46,12 +55,15 @@ export function accessEndpoints(deps: {
       answer: {
         status: 200,
         description:
-          'Those of the last 30 days who still have no account that may be used, the latest first.',
+          'Those of the last 30 days who still have no account that may be used, the latest first. Of those who come again and again, other processes may tell the count some time later.',
         schema: pageOf(refused),
         headers: LINK,
       },
       refusals: ['bad_cursor'],
-      handle: async ({ em, query }) => ({ query, page: await listRefused(em, cursors, query) }),
+      async handle({ em, query }) {
+        await refusals.settle(em);
+        return { query, page: await listRefused(em, cursors, query) };
+      },
       view: ({ page: { items, next } }) => ({ items: items.map(refusedView), nextCursor: next }),
       headers: ({ query, page }) => linkToNext('/v1/access/refused', query, page),
     }),

@@ -1,7 +1,12 @@
 import { z } from 'zod';
-import { isKeepableText } from '../../domain/preferences.ts';
 import { SCOPES, type ServiceToken } from '../../domain/service-token.ts';
-import { createServiceToken, listServiceTokens, revokeServiceToken } from '../../services/service-tokens.ts';
+import { text } from '../../services/account-fields.ts';
+import {
+  createServiceToken,
+  listServiceTokens,
+  MAX_YEARS,
+  revokeServiceToken,
+} from '../../services/service-tokens.ts';
 import { type Endpoint, endpoint } from '../endpoint.ts';
 import { id } from '../schemas/account.ts';
 
@@ -14,6 +19,7 @@ const EXAMPLE = {
   expiresAt: '2027-01-31T12:00:00.000Z',
   lastUsedAt: null,
   revokedAt: null,
+  revokedBy: null,
 };
 
 const serviceToken = z
@@ -26,6 +32,7 @@ const serviceToken = z
     expiresAt: z.iso.datetime(),
     lastUsedAt: z.iso.datetime().nullable().meta({ description: 'Noted once a minute at the most.' }),
     revokedAt: z.iso.datetime().nullable(),
+    revokedBy: z.string().nullable(),
   })
   .meta({ id: 'ServiceToken', examples: [EXAMPLE] });
 
@@ -40,15 +47,17 @@ export function serviceTokenEndpoints(): Endpoint[] {
       body: {
         schema: z
           .strictObject({
-            name: z
-              .string()
-              .refine((text) => text.trim() === text && text !== '' && [...text].length <= 100, {
-                message: 'It must have 1 to 100 characters, and no blanks around them.',
-              })
-              .refine(isKeepableText, 'It must have no NUL and no half of a surrogate pair.')
-              .meta({ minLength: 1, maxLength: 100 }),
-            scopes: z.array(z.enum(SCOPES)).min(1),
-            expiresAt: z.iso.datetime({ offset: true }),
+            name: text(100)
+              .refine((name) => name.trim() === name, 'It must have no blanks around it.')
+              // In the log and in the history, a name shall be what it looks like.
+              .refine((name) => !/\p{C}/u.test(name), 'It must have no control characters.'),
+            scopes: z.array(z.enum(SCOPES)).min(1).meta({
+              description:
+                'What it is for. `users:write` is for people: it can make, change and remove no admin.',
+            }),
+            expiresAt: z.iso.datetime({ offset: true }).meta({
+              description: `${MAX_YEARS} years from now at the latest.`,
+            }),
           })
           .meta({
             examples: [{ name: 'billing', scopes: ['users:read'], expiresAt: '2030-01-31T12:00:00Z' }],
@@ -100,7 +109,7 @@ export function serviceTokenEndpoints(): Endpoint[] {
 }
 
 function serviceTokenView(entry: ServiceToken): z.output<typeof serviceToken> {
-  const { id, name, scopes, createdBy, createdAt, expiresAt, lastUsedAt, revokedAt } = entry;
+  const { id, name, scopes, createdBy, createdAt, expiresAt, lastUsedAt, revokedAt, revokedBy } = entry;
   return {
     id,
     name,
@@ -110,5 +119,6 @@ function serviceTokenView(entry: ServiceToken): z.output<typeof serviceToken> {
     expiresAt: expiresAt.toISOString(),
     lastUsedAt: lastUsedAt?.toISOString() ?? null,
     revokedAt: revokedAt?.toISOString() ?? null,
+    revokedBy: revokedBy ?? null,
   };
 }

@@ -8,7 +8,7 @@ export const accessLog = (): Middleware =>
   async function accessLog(ctx, next) {
     const start = performance.now();
     await next();
-    const { log, route, actor, credential } = ctx.state;
+    const { log, route, actor, service, credential } = ctx.state;
     log.info(
       {
         method: ctx.method,
@@ -16,6 +16,7 @@ export const accessLog = (): Middleware =>
         status: ctx.status,
         durationMs: Math.round((performance.now() - start) * 100) / 100,
         userId: actor?.id ?? null,
+        service: service?.name ?? null,
         credential: credential ?? null,
       },
       'request',

@@ -1,9 +1,10 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { type Author, sign } from '../../domain/author.ts';
 import type { RecordedChange } from '../../domain/change.ts';
+import { normalizeEmail } from '../../domain/email.ts';
 import { DomainError } from '../../domain/errors.ts';
 import { serviceActor } from '../../domain/service-token.ts';
-import { isServiceToken, serviceTokenDigest } from '../../security/service-token.ts';
-import { sessionToken } from '../../security/session-cookie.ts';
+import { serviceTokenDigest } from '../../security/service-token.ts';
 import {
   EmailUnverified,
   InvalidToken,
@@ -13,6 +14,7 @@ import {
 import type { Admission, SignIn } from '../../services/admission.ts';
 import { useServiceToken } from '../../services/service-tokens.ts';
 import type { Middleware, RequestContext, RequestState } from '../context.ts';
+import { credentialsOf } from '../credentials.ts';
 import { MAX_DRY_RUN_CHANGES } from '../schemas/change.ts';
 
 /**
@@ -27,26 +29,40 @@ export const authenticate = (
 ): Middleware =>
   async function authenticate(ctx, next) {
     const { state } = ctx;
-    // Of several headers `headers` would show the first, and somebody in front of us may have looked at another.
-    const authorizations = ctx.req.headersDistinct['authorization'];
-    const token = authorizations ? bearerToken(authorizations) : sessionToken(ctx.get('Cookie'), cookieNames);
-    if (token === undefined) throw unauthenticated(ctx, 'Bearer');
-    const isService = authorizations !== undefined && isServiceToken(token);
-    const who = await (isService ? service(state, token) : person(state, token, verifier, admit)).catch(
-      (error: unknown) => {
-        throw refusal(ctx, error);
-      },
-    );
-    state.credential = authorizations ? 'bearer' : 'cookie';
+    const began = performance.now();
+    const who = await identify().catch(async (error: unknown) => {
+      if (error instanceof InvalidToken) await pauseUntil(began + REFUSAL_MS);
+      throw refusal(ctx, error);
+    });
     sign(state.unit.em, {
       ...who,
       requestId: state.requestId,
       onRecorded: (changes) => keepRehearsed(state, changes),
     });
     await next();
+
+    async function identify(): Promise<Who> {
+      const credentials = credentialsOf(ctx, cookieNames);
+      if (credentials === undefined) throw unauthenticated(ctx, 'Bearer');
+      const { token, credential, isService } = credentials;
+      const who = await (isService ? service(state, token) : person(state, token, verifier, admit));
+      state.credential = credential;
+      return who;
+    }
   };
 
-type Who = Pick<Author, 'actorId' | 'actor'>;
+/**
+ * No refusal of credentials leaves sooner than this after they came. Whatever is wrong with them is found within some
+ * milliseconds, unless a provider is asked, so that the time tells a stranger nothing of how far they got.
+ */
+const REFUSAL_MS = 20;
+
+/** By `performance.now()`. A timer may be a part of a millisecond early. */
+function pauseUntil(time: number): Promise<void> {
+  return delay(Math.max(0, Math.ceil(time - performance.now()) + 1));
+}
+
+type Who = Pick<Author, 'actorId' | 'actor' | 'isService'>;
 
 async function person(
   state: RequestState,
@@ -58,7 +74,12 @@ async function person(
     if (!(error instanceof EmailUnverified)) throw error;
     return { email: error.email, isUnverified: true };
   });
-  state.actor = await admit(state.unit.em, signIn, state.requestId);
+  try {
+    state.actor = await admit(state.unit.em, signIn, state.requestId);
+  } catch (error) {
+    if (error instanceof DomainError) state.turnedAway = normalizeEmail(signIn.email);
+    throw error;
+  }
   return { actorId: state.actor.id, actor: state.actor.email };
 }
 
@@ -68,15 +89,11 @@ async function service(state: RequestState, token: string): Promise<Who> {
   const known = await useServiceToken(state.unit.em, digest);
   if (known === undefined) throw new InvalidToken('this service token is unknown, expired or revoked');
   state.service = known;
-  return { actorId: null, actor: serviceActor(known.name) };
+  return { actorId: null, actor: serviceActor(known.name), isService: true };
 }
 
 function keepRehearsed({ rehearsed }: RequestState, changes: readonly RecordedChange[]): void {
   rehearsed?.push(...changes.slice(0, MAX_DRY_RUN_CHANGES - rehearsed.length));
-}
-
-function bearerToken([authorization = '', ...others]: readonly string[]): string | undefined {
-  return others.length === 0 ? /^Bearer +(\S.*)$/i.exec(authorization)?.[1] : undefined;
 }
 
 function refusal(ctx: RequestContext, error: unknown): unknown {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { isKeepableText } from '../../domain/preferences.ts';
+import { text } from '../../services/account-fields.ts';
 import { DEFAULT_LIMIT, type Page } from '../../services/paging.ts';
 
 const MAX_LIMIT = 200;
@@ -19,11 +19,7 @@ export const pageQuery = {
 };
 
 /** Text to look for. */
-export const searchText = z
-  .string()
-  .refine((given) => given !== '' && [...given].length <= 255, 'It must have 1 to 255 characters.')
-  .refine(isKeepableText, 'It must have no NUL and no half of a surrogate pair.')
-  .meta({ minLength: 1, maxLength: 255 });
+export const searchText = text(255);
 
 /** A page of such items, as it leaves. */
 export function pageOf<Item extends z.ZodType>(item: Item) {
