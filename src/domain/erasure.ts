@@ -26,7 +26,10 @@ const ERASE = `
   ), forgotten as (
     delete from refused_sign_ins using addresses where refused_sign_ins.email = addresses.email
   ), renamed as (
-    update service_tokens set created_by = '${ERASED_ACTOR}' || user_id from addresses where created_by = email
+    update service_tokens set
+      created_by = case when created_by = email then '${ERASED_ACTOR}' || user_id else created_by end,
+      revoked_by = case when revoked_by = email then '${ERASED_ACTOR}' || user_id else revoked_by end
+      from addresses where email in (created_by, revoked_by)
   )
   update changes set
     before = case when user_id in (:ids) then null else before end,

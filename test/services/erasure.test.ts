@@ -101,6 +101,36 @@ describe('erasure', () => {
     expect(await verifyHistory(orm.em)).to.include({ wrong: 0 });
   });
 
+  it('forgets that somebody was turned away, and who made a service token; but not of whoever has the address now', async () => {
+    const ada = await invite('ada@example.com');
+    await as(doing(ada), async (unit) =>
+      changeAccount(await accountByEmail(unit, ada.email), { email: 'old@example.com' }, rules),
+    );
+    await remove('old@example.com');
+    await invite('ada@example.com');
+    for (const email of ['ada@example.com', 'old@example.com']) {
+      await database.query(`insert into refused_sign_ins (email, reason) values ($1, 'account_required')`, [
+        email,
+      ]);
+      await database.query(
+        `insert into service_tokens (name, digest, scopes, created_by, expires_at, revoked_by) values ($1, $1, '{}', $1, now(), $1)`,
+        [email],
+      );
+    }
+    await age(ada, DAYS);
+    expect(await eraseAllDue()).to.equal(1);
+    expect(await database.query('select email from refused_sign_ins')).to.deep.equal([
+      { email: 'ada@example.com' },
+    ]);
+    const [erased, present] = [`erased-${ada.id}`, 'ada@example.com'];
+    expect(
+      await database.query('select created_by, revoked_by from service_tokens order by id'),
+    ).to.deep.equal([
+      { created_by: present, revoked_by: present },
+      { created_by: erased, revoked_by: erased },
+    ]);
+  });
+
   it('leaves alone, byte for byte, whoever is there, and whoever has been gone for less long', async () => {
     const ada = await invite('ada@example.com');
     await age(ada, 2 * DAYS);
