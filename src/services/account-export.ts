@@ -3,6 +3,7 @@ import type { EntityManager } from '@mikro-orm/postgresql';
 import type { Account } from '../domain/user.ts';
 import { accountRecord } from './account-record.ts';
 import type { Format } from './formats/index.ts';
+import { dateOf } from './rows.ts';
 import { inBatches, inSnapshot } from './snapshot.ts';
 
 /** How many accounts are fetched at once. */
@@ -26,12 +27,15 @@ export function exportAccounts(em: EntityManager, format: Format): Readable {
 }
 
 function chunks(em: EntityManager, format: Format): AsyncGenerator<string> {
-  const dateOf = (text: string) => em.getPlatform().parseDate(text);
   return inSnapshot(em, async function* (client) {
     let text = format.head;
     for await (const rows of inBatches<Row>(client, { name: 'accounts', query: QUERY, size: BATCH_SIZE })) {
       for (const row of rows) {
-        const account = { ...row, createdAt: dateOf(row.createdAt), updatedAt: dateOf(row.updatedAt) };
+        const account = {
+          ...row,
+          createdAt: dateOf(em, row.createdAt),
+          updatedAt: dateOf(em, row.updatedAt),
+        };
         text += format.write(accountRecord(account));
       }
       if (text !== '') yield text;

@@ -3,7 +3,7 @@ import { normalizeEmail } from '../domain/email.ts';
 import type { Account, Role, Status, StorageMode } from '../domain/user.ts';
 import type { CursorCodec, Position } from '../security/cursor.ts';
 import { DEFAULT_LIMIT, type Page, type PageRequest, positionOf } from './paging.ts';
-import { parameters, readRows, type Statement } from './rows.ts';
+import { dateOf, parameters, readRows, type Statement } from './rows.ts';
 
 /** The orders of the list; the one without a minus goes up. */
 export const SORTS = ['createdAt', '-createdAt', 'email', '-email'] as const;
@@ -72,11 +72,10 @@ export async function listAccounts(
   // One row more than asked for says that there is a next page.
   const last = rows.length > limit ? rows[limit - 1] : undefined;
   const [counted] = total ? await readRows<{ count: number }>(em, countStatement(request)) : [];
-  const dateOf = (text: string) => em.getPlatform().parseDate(text);
   return {
     items: rows
       .slice(0, limit)
-      .map((row) => ({ ...row, createdAt: dateOf(row.createdAt), updatedAt: dateOf(row.updatedAt) })),
+      .map((row) => ({ ...row, createdAt: dateOf(em, row.createdAt), updatedAt: dateOf(em, row.updatedAt) })),
     next: last === undefined ? null : cursors.seal(orderOf(sort).placeOf(last), scope),
     ...(counted && {
       total: { count: Math.min(counted.count, COUNT_CAP), capped: counted.count > COUNT_CAP },

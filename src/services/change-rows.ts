@@ -1,5 +1,6 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import type { Change } from '../domain/change.ts';
+import { dateOf } from './rows.ts';
 
 /** The columns of `changes` that make a {@link ChangeRow}. */
 export const CHANGE_COLUMNS = `id, at, actor_id as "actorId", actor, request_id as "requestId", user_id as "userId",
@@ -15,12 +16,11 @@ export type ChangeRow = Omit<Change, 'id' | 'undoes' | 'at' | 'erasedAt'> & {
 
 /** The entry of the history that a row is. */
 export function changeOf(em: EntityManager, row: ChangeRow): Change {
-  const dateOf = (text: string): Date => em.getPlatform().parseDate(text);
   return {
     ...row,
     id: Number(row.id),
-    at: dateOf(row.at),
+    at: dateOf(em, row.at),
     undoes: row.undoes === null ? null : Number(row.undoes),
-    erasedAt: row.erasedAt === null ? null : dateOf(row.erasedAt),
+    erasedAt: row.erasedAt === null ? null : dateOf(em, row.erasedAt),
   };
 }

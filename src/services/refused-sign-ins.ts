@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache';
 import type { ErrorCode } from '../domain/errors.ts';
 import type { CursorCodec } from '../security/cursor.ts';
 import { DEFAULT_LIMIT, type Page, type PageRequest, positionOf } from './paging.ts';
-import { readRows } from './rows.ts';
+import { dateOf, readRows } from './rows.ts';
 
 /** How long a refusal is remembered. */
 const KEPT_DAYS = 30;
@@ -149,11 +149,10 @@ export async function listRefused(
     values: [KEPT_DAYS, limit + 1, ...(after ?? [null, null, null])],
   });
   const last = rows.length > limit ? rows[limit - 1] : undefined;
-  const dateOf = (text: string) => em.getPlatform().parseDate(text);
   return {
     items: rows
       .slice(0, limit)
-      .map((row) => ({ ...row, firstAt: dateOf(row.firstAt), lastAt: dateOf(row.lastAt) })),
+      .map((row) => ({ ...row, firstAt: dateOf(em, row.firstAt), lastAt: dateOf(em, row.lastAt) })),
     next: last === undefined ? null : cursors.seal([last.lastAt, last.email, last.reason], scope),
   };
 }

@@ -22,3 +22,8 @@ export async function readRows<Row>(em: EntityManager, { text, values }: Stateme
   const { rows } = await pool.query({ text, values: [...values] });
   return rows as Row[];
 }
+
+/** A time as the driver reads it, which leaves it a text, to the microsecond. */
+export function dateOf(em: EntityManager, text: string): Date {
+  return em.getPlatform().parseDate(text);
+}

@@ -147,6 +147,28 @@ describe('who gets an account', () => {
     expect(await written()).to.deep.equal([{ ...eve, count: 50 }]);
   });
 
+  it('is listed page by page, each sign-in once, also of those that came at the same time', async () => {
+    await start({ policy: 'invited', domains: [] });
+    await app.database.query(
+      `insert into refused_sign_ins (email, reason) select 'u' || n || '@example.net', 'account_required' from generate_series(1, 25) n`,
+    );
+    const found: unknown[] = [];
+    let path: string | undefined = '/v1/access/refused?limit=10';
+    for (let pages = 0; path !== undefined && pages < 10; pages++) {
+      const response = await app.call(path, { as: 'admin@example.com' });
+      const { items } = (await response.json()) as { items: { email: string }[] };
+      found.push(...items.map(({ email }) => email));
+      path = /^<(.*)>; rel="next"$/.exec(response.headers.get('link') ?? '')?.[1];
+    }
+    expect(found).to.have.length(25);
+    expect(new Set(found)).to.have.property('size', 25);
+    await expectProblem(
+      await app.call('/v1/access/refused?cursor=x', { as: 'admin@example.com' }),
+      400,
+      'bad_cursor',
+    );
+  });
+
   it('remembers neither too many nor for too long', async () => {
     await start({ policy: 'invited', domains: [] });
     await app.database.query(

@@ -2,6 +2,7 @@ import type { EntityManager } from '@mikro-orm/postgresql';
 import { DomainError } from '../../domain/errors.ts';
 import type { Webhook } from '../../domain/webhook.ts';
 import type { FeedPosition } from '../feed-page.ts';
+import { dateOf } from '../rows.ts';
 
 /** How a webhook fares: well; it is being tried again; or nothing is tried until it is resumed. */
 export const WEBHOOK_STATES = ['active', 'retrying', 'parked'] as const;
@@ -90,18 +91,18 @@ function notFound(): DomainError {
 }
 
 function statusOf(em: EntityManager, hook: Webhook, row: Row): WebhookStatus {
-  const dateOf = (text: string | null) => (text === null ? null : em.getPlatform().parseDate(text));
+  const dateOrNull = (text: string | null) => (text === null ? null : dateOf(em, text));
   const { transactionId, changeId, failingChangeId, attempts, lastError } = row;
   return {
     hook,
     state: row.parkedAt !== null ? 'parked' : row.failingSince !== null ? 'retrying' : 'active',
     position: { transactionId, id: Number(changeId) },
-    pendingSince: dateOf(row.pendingSince),
+    pendingSince: dateOrNull(row.pendingSince),
     failingChangeId: failingChangeId === null ? null : Number(failingChangeId),
     attempts,
-    failingSince: dateOf(row.failingSince),
-    nextAttemptAt: row.parkedAt === null ? dateOf(row.nextAttemptAt) : null,
+    failingSince: dateOrNull(row.failingSince),
+    nextAttemptAt: row.parkedAt === null ? dateOrNull(row.nextAttemptAt) : null,
     lastError,
-    lastDeliveredAt: dateOf(row.lastDeliveredAt),
+    lastDeliveredAt: dateOrNull(row.lastDeliveredAt),
   };
 }
