@@ -57,8 +57,9 @@ export async function deliver(
         const number = attempts + 1;
         const isDelivered = await attempt(deps, hook, { entry, sender, lease: claim, number }, ending);
         if (!isDelivered) return;
-        const isLast = entry === last;
-        if (!(await advance(em, claim, entry.position, { isDelivered, isEnd: isEnd && isLast }))) return;
+        const isAll = isEnd && entry === last;
+        // With the last one it is let go of, and may be somebody else's from then on.
+        if (!(await advance(em, claim, entry.position, { isDelivered, isEnd: isAll })) || isAll) return;
         attempts = 0;
         position = entry.position;
         if (performance.now() - readAt > FRESH_MS) continue reading;
