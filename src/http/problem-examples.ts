@@ -1,4 +1,5 @@
 import { DomainError } from '../domain/errors.ts';
+import { badCursor } from '../services/paging.ts';
 import type { Endpoint } from './endpoint.ts';
 import { checkBody, checkQuery } from './input.ts';
 import { MAX_BODY_BYTES } from './middleware/read-json.ts';
@@ -32,11 +33,7 @@ const TOO_LARGE = new DomainError('invalid_input', 'These preferences cannot be 
 const FAULTS: Readonly<Record<Code, (endpoint: Endpoint) => unknown>> = {
   account_required: () => new DomainError('account_required', 'There is no account for this sign-in.'),
   account_suspended: () => new DomainError('account_suspended', 'This account is suspended.'),
-  bad_cursor: () =>
-    new DomainError(
-      'bad_cursor',
-      'This cursor is not from here, or from a list with another sort or filter.',
-    ),
+  bad_cursor: badCursor,
   changed_since: () =>
     new DomainError('changed_since', 'This has changed since, and would be taken back along with it.', {
       details: { fields: ['preferences.theme'] },

@@ -1,8 +1,8 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import type { Change } from '../domain/change.ts';
-import { DomainError } from '../domain/errors.ts';
 import { placeOf } from '../domain/feed-shift.ts';
 import { CHANGE_COLUMNS, type ChangeRow, changeOf } from './change-rows.ts';
+import { badCursor } from './paging.ts';
 import { readRows, type Statement } from './rows.ts';
 
 /** A place in the feed: that of an entry, or before the first one. */
@@ -132,8 +132,5 @@ export async function openFeed(
   const after = cursor === undefined ? FEED_START : feedPosition(cursor);
   const page = after && (await readFeedPage(em, after, limit));
   if (page?.isKnown) return { after: after as FeedPosition, entries: page.entries };
-  throw new DomainError(
-    'bad_cursor',
-    'This cursor is not from here, or from a list with another sort or filter.',
-  );
+  throw badCursor();
 }

@@ -27,7 +27,12 @@ export function positionOf(
 ): Position | undefined {
   const position = cursor === undefined ? undefined : cursors.open(cursor, scope);
   if (cursor === undefined || position !== undefined) return position;
-  throw new DomainError(
+  throw badCursor();
+}
+
+/** What befalls whoever comes with a cursor that was not made here, or not for this. */
+export function badCursor(): DomainError {
+  return new DomainError(
     'bad_cursor',
     'This cursor is not from here, or from a list with another sort or filter.',
   );
