@@ -3,22 +3,22 @@ import { Migrator } from '@mikro-orm/migrations';
 import { defineConfig, type Options } from '@mikro-orm/postgresql';
 import { settingsOrExit } from './config/exit.ts';
 import type { Settings } from './config/settings.ts';
-import { ChangeFieldSchema } from './src/domain/change-field.ts';
-import { ChangeSchema } from './src/domain/change-schema.ts';
-import { FeedShiftSchema } from './src/domain/feed-shift.ts';
-import { RefusedSignInSchema } from './src/domain/refused-sign-in.ts';
-import { ServiceToken } from './src/domain/service-token.ts';
-import { User } from './src/domain/user.ts';
-import { WebhookSchema } from './src/domain/webhook.ts';
 import {
   clientConfig,
   type DatabaseSettings,
   type Passage,
   reachDatabase,
-} from './src/persistence/connection.ts';
-import { HistoryRecorder } from './src/persistence/history-recorder.ts';
-import { LastAdminGuard } from './src/persistence/last-admin.ts';
-import { MigrationsOnly } from './src/persistence/migrations-only.ts';
+} from './src/database/connection.ts';
+import { MigrationsOnly } from './src/database/migrations-only.ts';
+import { ServiceToken } from './src/domain/service-token.ts';
+import { User } from './src/domain/user.ts';
+import { WebhookSchema } from './src/domain/webhook.ts';
+import { HistoryRecorder } from './src/store/history-recorder.ts';
+import { LastAdminGuard } from './src/store/last-admin-guard.ts';
+import { ChangeSchema } from './src/store/tables/change.ts';
+import { ChangeFieldSchema } from './src/store/tables/change-field.ts';
+import { FeedShiftSchema } from './src/store/tables/feed-shift.ts';
+import { RefusedSignInSchema } from './src/store/tables/refused-sign-in.ts';
 
 /**
  * What the ORM is told, wherever it runs: in the server, in the tests, and under `npx mikro-orm`. With 0 for
@@ -51,7 +51,7 @@ export function ormOptions(
     flushMode: 'commit',
     // One statement for many rows compares their versions before it and not in it, and could undo what came between.
     useBatchUpdates: false,
-    // Rows that are no entities: `src/persistence/rate-limits.ts` has to do with them.
+    // Rows that are no entities: `src/store/rate-limits.ts` has to do with them.
     schemaGenerator: { skipTables: ['rate_limits'] },
     migrations: {
       // This file is bundled into dist/server.js, and the migrations beside it, so one path serves both.
@@ -82,8 +82,8 @@ export default async function cliOptions(): Promise<Options> {
 }
 
 async function embeddedUrl({ dataDir, bootTimeoutMs }: Settings): Promise<string> {
-  const { openEmbedded } = await import('./src/persistence/embedded/index.ts');
-  const { releaseOnExit } = await import('./src/persistence/embedded/release-on-exit.ts');
+  const { openEmbedded } = await import('./src/database/embedded/index.ts');
+  const { releaseOnExit } = await import('./src/database/embedded/release-on-exit.ts');
   const silent = { info: () => undefined, warn: () => undefined, error: console.error };
   const embedded = await openEmbedded({
     directory: join(dataDir, 'postgres'),

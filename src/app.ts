@@ -2,11 +2,8 @@ import Koa from 'koa';
 import compose from 'koa-compose';
 import type { Logger } from 'pino';
 import type { RateLimiterAbstract } from 'rate-limiter-flexible';
-import type { UnitOfWork } from './domain/unit-of-work.ts';
 import type { RequestContext, RequestState } from './http/context.ts';
 import type { Endpoint } from './http/endpoint.ts';
-import { forwarded, type TrustProxy } from './http/forwarded.ts';
-import type { Lifecycle } from './http/lifecycle.ts';
 import { accessLog } from './http/middleware/access-log.ts';
 import { authenticate } from './http/middleware/authenticate.ts';
 import { cors } from './http/middleware/cors.ts';
@@ -17,9 +14,12 @@ import { limitRequests, limitTurnedAway } from './http/middleware/limit-requests
 import { problems } from './http/middleware/problems.ts';
 import { requestId } from './http/middleware/request-id.ts';
 import { securityHeaders } from './http/middleware/security-headers.ts';
+import { forwarded, type TrustProxy } from './http/request/forwarded.ts';
 import { createRouter } from './http/router.ts';
+import type { Lifecycle } from './http/server/lifecycle.ts';
 import type { TokenVerifier } from './security/token.ts';
-import type { Admission } from './services/admission.ts';
+import type { Admission } from './services/access/admission.ts';
+import type { UnitOfWork } from './store/unit.ts';
 
 /** All that the application needs of the world. */
 export interface AppDeps {

@@ -9,36 +9,36 @@ import { settingsOrExit } from '../config/exit.ts';
 import type { Settings } from '../config/settings.ts';
 import { ormOptions } from '../mikro-orm.config.ts';
 import { createApp } from './app.ts';
+import { LockHeld } from './database/boot-lock.ts';
+import { closeOrm } from './database/close-orm.ts';
+import { type DatabaseSettings, type Passage, reachDatabase } from './database/connection.ts';
+import { isUnavailable, toDomainError } from './database/driver-errors.ts';
+import { ormLog } from './database/orm-log.ts';
+import { knownMigrations, migrateUnderLock, schemaState } from './database/schema.ts';
 import type { PreferenceRules } from './domain/preferences.ts';
 import { User } from './domain/user.ts';
-import { answerUnreadable } from './http/client-error.ts';
 import { endpoints } from './http/endpoints.ts';
-import { type GracefulClose, gracefulClose } from './http/graceful-close.ts';
-import { Lifecycle } from './http/lifecycle.ts';
+import { answerUnreadable } from './http/server/client-error.ts';
+import { type GracefulClose, gracefulClose } from './http/server/graceful-close.ts';
+import { Lifecycle } from './http/server/lifecycle.ts';
 import { createLog } from './log.ts';
-import { accountLookup } from './persistence/account-lookup.ts';
-import { seedAdmins } from './persistence/admin-seeder.ts';
-import { LockHeld } from './persistence/boot-lock.ts';
-import { changeListener } from './persistence/change-listener.ts';
-import { closeOrm } from './persistence/close-orm.ts';
-import { type DatabaseSettings, type Passage, reachDatabase } from './persistence/connection.ts';
-import { isUnavailable, toDomainError } from './persistence/driver-errors.ts';
-import { shiftFeed } from './persistence/feed-shift.ts';
-import { ormLog } from './persistence/orm-log.ts';
-import { rateLimits } from './persistence/rate-limits.ts';
-import { knownMigrations, migrateUnderLock, schemaState } from './persistence/schema.ts';
-import { unitsOfWork } from './persistence/unit-of-work.ts';
 import { cursorCodec } from './security/cursor.ts';
 import { keyRing } from './security/key-ring.ts';
 import { sourcesOf } from './security/sources.ts';
 import { tokenVerifier } from './security/verifier.ts';
-import { admission } from './services/admission.ts';
-import { ChangeFeed } from './services/change-feed.ts';
-import { startEraser } from './services/eraser.ts';
-import { preferenceRules } from './services/preferences-schema.ts';
-import { RefusalCounter } from './services/refused-sign-ins.ts';
+import { admission } from './services/access/admission.ts';
+import { RefusalCounter } from './services/access/refused-sign-ins.ts';
+import { seedAdmins } from './services/accounts/admin-seeder.ts';
+import { preferenceRules } from './services/accounts/preferences-schema.ts';
+import { ChangeFeed } from './services/feed/change-feed.ts';
+import { startEraser } from './services/history/eraser.ts';
 import { Dispatcher } from './services/webhooks/dispatcher.ts';
-import { registerWebhooks } from './services/webhooks/rows.ts';
+import { registerWebhooks } from './services/webhooks/leases.ts';
+import { accountLookup } from './store/account-lookup.ts';
+import { changeListener } from './store/change-listener.ts';
+import { shiftFeed } from './store/feed-shift.ts';
+import { rateLimits } from './store/rate-limits.ts';
+import { unitsOfWork } from './store/unit-of-work.ts';
 
 /** Something the operator can mend: it is reported in one line, without a stack. */
 class CannotStart extends Error {}
@@ -215,7 +215,7 @@ async function updateDatabase(
 
 async function startEmbedded({ dataDir, bootTimeoutMs }: Settings): Promise<string> {
   // Loaded only where it is needed: production has neither the package nor the use for it.
-  const { openEmbedded } = await import('./persistence/embedded/index.ts');
+  const { openEmbedded } = await import('./database/embedded/index.ts');
   const embedded = await openEmbedded({
     directory: join(dataDir, 'postgres'),
     timeoutMs: bootTimeoutMs,

@@ -4,29 +4,34 @@ import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { MikroORM } from '@mikro-orm/postgresql';
 import { settingsOrExit } from '../../config/exit.ts';
 import cliOptions from '../../mikro-orm.config.ts';
+import { toDomainError } from '../database/driver-errors.ts';
+import { knownMigrations, schemaState } from '../database/schema.ts';
 import { COMMAND_LINE } from '../domain/author.ts';
 import { DomainError, type ErrorCode } from '../domain/errors.ts';
 import type { PreferenceRules } from '../domain/preferences.ts';
-import type { UnitOfWork } from '../domain/unit-of-work.ts';
 import type { User } from '../domain/user.ts';
-import { toDomainError } from '../persistence/driver-errors.ts';
-import { knownMigrations, schemaState } from '../persistence/schema.ts';
-import { unitsOfWork } from '../persistence/unit-of-work.ts';
 import { cursorCodec } from '../security/cursor.ts';
-import { exportAccounts } from '../services/account-export.ts';
+import {
+  type AdminChanges,
+  accountByEmail,
+  changeAccount,
+  createAccount,
+} from '../services/accounts/accounts.ts';
 import {
   name as nameSchema,
   role as roleSchema,
   status as statusSchema,
-} from '../services/account-fields.ts';
-import { IMPORT_MODES, importAccounts } from '../services/account-import.ts';
-import { listAccounts } from '../services/account-list.ts';
-import { type AccountRecord, accountRecord } from '../services/account-record.ts';
-import { type AdminChanges, accountByEmail, changeAccount, createAccount } from '../services/accounts.ts';
-import { eraseAccounts } from '../services/erasure.ts';
-import { FORMATS } from '../services/formats/index.ts';
-import { verifyHistory } from '../services/history-verification.ts';
-import { preferenceRules } from '../services/preferences-schema.ts';
+} from '../services/accounts/fields.ts';
+import { listAccounts } from '../services/accounts/list.ts';
+import { preferenceRules } from '../services/accounts/preferences-schema.ts';
+import { type AccountRecord, accountRecord } from '../services/accounts/view.ts';
+import { eraseAccounts } from '../services/history/erasure.ts';
+import { verifyHistory } from '../services/history/verification.ts';
+import { exportAccounts } from '../services/transfer/export.ts';
+import { FORMATS } from '../services/transfer/formats/index.ts';
+import { IMPORT_MODES, importAccounts } from '../services/transfer/import.ts';
+import type { UnitOfWork } from '../store/unit.ts';
+import { unitsOfWork } from '../store/unit-of-work.ts';
 import { printed } from './printed.ts';
 
 const USAGE = `Usage: npm run --silent accounts -- COMMAND [--json]

@@ -1,4 +1,4 @@
-import type { Verification } from '../services/history-verification.ts';
+import type { Verification } from '../services/history/verification.ts';
 import { table } from './table.ts';
 
 /** Of an account, what fits a line. */

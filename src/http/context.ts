@@ -1,9 +1,9 @@
 import type { Middleware as KoaMiddleware, ParameterizedContext } from 'koa';
 import type { Logger } from 'pino';
 import type { RecordedChange } from '../domain/change.ts';
-import type { Unit } from '../domain/unit-of-work.ts';
 import type { User } from '../domain/user.ts';
-import type { KnownServiceToken } from '../services/service-tokens.ts';
+import type { KnownServiceToken } from '../services/access/service-tokens.ts';
+import type { Unit } from '../store/unit.ts';
 import type { Shown, Upload } from './endpoint.ts';
 
 /** What the stations of one request's way tell each other. */

@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import type { ErrorCode } from '../domain/errors.ts';
 import type { Scope } from '../domain/service-token.ts';
-import type { Unit } from '../domain/unit-of-work.ts';
 import type { User } from '../domain/user.ts';
-import type { DoorCode } from './problem.ts';
+import type { Unit } from '../store/unit.ts';
+import type { DoorCode } from './answer/problem.ts';
 import { flag } from './schemas/flag.ts';
 
 /** Who may ask: anyone, whoever has an account, or admins. */

@@ -2,7 +2,7 @@ import type { AccessPolicy } from '../domain/access.ts';
 import type { PreferenceRules } from '../domain/preferences.ts';
 import type { Webhook } from '../domain/webhook.ts';
 import type { CursorCodec } from '../security/cursor.ts';
-import type { RefusalCounter } from '../services/refused-sign-ins.ts';
+import type { RefusalCounter } from '../services/access/refused-sign-ins.ts';
 import type { Endpoint } from './endpoint.ts';
 import { accessEndpoints } from './endpoints/access.ts';
 import { type ChangesDeps, changesEndpoints } from './endpoints/changes.ts';

@@ -2,17 +2,17 @@ import { Readable } from 'node:stream';
 import Router from '@koa/router';
 import compose from 'koa-compose';
 import { DomainError } from '../domain/errors.ts';
-import type { UnitOfWork } from '../domain/unit-of-work.ts';
+import type { UnitOfWork } from '../store/unit.ts';
+import { entityTag, ifMatchPasses } from './answer/entity-tag.ts';
+import { DoorError } from './answer/problem.ts';
 import type { Middleware, RequestContext, RequestState } from './context.ts';
 import { asksForDryRun, type Endpoint, type Upload, type Versioned } from './endpoint.ts';
-import { entityTag, ifMatchPasses } from './entity-tag.ts';
-import { checkBody, checkParams, checkQuery } from './input.ts';
 import { authorize } from './middleware/authorize.ts';
 import { present } from './middleware/present.ts';
 import { readJson } from './middleware/read-json.ts';
 import { readUpload } from './middleware/read-upload.ts';
 import { unitOfWork } from './middleware/unit-of-work.ts';
-import { DoorError } from './problem.ts';
+import { checkBody, checkParams, checkQuery } from './request/input.ts';
 
 /**
  * The router of these endpoints: each with the stations that its description asks for, and its handler at the end.

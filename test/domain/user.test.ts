@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { COMMAND_LINE } from '../../src/domain/author.ts';
 import { DomainError } from '../../src/domain/errors.ts';
 import { User } from '../../src/domain/user.ts';
-import { unitsOfWork } from '../../src/persistence/unit-of-work.ts';
+import { unitsOfWork } from '../../src/store/unit-of-work.ts';
 import { accountsIn } from '../support/accounts.ts';
 import { startApp, type TestApp } from '../support/app.ts';
 

@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect } from 'chai';
-import { forwarded, type TrustProxy } from '../../src/http/forwarded.ts';
-import { canonicalAddress, networkOf } from '../../src/http/ip-address.ts';
+import { forwarded, type TrustProxy } from '../../src/http/request/forwarded.ts';
+import { canonicalAddress, networkOf } from '../../src/http/request/ip-address.ts';
 import { sendRaw } from '../support/raw-http.ts';
 
 describe("the client's address", () => {

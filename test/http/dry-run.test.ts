@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { expect } from 'chai';
-import { CHANGES_CHANNEL } from '../../src/domain/change-log.ts';
 import { isWrite } from '../../src/http/endpoint.ts';
+import { CHANGES_CHANNEL } from '../../src/store/change-log.ts';
 import { accountsIn, addAccount } from '../support/accounts.ts';
 import { startApp } from '../support/app.ts';
 import { type ConformingApp, conforming } from '../support/conformance.ts';

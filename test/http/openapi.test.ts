@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import type { oas31 } from 'zod-openapi';
 import packageJson from '../../package.json' with { type: 'json' };
 import { MAX_BODY_BYTES } from '../../src/http/middleware/read-json.ts';
-import { openApiDocument } from '../../src/http/openapi.ts';
+import { openApiDocument } from '../../src/http/openapi/document.ts';
 import { createRouter } from '../../src/http/router.ts';
 import { mintServiceToken } from '../../src/security/service-token.ts';
 import { addAccount } from '../support/accounts.ts';

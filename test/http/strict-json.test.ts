@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { findDuplicateName } from '../../src/services/strict-json.ts';
+import { findDuplicateName } from '../../src/domain/strict-json.ts';
 
 describe('a name that is given twice', () => {
   const cases: [json: string, path: string | undefined][] = [

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { COMMAND_LINE } from '../../src/domain/author.ts';
 import { User } from '../../src/domain/user.ts';
-import { unitsOfWork } from '../../src/persistence/unit-of-work.ts';
+import { unitsOfWork } from '../../src/store/unit-of-work.ts';
 import { accountsIn, addAccount, LONG_AGO } from '../support/accounts.ts';
 import { startApp, type TestApp } from '../support/app.ts';
 import { type Entry, visitor } from '../support/history.ts';

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { User } from '../../src/domain/user.ts';
-import { accountView } from '../../src/http/views.ts';
+import { accountView } from '../../src/http/answer/views.ts';
 import { type AccountRow, accountsIn, addAccount, LONG_AGO } from '../support/accounts.ts';
 import { startApp, type TestApp } from '../support/app.ts';
 import { createMigratedDatabase } from '../support/database.ts';

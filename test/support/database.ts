@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { MikroORM } from '@mikro-orm/postgresql';
 import pg from 'pg';
 import { ormOptions } from '../../mikro-orm.config.ts';
-import type { DatabaseSettings } from '../../src/persistence/connection.ts';
-import { migrateUnderLock } from '../../src/persistence/schema.ts';
+import type { DatabaseSettings } from '../../src/database/connection.ts';
+import { migrateUnderLock } from '../../src/database/schema.ts';
 
 /** The environment variable that tells the test files where the server is. */
 export const SERVER_URL_VARIABLE = 'ROLLCALL_TEST_SERVER_URL';

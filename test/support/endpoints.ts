@@ -2,10 +2,10 @@ import { z } from 'zod';
 import type { User } from '../../src/domain/user.ts';
 import { type Access, type Endpoint, type EndpointRequest, endpoint } from '../../src/http/endpoint.ts';
 import { endpoints } from '../../src/http/endpoints.ts';
-import { Lifecycle } from '../../src/http/lifecycle.ts';
+import { Lifecycle } from '../../src/http/server/lifecycle.ts';
 import { cursorCodec } from '../../src/security/cursor.ts';
-import type { ChangeFeed } from '../../src/services/change-feed.ts';
-import { RefusalCounter } from '../../src/services/refused-sign-ins.ts';
+import { RefusalCounter } from '../../src/services/access/refused-sign-ins.ts';
+import type { ChangeFeed } from '../../src/services/feed/change-feed.ts';
 import { SECRET } from './app.ts';
 
 /** What the handler of a test's endpoint is given. */

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type EmbeddedDatabase, openEmbedded } from '../../src/persistence/embedded/index.ts';
+import { type EmbeddedDatabase, openEmbedded } from '../../src/database/embedded/index.ts';
 import { dropTemplate, makeTemplate, SERVER_URL_VARIABLE } from './database.ts';
 
 let embedded: EmbeddedDatabase | undefined;

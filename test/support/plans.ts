@@ -1,4 +1,4 @@
-import type { Statement } from '../../src/services/rows.ts';
+import type { Statement } from '../../src/store/rows.ts';
 import type { TestDatabase } from './database.ts';
 
 /** A step of a plan, as `EXPLAIN (FORMAT JSON)` has it. Rows are those of one loop. */

@@ -7,13 +7,13 @@ import pino from 'pino';
 import { Webhook as Verifier } from 'standardwebhooks';
 import { ormOptions } from '../../mikro-orm.config.ts';
 import { COMMAND_LINE } from '../../src/domain/author.ts';
-import { CHANGES_CHANNEL } from '../../src/domain/change-log.ts';
 import type { Preferences } from '../../src/domain/preferences.ts';
 import { User } from '../../src/domain/user.ts';
 import type { Webhook } from '../../src/domain/webhook.ts';
-import { unitsOfWork } from '../../src/persistence/unit-of-work.ts';
 import { Dispatcher, type DispatcherDeps, type News } from '../../src/services/webhooks/dispatcher.ts';
-import { registerWebhooks } from '../../src/services/webhooks/rows.ts';
+import { registerWebhooks } from '../../src/services/webhooks/leases.ts';
+import { CHANGES_CHANNEL } from '../../src/store/change-log.ts';
+import { unitsOfWork } from '../../src/store/unit-of-work.ts';
 import { createMigratedDatabase, type TestDatabase } from './database.ts';
 import { until } from './until.ts';
 

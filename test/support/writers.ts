@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { LockMode, type MikroORM } from '@mikro-orm/postgresql';
 import { COMMAND_LINE } from '../../src/domain/author.ts';
 import { User } from '../../src/domain/user.ts';
-import { unitsOfWork } from '../../src/persistence/unit-of-work.ts';
+import { unitsOfWork } from '../../src/store/unit-of-work.ts';
 import { addAccount } from './accounts.ts';
 import type { TestDatabase } from './database.ts';
 

@@ -6,7 +6,7 @@ import {
   listRefused,
   type RefusalCounter,
   type RefusedSignIn,
-} from '../../services/refused-sign-ins.ts';
+} from '../../services/access/refused-sign-ins.ts';
 import { type Endpoint, endpoint } from '../endpoint.ts';
 import { LINK, linkToNext, pageOf, pageQuery } from '../schemas/page.ts';
 

@@ -2,15 +2,15 @@ import { Readable } from 'node:stream';
 import { z } from 'zod';
 import type { Change } from '../../domain/change.ts';
 import type { User } from '../../domain/user.ts';
-import type { ChangeFeed, FollowOptions } from '../../services/change-feed.ts';
-import { feedCursor, openFeed } from '../../services/feed-page.ts';
-import { changeStream } from '../change-stream.ts';
+import type { ChangeFeed, FollowOptions } from '../../services/feed/change-feed.ts';
+import { feedCursor, openFeed } from '../../store/feed-page.ts';
+import { changeStream } from '../answer/change-stream.ts';
+import { until } from '../answer/until.ts';
+import { changeView } from '../answer/views.ts';
 import { type Endpoint, endpoint } from '../endpoint.ts';
-import type { Lifecycle } from '../lifecycle.ts';
 import { change } from '../schemas/change.ts';
 import { wholeNumber } from '../schemas/whole-number.ts';
-import { until } from '../until.ts';
-import { changeView } from '../views.ts';
+import type { Lifecycle } from '../server/lifecycle.ts';
 
 /** What the change feed's endpoint needs to know of the world. */
 export interface ChangesDeps {

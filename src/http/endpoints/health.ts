@@ -2,7 +2,7 @@ import type { EntityManager } from '@mikro-orm/postgresql';
 import { z } from 'zod';
 import { DomainError } from '../../domain/errors.ts';
 import { type Endpoint, endpoint } from '../endpoint.ts';
-import type { Lifecycle } from '../lifecycle.ts';
+import type { Lifecycle } from '../server/lifecycle.ts';
 
 /** What the health endpoints need to know of the process that they are in. */
 export interface HealthDeps {

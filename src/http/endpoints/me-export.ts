@@ -2,11 +2,11 @@ import { Readable } from 'node:stream';
 import { z } from 'zod';
 import type { Change } from '../../domain/change.ts';
 import type { Account } from '../../domain/user.ts';
-import { historyOf } from '../../services/account-history.ts';
+import { historyOf } from '../../services/history/account-history.ts';
+import { accountView, changeView } from '../answer/views.ts';
 import { type Endpoint, endpoint } from '../endpoint.ts';
 import { account } from '../schemas/account.ts';
 import { change } from '../schemas/change.ts';
-import { accountView, changeView } from '../views.ts';
 
 /** All that is kept about whoever asks, as a download. */
 export function meExportEndpoints(): Endpoint[] {

@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import type { PreferenceRules } from '../../domain/preferences.ts';
-import { changeAccount, setPreferences } from '../../services/accounts.ts';
+import { changeAccount, setPreferences } from '../../services/accounts/accounts.ts';
+import { accountHeaders, accountView } from '../answer/views.ts';
 import { type Endpoint, endpoint } from '../endpoint.ts';
 import { account, ETAG, name, preferences, storageMode } from '../schemas/account.ts';
-import { accountHeaders, accountView } from '../views.ts';
 
 /** A merge patch may come under its own name or as plain JSON. */
 export const MERGE_PATCH_TYPES = ['application/merge-patch+json', 'application/json'];

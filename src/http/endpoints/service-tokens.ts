@@ -1,12 +1,12 @@
 import { z } from 'zod';
 import { SCOPES, type ServiceToken } from '../../domain/service-token.ts';
-import { text } from '../../services/account-fields.ts';
 import {
   createServiceToken,
   listServiceTokens,
   MAX_YEARS,
   revokeServiceToken,
-} from '../../services/service-tokens.ts';
+} from '../../services/access/service-tokens.ts';
+import { text } from '../../services/accounts/fields.ts';
 import { type Endpoint, endpoint } from '../endpoint.ts';
 import { id } from '../schemas/account.ts';
 

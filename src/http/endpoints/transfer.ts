@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import type { PreferenceRules } from '../../domain/preferences.ts';
-import { exportAccounts } from '../../services/account-export.ts';
-import { IMPORT_MODES, importAccounts } from '../../services/account-import.ts';
-import { FORMATS } from '../../services/formats/index.ts';
+import { exportAccounts } from '../../services/transfer/export.ts';
+import { FORMATS } from '../../services/transfer/formats/index.ts';
+import { IMPORT_MODES, importAccounts } from '../../services/transfer/import.ts';
 import { type Endpoint, endpoint } from '../endpoint.ts';
 import { flag } from '../schemas/flag.ts';
 import { importReport } from '../schemas/import-report.ts';

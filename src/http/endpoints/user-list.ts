@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import type { CursorCodec } from '../../security/cursor.ts';
-import { COUNT_CAP, listAccounts, SORTS } from '../../services/account-list.ts';
+import { COUNT_CAP, listAccounts, SORTS } from '../../services/accounts/list.ts';
+import { accountView } from '../answer/views.ts';
 import { type Endpoint, endpoint } from '../endpoint.ts';
 import { account, role, status, storageMode } from '../schemas/account.ts';
 import { LINK, linkToNext, pageOf, pageQuery, searchText } from '../schemas/page.ts';
-import { accountView } from '../views.ts';
 
 const PATH = '/v1/users';
 

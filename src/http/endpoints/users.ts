@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import type { PreferenceRules } from '../../domain/preferences.ts';
 import type { Account } from '../../domain/user.ts';
-import { accountAt } from '../../services/account-history.ts';
-import { accountById, changeAccount, createAccount } from '../../services/accounts.ts';
+import { accountById, changeAccount, createAccount } from '../../services/accounts/accounts.ts';
+import { accountAt } from '../../services/history/account-history.ts';
+import { accountHeaders, accountView } from '../answer/views.ts';
 import { type Endpoint, endpoint } from '../endpoint.ts';
 import {
   account,
@@ -16,7 +17,6 @@ import {
   storageMode,
 } from '../schemas/account.ts';
 import { moment } from '../schemas/change.ts';
-import { accountHeaders, accountView } from '../views.ts';
 import { MERGE_PATCH_TYPES } from './me.ts';
 
 const params = z.object({ id });

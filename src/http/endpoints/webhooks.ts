@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import type { Webhook } from '../../domain/webhook.ts';
 import { resumeWebhook, webhookStatuses } from '../../services/webhooks/status.ts';
+import { webhookView } from '../answer/views.ts';
 import { type Endpoint, endpoint } from '../endpoint.ts';
 import { webhook } from '../schemas/webhook.ts';
-import { webhookView } from '../views.ts';
 
 /** How the configured webhooks fare, for admins. */
 export function webhookEndpoints(hooks: readonly Webhook[]): Endpoint[] {

@@ -11,10 +11,10 @@ import {
   ProviderUnavailable,
   type TokenVerifier,
 } from '../../security/token.ts';
-import type { Admission, SignIn } from '../../services/admission.ts';
-import { useServiceToken } from '../../services/service-tokens.ts';
+import type { Admission, SignIn } from '../../services/access/admission.ts';
+import { useServiceToken } from '../../services/access/service-tokens.ts';
 import type { Middleware, RequestContext, RequestState } from '../context.ts';
-import { credentialsOf } from '../credentials.ts';
+import { credentialsOf } from '../request/credentials.ts';
 import { MAX_DRY_RUN_CHANGES } from '../schemas/change.ts';
 
 /**

@@ -1,6 +1,6 @@
+import { DoorError } from '../answer/problem.ts';
 import type { Middleware, RequestContext } from '../context.ts';
-import type { Forwarded } from '../forwarded.ts';
-import { DoorError } from '../problem.ts';
+import type { Forwarded } from '../request/forwarded.ts';
 import { SAFE_METHODS } from './unit-of-work.ts';
 
 /**

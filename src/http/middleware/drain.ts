@@ -1,5 +1,5 @@
 import type { Middleware } from '../context.ts';
-import type { Lifecycle } from '../lifecycle.ts';
+import type { Lifecycle } from '../server/lifecycle.ts';
 
 /** While the process drains, tells each caller to come back on a new connection, which will be another process's. */
 export const drain = (lifecycle: Lifecycle): Middleware =>

@@ -3,11 +3,11 @@ import { LRUCache } from 'lru-cache';
 import type { RateLimiterAbstract } from 'rate-limiter-flexible';
 import { DomainError } from '../../domain/errors.ts';
 import { InvalidToken } from '../../security/token.ts';
+import { rateLimited } from '../answer/rate-limited.ts';
 import type { Middleware, RequestContext } from '../context.ts';
-import { credentialsOf } from '../credentials.ts';
-import type { Forwarded } from '../forwarded.ts';
-import { networkOf } from '../ip-address.ts';
-import { rateLimited } from '../rate-limited.ts';
+import { credentialsOf } from '../request/credentials.ts';
+import type { Forwarded } from '../request/forwarded.ts';
+import { networkOf } from '../request/ip-address.ts';
 
 /** How many networks are remembered to be over the limit; past that, the one that asked the longest ago is forgotten. */
 const MAX_NETWORKS = 10_000;

@@ -1,8 +1,8 @@
 import { hash } from 'node:crypto';
 import type { RateLimiterAbstract } from 'rate-limiter-flexible';
 import { serviceActor } from '../../domain/service-token.ts';
+import { rateLimited, tellStanding } from '../answer/rate-limited.ts';
 import type { Middleware } from '../context.ts';
-import { rateLimited, tellStanding } from '../rate-limited.ts';
 
 /**
  * Limits the requests of one account, by whatever token they come, or of one service token, and tells each where its

@@ -1,9 +1,9 @@
 import { Readable } from 'node:stream';
+import { isKnownTo } from '../answer/entity-tag.ts';
+import { sendStream } from '../answer/send-stream.ts';
+import { recordedChangeView } from '../answer/views.ts';
 import type { Middleware } from '../context.ts';
 import type { Endpoint } from '../endpoint.ts';
-import { isKnownTo } from '../entity-tag.ts';
-import { sendStream } from '../send-stream.ts';
-import { recordedChangeView } from '../views.ts';
 
 /**
  * Shows what the handler returned, after the unit of work has been committed: what is shown is what is kept. Whoever has

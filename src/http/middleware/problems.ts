@@ -1,6 +1,6 @@
 import { DomainError } from '../../domain/errors.ts';
+import { DoorError, problemOf } from '../answer/problem.ts';
 import type { Middleware } from '../context.ts';
-import { DoorError, problemOf } from '../problem.ts';
 
 /**
  * Answers every error of the stations behind it as a problem (RFC 9457), and logs what is our own fault, with its stack

@@ -1,8 +1,8 @@
 import getRawBody from 'raw-body';
 import type { InputError } from '../../domain/errors.ts';
-import { findDuplicateName } from '../../services/strict-json.ts';
+import { findDuplicateName } from '../../domain/strict-json.ts';
+import { DoorError } from '../answer/problem.ts';
 import type { Middleware, RequestContext } from '../context.ts';
-import { DoorError } from '../problem.ts';
 
 /** The most bytes that a request may bring along. */
 export const MAX_BODY_BYTES = 100 * 1024;

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
+import { DoorError } from '../answer/problem.ts';
 import type { Middleware } from '../context.ts';
-import { DoorError } from '../problem.ts';
 
 /** Leaves the body of the request to be read as it comes, however long; it comes as one of these media types, in UTF-8. */
 export const readUpload = (types: readonly string[]): Middleware =>

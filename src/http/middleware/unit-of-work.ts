@@ -1,4 +1,4 @@
-import type { UnitOfWork, UnitOptions } from '../../domain/unit-of-work.ts';
+import type { UnitOfWork, UnitOptions } from '../../store/unit.ts';
 import type { Middleware } from '../context.ts';
 
 /** Methods that promise to change nothing (RFC 9110, section 9.2.1). */

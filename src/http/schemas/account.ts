@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { status, storageMode } from '../../services/account-fields.ts';
+import { status, storageMode } from '../../services/accounts/fields.ts';
 
-export { email, id, name, preferences, role, status, storageMode } from '../../services/account-fields.ts';
+export { email, id, name, preferences, role, status, storageMode } from '../../services/accounts/fields.ts';
 
 /** An example that holds in every place where an account is shown. */
 const EXAMPLE = {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { MAX_FAILURES } from '../../services/account-import.ts';
+import { MAX_FAILURES } from '../../services/transfer/import.ts';
 
 const lines = z.int().min(0);
 

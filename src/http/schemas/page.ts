@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { text } from '../../services/account-fields.ts';
+import { text } from '../../services/accounts/fields.ts';
 import { DEFAULT_LIMIT, type Page } from '../../services/paging.ts';
 
 const MAX_LIMIT = 200;

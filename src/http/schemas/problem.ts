@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type Problem, STATUS } from '../problem.ts';
+import { type Problem, STATUS } from '../answer/problem.ts';
 import { importReport } from './import-report.ts';
 
 /** A problem as it leaves; `code` may be any that there is. A kind may have members of its own (RFC 9457, section 3.2). */

@@ -1,9 +1,9 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import type { Logger } from 'pino';
 import { type Webhook, wants } from '../../domain/webhook.ts';
-import { type FeedEntry, readFeed } from '../feed-page.ts';
+import { type FeedEntry, readFeed } from '../../store/feed-page.ts';
+import { advance, type Claim, fail, type Lease, release } from './leases.ts';
 import { messageOf } from './message.ts';
-import { advance, type Claim, fail, type Lease, release } from './rows.ts';
 import { Sender, type SendOptions } from './sender.ts';
 import { verdictOn } from './verdict.ts';
 

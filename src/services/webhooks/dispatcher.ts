@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Webhook } from '../../domain/webhook.ts';
 import { type DeliveryDeps, deliver } from './delivery.ts';
-import { type Claim, claimWebhooks } from './rows.ts';
+import { type Claim, claimWebhooks } from './leases.ts';
 
 /** Where one hears that the feed may have something new. */
 export interface News {

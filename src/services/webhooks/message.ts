@@ -1,7 +1,7 @@
 import { Webhook as Signer } from 'standardwebhooks';
 import packageJson from '../../../package.json' with { type: 'json' };
 import type { Change } from '../../domain/change.ts';
-import { changeRecord } from '../change-record.ts';
+import { changeRecord } from '../history/view.ts';
 
 /** A change as it is told to a webhook. */
 export interface Message {

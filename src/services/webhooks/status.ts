@@ -1,8 +1,8 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { DomainError } from '../../domain/errors.ts';
 import type { Webhook } from '../../domain/webhook.ts';
-import type { FeedPosition } from '../feed-page.ts';
-import { dateOf } from '../rows.ts';
+import type { FeedPosition } from '../../store/feed-page.ts';
+import { dateOf } from '../../store/rows.ts';
 
 /** How a webhook fares: well; it is being tried again; or nothing is tried until it is resumed. */
 export const WEBHOOK_STATES = ['active', 'retrying', 'parked'] as const;

@@ -2,8 +2,8 @@ import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { expect } from 'chai';
 import { Webhook as Verifier } from 'standardwebhooks';
 import packageJson from '../../../package.json' with { type: 'json' };
-import { changeRecord } from '../../../src/services/change-record.ts';
-import { FEED_START, readFeed } from '../../../src/services/feed-page.ts';
+import { changeRecord } from '../../../src/services/history/view.ts';
+import { FEED_START, readFeed } from '../../../src/store/feed-page.ts';
 import { accountsIn } from '../../support/accounts.ts';
 import { TLS } from '../../support/certificate.ts';
 import {

@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect } from 'chai';
-import { FEED_START, readFeed } from '../../../src/services/feed-page.ts';
-import { claimWebhooks, fail } from '../../../src/services/webhooks/rows.ts';
+import { claimWebhooks, fail } from '../../../src/services/webhooks/leases.ts';
 import { resumeWebhook } from '../../../src/services/webhooks/status.ts';
+import { FEED_START, readFeed } from '../../../src/store/feed-page.ts';
 import { until } from '../../support/until.ts';
 import {
   accept,

@@ -1,0 +1,63 @@
+import type { EntityManager } from '@mikro-orm/postgresql';
+import { ERASED_ACTOR } from '../domain/change.ts';
+
+/** How many entries one statement erases: it must end within its time, however long a history is. */
+const CHUNK_SIZE = 10_000;
+
+const ERASABLE = `
+  select id from changes
+   where (user_id in (:ids) and erased_at is null)
+      or (actor_id in (:ids) and actor <> '${ERASED_ACTOR}' || actor_id)`;
+
+// To an entry of these accounts, what `erased` in change.ts does to one that is about to be written; and to what else is kept by
+// their emails, of which each entry has what it was and what it became.
+const ERASE = `
+  with unfiled as (
+    delete from change_fields
+     using changes cross join unnest(changes.fields) as path
+     where changes.id in (:entries) and user_id in (:ids) and strpos(path, '.') > 0
+       and field = path and change_fields.action = changes.action and change_fields.at = changes.at
+       and change_id = changes.id
+  ), addresses as (
+    -- Not those that somebody else has by now.
+    select distinct user_id, known.email from changes cross join unnest(array[before->>'email', after->>'email']) as known (email)
+     where changes.id in (:entries) and user_id in (:ids) and known.email is not null
+       and not exists (select from users where users.email = known.email)
+  ), forgotten as (
+    delete from refused_sign_ins using addresses where refused_sign_ins.email = addresses.email
+  ), renamed as (
+    update service_tokens set
+      created_by = case when created_by = email then '${ERASED_ACTOR}' || user_id else created_by end,
+      revoked_by = case when revoked_by = email then '${ERASED_ACTOR}' || user_id else revoked_by end
+      from addresses where email in (created_by, revoked_by)
+  )
+  update changes set
+    before = case when user_id in (:ids) then null else before end,
+    after = case when user_id in (:ids) then null else after end,
+    fields = case when user_id in (:ids)
+      then array(select name from unnest(fields) as name where strpos(name, '.') = 0) else fields end,
+    erased_at = case when user_id in (:ids) then coalesce(erased_at, clock_timestamp()) else erased_at end,
+    actor = case when actor_id in (:ids) then '${ERASED_ACTOR}' || actor_id else actor end
+  where id in (:entries)`;
+
+/**
+ * Takes the persons out of the history, in the transaction of `em`: the entries of these accounts lose their values, and
+ * whatever the accounts have done, to whomever, was done by `erased-<id>`; that they were turned away once is
+ * forgotten. The facts stay. It can be done again, for what has come since. Throws the reason of `signal` when it aborts; then nothing may be committed.
+ */
+export async function eraseHistory(
+  em: EntityManager,
+  ids: readonly number[],
+  signal?: AbortSignal,
+): Promise<void> {
+  if (ids.length === 0) return;
+  // To look for them again each time would take the longer the more there are.
+  await em.execute(`declare erasable no scroll cursor for ${ERASABLE}`, { ids });
+  for (let isMore = true; isMore; ) {
+    signal?.throwIfAborted();
+    const rows = await em.execute<{ id: string }[]>(`fetch ${CHUNK_SIZE} from erasable`);
+    if (rows.length > 0) await em.execute(ERASE, { ids, entries: rows.map(({ id }) => id) });
+    isMore = rows.length === CHUNK_SIZE;
+  }
+  await em.execute('close erasable');
+}

@@ -1,0 +1,39 @@
+import { defineEntity, p } from '@mikro-orm/core';
+import { ACTIONS, type AccountValues } from '../../domain/change.ts';
+
+/** How the table is described to the ORM, which only compares it with the migrations: entries are no entities. */
+export const ChangeSchema = defineEntity({
+  name: 'Change',
+  tableName: 'changes',
+  indexes: [
+    { name: 'changes_transaction_id_id_index', properties: ['transactionId', 'id'] },
+    { name: 'changes_user_id_at_id_index', properties: ['userId', 'at', 'id'] },
+    {
+      // As one, so that PostgreSQL keeps statistics of who does what, and has no other index to try for it.
+      name: 'changes_actor_action_at_id_index',
+      expression: `create index "changes_actor_action_at_id_index" on "changes" ((actor || ' ' || action), "at", "id")`,
+    },
+    { name: 'changes_actor_id_index', properties: ['actorId'] },
+    { name: 'changes_action_at_id_index', properties: ['action', 'at', 'id'] },
+    {
+      name: 'changes_erasable_index',
+      expression: `create index "changes_erasable_index" on "changes" ("at") where action = 'deleted' and erased_at is null`,
+    },
+  ],
+  properties: {
+    id: p.bigint('number').primary().generated('identity'),
+    transactionId: p.string().columnType('xid8').defaultRaw('pg_current_xact_id()'),
+    at: p.datetime().columnType('timestamptz').defaultRaw('clock_timestamp()'),
+    actorId: p.integer().nullable(),
+    actor: p.string().length(255),
+    requestId: p.string().length(128).nullable(),
+    userId: p.integer(),
+    action: p.enum([...ACTIONS]).columnType('varchar(10)'),
+    before: p.json<AccountValues>().nullable(),
+    after: p.json<AccountValues>().nullable(),
+    fields: p.array().columnType('text[]'),
+    version: p.integer(),
+    undoes: p.bigint('number').nullable(),
+    erasedAt: p.datetime().columnType('timestamptz').nullable(),
+  },
+});

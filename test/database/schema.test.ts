@@ -1,0 +1,230 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { MikroORM } from '@mikro-orm/postgresql';
+import { expect } from 'chai';
+import { ormOptions } from '../../mikro-orm.config.ts';
+import { knownMigrations, migrateUnderLock, schemaState } from '../../src/database/schema.ts';
+import { normalizeEmail } from '../../src/domain/email.ts';
+import { createEmptyDatabase, createMigratedDatabase, type TestDatabase } from '../support/database.ts';
+
+/** All that PostgreSQL knows of the tables: columns, defaults, constraints and indexes, by name. */
+const DESCRIPTION = `
+  select 'column' as kind, table_name || '.' || column_name as name,
+         concat_ws(' ', data_type, character_maximum_length, is_nullable, column_default) as definition
+    from information_schema.columns where table_schema = 'public'
+  union all
+  select 'constraint', conname, pg_get_constraintdef(oid) from pg_constraint where connamespace = 'public'::regnamespace
+  union all
+  select 'index', indexname, indexdef from pg_indexes where schemaname = 'public'
+  order by 1, 2`;
+
+const LOCK = {
+  deadline: Number.POSITIVE_INFINITY,
+  signal: new AbortController().signal,
+  onWait: () => undefined,
+};
+
+const silent = { logger: () => undefined };
+
+describe('the schema', () => {
+  let database: TestDatabase;
+  let orm: MikroORM;
+
+  beforeEach(async () => {
+    database = await createMigratedDatabase();
+    orm = await MikroORM.init({ ...ormOptions(database), ...silent });
+  });
+
+  afterEach(async () => {
+    await orm.close(true);
+    await database.drop();
+  });
+
+  const describeSchema = () =>
+    database.query<{ kind: string; name: string; definition: string }>(DESCRIPTION);
+
+  it('does not differ between the entities and the migrations', async () => {
+    expect(await orm.schema.getUpdateSchemaSQL({ wrap: false })).to.equal('');
+    expect(await orm.migrator.checkSchema()).to.equal(false);
+  });
+
+  it('is found to differ when an entity has changed and no migration says so', async () => {
+    const path = await mkdtemp(join(tmpdir(), 'rollcall-snapshot-'));
+    const options = ormOptions(database);
+    const snapshot = await readFile(join(options.migrations?.path ?? '', '.snapshot.json'), 'utf8');
+    await writeFile(
+      join(path, '.snapshot.json'),
+      snapshot.replaceAll('users_email_unique', 'users_email_other'),
+    );
+    const other = await MikroORM.init({ ...options, ...silent, migrations: { ...options.migrations, path } });
+    expect(await other.migrator.checkSchema()).to.equal(true);
+    await other.close(true);
+    await rm(path, { recursive: true });
+  });
+
+  it('is the same after up, down to nothing, and up again', async () => {
+    const before = await describeSchema();
+    await orm.migrator.down({ to: 0 });
+    expect((await describeSchema()).filter(({ name }) => /^(users|rate_limits)/.test(name))).to.deep.equal(
+      [],
+    );
+    await migrateUnderLock(orm, LOCK, async () => undefined);
+    expect(await describeSchema()).to.deep.equal(before);
+  });
+
+  it('has the table of users as it was agreed upon', async () => {
+    const rows = await describeSchema();
+    const columns = rows.filter(({ kind, name }) => kind === 'column' && name.startsWith('users.'));
+    expect(Object.fromEntries(columns.map(({ name, definition }) => [name, definition]))).to.deep.equal({
+      'users.id': "integer NO nextval('users_id_seq'::regclass)",
+      'users.email': 'character varying 255 NO',
+      'users.name': 'character varying 255 YES',
+      'users.role': "character varying 50 NO 'user'::character varying",
+      'users.preferences': 'jsonb YES',
+      'users.storage_mode': "character varying 10 NO 'local'::character varying",
+      'users.status': "character varying 20 NO 'active'::character varying",
+      'users.version': 'integer NO 1',
+      'users.created_at': 'timestamp with time zone NO now()',
+      'users.updated_at': 'timestamp with time zone NO now()',
+    });
+    const constraints = await database.query<{ name: string }>(
+      `select conname as name from pg_constraint where conrelid = 'users'::regclass and contype <> 'n' order by 1`,
+    );
+    expect(constraints.map(({ name }) => name)).to.deep.equal([
+      'users_email_normalized',
+      'users_email_unique',
+      'users_pkey',
+      'users_status_check',
+      'users_storage_mode_check',
+    ]);
+  });
+
+  it('has the table of counts as the limiter writes it, and spares it the log', async () => {
+    const columns = await database.query<{ name: string; definition: string }>(
+      `select column_name as name, concat_ws(' ', data_type, character_maximum_length, is_nullable, column_default) as definition
+         from information_schema.columns where table_name = 'rate_limits' order by ordinal_position`,
+    );
+    expect(columns.map(({ name, definition }) => `${name} ${definition}`)).to.deep.equal([
+      'key character varying 255 NO',
+      'points integer NO 0',
+      'expire bigint YES',
+    ]);
+    expect(
+      await database.query(`select relpersistence as kind from pg_class where relname = 'rate_limits'`),
+    ).to.deep.equal([{ kind: 'u' }]);
+  });
+
+  it('takes every normalised email, whatever its letters, and no other form of it', async () => {
+    const points = Array.from({ length: 0x110000 }, (_, code) => code);
+    const characters = points.filter((code) => code > 0 && (code < 0xd800 || code > 0xdfff));
+    const normalized = characters.map((code) =>
+      normalizeEmail(`a${String.fromCodePoint(code)}z@example.com`),
+    );
+    const [refused] = await database.query<{ count: number }>(
+      `select count(*)::int as count from unnest($1::text[]) as email where email <> normalize(lower(btrim(email)), NFKC)`,
+      [normalized],
+    );
+    expect(refused?.count).to.equal(0);
+
+    for (const email of [
+      'Ada@example.com',
+      ' ada@example.com',
+      'ada@example.com ',
+      'ﬁ@example.com',
+      'Ä@example.com',
+    ]) {
+      const refusal = await database
+        .query('insert into users (email) values ($1)', [email])
+        .catch((error) => error);
+      expect(refusal.constraint, email).to.equal('users_email_normalized');
+    }
+  });
+
+  it('repairs an index whose building was killed', async () => {
+    const INDEX = 'users_name_trigram_index';
+    const state = () =>
+      database.query(`select indisvalid as valid from pg_index where indexrelid = to_regclass('${INDEX}')`);
+    // As a build that is killed leaves it: there, of no use, and not in the ledger.
+    await database.query(`update pg_index set indisvalid = false where indexrelid = to_regclass('${INDEX}')`);
+    await database.query(
+      `delete from mikro_orm_migrations where name = 'Migration20261124000001_users_list_indexes'`,
+    );
+    await database.query(`drop index users_email_trigram_index`);
+    expect(await state()).to.deep.equal([{ valid: false }]);
+    await migrateUnderLock(orm, LOCK, async () => undefined);
+    expect(await state()).to.deep.equal([{ valid: true }]);
+    expect(await orm.schema.getUpdateSchemaSQL({ wrap: false })).to.equal('');
+  });
+
+  it('knows which migrations the database lacks, and which it has from newer code', async () => {
+    const known = await knownMigrations(orm);
+    expect(await schemaState(orm.em.fork(), known)).to.deep.equal({ pending: [], unknown: [] });
+    await database.query(
+      `update mikro_orm_migrations set name = 'Migration29990101000000_later' where name = $1`,
+      [known[0]],
+    );
+    expect(await schemaState(orm.em.fork(), known)).to.deep.equal({
+      pending: [known[0]],
+      unknown: ['Migration29990101000000_later'],
+    });
+  });
+
+  it('changes by migrations only: the schema generator refuses', async () => {
+    const before = await describeSchema();
+    const attempts = {
+      create: () => orm.schema.create(),
+      update: () => orm.schema.update(),
+      drop: () => orm.schema.drop(),
+      clear: () => orm.schema.clear(),
+      refresh: () => orm.schema.refresh(),
+      dropDatabase: () => orm.schema.dropDatabase(database.name),
+      createDatabase: () => orm.schema.createDatabase('rollcall_never'),
+      execute: () => orm.schema.execute('drop table users'),
+    };
+    for (const [name, attempt] of Object.entries(attempts)) {
+      const error = await attempt().then(
+        () => undefined,
+        (refusal: Error) => refusal,
+      );
+      expect(error?.message, name).to.match(/by migrations only/);
+    }
+    expect(await describeSchema()).to.deep.equal(before);
+  });
+});
+
+describe('a migration that fails', () => {
+  it('is named, and leaves the schema as it was', async () => {
+    const database = await createEmptyDatabase();
+    const path = await mkdtemp(join(tmpdir(), 'rollcall-migrations-'));
+    const options = ormOptions(database);
+    const orm = await MikroORM.init({ ...options, ...silent, migrations: { ...options.migrations, path } });
+    try {
+      await writeFile(join(path, 'Migration20260101000000_good.js'), migration('create table good (id int)'));
+      await writeFile(
+        join(path, 'Migration20260102000000_bad.js'),
+        migration('create table bad (id nonsense)'),
+      );
+      const failure = await migrateUnderLock(orm, LOCK, async () => 'never').catch((error: Error) => error);
+      expect(failure).to.be.instanceOf(Error);
+      expect((failure as Error).message).to.match(
+        /^Migration Migration20260102000000_bad failed: .*nonsense/,
+      );
+      expect(await database.query(`select to_regclass('good') as good`)).to.deep.equal([{ good: null }]);
+      expect(await database.query('select * from mikro_orm_migrations')).to.deep.equal([]);
+    } finally {
+      await orm.close(true);
+      await database.drop();
+      await rm(path, { recursive: true });
+    }
+  });
+
+  // Plain JavaScript without imports, because it lives outside of the project.
+  const migration = (sql: string) => `export class M {
+    isTransactional() { return true; }
+    reset() {}
+    setTransactionContext() {}
+    up() {}
+    getQueries() { return [${JSON.stringify(sql)}]; }
+  }`;
+});

@@ -1,0 +1,63 @@
+import { MikroORM } from '@mikro-orm/postgresql';
+import { expect } from 'chai';
+import { ormOptions } from '../../../mikro-orm.config.ts';
+import { COMMAND_LINE } from '../../../src/domain/author.ts';
+import type { Preferences } from '../../../src/domain/preferences.ts';
+import { accountByEmail, changeAccount, setPreferences } from '../../../src/services/accounts/accounts.ts';
+import { unitsOfWork } from '../../../src/store/unit-of-work.ts';
+import { accountsIn, addAccount } from '../../support/accounts.ts';
+import { createMigratedDatabase, type TestDatabase } from '../../support/database.ts';
+
+describe('the preferences of an account', () => {
+  let database: TestDatabase;
+  let orm: MikroORM;
+
+  beforeEach(async () => {
+    database = await createMigratedDatabase();
+    orm = await MikroORM.init(ormOptions(database));
+  });
+
+  afterEach(async () => {
+    await orm.close(true);
+    await database.drop();
+  });
+
+  const rules = { maxBytes: 1_000 };
+  const begin = (preferences: Preferences | null) => addAccount(database, 'ada@example.com', { preferences });
+  const write = (how: 'patch' | 'put', preferences: Preferences) =>
+    unitsOfWork(
+      orm,
+      COMMAND_LINE,
+    )(async (unit) => {
+      const account = await accountByEmail(unit, 'ada@example.com');
+      if (how === 'put') setPreferences(account, preferences, rules);
+      else changeAccount(account, { preferences }, rules);
+    });
+  const kept = async () =>
+    (await accountsIn(database)).map(({ preferences, version }) => [preferences, version]);
+  const changes = () => database.query("select before, after from changes where action = 'updated'");
+
+  for (const [had, how, given] of [
+    [null, 'put', {}],
+    [null, 'patch', {}],
+    [null, 'patch', { theme: null }],
+    [{ a: 1, b: { c: [1], d: 2 } }, 'put', { b: { d: 2, c: [1] }, a: 1 }],
+    [{ a: 1 }, 'patch', { a: 1 }],
+    [{ a: 0 }, 'put', { a: -0 }],
+  ] as const) {
+    it(`stay as they are, ${JSON.stringify(had)}, after a ${how} of ${JSON.stringify(given)}`, async () => {
+      await begin(had);
+      await write(how, given);
+      expect(await kept()).to.deep.equal([[had, 1]]);
+      expect(await changes()).to.deep.equal([]);
+    });
+  }
+
+  it('lose, in the history too, a null from the days when nulls were kept', async () => {
+    await begin({ a: null, b: { c: null, d: 1 } });
+    await write('put', { b: { d: 1 } });
+    expect(await kept()).to.deep.equal([[{ b: { d: 1 } }, 2]]);
+    const patch = { preferences: { a: null, b: { c: null } } };
+    expect(await changes()).to.deep.equal([{ before: patch, after: patch }]);
+  });
+});

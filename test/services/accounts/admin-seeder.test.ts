@@ -1,0 +1,101 @@
+import { MikroORM } from '@mikro-orm/postgresql';
+import { expect } from 'chai';
+import { ormOptions } from '../../../mikro-orm.config.ts';
+import { seedAdmins } from '../../../src/services/accounts/admin-seeder.ts';
+import { createMigratedDatabase, type TestDatabase } from '../../support/database.ts';
+
+describe('the admin seeder', () => {
+  let database: TestDatabase;
+  let orm: MikroORM;
+
+  beforeEach(async () => {
+    database = await createMigratedDatabase();
+    orm = await MikroORM.init(ormOptions(database));
+    await database.query(`
+      insert into users (email, name, role, preferences, storage_mode, created_at, updated_at) values
+        ('user@example.com', 'U', 'user', '{"theme":"dark"}', 'account', '2020-01-01', '2020-01-01'),
+        ('admin@example.com', 'A', 'admin', null, 'local', '2020-01-01', '2020-01-01'),
+        ('other@example.com', 'O', 'admin', null, 'local', '2020-01-01', '2020-01-01')`);
+  });
+
+  afterEach(async () => {
+    await orm.close(true);
+    await database.drop();
+  });
+
+  const seed = (...emails: string[]) => orm.em.fork().transactional((em) => seedAdmins(em, emails));
+  const users = () =>
+    database.query(`select email, name, role, preferences, storage_mode, updated_at > '2020-01-02' as touched
+                      from users order by email`);
+  const untouched = [
+    {
+      email: 'admin@example.com',
+      name: 'A',
+      role: 'admin',
+      preferences: null,
+      storage_mode: 'local',
+      touched: false,
+    },
+    {
+      email: 'other@example.com',
+      name: 'O',
+      role: 'admin',
+      preferences: null,
+      storage_mode: 'local',
+      touched: false,
+    },
+  ];
+  const user = {
+    email: 'user@example.com',
+    name: 'U',
+    preferences: { theme: 'dark' },
+    storage_mode: 'account',
+  };
+
+  it('makes an account with the role admin where there is none', async () => {
+    expect(await seed('new@example.com')).to.deep.equal({
+      created: ['new@example.com'],
+      promoted: [],
+      unchanged: [],
+    });
+    expect(await users()).to.deep.include({
+      email: 'new@example.com',
+      name: null,
+      role: 'admin',
+      preferences: null,
+      storage_mode: 'local',
+      touched: true,
+    });
+  });
+
+  it('promotes an account with another role, and changes nothing else of it', async () => {
+    expect(await seed('user@example.com')).to.deep.equal({
+      created: [],
+      promoted: ['user@example.com'],
+      unchanged: [],
+    });
+    expect(await users()).to.deep.equal([...untouched, { ...user, role: 'admin', touched: true }]);
+  });
+
+  it('leaves an admin alone, and every account that is not named', async () => {
+    expect(await seed('admin@example.com')).to.deep.equal({
+      created: [],
+      promoted: [],
+      unchanged: ['admin@example.com'],
+    });
+    expect(await users()).to.deep.equal([...untouched, { ...user, role: 'user', touched: false }]);
+  });
+
+  it('does nothing for an empty list', async () => {
+    expect(await seed()).to.deep.equal({ created: [], promoted: [], unchanged: [] });
+    expect(await users()).to.have.length(3);
+  });
+
+  it('does nothing at all the second time', async () => {
+    const emails = ['admin@example.com', 'new@example.com', 'user@example.com'];
+    await seed(...emails);
+    const before = await database.query('select * from users order by id');
+    expect(await seed(...emails)).to.deep.equal({ created: [], promoted: [], unchanged: emails });
+    expect(await database.query('select * from users order by id')).to.deep.equal(before);
+  });
+});

@@ -1,0 +1,94 @@
+import { expect } from 'chai';
+import type { Position } from '../../../src/security/cursor.ts';
+import {
+  type AccountFilters,
+  COUNT_CAP,
+  countStatement,
+  pageStatement,
+  SORTS,
+} from '../../../src/services/accounts/list.ts';
+import type { Statement } from '../../../src/store/rows.ts';
+import { createMigratedDatabase, type TestDatabase } from '../../support/database.ts';
+import { type PlanNode, planOf } from '../../support/plans.ts';
+
+const ACCOUNTS = 100_000;
+
+/** Every kind of value that a filter can have: of nearly all rows, of a few, of two, of none. */
+const FILTERS: AccountFilters[] = [
+  {},
+  { role: 'user' },
+  { role: 'admin' },
+  { status: 'active' },
+  { status: 'suspended' },
+  { storageMode: 'local' },
+  { storageMode: 'account' },
+  { email: 'ADA.50000@example.com' },
+  { email: 'nobody@example.com' },
+  { q: 'a' },
+  { q: 'zq' },
+  { q: '___' },
+  { q: '🎉🎉🎉🎉' },
+  { q: 'example' },
+  { q: 'ada.5000' },
+  { q: 'nowhere to be found' },
+  { role: 'user', status: 'active', storageMode: 'local' },
+  { role: 'admin', status: 'suspended' },
+  { role: 'admin', q: 'zq' },
+  { role: 'user', q: 'example' },
+  { status: 'suspended', storageMode: 'account', q: 'hopper' },
+];
+
+describe('the list of 100,000 accounts', () => {
+  let database: TestDatabase;
+
+  before(async () => {
+    database = await createMigratedDatabase();
+    await database.query(
+      `insert into users (email, name, role, status, storage_mode, created_at)
+       select (array['ada', 'grace', 'alan', 'edsger'])[1 + i % 4] || '.' || i || '@example.com',
+              case when i % 10 > 0 then (array['Ada Lovelace', 'Grace Hopper', 'Alan Turing'])[1 + i % 3] end,
+              case when i in (33333, 66666) then 'admin' else 'user' end,
+              case when i % 1000 = 7 then 'suspended' else 'active' end,
+              case when i % 100 = 3 then 'account' else 'local' end,
+              timestamptz '2024-01-01' + i * interval '1 second'
+         from generate_series(1, ${ACCOUNTS}) i`,
+    );
+    await database.query('vacuum analyze users');
+  });
+
+  after(() => database.drop());
+
+  const plan = (statement: Statement) => planOf(database, statement);
+  const sorted = (steps: readonly PlanNode[]) =>
+    steps
+      .filter((step) => step['Node Type'].includes('Sort'))
+      .map((step) => Math.max(0, ...(step.Plans ?? []).map((below) => below['Actual Rows'])));
+
+  const places = (sort: string): (Position | undefined)[] => [
+    undefined,
+    sort.endsWith('email') ? ['edsger.50003@example.com'] : ['2024-01-01 13:53:20.000001+00', 50_000],
+  ];
+
+  for (const filters of FILTERS) {
+    it(`is read by its indexes, in each order, on the first page and deep inside: ${JSON.stringify(filters)}`, async () => {
+      for (const sort of SORTS) {
+        for (const after of places(sort)) {
+          const steps = await plan(pageStatement({ ...filters, sort, limit: 50 }, after));
+          const kinds = steps.map((step) => step['Node Type']);
+          const where = `${sort} after ${after}: ${kinds.join(' > ')}`;
+          expect(kinds, where).not.to.include('Seq Scan');
+          for (const rows of sorted(steps)) expect(rows, where).to.be.below(ACCOUNTS / 100);
+        }
+      }
+    });
+
+    it(`is counted by its indexes, and no further than need be: ${JSON.stringify(filters)}`, async () => {
+      const steps = await plan(countStatement(filters));
+      const kinds = steps.map((step) => step['Node Type']);
+      expect(kinds, kinds.join(' > ')).not.to.include('Seq Scan');
+      for (const rows of sorted(steps)) expect(rows, kinds.join(' > ')).to.be.below(ACCOUNTS / 100);
+      const limited = steps.find((step) => step['Node Type'] === 'Limit');
+      expect(limited?.['Actual Rows']).to.be.at.most(COUNT_CAP + 1);
+    });
+  }
+});

@@ -1,0 +1,129 @@
+import { expect } from 'chai';
+import { signHs256 } from '../../../src/security/hs256.ts';
+import { addAccount } from '../../support/accounts.ts';
+import { SECRET } from '../../support/app.ts';
+import { createMigratedDatabase, type TestDatabase } from '../../support/database.ts';
+import { startProxy } from '../../support/proxy.ts';
+import { type ServerProcess, startServer } from '../../support/server-process.ts';
+
+const FAILED = 'erasing what is due failed; trying again in an hour or so';
+
+describe('the eraser of a server', () => {
+  let database: TestDatabase;
+  let servers: ServerProcess[];
+
+  beforeEach(async () => {
+    database = await createMigratedDatabase();
+    servers = [];
+  });
+
+  afterEach(async () => {
+    await Promise.all(servers.map((server) => server.end('SIGKILL')));
+    await database.drop();
+  });
+
+  const start = (env: NodeJS.ProcessEnv = {}) => {
+    const server = startServer({
+      DATABASE_URL: database.url,
+      INITIAL_ADMINS: 'ada@example.com',
+      ...env,
+    });
+    servers.push(server);
+    return server;
+  };
+  /** Accounts that were deleted long ago: their history begins and ends in 2020. */
+  const addDeleted = async (...emails: string[]) => {
+    for (const email of emails) {
+      const { id } = await addAccount(database, email);
+      await database.query(
+        `insert into changes (at, actor, user_id, action, before, fields, version)
+         select at + interval '1 minute', 'test', user_id, 'deleted', after, fields, 2 from changes where user_id = $1`,
+        [id],
+      );
+      await database.query('delete from users where id = $1', [id]);
+    }
+  };
+  const left = () => database.query(`select 1 from changes where before is not null and erased_at is null`);
+  const allErased = async () => {
+    const deadline = Date.now() + 20_000;
+    while ((await left()).length > 0) if (Date.now() > deadline) expect.fail('it is not erased');
+  };
+
+  it('erases what is due soon after the start, and says how much and not whom', async () => {
+    await addDeleted('grace@example.com', 'alan@example.com');
+    const server = start();
+    expect(await server.said('deleted accounts erased')).to.include({ accounts: 2 });
+    await allErased();
+    expect(JSON.stringify(server.lines)).not.to.match(/grace|alan/);
+    expect(await server.end('SIGTERM')).to.equal(0);
+  });
+
+  it('forgets sign-ins that were turned away long ago, though none is turned away now', async () => {
+    await database.query(
+      `insert into refused_sign_ins (email, reason, last_at) values
+         ('old@example.net', 'account_required', now() - interval '31 days'),
+         ('young@example.net', 'account_required', now() - interval '29 days')`,
+    );
+    const server = start();
+    await server.ready();
+    const emails = () => database.query('select email from refused_sign_ins order by email');
+    const deadline = Date.now() + 20_000;
+    while ((await emails()).length > 1) if (Date.now() > deadline) expect.fail('it is not forgotten');
+    expect(await emails()).to.deep.equal([{ email: 'young@example.net' }]);
+    expect(await server.end('SIGTERM')).to.equal(0);
+  });
+
+  it('erases each account once, with any number of servers', async () => {
+    await addDeleted(...Array.from({ length: 50 }, (_, n) => `u${n}@example.com`));
+    const replicas = [start(), start()];
+    await Promise.all(replicas.map((server) => server.ready()));
+    await allErased();
+    expect(await Promise.all(replicas.map((server) => server.end('SIGTERM')))).to.deep.equal([0, 0]);
+    const told = replicas
+      .flatMap(({ lines }) => lines)
+      .filter(({ msg }) => msg === 'deleted accounts erased')
+      .map(({ accounts }) => accounts as number);
+    expect(told.reduce((sum, count) => sum + count, 0)).to.equal(50);
+  });
+
+  it('outlives the absence of the database', async () => {
+    const proxy = await startProxy(database.url);
+    const server = start({ DATABASE_URL: proxy.url });
+    const address = await server.ready();
+    await proxy.cut();
+    expect(await server.said(FAILED)).to.include({ level: 40 });
+    expect((await fetch(new URL('/healthz', address))).status).to.equal(200);
+    expect(await server.end('SIGTERM')).to.equal(0);
+    await proxy.close();
+  });
+
+  it('lets the server stop while it is at work', async () => {
+    await addDeleted('grace@example.com');
+    const blocker = await database.connect();
+    await blocker.query('begin');
+    await blocker.query(`select 1 from changes where action = 'created' for update`);
+    const server = start();
+    await server.ready();
+    const deadline = Date.now() + 20_000;
+    const waiting = `select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+    while ((await database.query(waiting)).length === 0) {
+      if (Date.now() > deadline) expect.fail('it does not wait');
+    }
+    expect(await server.end('SIGTERM')).to.equal(0);
+    expect(server.lines.map(({ msg }) => msg)).not.to.include('closing took too long');
+    await blocker.query('rollback');
+    expect(await left()).to.have.length(1);
+  });
+
+  it('has nothing left to do where a deletion erases at once', async () => {
+    const address = await start({
+      ERASE_AFTER_DAYS: '0',
+      INITIAL_ADMINS: 'ada@example.com,grace@example.com',
+    }).ready();
+    const headers = { Authorization: `Bearer ${await signHs256(SECRET, 'grace@example.com', '1h')}` };
+    const response = await fetch(new URL('/v1/me', address), { method: 'DELETE', headers });
+    expect(response.status).to.equal(204);
+    const history = JSON.stringify(await database.query('select * from changes'));
+    expect(history).to.include('deleted').and.not.to.include('grace@');
+  });
+});

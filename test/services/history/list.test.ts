@@ -1,0 +1,121 @@
+import { expect } from 'chai';
+import type { Position } from '../../../src/security/cursor.ts';
+import { type ChangeFilters, changesStatement } from '../../../src/services/history/list.ts';
+import { createMigratedDatabase, type TestDatabase } from '../../support/database.ts';
+import { planOf } from '../../support/plans.ts';
+
+const CHANGES = 100_000;
+const LIMIT = 50;
+
+/** What a page may read: as much of each action as it shows of all, and the entries themselves. */
+const PAGE = 4 * (LIMIT + 1);
+
+/** Half of the changes are accounts that were there before, and one account in the other half has changed very often. */
+const BUSY = { userId: 7, entries: 2_000 };
+
+/** Every kind of value that a filter can have: of nearly all rows, of a few, of none, of none for a long time. */
+const FILTERS: [filters: ChangeFilters, reads?: number][] = [
+  [{}],
+  [{ action: 'created' }],
+  [{ action: 'updated' }],
+  [{ action: 'deleted' }],
+  [{ userId: 30_000 }],
+  [{ userId: BUSY.userId }],
+  [{ userId: 999_999 }],
+  [{ actor: 'boot' }],
+  [{ actor: 'CLI@example.com' }],
+  [{ actor: 'p50@example.com' }],
+  [{ actor: 'nobody@example.com' }],
+  [{ field: 'role' }],
+  [{ field: 'email' }],
+  [{ field: 'preferences' }],
+  [{ field: 'preferences.theme' }],
+  [{ field: 'preferences.old' }],
+  [{ field: 'preferences.rare' }],
+  [{ field: 'preferences.thme' }],
+  [{ field: 'role', action: 'created' }],
+  [{ field: 'role', action: 'updated' }],
+  [{ field: 'storageMode', action: 'updated' }],
+  [{ field: 'preferences.theme', action: 'created' }],
+  [{ field: 'preferences.theme', action: 'deleted' }],
+  [{ field: 'preferences.old', action: 'updated' }],
+  [{ actor: 'boot', action: 'created' }],
+  [{ actor: 'boot', action: 'updated' }],
+  [{ actor: 'cli', action: 'updated' }],
+  [{ actor: 'cli', action: 'deleted' }],
+  [{ actor: 'boot', field: 'role' }],
+  [{ actor: 'boot', field: 'role', action: 'updated' }],
+  // The actor's own entries of that action, or the account's, are gone through until the page is full.
+  [{ actor: 'p50@example.com', field: 'role', action: 'updated' }, PAGE + 100],
+  [{ actor: 'p50@example.com', field: 'preferences.rare' }, PAGE + 100],
+  [{ userId: BUSY.userId, action: 'created' }, PAGE + BUSY.entries],
+  [{ userId: BUSY.userId, field: 'role' }, PAGE + BUSY.entries],
+  [{ userId: BUSY.userId, actor: 'boot', field: 'preferences.rare' }, PAGE + BUSY.entries],
+];
+
+const TIMES: Pick<ChangeFilters, 'since' | 'until'>[] = [
+  {},
+  { since: new Date('2024-01-02T00:00:00Z') },
+  { until: new Date('2024-01-01T12:00:00Z') },
+  { since: new Date('2024-01-01T20:00:00Z'), until: new Date('2024-01-01T20:30:00Z') },
+  { since: new Date('2030-01-01T00:00:00Z') },
+];
+
+describe('the history of 100,000 changes', () => {
+  let database: TestDatabase;
+
+  before(async () => {
+    database = await createMigratedDatabase();
+    await database.query(
+      `with given as (
+         select i, i <= ${CHANGES / 2} as old, i % 25 = 1 as busy, i % 5000 = 3 as rare, i % 100 = 1 as new, i % 500 = 2 as gone
+           from generate_series(1, ${CHANGES}) i
+       )
+       insert into changes (at, actor, user_id, action, before, after, fields, version)
+       select timestamptz '2024-01-01' + i * interval '1 second',
+              case when old then 'boot' when i % 10 = 0 then 'cli' else 'p' || i % 1000 || '@example.com' end,
+              case when not old and busy then ${BUSY.userId} else i % ${CHANGES / 2} end,
+              case when old or new then 'created' when gone then 'deleted' else 'updated' end, '{}', '{}',
+              case when old or new or gone then '{email,name,role,status,storageMode,preferences}'
+                   when rare then '{role,preferences,preferences.rare}'
+                   when i < ${0.6 * CHANGES} then '{preferences,preferences.old}'
+                   else '{preferences,preferences.theme}' end::text[], 1
+         from given`,
+    );
+    await database.query(
+      `insert into change_fields (field, action, at, change_id)
+       select field, action, at, id from changes cross join unnest(fields) as field
+        where action = 'updated' or field like 'preferences.%'`,
+    );
+    await database.query('vacuum analyze changes, change_fields');
+  });
+
+  after(() => database.drop());
+
+  const places: (Position | undefined)[] = [undefined, ['2024-01-01 19:26:40.000001+00', 70_000]];
+
+  for (const [filters, reads = PAGE] of FILTERS) {
+    it(`is read by its indexes, no more than a page, on the first one and deep inside: ${JSON.stringify(filters)}`, async () => {
+      for (const times of TIMES) {
+        for (const after of places) {
+          const steps = await planOf(
+            database,
+            changesStatement({ ...filters, ...times, limit: LIMIT }, after),
+          );
+          const where = `${JSON.stringify(times)} after ${after}: ${steps.map((step) => step['Node Type']).join(' > ')}`;
+          const scans = steps.filter(
+            (step) => step['Node Type'].includes('Scan') && step.Plans === undefined,
+          );
+          expect(scans, where).not.to.deep.equal([]);
+          const read = scans.map(
+            (step) => (step['Actual Rows'] + (step['Rows Removed by Filter'] ?? 0)) * step['Actual Loops'],
+          );
+          expect(
+            read.reduce((sum, rows) => sum + rows, 0),
+            where,
+          ).to.be.at.most(reads);
+        }
+      }
+    });
+  }
+});

@@ -1,0 +1,383 @@
+import { MikroORM } from '@mikro-orm/postgresql';
+import { expect } from 'chai';
+import { ormOptions } from '../../../mikro-orm.config.ts';
+import { COMMAND_LINE } from '../../../src/domain/author.ts';
+import { DomainError } from '../../../src/domain/errors.ts';
+import type { PreferenceRules } from '../../../src/domain/preferences.ts';
+import { csv } from '../../../src/services/transfer/formats/csv.ts';
+import { MAX_LINE_BYTES } from '../../../src/services/transfer/formats/lines.ts';
+import { ndjson } from '../../../src/services/transfer/formats/ndjson.ts';
+import {
+  type ImportOptions,
+  type ImportReport,
+  importAccounts,
+  MAX_FAILURES,
+} from '../../../src/services/transfer/import.ts';
+import { unitsOfWork } from '../../../src/store/unit-of-work.ts';
+import { accountsIn, addAccount, LONG_AGO } from '../../support/accounts.ts';
+import { createMigratedDatabase, type TestDatabase } from '../../support/database.ts';
+
+const rules: PreferenceRules = {
+  maxBytes: 200,
+  faults: ({ theme }) =>
+    theme === 'ugly' ? [{ path: 'preferences.theme', message: 'It must not be ugly.' }] : [],
+};
+
+async function* bytes(...chunks: (string | Buffer)[]): AsyncGenerator<Uint8Array> {
+  for (const chunk of chunks) yield Buffer.from(chunk);
+}
+
+const done = { created: 0, updated: 0, unchanged: 0, failed: 0, failures: [] };
+
+describe('the import of accounts', () => {
+  let database: TestDatabase;
+  let orm: MikroORM;
+
+  beforeEach(async () => {
+    database = await createMigratedDatabase();
+    orm = await MikroORM.init(ormOptions(database));
+    await addAccount(database, 'admin@example.com', { role: 'admin' });
+  });
+
+  afterEach(async () => {
+    await orm.close(true);
+    await database.drop();
+  });
+
+  const run = (
+    lines: ReturnType<typeof ndjson.read>,
+    { dryRun = false, ...options }: Partial<ImportOptions> & { dryRun?: boolean } = {},
+  ): Promise<ImportReport> =>
+    unitsOfWork(orm, COMMAND_LINE)(
+      ({ em, rehearse }) => {
+        if (dryRun) rehearse();
+        return importAccounts(em, lines, { mode: 'create', partial: false, rules, ...options });
+      },
+      { replays: false },
+    );
+  const fromText = (text: string | Buffer, options?: Parameters<typeof run>[1]) =>
+    run(ndjson.read(bytes(text)), options);
+  const fromObjects = (objects: unknown[], options?: Parameters<typeof run>[1]) =>
+    fromText(objects.map((object) => `${JSON.stringify(object)}\n`).join(''), options);
+  const fromCsv = (text: string | Buffer, options?: Parameters<typeof run>[1]) =>
+    run(csv.read(bytes(text)), options);
+  const reasons = ({ failures }: ImportReport) =>
+    failures.map(({ line, path, reason }) => `${line} ${path}: ${reason}`);
+  const refusal = async (outcome: Promise<unknown>) => {
+    const error = await outcome.then(
+      () => expect.fail('it was not refused'),
+      (thrown: unknown) => thrown,
+    );
+    expect(error).to.be.instanceOf(DomainError);
+    return error as DomainError;
+  };
+  const emails = async () => (await accountsIn(database)).map(({ email }) => email);
+
+  it('creates what the lines say, normalised, and gives the rest its defaults', async () => {
+    const report = await fromObjects([
+      {
+        email: ' GRACE@Example.com ',
+        name: "Gräce \\ 'O?' 😀",
+        role: 'admin',
+        status: 'suspended',
+        storageMode: 'account',
+        preferences: { a: [null, 'x?', '\\'] },
+      },
+      { email: 'alan@example.com' },
+    ]);
+    expect(report).to.deep.equal({ ...done, created: 2 });
+    const [, grace, alan] = await database.query('select * from users order by id');
+    expect(grace).to.include({
+      email: 'grace@example.com',
+      name: "Gräce \\ 'O?' 😀",
+      role: 'admin',
+      status: 'suspended',
+      storage_mode: 'account',
+      version: 1,
+    });
+    expect(grace?.['preferences']).to.deep.equal({ a: [null, 'x?', '\\'] });
+    expect(alan).to.include({
+      name: null,
+      role: 'user',
+      status: 'active',
+      storage_mode: 'local',
+      preferences: null,
+    });
+  });
+
+  it('refuses an email that is taken, by others or by an earlier line', async () => {
+    const lines = [{ email: 'ADMIN@example.com' }, { email: 'a@example.com' }, { email: 'A@example.com' }];
+    const report = await fromObjects(lines, { partial: true });
+    expect(report).to.include({ created: 1, failed: 2 });
+    expect(reasons(report)).to.deep.equal([
+      '1 email: There is an account with this email already.',
+      '3 email: There is an account with this email already.',
+    ]);
+  });
+
+  it('finds an email that came hundreds of lines before', async () => {
+    const many = Array.from({ length: 1_200 }, (_, at) => ({ email: `p${at}@example.com` }));
+    const report = await fromObjects([...many, { email: 'p0@example.com' }], { partial: true });
+    expect(report).to.include({ created: 1_200, failed: 1 });
+    expect(reasons(report)).to.deep.equal(['1201 email: There is an account with this email already.']);
+  });
+
+  it('upserts: sets only what is given, counts a version, and leaves alone what is equal', async () => {
+    for (const email of ['changed@example.com', 'equal@example.com', 'empty@example.com']) {
+      await addAccount(database, email, { name: 'N', preferences: { a: 1, b: { c: 2 } } });
+    }
+    await database.query(`update users set preferences = null where email = 'empty@example.com'`);
+    const report = await fromObjects(
+      [
+        { email: 'changed@example.com', storageMode: 'account', preferences: { a: 2 } },
+        { email: 'Equal@example.com', name: 'N', role: 'user', preferences: { b: { c: 2 }, a: 1.0 } },
+        { email: 'empty@example.com', preferences: {} },
+        { email: 'new@example.com', name: 'New' },
+      ],
+      { mode: 'upsert' },
+    );
+    expect(report).to.deep.equal({ ...done, created: 1, updated: 1, unchanged: 2 });
+    const [admin, changed, equal, empty] = await database.query<{ updated_at: Date }>(
+      'select * from users order by id',
+    );
+    expect(changed).to.include({ name: 'N', storage_mode: 'account', version: 2 });
+    expect(changed).to.have.deep.property('preferences', { a: 2 });
+    expect(changed?.updated_at.getTime()).to.be.greaterThan(Date.parse(LONG_AGO));
+    for (const untouched of [admin, equal, empty]) {
+      expect(untouched).to.include({ version: 1 });
+      expect(untouched?.updated_at.toISOString()).to.equal(LONG_AGO);
+    }
+  });
+
+  it('upserts an email that comes again on top of what the earlier line has left', async () => {
+    const report = await fromObjects(
+      [
+        { email: 'a@example.com', name: 'One' },
+        { email: 'A@example.com', role: 'admin' },
+        { email: 'a@example.com', name: null },
+        { email: 'a@example.com', role: 'admin' },
+      ],
+      { mode: 'upsert' },
+    );
+    expect(report).to.deep.equal({ ...done, created: 1, updated: 2, unchanged: 1 });
+    const [, row] = await database.query('select * from users order by id');
+    expect(row).to.include({ name: null, role: 'admin', version: 3 });
+  });
+
+  it('writes nothing when one line fails, and says of each what is wrong', async () => {
+    const lines = [
+      '{"email":"good@example.com"}',
+      '{"email":"not one","name":"","role":"king","colour":"red"}',
+      '{"email": oops}',
+      '[]',
+      '{"email":"p@example.com","preferences":{"theme":"ugly"}}',
+      `{"email":"q@example.com","preferences":{"x":"${'x'.repeat(300)}"}}`,
+      '{"email":"r@example.com","preferences":{"__proto__":1,"n":1e999}}',
+      '{"email":"no address"}',
+      '{"name":"nobody"}',
+    ];
+    const error = await refusal(fromText(lines.join('\n')));
+    expect(error.code).to.equal('invalid_input');
+    const report = error.details?.['report'] as ImportReport;
+    expect(report).to.include({ created: 1, updated: 0, unchanged: 0, failed: 8 });
+    const where = [...new Set(report.failures.map(({ line, path }) => `${line} ${path}`.trim()))];
+    expect(where).to.deep.equal([
+      '2 name',
+      '2 role',
+      '2 colour',
+      '3',
+      '4',
+      '5 preferences.theme',
+      '6 preferences',
+      '7 preferences.n',
+      '7 preferences.__proto__',
+      '8 email',
+      '9 email',
+    ]);
+    expect(error.errors?.map(({ path }) => path)).to.include.members(['lines.2.name', 'lines.3']);
+    expect(await emails()).to.deep.equal(['admin@example.com']);
+  });
+
+  it('keeps the good lines if that is wanted', async () => {
+    const report = await fromText('{"email":"a@example.com"}\nno\n{"email":"b@example.com"}', {
+      partial: true,
+    });
+    expect(report).to.include({ created: 2, failed: 1 });
+    expect(await emails()).to.deep.equal(['admin@example.com', 'a@example.com', 'b@example.com']);
+  });
+
+  it('does everything in a dry run but keep it', async () => {
+    const lines = [{ email: 'admin@example.com', name: 'Ada' }, { email: 'a@example.com' }];
+    const report = await fromObjects(lines, { mode: 'upsert', dryRun: true });
+    expect(report).to.deep.equal({ ...done, created: 1, updated: 1 });
+    expect(await accountsIn(database)).to.have.length(1);
+    expect((await accountsIn(database))[0]).to.include({ name: null });
+  });
+
+  for (const dryRun of [false, true]) {
+    for (const change of [{ role: 'user' }, { status: 'suspended' }]) {
+      it(`does not take the last active admin away: ${JSON.stringify({ ...change, dryRun })}`, async () => {
+        const lines = [{ email: 'a@example.com' }, { email: 'admin@example.com', ...change }];
+        const error = await refusal(fromObjects(lines, { mode: 'upsert', dryRun, partial: true }));
+        expect(error.code).to.equal('last_admin');
+        expect(await accountsIn(database)).to.have.length(1);
+        expect((await accountsIn(database))[0]).to.include({ role: 'admin', status: 'active' });
+      });
+    }
+  }
+
+  it('lets one admin take the place of another', async () => {
+    const lines = [
+      { email: 'admin@example.com', role: 'user' },
+      { email: 'heir@example.com', role: 'admin' },
+    ];
+    expect(await fromObjects(lines, { mode: 'upsert' })).to.include({ created: 1, updated: 1 });
+  });
+
+  it('waits for whoever takes the other admin away, and then finds itself with the last one', async () => {
+    await addAccount(database, 'other@example.com', { role: 'admin' });
+    const session = await database.connect();
+    await session.query('begin');
+    await session.query(`update users set role = 'user' where email = 'other@example.com'`);
+    const outcome = refusal(fromObjects([{ email: 'admin@example.com', role: 'user' }], { mode: 'upsert' }));
+    const deadline = Date.now() + 20_000;
+    for (let waiting = 0; waiting === 0 && Date.now() < deadline; ) {
+      const rows = await database.query(
+        `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+      );
+      waiting = rows.length;
+    }
+    await session.query('commit');
+    expect((await outcome).code).to.equal('last_admin');
+  });
+
+  it('writes nothing when what it reads breaks off', async () => {
+    async function* broken() {
+      for (let at = 0; at < 1_500; at++) yield Buffer.from(`{"email":"p${at}@example.com"}\n`);
+      throw new Error('the cable is cut');
+    }
+    const error = await run(ndjson.read(broken())).catch((thrown: unknown) => thrown);
+    expect(error).to.have.property('message', 'the cable is cut');
+    expect(await emails()).to.deep.equal(['admin@example.com']);
+  });
+
+  it('names no more than the first thousand failures, however the lines fail', async () => {
+    const lines = Array.from({ length: MAX_FAILURES + 50 }, () => ({
+      [`x${'y'.repeat(5_000)}`]: 1,
+      email: 1,
+    }));
+    const report = await fromObjects(lines, { partial: true });
+    expect(report.failed).to.equal(MAX_FAILURES + 50);
+    expect(new Set(report.failures.map(({ line }) => line)).size).to.equal(MAX_FAILURES);
+    expect(JSON.stringify(report).length).to.be.lessThan(1_000_000);
+  });
+
+  describe('from NDJSON', () => {
+    it('takes a byte order mark, CRLF, blank lines, and chunks that end anywhere', async () => {
+      const text = Buffer.from('\uFEFF{"email":"ä@example.com"}\r\n\r\n  \n{"email":"b@example.com"}');
+      const single = Array.from(text, (byte) => Buffer.from([byte]));
+      expect(await run(ndjson.read(bytes(...single)))).to.include({ created: 2 });
+    });
+
+    it('counts blank lines where it names others', async () => {
+      expect(reasons(await fromText('\n\nno\n', { partial: true }))[0]).to.match(/^3 : It is not JSON/);
+    });
+
+    it('fails a line that is no UTF-8 or too long, and goes on', async () => {
+      const report = await fromText(
+        Buffer.concat([
+          Buffer.from('{"email":"'),
+          Buffer.from([0xff]),
+          Buffer.from(`@example.com"}\n{"email":"a@example.com"${' '.repeat(MAX_LINE_BYTES)}}\n`),
+          Buffer.from('{"email":"b@example.com"}\n'),
+        ]),
+        { partial: true },
+      );
+      expect(report).to.include({ created: 1, failed: 2 });
+      expect(reasons(report)).to.deep.equal([
+        '1 : The line must be UTF-8.',
+        `2 : The line must have ${MAX_LINE_BYTES} bytes at most.`,
+      ]);
+    });
+
+    it('refuses a name that is there twice', async () => {
+      const report = await fromText('{"email":"a@example.com","email":"b@example.com"}', { partial: true });
+      expect(report.failures).to.have.length(1);
+      expect(report.failures[0]).to.include({ line: 1, path: 'email' });
+    });
+  });
+
+  describe('from CSV', () => {
+    it('goes by the names in the header line, in any order', async () => {
+      const text =
+        '\uFEFFname,email,preferences\r\n"Hopper, ""Grace""\nB.",grace@example.com,"{""a"":1}"\r\n';
+      expect(await fromCsv(text)).to.include({ created: 1 });
+      const [, grace] = await accountsIn(database);
+      expect(grace).to.include({ name: 'Hopper, "Grace"\nB.' });
+      expect(grace?.preferences).to.deep.equal({ a: 1 });
+    });
+
+    it('takes an empty cell for no name, and for any other field not given', async () => {
+      await addAccount(database, 'a@example.com', { name: 'A', role: 'admin', storage_mode: 'account' });
+      const text = 'email,name,role,status,storageMode,preferences\na@example.com,,,,,\n';
+      expect(await fromCsv(text, { mode: 'upsert' })).to.include({ updated: 1 });
+      expect((await accountsIn(database))[1]).to.include({
+        name: null,
+        role: 'admin',
+        storage_mode: 'account',
+      });
+    });
+
+    it('names the line that a record begins in', async () => {
+      const text = [
+        'email,name',
+        'a@example.com,"two',
+        'lines"',
+        '',
+        'b@example.com',
+        'c@example.com,C,D',
+        'd"@example.com,D',
+        '"e@example.com"x,E',
+        'f@example.com,F',
+      ].join('\n');
+      const report = await fromCsv(text, { partial: true });
+      expect(report).to.include({ created: 2, failed: 4 });
+      expect(reasons(report)).to.deep.equal([
+        '5 : The header line has 2 columns and this one 1.',
+        '6 : The header line has 2 columns and this one 3.',
+        '7 : A quote belongs around a whole cell, and is doubled inside of one.',
+        '8 : A quote belongs around a whole cell, and is doubled inside of one.',
+      ]);
+    });
+
+    it('says of what is no JSON, no UTF-8, too long or never closed what it is', async () => {
+      const report = await fromCsv(
+        Buffer.concat([
+          Buffer.from('email,preferences\na@example.com,{\nb'),
+          Buffer.from([0xc3]),
+          Buffer.from(`@example.com,\nc@example.com,"${'\n'.repeat(MAX_LINE_BYTES)}"\nd@example.com,\n`),
+          Buffer.from('e@example.com,"{}\nf@example.com,\n'),
+        ]),
+        { partial: true },
+      );
+      expect(report).to.include({ created: 1, failed: 4 });
+      const found = reasons(report);
+      expect(found[0]).to.match(/^2 preferences: It is not JSON/);
+      expect(found.slice(1)).to.deep.equal([
+        '3 : The line must be UTF-8.',
+        `4 : The line must have ${MAX_LINE_BYTES} bytes at most.`,
+        `${6 + MAX_LINE_BYTES} : A quote is opened and never closed; what follows cannot be read.`,
+      ]);
+    });
+
+    it('reads nothing under a header line that it does not understand', async () => {
+      const report = await fromCsv('name,colour,name\nA,red,B\n', { partial: true });
+      expect(report).to.include({ created: 0, failed: 1 });
+      expect(reasons(report)).to.deep.equal([
+        '1 colour: There is no such column.',
+        '1 name: The column is there twice.',
+        '1 email: The column is missing.',
+      ]);
+    });
+  });
+});

@@ -1,0 +1,255 @@
+import { MikroORM } from '@mikro-orm/postgresql';
+import { expect } from 'chai';
+import { ormOptions } from '../../mikro-orm.config.ts';
+import { COMMAND_LINE } from '../../src/domain/author.ts';
+import { User } from '../../src/domain/user.ts';
+import { FORMATS } from '../../src/services/transfer/formats/index.ts';
+import { importAccounts } from '../../src/services/transfer/import.ts';
+import {
+  comparePositions,
+  FEED_START,
+  type FeedEntry,
+  feedCursor,
+  feedEnd,
+  feedPosition,
+  openFeed,
+  pageStatement,
+  readFeed,
+  readFeedPage,
+} from '../../src/store/feed-page.ts';
+import { unitsOfWork } from '../../src/store/unit-of-work.ts';
+import { addAccount } from '../support/accounts.ts';
+import { addChanges } from '../support/changes.ts';
+import { createEmptyDatabase, createMigratedDatabase, type TestDatabase } from '../support/database.ts';
+
+describe('the pages of the change feed', () => {
+  let database: TestDatabase;
+  let orm: MikroORM;
+
+  beforeEach(async () => {
+    database = await createMigratedDatabase();
+    orm = await MikroORM.init(ormOptions(database));
+  });
+
+  afterEach(async () => {
+    await orm.close(true);
+    await database.drop();
+  });
+
+  const em = () => orm.em.fork();
+  const rename = (id: number, name: string) =>
+    unitsOfWork(
+      orm,
+      COMMAND_LINE,
+    )(async ({ em, claim }) => {
+      const user = await em.findOneOrFail(User, { id });
+      await claim(user);
+      user.name = name;
+    });
+  const told = (entries: readonly FeedEntry[]) =>
+    entries.map(({ change }) => `${change.userId} ${change.version}`);
+
+  it('begin with the first change and end with the last', async () => {
+    expect(await readFeed(em(), FEED_START, 10)).to.deep.equal([]);
+    expect(await feedEnd(em())).to.deep.equal(FEED_START);
+    const { id } = await addAccount(database, 'ada@example.com');
+    await rename(id, 'Ada');
+    const entries = await readFeed(em(), FEED_START, 10);
+    expect(told(entries)).to.deep.equal([`${id} 1`, `${id} 2`]);
+    expect(entries[1]?.change).to.deep.include({ action: 'updated', after: { name: 'Ada' }, actor: 'cli' });
+    expect(await feedEnd(em())).to.deep.equal(entries[1]?.position);
+    expect(await readFeed(em(), await feedEnd(em()), 10)).to.deep.equal([]);
+  });
+
+  it('hold back what is younger than a transaction that still runs, and then have all of it', async () => {
+    const [x, y] = [await addAccount(database, 'x@example.com'), await addAccount(database, 'y@example.com')];
+    const begun = Promise.withResolvers<void>();
+    const released = Promise.withResolvers<void>();
+    const older = unitsOfWork(
+      orm,
+      COMMAND_LINE,
+    )(async ({ em }) => {
+      await em.begin();
+      (await em.findOneOrFail(User, { id: x.id })).name = 'older';
+      await em.flush();
+      begun.resolve();
+      await released.promise;
+    });
+    await begun.promise;
+    await rename(y.id, 'younger');
+    const before = await readFeedPage(em(), FEED_START, 10);
+    expect(told(before.entries)).to.deep.equal([`${x.id} 1`, `${y.id} 1`]);
+    expect(before.isWithheld).to.equal(true);
+    released.resolve();
+    await older;
+    const after = await readFeedPage(em(), FEED_START, 10);
+    expect(told(after.entries)).to.deep.equal([`${x.id} 1`, `${y.id} 1`, `${x.id} 2`, `${y.id} 2`]);
+    expect(after.isWithheld).to.equal(false);
+  });
+
+  it('have the changes of an account in their order, when an import began before but comes to it later', async () => {
+    const { id } = await addAccount(database, 'ada@example.com');
+    const begun = Promise.withResolvers<void>();
+    const released = Promise.withResolvers<void>();
+    async function* lines() {
+      yield Buffer.from('{"email":"first@example.com"}\n');
+      // More than one batch, so that the first is written before the rest has come.
+      for (let n = 0; n < 2_000; n++) yield Buffer.from(`{"email":"p${n}@example.com"}\n`);
+      begun.resolve();
+      await released.promise;
+      yield Buffer.from('{"email":"ada@example.com","name":"from the import"}\n');
+    }
+    const importing = unitsOfWork(orm, COMMAND_LINE)(
+      ({ em }) =>
+        importAccounts(em, FORMATS[0].read(lines()), {
+          mode: 'upsert',
+          partial: false,
+          rules: { maxBytes: 1_000 },
+        }),
+      { replays: false },
+    );
+    await begun.promise;
+    await rename(id, 'Ada');
+    await rename(id, 'Countess');
+
+    const seen = [...(await readFeed(em(), FEED_START, 1_000))];
+    expect(told(seen)).to.deep.equal([`${id} 1`]);
+    released.resolve();
+    await importing;
+    for (;;) {
+      const next = await readFeed(em(), seen.at(-1)?.position ?? FEED_START, 100);
+      if (next.length === 0) break;
+      seen.push(...next);
+    }
+    expect(seen).to.have.length(1 + 2_001 + 3);
+    const adas = seen.filter(({ change }) => change.userId === id);
+    expect(told(adas)).to.deep.equal([`${id} 1`, `${id} 2`, `${id} 3`, `${id} 4`]);
+    expect(adas.at(-1)?.change.after).to.deep.equal({ name: 'from the import' });
+    // The import's place is before that of the others, but not where it came to the account after them.
+    expect(seen[1]?.change.after).to.include({ email: 'first@example.com' });
+    expect(adas[3]?.position.transactionId).to.equal(adas[2]?.position.transactionId);
+    const rows = await database.query('select transaction_id from changes where user_id <> $1', [id]);
+    expect(BigInt(rows[0]?.['transaction_id']) < BigInt(adas[1]?.position.transactionId ?? 0)).to.equal(true);
+  });
+
+  it('are not held up by those who only read, in this transaction or that', async () => {
+    const reader = await database.connect();
+    await reader.query('begin isolation level repeatable read; select count(*) from users');
+    await addAccount(database, 'ada@example.com');
+    const { entries, isWithheld } = await readFeedPage(em(), FEED_START, 10);
+    expect([entries.length, isWithheld]).to.deep.equal([1, false]);
+  });
+
+  it('are held up by a transaction that writes to another database of the cluster', async () => {
+    const other = await createEmptyDatabase();
+    try {
+      const writer = await other.connect();
+      await writer.query('begin; create table something ()');
+      await addAccount(database, 'ada@example.com');
+      expect(await readFeedPage(em(), FEED_START, 10)).to.deep.include({ entries: [], isWithheld: true });
+      await writer.query('rollback');
+      expect(await readFeed(em(), FEED_START, 10)).to.have.length(1);
+    } finally {
+      await other.drop();
+    }
+  });
+
+  it('show ten thousand entries, each once, however long a page is and wherever it ends', async () => {
+    for (let at = 0; at < 4; at++) await addChanges(database, 2_500);
+    for (const limit of [7, 1_000]) {
+      const ids: number[] = [];
+      let after = FEED_START;
+      for (;;) {
+        const entries = await readFeed(em(), after, limit);
+        expect(entries.length).to.be.at.most(limit);
+        const last = entries.at(-1);
+        if (last === undefined) break;
+        ids.push(...entries.map(({ change }) => change.id));
+        after = last.position;
+      }
+      expect(ids).to.deep.equal(Array.from({ length: 10_000 }, (_, n) => n + 1));
+    }
+  });
+
+  it('cost the same at the beginning and at the end of the feed', async () => {
+    await addChanges(database, 20_000);
+    await database.query('analyze changes');
+    for (const position of [FEED_START, await feedEnd(em())]) {
+      const { text, values } = pageStatement(position, 100);
+      const [plan] = await database.query(`explain (analyze, timing off, format json) ${text}`, [...values]);
+      const scans = nodesOf(plan?.['QUERY PLAN'][0].Plan).filter(
+        (node) => node['Relation Name'] === 'changes',
+      );
+      expect(scans).to.have.length(2);
+      for (const scan of scans) {
+        expect(scan).to.include({ 'Index Name': 'changes_transaction_id_id_index' });
+        expect(scan['Actual Rows']).to.be.at.most(101);
+        expect(scan).to.not.have.property('Rows Removed by Filter');
+      }
+    }
+  });
+
+  it('open only where there is an entry, at the start, or now', async () => {
+    await addAccount(database, 'ada@example.com');
+    await addAccount(database, 'grace@example.com');
+    const [first, second] = await readFeed(em(), FEED_START, 10);
+    const open = (cursor?: string) => openFeed(em(), cursor, 10);
+    expect((await open()).entries).to.deep.equal([first, second]);
+    expect((await open('0-0')).entries).to.deep.equal([first, second]);
+    const cursor = feedCursor((first as FeedEntry).position);
+    expect(await open(cursor)).to.deep.equal({ after: first?.position, entries: [second] });
+    expect(await open('now')).to.deep.equal({ after: second?.position, entries: [] });
+    const [transactionId, id] = cursor.split('-').map(Number) as [number, number];
+    for (const hostile of [
+      '',
+      '-',
+      'Now',
+      ' now',
+      '0-1',
+      `${transactionId}`,
+      `${transactionId}-`,
+      `${transactionId}-0`,
+      `${transactionId}-${id + 99}`,
+      `0${transactionId}-${id}`,
+      `${transactionId}-0${id}`,
+      `-${transactionId}-${id}`,
+      `${transactionId}-${id} `,
+      `${transactionId}-${id}\n`,
+      `${transactionId}--${id}`,
+      `${transactionId}.0-${id}`,
+      `9999999999999999999-999999999999999`,
+      `18446744073709551616-1`,
+      '٣-٣',
+      "1-1'; drop table changes; --",
+      '1'.repeat(1_000_000),
+      '\0',
+    ]) {
+      const error = await open(hostile).catch((thrown) => thrown);
+      expect(error, JSON.stringify(hostile.slice(0, 40))).to.include({ code: 'bad_cursor' });
+    }
+  });
+});
+
+describe('a position in the feed', () => {
+  it('is compared by its transaction and then by its id, beyond what a number can hold', () => {
+    const positions = ['0-0', '9-5', '10-1', '10-2', '9007199254740992-1', '9007199254740993-1'].map(
+      (cursor) => feedPosition(cursor) ?? FEED_START,
+    );
+    for (const [at, position] of positions.entries()) {
+      for (const [other, another] of positions.entries()) {
+        expect(Math.sign(comparePositions(position, another))).to.equal(Math.sign(at - other));
+      }
+    }
+  });
+
+  it('comes back from its cursor', () => {
+    const position = { transactionId: '9223372036854775807', id: 12 };
+    expect(feedPosition(feedCursor(position))).to.deep.equal(position);
+  });
+});
+
+type PlanNode = Record<string, unknown> & { Plans?: PlanNode[] };
+
+function nodesOf(node: PlanNode): PlanNode[] {
+  return [node, ...(node.Plans ?? []).flatMap(nodesOf)];
+}

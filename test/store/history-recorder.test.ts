@@ -1,0 +1,223 @@
+import { MikroORM } from '@mikro-orm/postgresql';
+import { expect } from 'chai';
+import { ormOptions } from '../../mikro-orm.config.ts';
+import { type Author, sign } from '../../src/domain/author.ts';
+import { User } from '../../src/domain/user.ts';
+import type { Unit } from '../../src/store/unit.ts';
+import { unitsOfWork } from '../../src/store/unit-of-work.ts';
+import { accountsIn } from '../support/accounts.ts';
+import { createMigratedDatabase, type TestDatabase } from '../support/database.ts';
+
+const ADA: Author = { actorId: 7, actor: 'ada@example.com', requestId: 'request-1' };
+
+describe('the recorder of the history', () => {
+  let database: TestDatabase;
+  let orm: MikroORM;
+
+  beforeEach(async () => {
+    database = await createMigratedDatabase();
+    orm = await MikroORM.init(ormOptions(database));
+  });
+
+  afterEach(async () => {
+    await orm.close(true);
+    await database.drop();
+  });
+
+  const asAda = <T>(work: (unit: Unit) => Promise<T>) => unitsOfWork(orm, ADA)(work);
+  const invite = (...emails: string[]) =>
+    asAda(async ({ em }) => {
+      const users = emails.map((email) => new User(email));
+      em.persist(users);
+      return users;
+    });
+  const recorded = () =>
+    database.query<Record<string, unknown>>(
+      `select changes.*, transaction_id::text, at = users.updated_at as "isItsTime"
+         from changes left join users on users.id = user_id order by changes.id`,
+    );
+
+  it('tells of a new account all that it begins with', async () => {
+    const [user] = await invite('grace@example.com');
+    const [row, ...more] = await recorded();
+    expect(more).to.deep.equal([]);
+    expect(row).to.deep.include({
+      actor_id: 7,
+      actor: 'ada@example.com',
+      request_id: 'request-1',
+      user_id: user?.id,
+      action: 'created',
+      before: null,
+      after: {
+        email: 'grace@example.com',
+        name: null,
+        role: 'user',
+        status: 'active',
+        storageMode: 'local',
+        preferences: {},
+      },
+      fields: ['email', 'name', 'role', 'status', 'storageMode', 'preferences'],
+      version: 1,
+      undoes: null,
+      erased_at: null,
+      isItsTime: true,
+    });
+  });
+
+  it('tells of an update the changed fields alone, and of preferences the changed paths', async () => {
+    const [user] = await invite('grace@example.com');
+    await asAda(async ({ em }) => {
+      const grace = await em.findOneOrFail(User, { id: (user as User).id });
+      grace.preferences = { theme: 'dark', editor: { tab: 2, wrap: true } };
+    });
+    await asAda(async ({ em }) => {
+      const grace = await em.findOneOrFail(User, { id: (user as User).id });
+      grace.role = 'admin';
+      grace.preferences = { editor: { wrap: true, tab: 4 }, list: [1] };
+    });
+    expect((await recorded())[2]).to.deep.include({
+      action: 'updated',
+      before: { role: 'user', preferences: { theme: 'dark', editor: { tab: 2 }, list: null } },
+      after: { role: 'admin', preferences: { theme: null, editor: { tab: 4 }, list: [1] } },
+      fields: [
+        'role',
+        'preferences',
+        'preferences.theme',
+        'preferences.editor',
+        'preferences.editor.tab',
+        'preferences.list',
+      ],
+      version: 3,
+      isItsTime: true,
+    });
+  });
+
+  it('tells of a deletion all that there was, as a version of its own', async () => {
+    const [grace, other] = await invite('grace@example.com', 'other@example.com');
+    await asAda(async ({ em }) => {
+      em.remove(await em.findOneOrFail(User, { id: (grace as User).id }));
+    });
+    const [, , row] = await recorded();
+    expect(row).to.deep.include({ user_id: grace?.id, action: 'deleted', after: null, version: 2 });
+    expect(row?.['before']).to.include({
+      email: 'grace@example.com',
+      createdAt: grace?.createdAt.toISOString(),
+    });
+    expect((await accountsIn(database)).map(({ id }) => id)).to.deep.equal([other?.id]);
+  });
+
+  it('files an update under all of its fields, and what comes or goes under the paths of its preferences', async () => {
+    const [grace] = await invite('grace@example.com');
+    await asAda(async ({ em }) => {
+      const user = await em.findOneOrFail(User, { id: (grace as User).id });
+      user.storageMode = 'account';
+      user.preferences = { editor: { tab: 2 } };
+    });
+    await asAda(async ({ em }) => {
+      em.remove(await em.findOneOrFail(User, { id: (grace as User).id }));
+    });
+    const filed = await database.query<Record<string, unknown>>(
+      `select field, change_fields.action, change_fields.at = changes.at as "isItsTime"
+         from change_fields join changes on changes.id = change_id order by change_id, field collate "C"`,
+    );
+    const paths = ['preferences.editor', 'preferences.editor.tab'];
+    expect(filed).to.deep.equal([
+      ...['preferences', ...paths, 'storageMode'].map((field) => ({
+        field,
+        action: 'updated',
+        isItsTime: true,
+      })),
+      ...paths.map((field) => ({ field, action: 'deleted', isItsTime: true })),
+    ]);
+  });
+
+  it('writes many changes with one statement, in one transaction', async () => {
+    let statements: string[] = [];
+    await orm.close(true);
+    orm = await MikroORM.init({
+      ...ormOptions(database),
+      debug: ['query'],
+      logger: (line) => statements.push(line),
+      colors: false,
+    });
+    const users = await invite(...Array.from({ length: 20 }, (_, n) => `u${n}@example.com`));
+    statements = [];
+    await asAda(async ({ em }) => {
+      for (const user of await em.find(User, { id: { $in: users.map(({ id }) => id) } })) user.name = 'N';
+    });
+    expect(statements.filter((line) => line.includes('insert into changes'))).to.have.length(1);
+    const rows = await recorded();
+    expect(rows).to.have.length(40);
+    expect(new Set(rows.slice(20).map((row) => row['transaction_id'])).size).to.equal(1);
+  });
+
+  it('writes nothing where nothing has changed', async () => {
+    const [user] = await invite('grace@example.com');
+    await asAda(async ({ em }) => {
+      const grace = await em.findOneOrFail(User, { id: (user as User).id });
+      grace.name = null;
+      grace.role = 'user';
+    });
+    expect(await recorded()).to.have.length(1);
+    expect((await accountsIn(database))[0]).to.include({ version: 1 });
+  });
+
+  it('lets nothing be written that nobody answers for', async () => {
+    const outcome = unitsOfWork(orm)(async ({ em }) => em.persist(new User('grace@example.com')));
+    const error = await outcome.then(
+      () => undefined,
+      (thrown: Error) => thrown,
+    );
+    expect(error?.message).to.equal('Nobody has signed this unit of work.');
+    expect(await accountsIn(database)).to.deep.equal([]);
+  });
+
+  it('lets nothing be written outside of a transaction', async () => {
+    const em = orm.em.fork();
+    sign(em, ADA);
+    em.persist(new User('grace@example.com'));
+    const error = await em.flush().then(
+      () => undefined,
+      (thrown: Error) => thrown,
+    );
+    expect(error?.message).to.equal('Accounts are changed in units of work only.');
+    expect(await accountsIn(database)).to.deep.equal([]);
+  });
+
+  it('fails the unit of work when it fails, and nothing is written', async () => {
+    await database.query(
+      "alter table changes add constraint no_grace check (after->>'email' <> 'grace@example.com')",
+    );
+    const error = await invite('ada@example.com', 'grace@example.com').then(
+      () => undefined,
+      (thrown: Error) => thrown,
+    );
+    expect(error?.message).to.contain('no_grace');
+    expect(await accountsIn(database)).to.deep.equal([]);
+    expect(await recorded()).to.deep.equal([]);
+  });
+
+  it('gives an account that is changed twice in a millisecond two times', async () => {
+    const [user] = await invite('grace@example.com');
+    for (let n = 0; n < 20; n++) {
+      await asAda(async ({ em }) => {
+        (await em.findOneOrFail(User, { id: (user as User).id })).name = `N${n}`;
+      });
+    }
+    const times = (await recorded()).map(({ at }) => (at as Date).getTime());
+    expect(times).to.deep.equal([...new Set(times)].sort((a, b) => a - b));
+  });
+
+  it('takes everything back in a dry run, and says what it would have been', async () => {
+    const rehearsed: unknown[] = [];
+    await unitsOfWork(orm)(async ({ em, rehearse }) => {
+      sign(em, { ...ADA, onRecorded: (changes) => rehearsed.push(...changes) });
+      rehearse();
+      em.persist(new User('grace@example.com'));
+    });
+    expect(rehearsed).to.have.length(1);
+    expect(rehearsed[0]).to.deep.include({ action: 'created', actor: 'ada@example.com', version: 1 });
+    expect(await recorded()).to.deep.equal([]);
+    expect(await accountsIn(database)).to.deep.equal([]);
+  });
+});

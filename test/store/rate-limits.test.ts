@@ -1,0 +1,87 @@
+import { MikroORM } from '@mikro-orm/postgresql';
+import { expect } from 'chai';
+import pino from 'pino';
+import type { RateLimiterAbstract, RateLimiterPostgres } from 'rate-limiter-flexible';
+import { ormOptions } from '../../mikro-orm.config.ts';
+import type { Passage } from '../../src/database/connection.ts';
+import { BoundedMemory, MAX_KEYS } from '../../src/store/rate-limit-memory.ts';
+import { rateLimits } from '../../src/store/rate-limits.ts';
+import { createMigratedDatabase, type TestDatabase } from '../support/database.ts';
+
+describe('the counts of a limit in memory', () => {
+  it('take so much memory and no more: those counted the longest ago are forgotten', async () => {
+    const limit = new BoundedMemory({ keyPrefix: 'failures', points: 30, duration: 60 });
+    await limit.penalty('first');
+    for (let key = 0; key < 2 * MAX_KEYS; key++) {
+      await limit.penalty(key);
+      // One that keeps on asking.
+      if (key % 1000 === 0) await limit.penalty('busy');
+    }
+    expect(limit.dump().storage).to.have.length(MAX_KEYS);
+    expect((await limit.penalty('busy')).consumedPoints).to.equal(21);
+    expect((await limit.penalty('first')).consumedPoints).to.equal(1);
+  });
+});
+
+describe('the counts of a limit in the database', () => {
+  let database: TestDatabase;
+  let orm: MikroORM;
+
+  beforeEach(async () => {
+    database = await createMigratedDatabase();
+    orm = await MikroORM.init(ormOptions(database));
+  });
+
+  afterEach(async () => {
+    await orm.close(true);
+    await database.drop();
+  });
+
+  const limitsBy = async (passage: Passage) => {
+    const settings = { failures: 3, requests: 5, store: 'database' } as const;
+    const { failures, requests } = await rateLimits(settings, orm, passage, pino({ level: 'silent' }));
+    return [failures, requests] as [RateLimiterAbstract, RateLimiterAbstract];
+  };
+
+  it('are rows that say whose they are', async () => {
+    const [failures, requests] = await limitsBy('direct');
+    await failures.penalty('2001:db8:1:2::/64');
+    await requests.penalty(7);
+    await requests.penalty(7);
+    const rows = await database.query<{ expire: string }>('select * from rate_limits order by key');
+    expect(rows.map(({ expire: _, ...row }) => row)).to.deep.equal([
+      { key: 'failures:2001:db8:1:2::/64', points: 1 },
+      { key: 'requests:7', points: 2 },
+    ]);
+    for (const { expire } of rows) expect(Number(expire) - Date.now()).to.be.within(0, 60_000);
+  });
+
+  it('are counted by a prepared statement, but not behind a pooler', async () => {
+    for (const [passage, count] of [
+      ['pooled', 0],
+      ['direct', 1],
+    ] as const) {
+      const [failures] = await limitsBy(passage);
+      await failures.penalty('203.0.113.5');
+      // On the one connection that has been opened.
+      const prepared = await orm.em.execute(
+        `select 1 from pg_prepared_statements where name like 'rate_limits:%'`,
+      );
+      expect(prepared, passage).to.have.length(count);
+    }
+  });
+
+  it('go an hour after they have expired', async () => {
+    const [failures] = await limitsBy('direct');
+    await failures.penalty('203.0.113.5');
+    await failures.penalty('203.0.113.6');
+    await database.query(`update rate_limits set expire = 0 where key = 'failures:203.0.113.5'`);
+    // What the timer does.
+    await (failures as RateLimiterPostgres & { clearExpired(expire: number): Promise<void> }).clearExpired(
+      Date.now() - 3_600_000,
+    );
+    expect(await database.query('select key from rate_limits')).to.deep.equal([
+      { key: 'failures:203.0.113.6' },
+    ]);
+  });
+});
