@@ -10,7 +10,7 @@ import { cors } from './http/middleware/cors.ts';
 import { refuseCrossSite } from './http/middleware/cross-site.ts';
 import { drain } from './http/middleware/drain.ts';
 import { limitFailures } from './http/middleware/limit-failures.ts';
-import { limitRequests, limitTurnedAway } from './http/middleware/limit-requests.ts';
+import { limitRefusedSignIns, limitRequests } from './http/middleware/limit-requests.ts';
 import { problems } from './http/middleware/problems.ts';
 import { requestId } from './http/middleware/request-id.ts';
 import { securityHeaders } from './http/middleware/security-headers.ts';
@@ -21,18 +21,18 @@ import type { TokenVerifier } from './security/token.ts';
 import type { Admission } from './services/access/admission.ts';
 import type { UnitOfWork } from './store/unit.ts';
 
-/** All that the application needs of the world. */
+/** What the application needs. */
 export interface AppDeps {
   readonly inUnit: UnitOfWork;
   readonly log: Logger;
   readonly lifecycle: Lifecycle;
   readonly verifier: TokenVerifier;
-  /** The names under which a session cookie may come. */
+  /** The names of the session cookie. */
   readonly sessionCookies: readonly string[];
-  /** Finds the account of a sign-in, or makes it. */
+  /** Finds the account of a sign-in, or creates it. */
   readonly admit: Admission;
   readonly endpoints: readonly Endpoint[];
-  /** Beside our own: the origins whose pages may call, as `URL.origin` writes them. */
+  /** Other origins whose pages may call, as `URL.origin` writes them. */
   readonly corsOrigins: readonly string[];
   readonly trustProxy: TrustProxy;
   readonly rateLimits: {
@@ -41,23 +41,23 @@ export interface AppDeps {
     /** Of requests, by account. */
     readonly requests: RateLimiterAbstract | undefined;
   };
-  /** Puts the driver's errors into the domain's words. */
+  /** Turns the driver's errors into refusals. */
   readonly translate: (error: unknown) => unknown;
 }
 
-/** The application: the stations in the order in which a request meets them. */
+/** Creates the application: the middleware in the order in which a request meets them. */
 export function createApp(deps: AppDeps): Koa<RequestState> {
   const { failures, requests } = deps.rateLimits;
   const origins = new Set(deps.corsOrigins);
   const proxies = forwarded(deps.trustProxy);
-  const admission = compose<RequestContext>([
+  const identify = compose<RequestContext>([
     ...(failures ? [limitFailures(failures, proxies, deps.sessionCookies)] : []),
-    ...(requests ? [limitTurnedAway(requests)] : []),
+    ...(requests ? [limitRefusedSignIns(requests)] : []),
     authenticate(deps.verifier, deps.sessionCookies, deps.admit),
     refuseCrossSite(origins, proxies),
     ...(requests ? [limitRequests(requests)] : []),
   ]);
-  const router = createRouter(deps.endpoints, admission, deps.inUnit);
+  const router = createRouter(deps.endpoints, identify, deps.inUnit);
   const app = new Koa<RequestState>();
   app.on('error', unanswered);
   app.use(requestId(deps.log));
@@ -71,7 +71,7 @@ export function createApp(deps: AppDeps): Koa<RequestState> {
   return app;
 }
 
-/** Koa's last resort, which would print it: a connection that broke before its answer, or a bug outside of `problems`. */
+/** Replaces Koa's last resort, which prints: a connection that broke before its answer, or a bug outside of `problems`. */
 function unanswered(error: Error, { state, writable }: RequestContext): void {
   if (writable) state.log.error({ err: error }, 'unanswered');
   else state.log.info({ reason: error.message }, 'connection lost');

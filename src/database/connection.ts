@@ -17,7 +17,7 @@ export interface DatabaseSettings {
  * How one reaches the database: straight, or through a pooler such as PgBouncer, behind which a session's settings,
  * prepared statements and locks are not one's own.
  */
-export type Passage = 'direct' | 'pooled';
+export type ConnectionMode = 'direct' | 'pooled';
 
 /** What a query may take beyond its statement's time before the connection is given up for dead, in milliseconds. */
 const ANSWER_MARGIN_MS = 1_000;
@@ -31,7 +31,7 @@ const MAX_SETTING = 2 ** 31 - 1;
  */
 export function clientConfig(
   database: DatabaseSettings,
-  passage: Passage,
+  mode: ConnectionMode,
 ): pg.PoolConfig & { database: string } {
   const { url, connectTimeoutMs, statementTimeoutMs } = database;
   return {
@@ -45,7 +45,7 @@ export function clientConfig(
       // The server keeps the time, but not where the network swallows what it says, nor behind a pooler.
       query_timeout: Math.min(statementTimeoutMs + ANSWER_MARGIN_MS, MAX_SETTING),
       // Settings of a session: a pooler ignores them or refuses the connection.
-      ...(passage === 'direct' && {
+      ...(mode === 'direct' && {
         statement_timeout: statementTimeoutMs,
         // A process that stalls inside a transaction must not hold its rows for ever.
         idle_in_transaction_session_timeout: Math.min(3 * statementTimeoutMs, MAX_SETTING),
@@ -75,8 +75,8 @@ export class ImpatientClient extends pg.Client {
 export async function reachDatabase(
   database: DatabaseSettings,
   options: { deadline: number; signal: AbortSignal; onSilence: (error: Error) => void },
-): Promise<Passage> {
-  return pRetry(() => knock(database), {
+): Promise<ConnectionMode> {
+  return pRetry(() => tryToConnect(database), {
     retries: Number.POSITIVE_INFINITY,
     minTimeout: 100,
     maxTimeout: 5_000,
@@ -92,25 +92,25 @@ export async function reachDatabase(
   });
 }
 
-async function knock(database: DatabaseSettings): Promise<Passage> {
+async function tryToConnect(database: DatabaseSettings): Promise<ConnectionMode> {
   try {
-    return await tryPassage(database, 'direct');
+    return await tryMode(database, 'direct');
   } catch (error) {
     // PgBouncer's words for a parameter that it neither knows nor was told to ignore (`ignore_startup_parameters`).
     if (!(error instanceof Error && error.message.includes('unsupported startup parameter'))) throw error;
-    return await tryPassage(database, 'pooled');
+    return await tryMode(database, 'pooled');
   }
 }
 
-async function tryPassage(database: DatabaseSettings, passage: Passage): Promise<Passage> {
-  const client = new pg.Client(clientConfig(database, passage)) as pg.Client & { processID: number };
+async function tryMode(database: DatabaseSettings, mode: ConnectionMode): Promise<ConnectionMode> {
+  const client = new pg.Client(clientConfig(database, mode)) as pg.Client & { processID: number };
   // A connection that breaks while idle says so in an event, and an event without a listener ends the process.
   client.on('error', () => undefined);
   try {
     await client.connect();
     const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid');
     // The process id that a connection was greeted with is the server's own, unless a pooler made one up.
-    return passage === 'direct' && rows[0]?.pid !== client.processID ? 'pooled' : passage;
+    return mode === 'direct' && rows[0]?.pid !== client.processID ? 'pooled' : mode;
   } finally {
     await endClient(client, database);
   }

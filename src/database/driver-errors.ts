@@ -1,17 +1,16 @@
 import { DriverException, OptimisticLockError } from '@mikro-orm/core';
-import { DomainError } from '../domain/errors.ts';
+import { Refusal, refusals } from '../domain/refusals.ts';
 
-/** System call and code: any error of the calls that connect; of those that files have too, a connection's own. */
+/** System call and code: any error of a call that connects; of calls that files have too, only a connection's errors. */
 const SOCKET_ERROR = /^(connect|getaddrinfo) |^(read|write) (ECONNRESET|EPIPE|ETIMEDOUT)$/;
 
-/** What `pg` and `pg-pool` say of a connection that is gone or could not be had; they carry no code. */
+/** Messages of `pg` and `pg-pool` about a connection that is lost or could not be opened; they carry no code. */
 const DRIVER_MESSAGES =
   /^(Connection terminated|timeout e|Client has encountered a connection error|Query read timeout|Cannot use a pool after calling end)/;
 
 /**
- * Whether the error, or what caused it, means that the database cannot be had now: no connection, a connection lost
- * (SQLSTATE class 08), shutting down or starting (57P), out of connections or memory (53), or a statement that ran out
- * of time (57014).
+ * Whether the error, or its cause, means that the database is unavailable: no connection, a lost connection (SQLSTATE class
+ * 08), shutting down or starting (57P), out of connections or memory (53), or a statement timeout (57014).
  */
 export function isUnavailable(error: unknown): boolean {
   if (error instanceof AggregateError) return error.errors.some(isUnavailable);
@@ -25,7 +24,7 @@ export function isUnavailable(error: unknown): boolean {
   );
 }
 
-/** Whether the work has failed only because others did theirs at the same time: done again, it may well succeed. */
+/** Whether work failed only because of concurrent work: repeated, it may succeed. */
 export function hasLostRace(error: unknown): boolean {
   if (error instanceof OptimisticLockError) return true;
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
@@ -33,30 +32,18 @@ export function hasLostRace(error: unknown): boolean {
   return code === '40001' || code === '40P01';
 }
 
-/** What the violation of a constraint means; the constraint decides, and nobody asks beforehand. */
-const VIOLATIONS: Readonly<Record<string, () => DomainError>> = {
-  users_email_unique: () => new DomainError('email_taken', 'There is an account with this email already.'),
-  service_tokens_name_unique: () =>
-    new DomainError('name_taken', 'There is or was a service token with this name.'),
-  users_email_normalized: () => new DomainError('email_invalid', 'This is not an email address.'),
+/** The refusal that the violation of a constraint stands for: the constraint decides, nobody asks beforehand. */
+const VIOLATIONS: Readonly<Record<string, () => Refusal>> = {
+  users_email_unique: refusals.emailTaken,
+  service_tokens_name_unique: refusals.nameTaken,
+  users_email_normalized: refusals.emailInvalid,
 };
 
-/**
- * The driver's refusals in the words of the domain. What is no refusal but a bug is thrown back as it came, and so is what
- * has been put into these words already, whatever caused it.
- */
-export function toDomainError(error: unknown): unknown {
-  if (error instanceof DomainError) return error;
-  if (isUnavailable(error)) {
-    return new DomainError('database_unavailable', 'The database cannot be reached at the moment.', {
-      cause: error,
-    });
-  }
-  if (hasLostRace(error)) {
-    return new DomainError('lost_race', 'Others changed the same at the same time. Try it again.', {
-      cause: error,
-    });
-  }
+/** Translates a driver's error into a refusal. Refusals and bugs are returned as they are. */
+export function toRefusal(error: unknown): unknown {
+  if (error instanceof Refusal) return error;
+  if (isUnavailable(error)) return refusals.databaseUnavailable(error);
+  if (hasLostRace(error)) return refusals.lostRace(error);
   const violation = error instanceof DriverException ? VIOLATIONS[constraintOf(error)] : undefined;
   return violation?.() ?? error;
 }

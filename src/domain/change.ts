@@ -1,23 +1,34 @@
-import { isDeepStrictEqual } from 'node:util';
-import { isObject, mergePatch, type Preferences } from './preferences.ts';
-import type { Account, Role, Status, StorageMode } from './user.ts';
+import { isObject, mergePatch, type Preferences, patchesBetween } from './preferences.ts';
+import { type Account, COLUMNS, type Column, type User } from './user.ts';
 
 /** What can befall an account. */
 export const ACTIONS = ['created', 'updated', 'deleted'] as const;
 /** One of them. */
 export type Action = (typeof ACTIONS)[number];
 
-/** What the history keeps of an account: what somebody decided. Version and times follow from the history itself. */
-export interface AccountState {
-  readonly email: string;
-  readonly name: string | null;
-  readonly role: Role;
-  readonly status: Status;
-  readonly storageMode: StorageMode;
-  readonly preferences: Preferences;
-  /** Only where it is not the time of the change: an account that was restored is as old as it was. ISO 8601, in UTC. */
+/** The columns that follow from the history itself. */
+const DERIVED = ['id', 'version', 'createdAt', 'updatedAt'] as const;
+
+/** A field that somebody decided, and whose changes the history records. */
+export type StateField = Exclude<Column, (typeof DERIVED)[number]>;
+
+/** All fields that the history records: those of every creation and every deletion. */
+export const STATE_FIELDS = COLUMNS.filter(
+  (column): column is StateField => !DERIVED.some((derived) => derived === column),
+);
+
+/** A value as the history records it: null for none, and `{}` for no preferences. */
+type Recorded<Field extends StateField> = Field extends 'preferences'
+  ? Preferences
+  : undefined extends User[Field]
+    ? Exclude<User[Field], undefined> | null
+    : User[Field];
+
+/** The state of an account, as the history records it. */
+export type AccountState = { readonly [Field in StateField]: Recorded<Field> } & {
+  /** Only where it is not the time of the change: a restored account keeps its age. ISO 8601, in UTC. */
   readonly createdAt?: string;
-}
+};
 
 /** Some of its fields; of the preferences, a merge patch (RFC 7396) that has the changed paths alone. */
 export type AccountValues = Partial<AccountState>;
@@ -70,17 +81,13 @@ export const ERASED_ACTOR = 'erased-';
 /** A longer path is not among the `fields`: an index takes no more, and nobody asks for it. Its parents are. */
 const MAX_PATH_LENGTH = 255;
 
-const FIELDS = ['email', 'name', 'role', 'status', 'storageMode'] as const;
-
-/** What every account has, and so every creation and every deletion. */
-export const STATE_FIELDS: readonly string[] = [...FIELDS, 'preferences'];
-
-/** What the history keeps of an account. */
-export function stateOf(
-  account: Pick<Account, (typeof FIELDS)[number] | 'preferences'>,
-): AccountState & { preferences: Preferences } {
-  const { email, name, role, status, storageMode, preferences } = account;
-  return { email, name: name ?? null, role, status, storageMode, preferences: preferences ?? {} };
+/** The state of an account. */
+export function stateOf(account: Pick<Account, StateField>): AccountState {
+  const values = STATE_FIELDS.map((field) => [
+    field,
+    account[field] ?? (field === 'preferences' ? {} : null),
+  ]);
+  return Object.fromEntries(values);
 }
 
 /** An account comes into being. */
@@ -93,12 +100,12 @@ export function deletion(before: AccountState): Difference {
   return { action: 'deleted', before, after: null, fields: fieldsOf(before) };
 }
 
-/** What differs between two states of an account; `undefined` where nothing does. */
+/** The difference between two states of an account; `undefined` where there is none. */
 export function difference(before: AccountState, after: AccountState): Difference | undefined {
   const was: Record<string, unknown> = {};
   const is: Record<string, unknown> = {};
-  for (const field of FIELDS) {
-    if (before[field] === after[field]) continue;
+  for (const field of STATE_FIELDS) {
+    if (field === 'preferences' || before[field] === after[field]) continue;
     was[field] = before[field];
     is[field] = after[field];
   }
@@ -131,37 +138,6 @@ export function applyChange(
 export function changed(state: AccountState, values: AccountValues): AccountValues {
   if (values.preferences === undefined) return values;
   return { ...values, preferences: mergePatch(state.preferences, values.preferences) as Preferences };
-}
-
-/** The two merge patches that lead from one to the other and back; `undefined` where both are the same. */
-export function patchesBetween(
-  from: Preferences,
-  to: Preferences,
-): { before: Preferences; after: Preferences } | undefined {
-  const before = new Map<string, unknown>();
-  const after = new Map<string, unknown>();
-  for (const key of new Set([...Object.keys(from), ...Object.keys(to)])) {
-    const [was, is] = [ownValue(from, key), ownValue(to, key)];
-    const inner = isObject(was) && isObject(is) ? patchesBetween(was, is) : differing(was, is);
-    if (inner === undefined) continue;
-    // Of what is not set, a patch says null; so it does of a null that was kept before there was a history.
-    before.set(key, inner.before ?? null);
-    after.set(key, inner.after ?? null);
-  }
-  if (before.size === 0) return undefined;
-  return { before: Object.fromEntries(before), after: Object.fromEntries(after) };
-}
-
-function ownValue(preferences: Preferences, key: string): unknown {
-  return Object.hasOwn(preferences, key) ? preferences[key] : undefined;
-}
-
-/** As JSON says them: it knows neither -0 nor an order of names. */
-function differing(before: unknown, after: unknown): { before: unknown; after: unknown } | undefined {
-  if (before === after) return undefined;
-  const plain = (value: unknown): unknown =>
-    value === undefined ? value : JSON.parse(JSON.stringify(value));
-  return isDeepStrictEqual(plain(before), plain(after)) ? undefined : { before, after };
 }
 
 function fieldsOf(...sides: object[]): string[] {

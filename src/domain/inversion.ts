@@ -1,5 +1,5 @@
-import { type AccountState, type AccountValues, type Change, patchesBetween } from './change.ts';
-import { isObject, type Preferences } from './preferences.ts';
+import type { AccountState, AccountValues, Change } from './change.ts';
+import { isObject, type Preferences, preferencesDiffer } from './preferences.ts';
 
 /**
  * The fields, and of the preferences the paths, that have another value by now than a change has given them: while there
@@ -22,6 +22,6 @@ function movedPaths(after: Preferences, before: Preferences, now: Preferences, p
     // Where both sides are objects, the change was inside of them; else it was one of the whole value.
     if (isObject(given) && isObject(was) && isObject(is)) return movedPaths(given, was, is, path);
     const isInside = isObject(given) && isObject(was);
-    return !isInside && patchesBetween({ given }, { given: is }) === undefined ? [] : [path];
+    return !isInside && !preferencesDiffer({ given }, { given: is }) ? [] : [path];
   });
 }

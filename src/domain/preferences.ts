@@ -1,4 +1,5 @@
-import { DomainError, type InputError } from './errors.ts';
+import { isDeepStrictEqual } from 'node:util';
+import { type InputError, refusals } from './refusals.ts';
 
 /** What a person prefers: an object of their app's own making. */
 export type Preferences = Record<string, unknown>;
@@ -42,7 +43,7 @@ export function patchPreferences(
   rules: PreferenceRules,
 ): Preferences {
   // The patch first: what is nested without end must not be followed.
-  refuse(unkeepable(patch));
+  refuse(unstorable(patch));
   return checkPreferences(mergePatch(preferences, patch), rules);
 }
 
@@ -52,42 +53,43 @@ export function patchPreferences(
  * Throws `invalid_input` with every fault and its path.
  */
 export function checkPreferences(given: unknown, rules: PreferenceRules): Preferences {
-  if (!isObject(given)) throw refusal([{ path: 'preferences', message: 'They must be an object.' }]);
+  if (!isObject(given))
+    throw refusals.invalidPreferences([{ path: 'preferences', message: 'They must be an object.' }]);
   // In this order: all that follows is recursive, and wants to know that it is shallow.
-  refuse(unkeepable(given));
+  refuse(unstorable(given));
   const preferences = mergePatch({}, given) as Preferences;
   refuse(rules.faults?.(preferences) ?? []);
   if (Buffer.byteLength(JSON.stringify(preferences)) > rules.maxBytes) {
-    throw refusal([{ path: 'preferences', message: `They must have ${rules.maxBytes} bytes at most.` }]);
+    throw refusals.invalidPreferences([
+      { path: 'preferences', message: `Must have at most ${rules.maxBytes} bytes.` },
+    ]);
   }
   return preferences;
 }
 
 /** The same preferences with their names as PostgreSQL's jsonb has them, the shorter ones first: as they are shown once kept. */
-export function asKept(preferences: Preferences): Preferences {
+export function asStored(preferences: Preferences): Preferences {
   const sorted = Object.entries(preferences)
     .map(([name, value]) => ({ bytes: Buffer.from(name), name, value }))
     .sort((a, b) => a.bytes.length - b.bytes.length || Buffer.compare(a.bytes, b.bytes));
-  return Object.fromEntries(sorted.map(({ name, value }) => [name, isObject(value) ? asKept(value) : value]));
+  return Object.fromEntries(
+    sorted.map(({ name, value }) => [name, isObject(value) ? asStored(value) : value]),
+  );
 }
 
 function refuse(errors: readonly InputError[]): void {
-  if (errors.length > 0) throw refusal(errors);
-}
-
-function refusal(errors: readonly InputError[]): DomainError {
-  return new DomainError('invalid_input', 'These preferences cannot be kept.', { errors });
+  if (errors.length > 0) throw refusals.invalidPreferences(errors);
 }
 
 /** What PostgreSQL's jsonb would refuse or change, or what is nested too deeply. */
-function unkeepable(preferences: Preferences): InputError[] {
+function unstorable(preferences: Preferences): InputError[] {
   const errors: InputError[] = [];
   const pending: { value: unknown; path: string; depth: number }[] = [
     { value: preferences, path: 'preferences', depth: 1 },
   ];
   for (let item = pending.pop(); item !== undefined && errors.length < MAX_FAULTS; item = pending.pop()) {
     const { value, path, depth } = item;
-    if (typeof value === 'string' && !isKeepableText(value)) {
+    if (typeof value === 'string' && !isStorableText(value)) {
       errors.push({ path, message: 'Text must have no NUL and no half of a surrogate pair.' });
     } else if (typeof value === 'number' && !Number.isFinite(value)) {
       errors.push({ path, message: 'The number is too large.' });
@@ -101,7 +103,7 @@ function unkeepable(preferences: Preferences): InputError[] {
       for (const [key, inner] of Object.entries(value)) {
         const at = `${path}.${key}`;
         if (key === '__proto__') errors.push({ path: at, message: 'This name is not allowed.' });
-        else if (!isKeepableText(key))
+        else if (!isStorableText(key))
           errors.push({ path, message: 'A name has a NUL or half of a surrogate pair.' });
         else pending.push({ value: inner, path: at, depth: depth + 1 });
       }
@@ -110,8 +112,44 @@ function unkeepable(preferences: Preferences): InputError[] {
   return errors.reverse();
 }
 
+/** The merge patches between two preferences, back (`before`) and forth (`after`); `undefined` where both say the same. */
+export function patchesBetween(
+  from: Preferences,
+  to: Preferences,
+): { before: Preferences; after: Preferences } | undefined {
+  const before = new Map<string, unknown>();
+  const after = new Map<string, unknown>();
+  for (const key of new Set([...Object.keys(from), ...Object.keys(to)])) {
+    const [was, is] = [ownValue(from, key), ownValue(to, key)];
+    const inner = isObject(was) && isObject(is) ? patchesBetween(was, is) : differing(was, is);
+    if (inner === undefined) continue;
+    // Of what is not set, a patch says null; so it does of a null that was kept before there was a history.
+    before.set(key, inner.before ?? null);
+    after.set(key, inner.after ?? null);
+  }
+  if (before.size === 0) return undefined;
+  return { before: Object.fromEntries(before), after: Object.fromEntries(after) };
+}
+
+function ownValue(preferences: Preferences, key: string): unknown {
+  return Object.hasOwn(preferences, key) ? preferences[key] : undefined;
+}
+
+/** As JSON says them: it knows neither -0 nor an order of names. */
+function differing(before: unknown, after: unknown): { before: unknown; after: unknown } | undefined {
+  if (before === after) return undefined;
+  const plain = (value: unknown): unknown =>
+    value === undefined ? value : JSON.parse(JSON.stringify(value));
+  return isDeepStrictEqual(plain(before), plain(after)) ? undefined : { before, after };
+}
+
+/** Whether two preferences say different things. */
+export function preferencesDiffer(from: Preferences, to: Preferences): boolean {
+  return patchesBetween(from, to) !== undefined;
+}
+
 /** Whether PostgreSQL can keep the text: it knows no NUL, and no half of a surrogate pair. */
-export function isKeepableText(text: string): boolean {
+export function isStorableText(text: string): boolean {
   return !text.includes('\0') && text.isWellFormed();
 }
 

@@ -1,46 +1,40 @@
 import type { Middleware as KoaMiddleware, ParameterizedContext } from 'koa';
 import type { Logger } from 'pino';
-import type { RecordedChange } from '../domain/change.ts';
 import type { User } from '../domain/user.ts';
 import type { KnownServiceToken } from '../services/access/service-tokens.ts';
 import type { Unit } from '../store/unit.ts';
 import type { Shown, Upload } from './endpoint.ts';
 
-/** What the stations of one request's way tell each other. */
+/** What the middleware of one request tell each other. */
 export interface RequestState {
-  /** `X-Request-Id`: the caller's where it is sane, else our own. */
+  /** `X-Request-Id`: the caller's own where it is valid, else ours. */
   requestId: string;
   /** The process's log, with the request's id on every line. */
   log: Logger;
-  /** The path of the endpoint that was met, as the route table has it. */
+  /** The path of the matched endpoint, as in the route table. */
   route?: string;
-  /** The unit of work that the request is; anew when it is replayed. */
+  /** The request's unit of work; a new one in a replay. */
   unit: Unit;
-  /** Who is asking; there where the endpoint wants to know. */
+  /** The account that asks; set where the endpoint requires identity. */
   actor?: User;
-  /** The service token that is asking, in the place of an actor. */
+  /** The service token that asks, instead of an actor. */
   service?: KnownServiceToken;
-  /**
-   * What told who is asking; there where `actor` or `service` is. A browser sends a cookie by itself, also when another site
-   * has it ask.
-   */
+  /** What identified the caller. A browser sends a cookie by itself, even when another site makes it ask. */
   credential?: 'bearer' | 'cookie';
-  /** The email (normalised) of a sign-in that is good and has no account that may be used. */
-  turnedAway?: string;
-  /** Whether it has been counted among its account's requests. */
+  /** The email (normalised) of a valid sign-in that was refused an account. */
+  refusedEmail?: string;
+  /** Whether the request counts among its account's requests already. */
   counted?: true;
-  /** The JSON that came with the request; there where the endpoint takes a body. */
+  /** The request's JSON; set where the endpoint takes a body. */
   body?: unknown;
-  /** The body that is still to be read; there where the endpoint takes an upload. */
+  /** The unread body; set where the endpoint takes an upload. */
   upload?: Upload;
-  /** What it would have written, as far as an answer takes it; there in a dry run. */
-  rehearsed?: RecordedChange[];
-  /** What the handler returned, to be shown once the unit of work is committed. */
+  /** How to show what the handler returned, once the unit of work is committed. */
   shown?: Shown;
 }
 
 /** A request on its way. */
 export type RequestContext = ParameterizedContext<RequestState>;
 
-/** A station on a request's way. */
+/** A middleware. */
 export type Middleware = KoaMiddleware<RequestState>;

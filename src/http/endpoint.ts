@@ -1,63 +1,67 @@
 import { z } from 'zod';
-import type { ErrorCode } from '../domain/errors.ts';
+import type { RefusalKind } from '../domain/refusals.ts';
 import type { Scope } from '../domain/service-token.ts';
 import type { User } from '../domain/user.ts';
 import type { Unit } from '../store/unit.ts';
-import type { DoorCode } from './answer/problem.ts';
+import type { Versioned } from './answer/entity-tag.ts';
 import { flag } from './schemas/flag.ts';
 
-/** Who may ask: anyone, whoever has an account, or admins. */
+/** Who may ask: anyone, anyone with an account, or admins. */
 export type Access = 'public' | 'account' | 'admin';
 
-/** What the body of a request may be. */
+/** A kind of refusal, whatever its arguments. */
+export type AnyRefusalKind = RefusalKind<string, never[]>;
+
+/** The body of a request. */
 export interface BodyDescription<Body extends z.ZodType = z.ZodType> {
   readonly schema: Body;
-  /** The media types that it is taken as. */
+  /** The accepted media types. */
   readonly types: readonly string[];
 }
 
-/** A body that is read as it comes, however long; what is wrong in it is the handler's business. */
+/** A body of any length that is read as it arrives; its faults are the handler's business. */
 export interface UploadDescription {
-  /** The media types that it is taken as. */
+  /** The accepted media types. */
   readonly types: readonly string[];
   readonly description: string;
   /** By media type. */
   readonly examples: Readonly<Record<string, string>>;
 }
 
-/** Such a body; it can be read once, so its unit of work is never replayed. */
+/** An upload; it can be read once, so its unit of work is never replayed. */
 export interface Upload {
-  /** Which of the media types it is. */
+  /** Its media type. */
   readonly type: string;
   /** Throws `request_aborted` when the caller hangs up half-way. */
   readonly bytes: AsyncIterable<Uint8Array>;
 }
 
-/** What a handler is given, all of it checked. It changes entities and returns a result; it never flushes. */
-export interface EndpointRequest<Params, Query, Body, Actor> extends Unit {
+/** What `changes` and a handler are given, all of it checked. */
+export interface EndpointRequest<Params, Query, Body, Actor> {
+  /** The request's unit of work. Handlers change entities in it and never flush. */
+  readonly unit: Unit;
   readonly params: Params;
   readonly query: Query;
   readonly body: Body;
-  /** Empty, where the endpoint takes none. */
+  /** Empty where the endpoint takes none. */
   readonly upload: Upload;
   readonly actor: Actor;
-  /** Which of these media types the caller would rather have (`Accept`); the first, if in doubt. Throws `not_acceptable`. */
+  /** Which of these media types the caller prefers (`Accept`); the first by default. Throws `not_acceptable`. */
   accept(types: readonly string[]): string;
-  /** Aborts when the caller hangs up, and when all of the answer is sent. */
+  /** Aborts when the caller hangs up, and when the whole answer has been sent. */
   readonly closed: AbortSignal;
-  /** The `Last-Event-ID` of a caller who comes again for the rest of an event stream; empty, if there is none. */
+  /** The `Last-Event-ID` of a caller that resumes an event stream; empty otherwise. */
   readonly lastEventId: string;
-  /**
-   * Holds the request's `If-Match` against an entity that it is about to change (RFC 9110, section 13.1.1).
-   * Throws `precondition_failed`.
-   */
-  matchPrecondition(entity: Versioned): void;
 }
 
-/** What has versions, and with them entity tags. */
-export interface Versioned {
-  readonly version: number;
-}
+/** The requests of a handler that changes an entity. */
+export type ChangeRequest<Request, Entity> = Request & {
+  /** What `changes` returned: claimed, and matched with the request's `If-Match`. */
+  readonly entity: Entity;
+};
+
+/** Any request, as the router calls an endpoint. */
+export type AnyRequest = EndpointRequest<unknown, unknown, unknown, User | undefined>;
 
 /**
  * One endpoint, as data: the router and the OpenAPI document are both made of it, so they cannot disagree.
@@ -67,49 +71,53 @@ export interface Endpoint {
   /** With parameters as `:name`. */
   readonly path: string;
   readonly access: Access;
-  /** What a service token needs to have for it; without, it is for people alone. */
+  /** The scope that a service token needs; without one, service tokens are refused. */
   readonly scope?: Scope;
   readonly summary: string;
   readonly params?: z.ZodType;
   readonly query?: z.ZodObject;
   readonly body?: BodyDescription;
-  /** In the place of a body. */
+  /** Instead of a body. */
   readonly upload?: UploadDescription;
   readonly answer: Answer;
-  /** What it refuses beside what its access, parameters, query and body refuse by themselves. */
-  readonly refusals: readonly (ErrorCode | DoorCode)[];
-  /** Whether it changes something that has a version, and so heeds `If-Match`. */
-  readonly heedsIfMatch: boolean;
-  /** Whether a dry run is answered with its result, too, and not with the changes alone. */
-  readonly rehearsesResult?: boolean;
-  /** Whether it is also to be had as server-sent events that can be resumed, and so heeds `Last-Event-ID`. */
-  readonly heedsLastEventId?: boolean;
-  /** Does the work, and returns how to show its result once that is committed. */
-  readonly run: (request: EndpointRequest<unknown, unknown, unknown, User | undefined>) => Promise<Shown>;
+  /** Its own refusals, beside those of its access, parameters, query and body. */
+  readonly refusals: readonly AnyRefusalKind[];
+  /** Whether a dry run answers with the result as well as with the changes. */
+  readonly showsDryRunResult?: boolean;
+  /** Whether it is also available as server-sent events, and so obeys `Last-Event-ID`. */
+  readonly obeysLastEventId?: boolean;
+  /** Finds the entity that it changes, which the router claims before the handler runs. */
+  readonly changes?: (request: AnyRequest) => Promise<object> | object;
+  /** Whether that entity has a version, so that the endpoint obeys `If-Match` (RFC 9110, section 13.1.1). */
+  readonly obeysIfMatch: boolean;
+  /** Does the work and returns how to show its result once the unit of work is committed. */
+  readonly run: (request: ChangeRequest<AnyRequest, object | undefined>) => Promise<Shown>;
 }
 
-/** What an answer looks like when all went well. */
+/** The answer to a request that succeeded. */
 export interface Answer {
   readonly status: 200 | 201 | 204;
   readonly description: string;
   readonly schema?: z.ZodType;
-  /** For what is no JSON of ours; where it is one of several, the `Content-Type` among its headers says which. */
+  /** For anything but our JSON; with several types, the answer's `Content-Type` says which. */
   readonly type?: string | readonly string[];
-  /** What its headers say, for the document. With an `ETag` among them, a GET also knows `If-None-Match`. */
+  /** Descriptions of its headers, for the document. A GET with an `ETag` obeys `If-None-Match`. */
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** How to show a result (text and streams as they are, all else as JSON); to be called after the flush, so that what is shown is what is kept. */
+/** Shows a result: text and streams as they are, all else as JSON. Called after the flush, so that it shows what was committed. */
 export type Shown = () => { readonly body: unknown; readonly headers: Readonly<Record<string, string>> };
+
+type Actor<A extends Access> = A extends 'public' ? undefined : A extends 'account' ? User : User | undefined;
 
 interface Description<
   A extends Access,
   Params extends z.ZodType,
   Query extends z.ZodObject,
   Body extends z.ZodType,
+  Request,
   Outcome,
 > {
-  method: Endpoint['method'];
   path: string;
   access: A;
   scope?: A extends 'admin' ? Scope : never;
@@ -120,55 +128,109 @@ interface Description<
   upload?: UploadDescription;
   answer: Answer;
   refusals?: Endpoint['refusals'];
-  heedsIfMatch?: boolean;
-  rehearsesResult?: boolean;
-  heedsLastEventId?: boolean;
+  showsDryRunResult?: boolean;
+  obeysLastEventId?: boolean;
   /** Does the work. */
-  handle: (
-    request: EndpointRequest<
-      z.output<Params>,
-      z.output<Query>,
-      z.output<Body>,
-      A extends 'public' ? undefined : A extends 'account' ? User : User | undefined
-    >,
-  ) => Promise<Outcome> | Outcome;
-  /** What leaves: an allow-list, as JSON. Nothing, for an answer without a body. */
+  handle: (request: Request) => Promise<Outcome> | Outcome;
+  /** What leaves: an allow-list, as JSON. Omitted for an answer without a body. */
   view?: (outcome: Outcome) => unknown;
-  /** The headers that come with it. */
+  /** The headers of the answer. */
   headers?: (outcome: Outcome) => Record<string, string>;
 }
 
 const dryRun = flag(
-  'Do everything, guards included, answer what would be written to the history, and take it back; but for an account that is made on the way in, which stays.',
+  'Do everything, guards included, answer with what the history would record, and roll it back. An account created at sign-in stays.',
 );
 
-/** Whether it writes; then it can be asked what it would do to accounts (`dryRun=true`), if it is anything. */
+/** Whether it writes, and so accepts `dryRun=true`. */
 export function isWrite({ method, access }: Pick<Endpoint, 'method' | 'access'>): boolean {
   return method !== 'GET' && access !== 'public';
 }
 
-/** Whether a checked query asks for that. */
+/** Whether a checked query asks for a dry run. */
 export function asksForDryRun(query: unknown): boolean {
   return typeof query === 'object' && query !== null && 'dryRun' in query && query.dryRun === true;
 }
 
-/** Describes an endpoint; the types see to it that its schemas, its handler and its view fit each other. */
+type CheckedRequest<
+  A extends Access,
+  Params extends z.ZodType,
+  Query extends z.ZodObject,
+  Body extends z.ZodType,
+> = EndpointRequest<z.output<Params>, z.output<Query>, z.output<Body>, Actor<A>>;
+
+/** Describes an endpoint that reads or creates; the types keep its schemas, its handler and its view in step. */
 export function endpoint<
   A extends Access,
   Outcome,
   Params extends z.ZodType = z.ZodUndefined,
   Query extends z.ZodObject = z.ZodObject,
   Body extends z.ZodType = z.ZodUndefined,
->(description: Description<A, Params, Query, Body, Outcome>): Endpoint {
-  const { handle, view, headers, query, refusals = [], heedsIfMatch = false, ...rest } = description;
-  const takes = isWrite(rest) ? (query ?? z.strictObject({})).extend({ dryRun }) : query;
+>(
+  description: { method: 'GET' | 'POST' } & Description<
+    A,
+    Params,
+    Query,
+    Body,
+    CheckedRequest<A, Params, Query, Body>,
+    Outcome
+  >,
+): Endpoint {
+  return recordOf({ ...(description as AnyDescription), obeysIfMatch: false });
+}
+
+/**
+ * Describes an endpoint that changes an entity. It declares the entity by `changes`: the router claims it and, unless it is
+ * `unversioned`, matches `If-Match`, so that no handler can forget to.
+ */
+export function change<
+  A extends Access,
+  Entity extends object,
+  Outcome,
+  Params extends z.ZodType = z.ZodUndefined,
+  Query extends z.ZodObject = z.ZodObject,
+  Body extends z.ZodType = z.ZodUndefined,
+>(
+  description: {
+    method: 'PUT' | 'PATCH' | 'DELETE';
+    changes: (request: CheckedRequest<A, Params, Query, Body>) => Promise<Entity> | Entity;
+  } & (Entity extends Versioned ? { unversioned?: false } : { unversioned: true }) &
+    Description<
+      A,
+      Params,
+      Query,
+      Body,
+      ChangeRequest<CheckedRequest<A, Params, Query, Body>, NoInfer<Entity>>,
+      Outcome
+    >,
+): Endpoint {
+  const { unversioned = false, ...rest } = description as AnyDescription & { unversioned?: boolean };
+  return recordOf({ ...rest, obeysIfMatch: !unversioned });
+}
+
+/** Any description, before its types are forgotten. */
+type AnyDescription = {
+  method: Endpoint['method'];
+  changes?: (request: never) => Promise<object> | object;
+} & Description<Access, z.ZodType, z.ZodObject, z.ZodType, never, never>;
+
+function recordOf({
+  handle,
+  view,
+  headers,
+  query,
+  changes,
+  refusals = [],
+  ...rest
+}: AnyDescription & { obeysIfMatch: boolean }): Endpoint {
+  const fullQuery = isWrite(rest) ? (query ?? z.strictObject({})).extend({ dryRun }) : query;
   return {
     ...rest,
-    ...(takes && { query: takes }),
+    ...(fullQuery && { query: fullQuery }),
+    ...(changes && { changes: changes as Endpoint['changes'] & {} }),
     refusals,
-    heedsIfMatch,
     run: async (request) => {
-      const outcome = await handle(request as Parameters<typeof handle>[0]);
+      const outcome = await handle(request as never);
       return () => ({ body: view?.(outcome), headers: headers?.(outcome) ?? {} });
     },
   };

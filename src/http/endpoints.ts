@@ -2,7 +2,7 @@ import type { AccessPolicy } from '../domain/access.ts';
 import type { PreferenceRules } from '../domain/preferences.ts';
 import type { Webhook } from '../domain/webhook.ts';
 import type { CursorCodec } from '../security/cursor.ts';
-import type { RefusalCounter } from '../services/access/refused-sign-ins.ts';
+import type { RefusedSignInCounter } from '../services/access/refused-sign-ins.ts';
 import type { Endpoint } from './endpoint.ts';
 import { accessEndpoints } from './endpoints/access.ts';
 import { type ChangesDeps, changesEndpoints } from './endpoints/changes.ts';
@@ -17,23 +17,23 @@ import { userListEndpoints } from './endpoints/user-list.ts';
 import { userEndpoints } from './endpoints/users.ts';
 import { webhookEndpoints } from './endpoints/webhooks.ts';
 
-/** What the endpoints need to know of the world. */
+/** What the endpoints need. */
 export interface EndpointDeps extends HealthDeps, ChangesDeps {
   readonly accessPolicy: AccessPolicy;
-  readonly refusals: RefusalCounter;
+  readonly refusedSignIns: RefusedSignInCounter;
   readonly preferenceRules: PreferenceRules;
   readonly cursors: CursorCodec;
   readonly webhooks: readonly Webhook[];
 }
 
-/** The route table: every endpoint that there is. */
+/** The route table: every endpoint there is. */
 export function endpoints(deps: EndpointDeps): Endpoint[] {
   const table = [
     ...healthEndpoints(deps),
     ...meEndpoints(deps.preferenceRules),
     ...meExportEndpoints(),
     ...userListEndpoints(deps),
-    // Before those of one account: `export` is no id.
+    // Before the endpoints of one account: `export` is not an id.
     ...transferEndpoints(deps.preferenceRules),
     ...userEndpoints(deps.preferenceRules),
     ...historyEndpoints(deps.preferenceRules, deps.cursors),

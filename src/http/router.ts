@@ -1,12 +1,11 @@
 import { Readable } from 'node:stream';
 import Router from '@koa/router';
 import compose from 'koa-compose';
-import { DomainError } from '../domain/errors.ts';
+import { refusals } from '../domain/refusals.ts';
 import type { UnitOfWork } from '../store/unit.ts';
-import { entityTag, ifMatchPasses } from './answer/entity-tag.ts';
-import { DoorError } from './answer/problem.ts';
+import { entityTag, ifMatchPasses, type Versioned } from './answer/entity-tag.ts';
 import type { Middleware, RequestContext, RequestState } from './context.ts';
-import { asksForDryRun, type Endpoint, type Upload, type Versioned } from './endpoint.ts';
+import { type AnyRequest, asksForDryRun, type Endpoint, type Upload } from './endpoint.ts';
 import { authorize } from './middleware/authorize.ts';
 import { present } from './middleware/present.ts';
 import { readJson } from './middleware/read-json.ts';
@@ -15,20 +14,19 @@ import { unitOfWork } from './middleware/unit-of-work.ts';
 import { checkBody, checkParams, checkQuery } from './request/input.ts';
 
 /**
- * The router of these endpoints: each with the stations that its description asks for, and its handler at the end.
- * `admission` is the station that finds out who is asking, and whether they may ask now; `inUnit` does a request as one unit
- * of work.
+ * Creates the router of these endpoints: each with the middleware that its description asks for, and its handler at the end.
+ * `identify` is the middleware that finds out who is asking; `inUnit` runs a request as one unit of work.
  */
 export function createRouter(
   endpoints: readonly Endpoint[],
-  admission: Middleware,
+  identify: Middleware,
   inUnit: UnitOfWork,
 ): Router<RequestState> {
   const router = new Router<RequestState>();
   for (const endpoint of endpoints) {
     const { method, path, access, body, upload } = endpoint;
     const inside = compose<RequestContext>([
-      ...(access === 'public' ? [] : [admission, authorize(endpoint)]),
+      ...(access === 'public' ? [] : [identify, authorize(endpoint)]),
       ...(body ? [readJson(body.types)] : []),
       ...(upload ? [readUpload(upload.types)] : []),
       handle(endpoint),
@@ -36,14 +34,14 @@ export function createRouter(
     router.register(
       path,
       [method],
-      [enter(endpoint), unitOfWork(inUnit, inside, { replays: upload === undefined }), present(endpoint)],
+      [nameRoute(endpoint), unitOfWork(inUnit, inside, { replays: upload === undefined }), present(endpoint)],
     );
   }
   return router;
 }
 
-const enter = ({ path }: Endpoint): Middleware =>
-  async function enter(ctx, next) {
+const nameRoute = ({ path }: Endpoint): Middleware =>
+  async function nameRoute(ctx, next) {
     ctx.state.route = path;
     await next();
   };
@@ -52,13 +50,9 @@ const handle = (endpoint: Endpoint): Middleware =>
   async function handle(ctx) {
     const { unit, actor, upload = NO_UPLOAD } = ctx.state;
     const query = checkQuery(endpoint.query, new URLSearchParams(ctx.querystring));
-    if (asksForDryRun(query)) {
-      unit.rehearse();
-      // Anew for each replay.
-      ctx.state.rehearsed = [];
-    }
-    ctx.state.shown = await endpoint.run({
-      ...unit,
+    unit.dryRun = asksForDryRun(query);
+    const request: AnyRequest = {
+      unit,
       actor,
       upload,
       params: checkParams(endpoint.params, ctx['params']),
@@ -66,12 +60,18 @@ const handle = (endpoint: Endpoint): Middleware =>
       body: checkBody(endpoint.body?.schema, ctx.state.body),
       accept: (types) => accept(ctx, types),
       lastEventId: ctx.get('Last-Event-ID'),
-      // Most have no use for one.
+      // Few endpoints need one.
       get closed() {
         return closingOf(ctx);
       },
-      matchPrecondition: (entity) => matchPrecondition(ctx, entity),
-    });
+    };
+    const entity = await endpoint.changes?.(request);
+    if (entity !== undefined) {
+      await unit.claim(entity);
+      if (endpoint.obeysIfMatch) matchPrecondition(ctx, entity as Versioned);
+    }
+    // Not by spreading, which would create the signal of every request.
+    ctx.state.shown = await endpoint.run(Object.assign(request, { entity }));
   };
 
 const NO_UPLOAD: Upload = { type: '', bytes: Readable.from([]) };
@@ -85,12 +85,12 @@ function closingOf({ res }: RequestContext): AbortSignal {
 
 function accept(ctx: RequestContext, types: readonly string[]): string {
   const type = ctx.accepts(...types);
-  if (!type) throw new DoorError('not_acceptable', `This is to be had as ${types.join(' or ')}.`);
+  if (!type) throw refusals.notAcceptable(types);
   return type;
 }
 
 function matchPrecondition(ctx: RequestContext, entity: Versioned): void {
   if (ifMatchPasses(ctx.get('If-Match'), entity)) return;
   ctx.set('ETag', entityTag(entity));
-  throw new DomainError('precondition_failed', `It has changed: its version is ${entity.version} by now.`);
+  throw refusals.preconditionFailed(entity.version);
 }

@@ -1,39 +1,33 @@
-import { DomainError } from '../domain/errors.ts';
-import type { CursorCodec, Position } from '../security/cursor.ts';
-
-/** How many items a page has at the most, unless one asks for another number. */
+/** The most items on a page, unless the request asks for another number. */
 export const DEFAULT_LIMIT = 50;
+
+/** Where a page ended: the values of its order's columns in the last row. */
+export type Position = readonly (string | number)[];
 
 /** Which page of a list. */
 export interface PageRequest {
-  /** The most items on the page; {@link DEFAULT_LIMIT} where it is not given. */
+  /** The most items on the page. Default: {@link DEFAULT_LIMIT}. */
   readonly limit?: number | undefined;
-  /** The `next` of the page before, of a list with the same order and filters. */
-  readonly cursor?: string | undefined;
+  /** The `next` of the page before, of the same list in the same order with the same filters. */
+  readonly after?: Position | undefined;
 }
 
 /** A page of a list. */
 export interface Page<Item> {
   readonly items: readonly Item[];
-  /** The cursor of the next page; `null` on the last one. */
-  readonly next: string | null;
+  /** Where the next page begins; `null` on the last page. */
+  readonly next: Position | null;
 }
 
-/** Where the page before has ended, by its cursor; `undefined` for the first page. Throws `bad_cursor`. */
-export function positionOf(
-  cursors: CursorCodec,
-  cursor: string | undefined,
-  scope: unknown,
-): Position | undefined {
-  const position = cursor === undefined ? undefined : cursors.open(cursor, scope);
-  if (cursor === undefined || position !== undefined) return position;
-  throw badCursor();
-}
-
-/** What befalls whoever comes with a cursor that was not made here, or not for this. */
-export function badCursor(): DomainError {
-  return new DomainError(
-    'bad_cursor',
-    'This cursor is not from here, or from a list with another sort or filter.',
-  );
+/** Makes a page of rows that were read up to one beyond `limit`: that one says that there is a next page. */
+export function pageOf<Row, Item>(
+  rows: readonly Row[],
+  limit: number,
+  { positionOf, itemOf }: { positionOf: (row: Row) => Position; itemOf: (row: Row) => Item },
+): Page<Item> {
+  const last = rows.length > limit ? rows[limit - 1] : undefined;
+  return {
+    items: rows.slice(0, limit).map(itemOf),
+    next: last === undefined ? null : positionOf(last),
+  };
 }

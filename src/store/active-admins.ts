@@ -1,18 +1,18 @@
+import { LockMode } from '@mikro-orm/core';
 import type { EntityManager } from '@mikro-orm/postgresql';
-import { DomainError } from '../domain/errors.ts';
+import { ACTIVE_ADMIN, User } from '../domain/user.ts';
 
 /**
- * The ids of all active admins as they are at this moment, their rows locked until the transaction of `em` ends: whoever
- * else takes an admin away waits, and then finds out what has been done here.
+ * The ids of all active admins at this moment, with their rows locked until the transaction of `em` ends: others who take
+ * an admin away wait, and then see what was done here.
  */
 export async function lockActiveAdmins(em: EntityManager): Promise<Set<number>> {
-  const rows = await em.execute<{ id: number }[]>(
-    `select id from users where role = 'admin' and status = 'active' order by id for update`,
-  );
+  const rows = await em
+    .createQueryBuilder(User)
+    .select('id')
+    .where(ACTIVE_ADMIN)
+    .orderBy({ id: 'asc' })
+    .setLockMode(LockMode.PESSIMISTIC_WRITE)
+    .execute('all', false);
   return new Set(rows.map(({ id }) => id));
-}
-
-/** What befalls who would leave no active admin. */
-export function lastAdmin(): DomainError {
-  return new DomainError('last_admin', 'This is the last active admin, and one must remain.');
 }

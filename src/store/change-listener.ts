@@ -1,11 +1,11 @@
 import pRetry from 'p-retry';
 import type pg from 'pg';
 import {
+  type ConnectionMode,
   clientConfig,
   type DatabaseSettings,
   endClient,
   ImpatientClient,
-  type Passage,
 } from '../database/connection.ts';
 import { CHANGES_CHANNEL, type ListenForChanges } from './change-log.ts';
 
@@ -31,7 +31,7 @@ export interface ListenerEvents {
  */
 export function changeListener(
   database: DatabaseSettings,
-  passage: Passage,
+  mode: ConnectionMode,
   { onLost, onRestored }: ListenerEvents,
 ): ListenForChanges {
   return (tell) => {
@@ -44,7 +44,7 @@ export function changeListener(
     };
     const listen = async () => {
       const client: pg.Client = new ImpatientClient({
-        ...clientConfig(database, passage),
+        ...clientConfig(database, mode),
         application_name: 'rollcall listener',
       });
       try {
@@ -66,7 +66,7 @@ export function changeListener(
     };
     tell();
     const done =
-      passage === 'direct' &&
+      mode === 'direct' &&
       pRetry(listen, {
         ...RETRY,
         retries: Number.POSITIVE_INFINITY,

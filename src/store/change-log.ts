@@ -1,22 +1,22 @@
-import type { EntityManager } from '@mikro-orm/postgresql';
-import { authorOf } from '../domain/author.ts';
-import { type Change, type ChangeDraft, ERASED_ACTOR } from '../domain/change.ts';
+import { type ChangeDraft, ERASED_ACTOR } from '../domain/change.ts';
+import { feedOrderOf } from './feed-order.ts';
+import { dateOf } from './rows.ts';
 import { refuseServices } from './service-limits.ts';
-import { placeOf } from './tables/feed-shift.ts';
+import type { Unit } from './unit.ts';
 
-/** The channel on which a commit that has changed accounts says so, and nothing else. */
+/** The channel that announces each commit that changed accounts. */
 export const CHANGES_CHANNEL = 'rollcall_changes';
 
-/** Calls `tell` at once, and whenever there may be new changes, until it is stopped. */
+/** Calls `tell` at once and whenever there may be new changes, until it is stopped. */
 export type ListenForChanges = (tell: () => void) => { stop(): Promise<void> };
 
-// The place in the feed is that of the transaction, but never before the account's last change: a transaction that began
-// earlier can come to an account later. Such a place is still above what the feed serves while the transaction runs.
-// A time is the account's own `updated_at`; a deletion comes after everything that was.
+// The position is that of the transaction, but never before the account's last change: a transaction that began earlier can
+// reach an account later. Such a position is still above what the feed serves while the transaction runs.
+// The time is the account's `updated_at`; a deletion comes after everything before it.
 const RECORD = `
   with written as (
     insert into changes (transaction_id, at, actor_id, actor, request_id, user_id, action, before, after, fields, version, undoes, erased_at)
-    select greatest(${placeOf('pg_current_xact_id()')}, last.transaction_id),
+    select greatest(${feedOrderOf('pg_current_xact_id()')}, last.transaction_id),
            coalesce(users.updated_at, greatest(clock_timestamp(), last.at + interval '1 millisecond')),
            ?::int, ?::text, ?::text, draft.user_id, draft.action, draft.before, draft.after, draft.fields, draft.version, ?::bigint,
            case when draft.erased then clock_timestamp() end
@@ -38,17 +38,17 @@ const RECORD = `
   select id, at, erased_at from written cross join (select pg_notify('${CHANGES_CHANNEL}', '')) as told order by id`;
 
 /**
- * Writes changes to the history in the name of the author of `em`, in the transaction of `em` and in one statement,
- * however many they are. To be called after the accounts themselves have been written, in the order of the changes.
- *
- * Throws `forbidden` where the author may not do that: no way to write an account leads past here.
+ * Writes changes to the history, signed by the unit's author, in the unit's transaction and in one statement for any number
+ * of changes. Call it after the accounts themselves have been written, in the order of the changes.
+ * Throws `forbidden` where the author may not make such a change: every way to write an account leads through here.
  */
-export async function recordChanges(em: EntityManager, drafts: readonly ChangeDraft[]): Promise<void> {
+export async function recordChanges(unit: Unit, drafts: readonly ChangeDraft[]): Promise<void> {
   if (drafts.length === 0) return;
-  refuseServices(em, drafts);
-  const { actorId, actor: name, requestId, undoes = null, onRecorded } = authorOf(em);
+  refuseServices(unit, drafts);
+  const { em, author, undoes } = unit;
+  const { actorId, requestId } = author;
   const isErased = drafts.some(({ userId, erased }) => erased && userId === actorId);
-  const actor = isErased ? `${ERASED_ACTOR}${actorId}` : name;
+  const actor = isErased ? `${ERASED_ACTOR}${actorId}` : author.actor;
   const records = drafts.map(({ userId, ofAdmin, ...draft }, ordinal) => ({
     ...draft,
     ordinal,
@@ -61,13 +61,19 @@ export async function recordChanges(em: EntityManager, drafts: readonly ChangeDr
     undoes,
     JSON.stringify(records),
   ]);
-  onRecorded?.(
-    rows.map((row, index): Change => {
-      const { fields, erased, ofAdmin, ...draft } = drafts[index] as ChangeDraft;
-      // As the driver reads it, for whom times and big numbers are text.
-      const [id, at] = [Number(row.id), em.getPlatform().parseDate(row.at)];
-      const erasedAt = row.erased_at === null ? null : em.getPlatform().parseDate(row.erased_at);
-      return { id, at, actorId, actor, requestId, ...draft, undoes, erasedAt };
-    }),
-  );
+  for (const [index, row] of rows.entries()) {
+    if (!unit.hasRoom) break;
+    const { fields, erased, ofAdmin, ...draft } = drafts[index] as ChangeDraft;
+    const erasedAt = row.erased_at === null ? null : dateOf(em, row.erased_at);
+    unit.remember({
+      id: Number(row.id),
+      at: dateOf(em, row.at),
+      actorId,
+      actor,
+      requestId,
+      ...draft,
+      undoes,
+      erasedAt,
+    });
+  }
 }

@@ -6,7 +6,7 @@ import { dateOf } from './rows.ts';
 export const CHANGE_COLUMNS = `id, at, actor_id as "actorId", actor, request_id as "requestId", user_id as "userId",
   action, before, after, version, undoes, erased_at as "erasedAt"`;
 
-/** A row of the history as the driver reads it: it makes texts of `bigint`s and of times. */
+/** A row of the history as the driver reads it: `bigint`s and times are text. */
 export type ChangeRow = Omit<Change, 'id' | 'undoes' | 'at' | 'erasedAt'> & {
   id: string;
   undoes: string | null;
@@ -14,7 +14,7 @@ export type ChangeRow = Omit<Change, 'id' | 'undoes' | 'at' | 'erasedAt'> & {
   erasedAt: string | null;
 };
 
-/** The entry of the history that a row is. */
+/** Turns a row into an entry of the history. */
 export function changeOf(em: EntityManager, row: ChangeRow): Change {
   return {
     ...row,

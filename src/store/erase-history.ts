@@ -1,7 +1,7 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { ERASED_ACTOR } from '../domain/change.ts';
 
-/** How many entries one statement erases: it must end within its time, however long a history is. */
+/** How many entries one statement erases: it must end within the statement timeout, however long a history is. */
 const CHUNK_SIZE = 10_000;
 
 const ERASABLE = `
@@ -9,8 +9,8 @@ const ERASABLE = `
    where (user_id in (:ids) and erased_at is null)
       or (actor_id in (:ids) and actor <> '${ERASED_ACTOR}' || actor_id)`;
 
-// To an entry of these accounts, what `erased` in change.ts does to one that is about to be written; and to what else is kept by
-// their emails, of which each entry has what it was and what it became.
+// Does to entries of these accounts what `erased` in change.ts does to a draft, and erases what else is stored under their
+// emails, which each entry has as they were and as they became.
 const ERASE = `
   with unfiled as (
     delete from change_fields
@@ -19,7 +19,7 @@ const ERASE = `
        and field = path and change_fields.action = changes.action and change_fields.at = changes.at
        and change_id = changes.id
   ), addresses as (
-    -- Not those that somebody else has by now.
+    -- But not an email that another account has now.
     select distinct user_id, known.email from changes cross join unnest(array[before->>'email', after->>'email']) as known (email)
      where changes.id in (:entries) and user_id in (:ids) and known.email is not null
        and not exists (select from users where users.email = known.email)
@@ -41,9 +41,9 @@ const ERASE = `
   where id in (:entries)`;
 
 /**
- * Takes the persons out of the history, in the transaction of `em`: the entries of these accounts lose their values, and
- * whatever the accounts have done, to whomever, was done by `erased-<id>`; that they were turned away once is
- * forgotten. The facts stay. It can be done again, for what has come since. Throws the reason of `signal` when it aborts; then nothing may be committed.
+ * Erases accounts from the history, in the transaction of `em`: their entries lose their values, everything they did to any
+ * account becomes the act of `erased-<id>`, and their refused sign-ins are deleted. The facts stay. It may run again, for
+ * what has been written since. Throws the reason of `signal` when it aborts; then nothing may be committed.
  */
 export async function eraseHistory(
   em: EntityManager,
@@ -51,7 +51,7 @@ export async function eraseHistory(
   signal?: AbortSignal,
 ): Promise<void> {
   if (ids.length === 0) return;
-  // To look for them again each time would take the longer the more there are.
+  // Searching again for each chunk would take longer with every chunk.
   await em.execute(`declare erasable no scroll cursor for ${ERASABLE}`, { ids });
   for (let isMore = true; isMore; ) {
     signal?.throwIfAborted();

@@ -1,64 +1,64 @@
-import { ChangeSetType, type EventSubscriber, type FlushEventArgs, wrap } from '@mikro-orm/core';
+import { ChangeSetType, type EventSubscriber, type FlushEventArgs } from '@mikro-orm/core';
 import type { EntityManager } from '@mikro-orm/postgresql';
-import { authorOf } from '../domain/author.ts';
 import { type ChangeDraft, creation, deletion, difference, erased, stateOf } from '../domain/change.ts';
-import { User } from '../domain/user.ts';
+import type { User } from '../domain/user.ts';
+import { accountChangeSets, originalOf } from './account-change-sets.ts';
 import { recordChanges } from './change-log.ts';
 import { eraseHistory } from './erase-history.ts';
 import { refuseServices } from './service-limits.ts';
+import { unitOf } from './unit.ts';
 
-/** What a change set will have been, to be called once it is written: only then is everything known. */
-type Pending = () => ChangeDraft;
+/** Completes a draft once its change set has been written: only then are id and version known. */
+type Complete = () => ChangeDraft;
 
 /**
- * Writes every change of an account into the history, in the transaction of the flush that writes the account: what
- * commits is recorded, and what rolls back is not. A deletion that is to erase does so in the same transaction.
+ * Records every change of an account in the transaction of the flush that writes it: what commits is recorded, what rolls
+ * back is not. A deletion that erases does so in the same transaction.
  */
 export class HistoryRecorder implements EventSubscriber {
-  readonly #pending = new WeakMap<object, Pending[]>();
+  readonly #pending = new WeakMap<object, Complete[]>();
   readonly #eraseAtOnce: boolean;
 
-  /** With `eraseAtOnce`, every deletion erases, whoever its author is. */
+  /** With `eraseAtOnce`, every deletion erases, whoever makes it. */
   constructor({ eraseAtOnce }: { eraseAtOnce: boolean }) {
     this.#eraseAtOnce = eraseAtOnce;
   }
 
   onFlush({ em, uow }: FlushEventArgs): void {
-    const changed = uow
-      .getChangeSets()
-      .filter((set): set is typeof set & { entity: User } => set.entity instanceof User);
-    if (changed.length === 0) return;
-    // Without a transaction around all of it, the flush would be committed before its history is written.
-    if (!em.isInTransaction()) throw new Error('Accounts are changed in units of work only.');
-    // Here already, or others would be quicker to refuse it, for other reasons.
+    const changeSets = accountChangeSets(uow);
+    if (changeSets.length === 0) return;
+    const unit = unitOf(em as EntityManager);
+    // Without a transaction around it, the flush would be committed before its history is written.
+    if (!em.isInTransaction()) throw new Error('A unit of work must open its transaction before it flushes.');
+    // Before the other subscribers, which would refuse for other reasons.
     refuseServices(
-      em as EntityManager,
-      changed.map(({ entity }) => ({ ofAdmin: isOfAdmin(entity) })),
+      unit,
+      changeSets.map(({ entity }) => ({ ofAdmin: isOfAdmin(entity) })),
     );
     this.#pending.set(
       uow,
-      changed.map(({ type, entity }) => follow(type, entity)),
+      changeSets.map(({ type, entity }) => follow(type, entity)),
     );
   }
 
   async afterFlush(args: FlushEventArgs): Promise<void> {
-    const em = args.em as EntityManager;
     const pending = this.#pending.get(args.uow);
     if (pending === undefined) return;
     this.#pending.delete(args.uow);
-    const erases = this.#eraseAtOnce || authorOf(em).erases;
+    const unit = unitOf(args.em as EntityManager);
+    const erases = this.#eraseAtOnce || unit.erases;
     const drafts = pending
       .map((complete) => complete())
       .map((draft) => (erases && draft.action === 'deleted' ? erased(draft) : draft));
-    await recordChanges(em, drafts);
+    await recordChanges(unit, drafts);
     await eraseHistory(
-      em,
+      unit.em,
       drafts.filter((draft) => draft.erased).map(({ userId }) => userId),
     );
   }
 }
 
-function follow(type: ChangeSetType, entity: User): Pending {
+function follow(type: ChangeSetType, entity: User): Complete {
   const ofAdmin = isOfAdmin(entity);
   if (type === ChangeSetType.CREATE) {
     return () => ({ ...creation(stateOf(entity)), userId: entity.id, version: entity.version, ofAdmin });
@@ -70,18 +70,17 @@ function follow(type: ChangeSetType, entity: User): Pending {
     return () => ({ ...deletion(before), userId: id, version: version + 1, ofAdmin });
   }
   const found = difference(stateOf(loaded), stateOf(entity));
-  if (found === undefined) throw new Error('An account has changed in nothing that its history knows of.');
+  if (found === undefined) throw new Error('An account changed in nothing that the history records.');
   return () => ({ ...found, userId: entity.id, version: entity.version, ofAdmin });
 }
 
 function isOfAdmin(entity: User): boolean {
-  const before = wrap(entity, true).__originalEntityData as Partial<User> | undefined;
-  return entity.role === 'admin' || before?.role === 'admin';
+  return entity.role === 'admin' || originalOf(entity)?.role === 'admin';
 }
 
-/** The account as it came from the database; the ORM keeps JSON as text to compare it. */
+/** The account as it came from the database; the ORM keeps its JSON as text to compare it. */
 function asLoaded(entity: User): User {
-  const { preferences, ...rest } = wrap(entity, true).__originalEntityData as User;
+  const { preferences, ...rest } = originalOf(entity) as User;
   return {
     ...rest,
     preferences: typeof preferences === 'string' ? JSON.parse(preferences) : preferences,

@@ -1,51 +1,48 @@
 import {
+  type ChangeSet,
   ChangeSetType,
   type EventSubscriber,
   type FlushEventArgs,
   OptimisticLockError,
-  wrap,
 } from '@mikro-orm/core';
 import type { EntityManager } from '@mikro-orm/postgresql';
-import { User } from '../domain/user.ts';
-import { lastAdmin, lockActiveAdmins } from './active-admins.ts';
+import { refusals } from '../domain/refusals.ts';
+import { isActiveAdmin, type User } from '../domain/user.ts';
+import { accountChangeSets, originalOf } from './account-change-sets.ts';
+import { lockActiveAdmins } from './active-admins.ts';
 
 /**
- * Sees to it that there is an active admin after every flush that takes one away, whichever way it came.
+ * Refuses a flush that would leave no active admin, whoever causes it.
  *
- * It locks the rows of all active admins before it counts, so that of two who demote each other in the same instant the
- * second finds out what the first has done. That holds inside a transaction only: see `unit-of-work.ts`.
+ * It locks the rows of all active admins before it counts, so that of two who demote each other at the same time the second
+ * sees what the first did. That needs the transaction that a unit of work opens before it flushes.
  */
 export class LastAdminGuard implements EventSubscriber {
   async onFlush({ em, uow }: FlushEventArgs): Promise<void> {
-    const touched = uow
-      .getChangeSets()
-      .filter((set): set is typeof set & { entity: User } => set.entity instanceof User);
-    for (const { type, entity } of touched)
-      if (type === ChangeSetType.DELETE) await claimRow(em as EntityManager, entity);
+    const changeSets = accountChangeSets(uow);
+    for (const { type, entity } of changeSets)
+      if (type === ChangeSetType.DELETE) await lockRow(em as EntityManager, entity);
 
-    const isGone = (set: (typeof touched)[number]) =>
-      set.type === ChangeSetType.DELETE || !set.entity.isActiveAdmin();
-    const leaving = touched.filter((set) => {
-      // As it was loaded: the change set of a deletion does not know.
-      const before = wrap(set.entity, true).__originalEntityData as Partial<User> | undefined;
-      return isGone(set) && before?.role === 'admin' && before.status === 'active';
-    });
+    const isGone = ({ type, entity }: ChangeSet<User>) =>
+      type === ChangeSetType.DELETE || !entity.isActiveAdmin();
+    // As loaded: the change set of a deletion does not know.
+    const leaving = changeSets.filter((set) => isGone(set) && isActiveAdmin(originalOf(set.entity) ?? {}));
     if (leaving.length === 0) return;
 
     const staying = await lockActiveAdmins(em as EntityManager);
     for (const { entity } of leaving) staying.delete(entity.id);
-    const joining = touched.some((set) => !isGone(set) && !staying.has(set.entity.id));
-    if (staying.size === 0 && !joining) throw lastAdmin();
+    const isJoined = changeSets.some((set) => !isGone(set) && !staying.has(set.entity.id));
+    if (staying.size === 0 && !isJoined) throw refusals.lastAdmin();
   }
 }
 
 /**
- * A deletion names no version, as an update does: without this it would take away what others have written meanwhile, and
- * go by a role that is no longer true. Throws `OptimisticLockError`.
+ * Locks the row of an account that is about to be deleted, and compares its version, which a deletion does not do by
+ * itself: it would delete what others have written meanwhile, and trust an outdated role. Throws `OptimisticLockError`.
  */
-async function claimRow(em: EntityManager, user: User): Promise<void> {
+async function lockRow(em: EntityManager, account: User): Promise<void> {
   const [row] = await em.execute<{ version: number }[]>('select version from users where id = ? for update', [
-    user.id,
+    account.id,
   ]);
-  if (row?.version !== user.version) throw OptimisticLockError.lockFailed(user);
+  if (row?.version !== account.version) throw OptimisticLockError.lockFailed(account);
 }

@@ -2,7 +2,7 @@ import type { MikroORM } from '@mikro-orm/postgresql';
 import type { Pool, QueryConfig } from 'pg';
 import type { Logger } from 'pino';
 import { type RateLimiterAbstract, RateLimiterPostgres } from 'rate-limiter-flexible';
-import type { Passage } from '../database/connection.ts';
+import type { ConnectionMode } from '../database/connection.ts';
 import { BoundedMemory } from './rate-limit-memory.ts';
 
 /** How much is allowed in one window, 0 for any number; and where it is counted. */
@@ -30,10 +30,10 @@ export interface RateLimits {
 export async function rateLimits(
   { failures, requests, store, windowSeconds = 60 }: RateLimitSettings,
   orm: MikroORM,
-  passage: Passage,
+  mode: ConnectionMode,
   log: Logger,
 ): Promise<RateLimits> {
-  const storeClient = store === 'database' ? await clientOf(orm, passage, log) : undefined;
+  const storeClient = store === 'database' ? await clientOf(orm, mode, log) : undefined;
   const limit = (keyPrefix: string, points: number) => {
     if (points === 0) return undefined;
     const options = { keyPrefix, points, duration: windowSeconds };
@@ -53,14 +53,14 @@ export async function rateLimits(
 }
 
 /** The pool, as the limiters use it; it says when it begins to fail and when that is over. */
-async function clientOf(orm: MikroORM, passage: Passage, log: Logger) {
+async function clientOf(orm: MikroORM, mode: ConnectionMode, log: Logger) {
   const pool: Pool = await orm.em.getConnection().getNativeClient();
   let failing = false;
   return {
     async query({ name, ...statement }: QueryConfig) {
       try {
         // Behind a pooler, the connection that knows the statement's name may be another's.
-        const result = await pool.query(passage === 'direct' && name ? { name, ...statement } : statement);
+        const result = await pool.query(mode === 'direct' && name ? { name, ...statement } : statement);
         if (failing) log.info('requests are counted in the database again');
         failing = false;
         return result;

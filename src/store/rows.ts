@@ -7,23 +7,46 @@ export interface Statement {
   readonly values: readonly unknown[];
 }
 
-/** The parameters of a statement while it is being written: `bind` adds a value and returns what stands for it. */
-export function parameters(): { values: unknown[]; bind: (value: unknown) => string } {
+/** Adds a value to a statement's parameters and returns its placeholder. */
+export type Bind = (value: unknown) => string;
+
+/** The parameters of a statement under construction. */
+export function parameters(): { values: unknown[]; bind: Bind } {
   const values: unknown[] = [];
   return { values, bind: (value) => `$${values.push(value)}` };
 }
 
+/** The connection pool under an EntityManager. */
+export function poolOf(em: EntityManager): Promise<Pool> {
+  return em.getConnection().getNativeClient();
+}
+
 /**
- * Reads rows as they are: entities that nobody changes would take ten times as long to make. On a connection of the
- * pool, and so outside of any transaction of `em`.
+ * Reads plain rows, which take a tenth of the time of entities. It uses a connection of the pool, and so reads outside of
+ * any transaction of `em`.
  */
 export async function readRows<Row>(em: EntityManager, { text, values }: Statement): Promise<Row[]> {
-  const pool: Pool = await em.getConnection().getNativeClient();
+  const pool = await poolOf(em);
   const { rows } = await pool.query({ text, values: [...values] });
   return rows as Row[];
 }
 
-/** A time as the driver reads it, which leaves it a text, to the microsecond. */
+/** A time that the driver has read: it leaves times as text, to the microsecond. */
 export function dateOf(em: EntityManager, text: string): Date {
   return em.getPlatform().parseDate(text);
+}
+
+/** A row of accounts as the driver reads it: with `Times` as text. */
+export type RowOf<Entity, Times extends keyof Entity> = Omit<Entity, Times> & {
+  readonly [Time in Times]: string;
+};
+
+/** A row with its columns of time as dates. */
+export function withDates<Times extends string, Row extends Readonly<Record<Times, string>>>(
+  em: EntityManager,
+  row: Row,
+  ...times: readonly Times[]
+): Omit<Row, Times> & { [Time in Times]: Date } {
+  const dates = times.map((time) => [time, dateOf(em, row[time])]);
+  return { ...row, ...Object.fromEntries(dates) };
 }

@@ -1,22 +1,39 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
-import type { Pool, PoolClient, QueryResultRow } from 'pg';
+import { poolOf } from './rows.ts';
+
+/** The database as it was at one moment. */
+export interface Snapshot {
+  /** The rows of a query, `size` at a time, through a server-side cursor of this name: no faster than they are taken. */
+  batches<Row>(cursor: { name: string; query: string; size: number }): AsyncGenerator<readonly Row[]>;
+}
+
+// The reader sets the pace, and others watch it; each fetch is still a statement with a time limit.
+const BEGIN = `begin isolation level repeatable read read only;
+  set local timezone = 'UTC'; set local idle_in_transaction_session_timeout = 0`;
 
 /**
- * What `read` yields, as one consistent picture of the database. The database is not asked before somebody reads, and its
- * connection, one of the pool's own, is given back when the reading ends, fails or is given up.
+ * Yields what `read` yields, from one consistent snapshot of the database. It takes a connection of the pool when the first
+ * item is asked for, and gives it back when reading ends, fails or is abandoned. Times are in UTC.
  */
 export async function* inSnapshot<T>(
   em: EntityManager,
-  read: (client: PoolClient) => AsyncGenerator<T>,
+  read: (snapshot: Snapshot) => AsyncGenerator<T>,
 ): AsyncGenerator<T> {
-  const pool: Pool = await em.getConnection().getNativeClient();
+  const pool = await poolOf(em);
   const client = await pool.connect();
   let failure: Error | undefined;
   try {
-    await client.query('begin isolation level repeatable read read only');
-    // It takes as long as whoever reads does, who is watched by others; each fetch is still a statement that ends.
-    await client.query('set local idle_in_transaction_session_timeout = 0');
-    yield* read(client);
+    await client.query(BEGIN);
+    yield* read({
+      async *batches<Row>({ name, query, size }: { name: string; query: string; size: number }) {
+        await client.query(`declare ${name} no scroll cursor for ${query}`);
+        for (let isMore = true; isMore; ) {
+          const { rows } = await client.query(`fetch ${size} from ${name}`);
+          yield rows as Row[];
+          isMore = rows.length === size;
+        }
+      },
+    });
   } catch (error) {
     failure = error as Error;
     throw error;
@@ -24,20 +41,7 @@ export async function* inSnapshot<T>(
     await client.query('rollback').catch((error: Error) => {
       failure ??= error;
     });
-    // A connection that has failed is not given to anybody else.
+    // A connection that failed is closed, not reused.
     client.release(failure);
-  }
-}
-
-/** The rows of a query, `size` at a time, from a server-side cursor: no faster than they are read. In a transaction. */
-export async function* inBatches<Row extends QueryResultRow>(
-  client: PoolClient,
-  { name, query, size }: { name: string; query: string; size: number },
-): AsyncGenerator<readonly Row[]> {
-  await client.query(`declare ${name} no scroll cursor for ${query}`);
-  for (let isMore = true; isMore; ) {
-    const { rows } = await client.query<Row>(`fetch ${size} from ${name}`);
-    yield rows;
-    isMore = rows.length === size;
   }
 }

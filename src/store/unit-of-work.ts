@@ -1,74 +1,58 @@
-import { LockMode, OptimisticLockError } from '@mikro-orm/core';
-import type { EntityManager, MikroORM } from '@mikro-orm/postgresql';
+import type { MikroORM } from '@mikro-orm/postgresql';
 import pRetry from 'p-retry';
 import { hasLostRace } from '../database/driver-errors.ts';
-import { type Author, sign } from '../domain/author.ts';
-import type { Unit, UnitOfWork, UnitOptions } from './unit.ts';
+import type { Author } from '../domain/author.ts';
+import { Unit, type UnitOfWork, type UnitOptions } from './unit.ts';
 
-/** How often a unit of work is begun at the most. */
+/** The most attempts of a unit of work. */
 const MAX_ATTEMPTS = 6;
 
 /**
- * The way in which everything is done here: in a fork of the EntityManager that nobody else sees, flushed once, in one
- * transaction that is open before the subscribers of the flush run, so that what they read and lock is part of it.
- * Work that throws leaves no trace. With an `author`, each is signed by them; else those who do the work sign it.
+ * Creates the runner of units of work. Each unit is a fork of the EntityManager that nobody else sees, flushed once, in one
+ * transaction that is open before the flush subscribers run, so that what they read and lock is part of it. Work that
+ * throws leaves no trace. With an `author`, every unit is signed by it; without, the work signs the unit.
  *
- * A unit that loses a race (to another version of a row, to a deadlock, to a serialization failure) is done again from
- * the start in a fresh fork, so the work must not have effects of its own outside of the unit; work that cannot be done
- * again (it reads a stream) says so and takes the error.
+ * A unit that loses a race (a version conflict, a deadlock, a serialization failure) runs again from the start in a fresh
+ * fork, so work must have no effects outside of the unit. Work that cannot run twice, because it reads a stream, says so
+ * and gets the error.
  */
 export function unitsOfWork(orm: MikroORM, author?: Author): UnitOfWork {
   return (work, options = {}) => {
     let attempt = 0;
-    const signed = (unit: Unit) => {
-      if (author !== undefined) sign(unit.em, author);
-      return work(unit);
-    };
-    return pRetry(() => once(orm, signed, options, ++attempt > 1), {
-      retries: MAX_ATTEMPTS - 1,
-      minTimeout: 5,
-      maxTimeout: 100,
-      randomize: true,
-      shouldRetry: ({ error }) => options.replays !== false && hasLostRace(error),
-    });
+    return pRetry(
+      () => runOnce(new Unit(orm.em.fork(), { author, isReplay: ++attempt > 1 }), work, options),
+      {
+        retries: MAX_ATTEMPTS - 1,
+        minTimeout: 5,
+        maxTimeout: 100,
+        randomize: true,
+        shouldRetry: ({ error }) => options.replays !== false && hasLostRace(error),
+      },
+    );
   };
 }
 
-async function once<T>(
-  orm: MikroORM,
+async function runOnce<T>(
+  unit: Unit,
   work: (unit: Unit) => Promise<T>,
   { readOnly = false }: UnitOptions,
-  replay: boolean,
 ): Promise<T> {
-  const em = orm.em.fork();
-  const claim = async (entity: object) => {
-    if (!replay) return;
-    if (!em.isInTransaction()) await em.begin();
-    const found = await em.refresh(entity, { lockMode: LockMode.PESSIMISTIC_WRITE });
-    // Gone since it was read: no flush would write what is changed in it now.
-    if (found === null) throw OptimisticLockError.lockFailed(entity);
-  };
-  let isRehearsal = false;
-  const rehearse = () => {
-    isRehearsal = true;
-  };
+  const { em } = unit;
   try {
-    const result = await work({ em, claim, rehearse });
-    const unit = em.getUnitOfWork();
-    unit.computeChangeSets();
-    const changed = unit.getChangeSets().length > 0;
-    if (changed && readOnly) throw new Error('What promised to read tried to change something.');
-    if (changed && !em.isInTransaction()) await em.begin();
-    if (em.isInTransaction()) await (isRehearsal ? flushAndTakeBack(em) : em.commit());
+    const result = await work(unit);
+    const changes = em.getUnitOfWork();
+    changes.computeChangeSets();
+    const hasChanged = changes.getChangeSets().length > 0;
+    if (hasChanged && readOnly) throw new Error('A read-only unit of work tried to change something.');
+    if (hasChanged) await unit.begin();
+    if (em.isInTransaction()) {
+      if (unit.dryRun) await em.flush().then(() => em.rollback());
+      else await em.commit();
+    }
     return result;
   } catch (error) {
-    // A rollback that fails means that the connection is gone, and with it the transaction.
+    // A rollback that fails means that the connection is gone, and the transaction with it.
     if (em.isInTransaction()) await em.rollback().catch(() => undefined);
     throw error;
   }
-}
-
-async function flushAndTakeBack(em: EntityManager): Promise<void> {
-  await em.flush();
-  await em.rollback();
 }

@@ -1,26 +1,99 @@
-import type { EntityManager } from '@mikro-orm/postgresql';
+import { LockMode, OptimisticLockError } from '@mikro-orm/core';
+import { EntityManager } from '@mikro-orm/postgresql';
+import type { Author } from '../domain/author.ts';
+import type { Change } from '../domain/change.ts';
 
-/** What a unit of work gives to those who work in it. */
-export interface Unit {
-  /** The unit's own EntityManager. Nobody but the unit flushes it. */
-  readonly em: EntityManager;
-  /**
-   * To be called for an entity before it is changed. The first time round it does nothing, and a race is found out when
-   * the version does not fit. When the unit is a replay, it takes the row for itself and reads it again, so that it
-   * cannot lose another time.
-   */
-  claim(entity: object): Promise<void>;
-  /** Makes a dry run of the unit: everything is done, guards and history included, and then taken back. */
-  rehearse(): void;
+/** How many recorded changes a unit of work remembers: an import has no limit, and an answer needs one. */
+export const MAX_RECORDED = 1_000;
+
+/** The EntityManager of the whole application. In a unit of work it knows the unit: flush subscribers reach nothing else. */
+export class UnitEntityManager extends EntityManager {
+  unit?: Unit;
 }
 
-/** How a unit of work is to be done. */
+/** A unit of work: its EntityManager, its author, and its orders. */
+export class Unit {
+  /** The unit's own. Only the unit flushes it. */
+  readonly em: EntityManager;
+  /** The id of the change that this unit undoes. */
+  undoes: number | null = null;
+  /** Whether the accounts that it deletes are erased at once, so that nothing can restore them. */
+  erases = false;
+  /** Whether everything, guards and history included, is done and then rolled back. */
+  dryRun = false;
+  readonly #recorded: Change[] = [];
+  readonly #isReplay: boolean;
+  #author: Author | undefined;
+
+  constructor(
+    em: EntityManager,
+    { author, isReplay = false }: { author?: Author | undefined; isReplay?: boolean } = {},
+  ) {
+    this.em = em;
+    this.#author = author;
+    this.#isReplay = isReplay;
+    (em as UnitEntityManager).unit = this;
+  }
+
+  /** Who signs its changes. Throws where nobody has signed: an unsigned change is not written. */
+  get author(): Author {
+    if (this.#author === undefined) throw new Error('This unit of work has no author.');
+    return this.#author;
+  }
+
+  /** Set it before anything is changed. */
+  set author(author: Author) {
+    this.#author = author;
+  }
+
+  /** The changes recorded so far, before the commit: the first {@link MAX_RECORDED}. */
+  get recorded(): readonly Change[] {
+    return this.#recorded;
+  }
+
+  /** Whether {@link recorded} has room for more. */
+  get hasRoom(): boolean {
+    return this.#recorded.length < MAX_RECORDED;
+  }
+
+  /** Remembers a change that was recorded in this unit. */
+  remember(change: Change): void {
+    if (this.hasRoom) this.#recorded.push(change);
+  }
+
+  /**
+   * Call it for an entity before it is changed. In a first attempt it does nothing, and a lost race shows in the version at
+   * the flush. In a replay it locks the row and reads it again, so that the unit cannot lose a second time.
+   * Throws `OptimisticLockError` where the row is gone.
+   */
+  async claim(entity: object): Promise<void> {
+    if (!this.#isReplay) return;
+    await this.begin();
+    const found = await this.em.refresh(entity, { lockMode: LockMode.PESSIMISTIC_WRITE });
+    // No flush would write what is changed in it now.
+    if (found === null) throw OptimisticLockError.lockFailed(entity);
+  }
+
+  /** Opens the unit's transaction, unless it is open: it ends with the unit. */
+  async begin(): Promise<void> {
+    if (!this.em.isInTransaction()) await this.em.begin();
+  }
+}
+
+/** The unit of work of an EntityManager. Throws where there is none: accounts change in units of work only. */
+export function unitOf(em: EntityManager): Unit {
+  const { unit } = em as UnitEntityManager;
+  if (unit === undefined) throw new Error('Accounts change in units of work only.');
+  return unit;
+}
+
+/** Options of a unit of work. */
 export interface UnitOptions {
-  /** It must end with nothing to flush; one that has changed something fails. */
+  /** It must end with nothing to flush; a unit that changed something fails. */
   readonly readOnly?: boolean;
-  /** Whether it may be begun again after a lost race; it may unless this is `false`, as what reads a stream must say. */
+  /** Whether it may start again after a lost race: yes, unless `false`, as work that reads a stream must say. */
   readonly replays?: boolean;
 }
 
-/** Does work as one unit: all of it is committed when the promise resolves, and none of it when it rejects. */
+/** Runs work as one unit: all of it is committed when the promise resolves, and none of it when it rejects. */
 export type UnitOfWork = <T>(work: (unit: Unit) => Promise<T>, options?: UnitOptions) => Promise<T>;

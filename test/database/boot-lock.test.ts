@@ -1,24 +1,13 @@
-import { type EntityManager, MikroORM } from '@mikro-orm/postgresql';
+import type { EntityManager } from '@mikro-orm/postgresql';
 import { expect } from 'chai';
-import { ormOptions } from '../../mikro-orm.config.ts';
 import { underBootLock } from '../../src/database/boot-lock.ts';
-import { BOOT, sign } from '../../src/domain/author.ts';
+import { BOOT } from '../../src/domain/author.ts';
 import { User } from '../../src/domain/user.ts';
-import { createMigratedDatabase, type TestDatabase } from '../support/database.ts';
+import { Unit } from '../../src/store/unit.ts';
+import { testStore } from '../support/store.ts';
 
 describe('the boot lock', () => {
-  let database: TestDatabase;
-  let orm: MikroORM;
-
-  beforeEach(async () => {
-    database = await createMigratedDatabase();
-    orm = await MikroORM.init(ormOptions({ ...database, poolMax: 20 }));
-  });
-
-  afterEach(async () => {
-    await orm.close(true);
-    await database.drop();
-  });
+  const store = testStore({ poolMax: 20 });
 
   const options = (patience = 20_000) => ({
     deadline: Date.now() + patience,
@@ -26,13 +15,13 @@ describe('the boot lock', () => {
     onWait: () => undefined,
   });
   const holders = () =>
-    database.query(
-      `select pid from pg_locks join pg_database d on d.oid = database
+    store.database.query(
+      `select pid from pg_locks join pg_database d on d.oid = store.database
         where locktype = 'advisory' and granted and datname = current_database()`,
     );
 
   const invite = (em: EntityManager) => {
-    sign(em, BOOT);
+    new Unit(em, { author: BOOT });
     return em.persist(new User('ada@example.com'));
   };
 
@@ -40,7 +29,7 @@ describe('the boot lock', () => {
     let inside = 0;
     let most = 0;
     const visits = Array.from({ length: 8 }, () =>
-      underBootLock(orm, options(), async (em) => {
+      underBootLock(store.orm, options(), async (em) => {
         most = Math.max(most, ++inside);
         await em.execute('select pg_sleep(0.02)');
         inside--;
@@ -52,50 +41,54 @@ describe('the boot lock', () => {
   });
 
   it('commits the work and returns what it returned', async () => {
-    const email = await underBootLock(orm, options(), async (em) => {
+    const email = await underBootLock(store.orm, options(), async (em) => {
       invite(em);
       return 'done';
     });
     expect(email).to.equal('done');
-    expect(await database.query('select email from users')).to.deep.equal([{ email: 'ada@example.com' }]);
+    expect(await store.database.query('select email from users')).to.deep.equal([
+      { email: 'ada@example.com' },
+    ]);
   });
 
   it('leaves neither a lock nor half of the work behind when the work fails', async () => {
-    const failure = await underBootLock(orm, options(), async (em) => {
+    const failure = await underBootLock(store.orm, options(), async (em) => {
       await invite(em).flush();
       throw new Error('half way');
     }).catch((error: Error) => error.message);
     expect(failure).to.equal('half way');
-    expect(await database.query('select email from users')).to.deep.equal([]);
+    expect(await store.database.query('select email from users')).to.deep.equal([]);
     expect(await holders()).to.deep.equal([]);
   });
 
   it('does the work again from the start when its connection breaks on the way', async () => {
     let attempts = 0;
-    await underBootLock(orm, options(), async (em) => {
+    await underBootLock(store.orm, options(), async (em) => {
       await invite(em).flush();
       if (++attempts === 1) {
         const [own] = await em.execute<{ pid: number }[]>('select pg_backend_pid() as pid');
-        await database.query('select pg_terminate_backend($1)', [own?.pid]);
+        await store.database.query('select pg_terminate_backend($1)', [own?.pid]);
         await em.execute('select 1');
       }
     });
     expect(attempts).to.equal(2);
-    expect(await database.query('select email from users')).to.deep.equal([{ email: 'ada@example.com' }]);
+    expect(await store.database.query('select email from users')).to.deep.equal([
+      { email: 'ada@example.com' },
+    ]);
   });
 
   it('gives up at the deadline and says who is in the way', async () => {
-    const failure = await underBootLock(orm, options(), () =>
-      underBootLock(orm, options(300), async () => 'never').catch((error: Error) => error.message),
+    const failure = await underBootLock(store.orm, options(), () =>
+      underBootLock(store.orm, options(300), async () => 'never').catch((error: Error) => error.message),
     );
     expect(failure).to.match(/Another process holds the boot lock/);
   });
 
   it('stops waiting when the process is told to stop', async () => {
     const stop = new AbortController();
-    const outcome = await underBootLock(orm, options(), async () => {
+    const outcome = await underBootLock(store.orm, options(), async () => {
       const waiting = underBootLock(
-        orm,
+        store.orm,
         { ...options(), signal: stop.signal, onWait: () => stop.abort(new Error('told to stop')) },
         async () => 'never',
       );

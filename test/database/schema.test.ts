@@ -6,7 +6,8 @@ import { expect } from 'chai';
 import { ormOptions } from '../../mikro-orm.config.ts';
 import { knownMigrations, migrateUnderLock, schemaState } from '../../src/database/schema.ts';
 import { normalizeEmail } from '../../src/domain/email.ts';
-import { createEmptyDatabase, createMigratedDatabase, type TestDatabase } from '../support/database.ts';
+import { createEmptyDatabase } from '../support/database.ts';
+import { testStore } from '../support/store.ts';
 
 /** All that PostgreSQL knows of the tables: columns, defaults, constraints and indexes, by name. */
 const DESCRIPTION = `
@@ -28,30 +29,19 @@ const LOCK = {
 const silent = { logger: () => undefined };
 
 describe('the schema', () => {
-  let database: TestDatabase;
-  let orm: MikroORM;
-
-  beforeEach(async () => {
-    database = await createMigratedDatabase();
-    orm = await MikroORM.init({ ...ormOptions(database), ...silent });
-  });
-
-  afterEach(async () => {
-    await orm.close(true);
-    await database.drop();
-  });
+  const store = testStore();
 
   const describeSchema = () =>
-    database.query<{ kind: string; name: string; definition: string }>(DESCRIPTION);
+    store.database.query<{ kind: string; name: string; definition: string }>(DESCRIPTION);
 
   it('does not differ between the entities and the migrations', async () => {
-    expect(await orm.schema.getUpdateSchemaSQL({ wrap: false })).to.equal('');
-    expect(await orm.migrator.checkSchema()).to.equal(false);
+    expect(await store.orm.schema.getUpdateSchemaSQL({ wrap: false })).to.equal('');
+    expect(await store.orm.migrator.checkSchema()).to.equal(false);
   });
 
   it('is found to differ when an entity has changed and no migration says so', async () => {
     const path = await mkdtemp(join(tmpdir(), 'rollcall-snapshot-'));
-    const options = ormOptions(database);
+    const options = ormOptions(store.database);
     const snapshot = await readFile(join(options.migrations?.path ?? '', '.snapshot.json'), 'utf8');
     await writeFile(
       join(path, '.snapshot.json'),
@@ -65,11 +55,11 @@ describe('the schema', () => {
 
   it('is the same after up, down to nothing, and up again', async () => {
     const before = await describeSchema();
-    await orm.migrator.down({ to: 0 });
+    await store.orm.migrator.down({ to: 0 });
     expect((await describeSchema()).filter(({ name }) => /^(users|rate_limits)/.test(name))).to.deep.equal(
       [],
     );
-    await migrateUnderLock(orm, LOCK, async () => undefined);
+    await migrateUnderLock(store.orm, LOCK, async () => undefined);
     expect(await describeSchema()).to.deep.equal(before);
   });
 
@@ -88,7 +78,7 @@ describe('the schema', () => {
       'users.created_at': 'timestamp with time zone NO now()',
       'users.updated_at': 'timestamp with time zone NO now()',
     });
-    const constraints = await database.query<{ name: string }>(
+    const constraints = await store.database.query<{ name: string }>(
       `select conname as name from pg_constraint where conrelid = 'users'::regclass and contype <> 'n' order by 1`,
     );
     expect(constraints.map(({ name }) => name)).to.deep.equal([
@@ -101,7 +91,7 @@ describe('the schema', () => {
   });
 
   it('has the table of counts as the limiter writes it, and spares it the log', async () => {
-    const columns = await database.query<{ name: string; definition: string }>(
+    const columns = await store.database.query<{ name: string; definition: string }>(
       `select column_name as name, concat_ws(' ', data_type, character_maximum_length, is_nullable, column_default) as definition
          from information_schema.columns where table_name = 'rate_limits' order by ordinal_position`,
     );
@@ -111,7 +101,7 @@ describe('the schema', () => {
       'expire bigint YES',
     ]);
     expect(
-      await database.query(`select relpersistence as kind from pg_class where relname = 'rate_limits'`),
+      await store.database.query(`select relpersistence as kind from pg_class where relname = 'rate_limits'`),
     ).to.deep.equal([{ kind: 'u' }]);
   });
 
@@ -121,7 +111,7 @@ describe('the schema', () => {
     const normalized = characters.map((code) =>
       normalizeEmail(`a${String.fromCodePoint(code)}z@example.com`),
     );
-    const [refused] = await database.query<{ count: number }>(
+    const [refused] = await store.database.query<{ count: number }>(
       `select count(*)::int as count from unnest($1::text[]) as email where email <> normalize(lower(btrim(email)), NFKC)`,
       [normalized],
     );
@@ -134,7 +124,7 @@ describe('the schema', () => {
       'ﬁ@example.com',
       'Ä@example.com',
     ]) {
-      const refusal = await database
+      const refusal = await store.database
         .query('insert into users (email) values ($1)', [email])
         .catch((error) => error);
       expect(refusal.constraint, email).to.equal('users_email_normalized');
@@ -144,27 +134,31 @@ describe('the schema', () => {
   it('repairs an index whose building was killed', async () => {
     const INDEX = 'users_name_trigram_index';
     const state = () =>
-      database.query(`select indisvalid as valid from pg_index where indexrelid = to_regclass('${INDEX}')`);
+      store.database.query(
+        `select indisvalid as valid from pg_index where indexrelid = to_regclass('${INDEX}')`,
+      );
     // As a build that is killed leaves it: there, of no use, and not in the ledger.
-    await database.query(`update pg_index set indisvalid = false where indexrelid = to_regclass('${INDEX}')`);
-    await database.query(
+    await store.database.query(
+      `update pg_index set indisvalid = false where indexrelid = to_regclass('${INDEX}')`,
+    );
+    await store.database.query(
       `delete from mikro_orm_migrations where name = 'Migration20261124000001_users_list_indexes'`,
     );
-    await database.query(`drop index users_email_trigram_index`);
+    await store.database.query(`drop index users_email_trigram_index`);
     expect(await state()).to.deep.equal([{ valid: false }]);
-    await migrateUnderLock(orm, LOCK, async () => undefined);
+    await migrateUnderLock(store.orm, LOCK, async () => undefined);
     expect(await state()).to.deep.equal([{ valid: true }]);
-    expect(await orm.schema.getUpdateSchemaSQL({ wrap: false })).to.equal('');
+    expect(await store.orm.schema.getUpdateSchemaSQL({ wrap: false })).to.equal('');
   });
 
   it('knows which migrations the database lacks, and which it has from newer code', async () => {
-    const known = await knownMigrations(orm);
-    expect(await schemaState(orm.em.fork(), known)).to.deep.equal({ pending: [], unknown: [] });
-    await database.query(
+    const known = await knownMigrations(store.orm);
+    expect(await schemaState(store.em, known)).to.deep.equal({ pending: [], unknown: [] });
+    await store.database.query(
       `update mikro_orm_migrations set name = 'Migration29990101000000_later' where name = $1`,
       [known[0]],
     );
-    expect(await schemaState(orm.em.fork(), known)).to.deep.equal({
+    expect(await schemaState(store.em, known)).to.deep.equal({
       pending: [known[0]],
       unknown: ['Migration29990101000000_later'],
     });
@@ -173,14 +167,14 @@ describe('the schema', () => {
   it('changes by migrations only: the schema generator refuses', async () => {
     const before = await describeSchema();
     const attempts = {
-      create: () => orm.schema.create(),
-      update: () => orm.schema.update(),
-      drop: () => orm.schema.drop(),
-      clear: () => orm.schema.clear(),
-      refresh: () => orm.schema.refresh(),
-      dropDatabase: () => orm.schema.dropDatabase(database.name),
-      createDatabase: () => orm.schema.createDatabase('rollcall_never'),
-      execute: () => orm.schema.execute('drop table users'),
+      create: () => store.orm.schema.create(),
+      update: () => store.orm.schema.update(),
+      drop: () => store.orm.schema.drop(),
+      clear: () => store.orm.schema.clear(),
+      refresh: () => store.orm.schema.refresh(),
+      dropDatabase: () => store.orm.schema.dropDatabase(store.database.name),
+      createDatabase: () => store.orm.schema.createDatabase('rollcall_never'),
+      execute: () => store.orm.schema.execute('drop table users'),
     };
     for (const [name, attempt] of Object.entries(attempts)) {
       const error = await attempt().then(

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
-import { DomainError } from '../../src/domain/errors.ts';
 import { checkPreferences, mergePatch } from '../../src/domain/preferences.ts';
+import { Refusal } from '../../src/domain/refusals.ts';
 
 describe('a merge patch', () => {
   // RFC 7396, appendix A: original, patch, result.
@@ -48,7 +48,7 @@ describe('preferences', () => {
       checkPreferences(preferences, { maxBytes });
       return [];
     } catch (error) {
-      return (error as DomainError).errors?.map(({ path }) => path);
+      return (error as Refusal).errors?.map(({ path }) => path);
     }
   };
   const nested = (depth: number): object => (depth === 1 ? {} : { a: nested(depth - 1) });
@@ -106,7 +106,7 @@ describe('preferences', () => {
   it('are held to what the operator allows', () => {
     const rules = { maxBytes: 100, faults: () => [{ path: 'preferences.theme', message: 'No.' }] };
     expect(() => checkPreferences({ theme: 1 }, rules))
-      .to.throw(DomainError)
+      .to.throw(Refusal)
       .with.property('errors')
       .deep.equal([{ path: 'preferences.theme', message: 'No.' }]);
   });

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { COMMAND_LINE } from '../../src/domain/author.ts';
-import { DomainError } from '../../src/domain/errors.ts';
+import { Refusal } from '../../src/domain/refusals.ts';
 import { User } from '../../src/domain/user.ts';
 import { unitsOfWork } from '../../src/store/unit-of-work.ts';
 import { accountsIn } from '../support/accounts.ts';
@@ -14,7 +14,7 @@ describe('a user', () => {
   for (const email of ['', 'ada', 'ada@localhost', `${'a'.repeat(244)}@example.com`, 'ada@example.com\nx']) {
     it(`cannot be made with ${JSON.stringify(email.slice(0, 40))}, which is no email`, () => {
       expect(() => new User(email))
-        .to.throw(DomainError, 'This is not an email address.')
+        .to.throw(Refusal, 'This is not a valid email address.')
         .with.property('code', 'email_invalid');
     });
   }

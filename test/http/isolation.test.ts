@@ -24,7 +24,7 @@ describe('two requests at once', () => {
           method: 'POST',
           path: '/v1/meet',
           access: 'account',
-          async handle({ em, actor }) {
+          async handle({ unit: { em }, actor }) {
             const place = met.push({ em, actor });
             if (place === 2) enter();
             await everybodyIn;
@@ -39,7 +39,7 @@ describe('two requests at once', () => {
           method: 'GET',
           path: '/map',
           access: 'public',
-          async handle({ em }) {
+          async handle({ unit: { em } }) {
             const before = em.getUnitOfWork().getIdentityMap().values().length;
             const users = await em.find(User, {});
             return {

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
-import { DomainError } from '../../src/domain/errors.ts';
+import { refusals } from '../../src/domain/refusals.ts';
+import { change } from '../../src/http/endpoint.ts';
 import { startApp, type TestApp } from '../support/app.ts';
 import { testEndpoint } from '../support/endpoints.ts';
 import { expectProblem } from '../support/problem.ts';
@@ -36,8 +37,7 @@ describe('a problem', () => {
           method: 'GET',
           path: '/refuse',
           access: 'public',
-          handle: () =>
-            raise(new DomainError('email_invalid', 'Not like this.', { cause: new Error(HIDDEN) })),
+          handle: () => raise(Object.assign(refusals.emailInvalid(), { cause: new Error(HIDDEN) })),
           view: () => ({}),
         }),
         testEndpoint({
@@ -47,10 +47,13 @@ describe('a problem', () => {
           handle: () => 1n,
           view: (outcome) => ({ outcome }),
         }),
-        testEndpoint({
+        change({
           method: 'PATCH',
           path: '/healthz',
           access: 'public',
+          summary: 'For a test',
+          answer: { status: 200, description: 'Done.' },
+          changes: () => ({ version: 1 }),
           handle: () => 'patched',
           view: (outcome) => ({ outcome }),
         }),

@@ -48,13 +48,13 @@ describe('a request that only reads', () => {
     ],
     [
       'changes an entity, then asks for others',
-      ({ em, actor }) => {
+      ({ unit: { em }, actor }) => {
         actor.name = 'changed';
         return em.find(User, {});
       },
     ],
-    ['makes an entity', ({ em }) => em.persist(new User('new@example.com'))],
-    ['removes an entity', ({ em, actor }) => em.remove(actor)],
+    ['makes an entity', ({ unit: { em } }) => em.persist(new User('new@example.com'))],
+    ['removes an entity', ({ unit: { em }, actor }) => em.remove(actor)],
   ];
   for (const [what, slip] of slips) {
     for (const method of ['GET', 'HEAD']) {
@@ -67,14 +67,14 @@ describe('a request that only reads', () => {
         expect(shown).to.equal(false);
         expect(await accountsIn(app.database)).to.deep.equal(before);
         expect(app.log.find(({ level }) => level === 50)?.['err']).to.include({
-          message: 'What promised to read tried to change something.',
+          message: 'A read-only unit of work tried to change something.',
         });
       });
     }
   }
 
   it('may load what it likes', async () => {
-    work = ({ em }) => em.find(User, {});
+    work = ({ unit: { em } }) => em.find(User, {});
     expect((await app.call('/v1/read', { as: 'ada@example.com' })).status).to.equal(200);
     expect(shown).to.equal(true);
   });

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { expect } from 'chai';
-import { DomainError } from '../../src/domain/errors.ts';
+import { refusals } from '../../src/domain/refusals.ts';
 import { signHs256 } from '../../src/security/hs256.ts';
 import { accountsIn, addAccount } from '../support/accounts.ts';
 import { SECRET, startApp, type TestApp } from '../support/app.ts';
@@ -152,11 +152,11 @@ describe('the transfer of accounts', () => {
             upload: { types: [NDJSON], description: '', examples: {} },
             answer: { status: 200, description: '' },
             refusals: [],
-            heedsIfMatch: false,
-            async run({ em }) {
+            obeysIfMatch: false,
+            async run({ unit: { em } }) {
               runs++;
               await em.execute(`do $$ begin raise exception 'deadlock' using errcode = '40P01'; end $$`);
-              throw new DomainError('forbidden', 'not to be reached');
+              throw refusals.adminsOnly();
             },
           },
         ],

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { User } from '../../src/domain/user.ts';
-import { accountView } from '../../src/http/answer/views.ts';
+import { accountView } from '../../src/services/accounts/view.ts';
 import { type AccountRow, accountsIn, addAccount, LONG_AGO } from '../support/accounts.ts';
 import { startApp, type TestApp } from '../support/app.ts';
 import { createMigratedDatabase } from '../support/database.ts';
@@ -80,7 +80,7 @@ describe('a request that writes', () => {
   it('is flushed once, however many entities it changes, in one transaction', async () => {
     await asAdaWith(({ actor }) => actor);
     wire.reset();
-    await asAdaWith(async ({ actor, em }) => {
+    await asAdaWith(async ({ actor, unit: { em } }) => {
       const grace = await em.findOneOrFail(User, { email: 'grace@example.com' });
       for (const user of [actor, grace]) {
         user.name = 'first';
@@ -111,7 +111,7 @@ describe('a request that writes', () => {
   });
 
   it('shows a new entity with what the database gave it', async () => {
-    work = ({ em }) => {
+    work = ({ unit: { em } }) => {
       const user = new User('New@Example.com');
       em.persist(user);
       return user;
@@ -133,7 +133,7 @@ describe('a request that writes', () => {
   });
 
   it('writes nothing when its handler throws, whatever it has done before', async () => {
-    work = async ({ actor, em }) => {
+    work = async ({ actor, unit: { em } }) => {
       actor.promote();
       em.persist(new User('new@example.com'));
       em.remove(await em.findOneOrFail(User, { email: 'grace@example.com' }));
@@ -144,7 +144,7 @@ describe('a request that writes', () => {
   });
 
   it('keeps nothing when the database refuses a part of it: an account that is there already', async () => {
-    work = ({ actor, em }) => {
+    work = ({ actor, unit: { em } }) => {
       actor.promote();
       const first = new User('new@example.com');
       em.persist([first, new User('GRACE@example.com')]);
@@ -155,7 +155,7 @@ describe('a request that writes', () => {
   });
 
   it('keeps nothing when the database refuses a part of it: a value that is not allowed', async () => {
-    work = ({ actor, em }) => {
+    work = ({ actor, unit: { em } }) => {
       em.persist(new User('new@example.com'));
       actor.storageMode = 'cloud' as never;
       return actor;
@@ -182,7 +182,7 @@ describe('a request that writes', () => {
       actor.name = 'lost';
       throw new Error('half way');
     });
-    await asAdaWith(({ actor, em }) => {
+    await asAdaWith(({ actor, unit: { em } }) => {
       expect(em.isInTransaction()).to.equal(false);
       expect(em.getUnitOfWork().getIdentityMap().values()).to.deep.equal([actor]);
       expect(actor.name).to.equal('Ada');

@@ -1,47 +1,28 @@
-import { MikroORM } from '@mikro-orm/postgresql';
 import { expect } from 'chai';
-import { ormOptions } from '../../mikro-orm.config.ts';
 import { COMMAND_LINE } from '../../src/domain/author.ts';
 import { User } from '../../src/domain/user.ts';
+import { feedCursor, feedStart } from '../../src/http/answer/feed-cursor.ts';
+import { openFeed } from '../../src/services/feed/open-feed.ts';
 import { FORMATS } from '../../src/services/transfer/formats/index.ts';
 import { importAccounts } from '../../src/services/transfer/import.ts';
+import { feedEnd, pageStatement, readFeed, readFeedPage } from '../../src/store/feed-page.ts';
 import {
   comparePositions,
   FEED_START,
   type FeedEntry,
-  feedCursor,
-  feedEnd,
-  feedPosition,
-  openFeed,
-  pageStatement,
-  readFeed,
-  readFeedPage,
-} from '../../src/store/feed-page.ts';
-import { unitsOfWork } from '../../src/store/unit-of-work.ts';
+  type FeedPosition,
+} from '../../src/store/feed-position.ts';
 import { addAccount } from '../support/accounts.ts';
 import { addChanges } from '../support/changes.ts';
-import { createEmptyDatabase, createMigratedDatabase, type TestDatabase } from '../support/database.ts';
+import { createEmptyDatabase } from '../support/database.ts';
+import { testStore } from '../support/store.ts';
 
 describe('the pages of the change feed', () => {
-  let database: TestDatabase;
-  let orm: MikroORM;
+  const store = testStore();
 
-  beforeEach(async () => {
-    database = await createMigratedDatabase();
-    orm = await MikroORM.init(ormOptions(database));
-  });
-
-  afterEach(async () => {
-    await orm.close(true);
-    await database.drop();
-  });
-
-  const em = () => orm.em.fork();
+  const em = () => store.em;
   const rename = (id: number, name: string) =>
-    unitsOfWork(
-      orm,
-      COMMAND_LINE,
-    )(async ({ em, claim }) => {
+    store.as(COMMAND_LINE)(async ({ em, claim }) => {
       const user = await em.findOneOrFail(User, { id });
       await claim(user);
       user.name = name;
@@ -52,7 +33,7 @@ describe('the pages of the change feed', () => {
   it('begin with the first change and end with the last', async () => {
     expect(await readFeed(em(), FEED_START, 10)).to.deep.equal([]);
     expect(await feedEnd(em())).to.deep.equal(FEED_START);
-    const { id } = await addAccount(database, 'ada@example.com');
+    const { id } = await addAccount(store.database, 'ada@example.com');
     await rename(id, 'Ada');
     const entries = await readFeed(em(), FEED_START, 10);
     expect(told(entries)).to.deep.equal([`${id} 1`, `${id} 2`]);
@@ -62,13 +43,13 @@ describe('the pages of the change feed', () => {
   });
 
   it('hold back what is younger than a transaction that still runs, and then have all of it', async () => {
-    const [x, y] = [await addAccount(database, 'x@example.com'), await addAccount(database, 'y@example.com')];
+    const [x, y] = [
+      await addAccount(store.database, 'x@example.com'),
+      await addAccount(store.database, 'y@example.com'),
+    ];
     const begun = Promise.withResolvers<void>();
     const released = Promise.withResolvers<void>();
-    const older = unitsOfWork(
-      orm,
-      COMMAND_LINE,
-    )(async ({ em }) => {
+    const older = store.as(COMMAND_LINE)(async ({ em }) => {
       await em.begin();
       (await em.findOneOrFail(User, { id: x.id })).name = 'older';
       await em.flush();
@@ -88,7 +69,7 @@ describe('the pages of the change feed', () => {
   });
 
   it('have the changes of an account in their order, when an import began before but comes to it later', async () => {
-    const { id } = await addAccount(database, 'ada@example.com');
+    const { id } = await addAccount(store.database, 'ada@example.com');
     const begun = Promise.withResolvers<void>();
     const released = Promise.withResolvers<void>();
     async function* lines() {
@@ -99,9 +80,9 @@ describe('the pages of the change feed', () => {
       await released.promise;
       yield Buffer.from('{"email":"ada@example.com","name":"from the import"}\n');
     }
-    const importing = unitsOfWork(orm, COMMAND_LINE)(
-      ({ em }) =>
-        importAccounts(em, FORMATS[0].read(lines()), {
+    const importing = store.as(COMMAND_LINE)(
+      (unit) =>
+        importAccounts(unit, FORMATS[0].read(lines()), {
           mode: 'upsert',
           partial: false,
           rules: { maxBytes: 1_000 },
@@ -128,14 +109,14 @@ describe('the pages of the change feed', () => {
     // The import's place is before that of the others, but not where it came to the account after them.
     expect(seen[1]?.change.after).to.include({ email: 'first@example.com' });
     expect(adas[3]?.position.transactionId).to.equal(adas[2]?.position.transactionId);
-    const rows = await database.query('select transaction_id from changes where user_id <> $1', [id]);
+    const rows = await store.database.query('select transaction_id from changes where user_id <> $1', [id]);
     expect(BigInt(rows[0]?.['transaction_id']) < BigInt(adas[1]?.position.transactionId ?? 0)).to.equal(true);
   });
 
   it('are not held up by those who only read, in this transaction or that', async () => {
-    const reader = await database.connect();
+    const reader = await store.database.connect();
     await reader.query('begin isolation level repeatable read; select count(*) from users');
-    await addAccount(database, 'ada@example.com');
+    await addAccount(store.database, 'ada@example.com');
     const { entries, isWithheld } = await readFeedPage(em(), FEED_START, 10);
     expect([entries.length, isWithheld]).to.deep.equal([1, false]);
   });
@@ -145,7 +126,7 @@ describe('the pages of the change feed', () => {
     try {
       const writer = await other.connect();
       await writer.query('begin; create table something ()');
-      await addAccount(database, 'ada@example.com');
+      await addAccount(store.database, 'ada@example.com');
       expect(await readFeedPage(em(), FEED_START, 10)).to.deep.include({ entries: [], isWithheld: true });
       await writer.query('rollback');
       expect(await readFeed(em(), FEED_START, 10)).to.have.length(1);
@@ -155,7 +136,7 @@ describe('the pages of the change feed', () => {
   });
 
   it('show ten thousand entries, each once, however long a page is and wherever it ends', async () => {
-    for (let at = 0; at < 4; at++) await addChanges(database, 2_500);
+    for (let at = 0; at < 4; at++) await addChanges(store.database, 2_500);
     for (const limit of [7, 1_000]) {
       const ids: number[] = [];
       let after = FEED_START;
@@ -172,11 +153,13 @@ describe('the pages of the change feed', () => {
   });
 
   it('cost the same at the beginning and at the end of the feed', async () => {
-    await addChanges(database, 20_000);
-    await database.query('analyze changes');
+    await addChanges(store.database, 20_000);
+    await store.database.query('analyze changes');
     for (const position of [FEED_START, await feedEnd(em())]) {
       const { text, values } = pageStatement(position, 100);
-      const [plan] = await database.query(`explain (analyze, timing off, format json) ${text}`, [...values]);
+      const [plan] = await store.database.query(`explain (analyze, timing off, format json) ${text}`, [
+        ...values,
+      ]);
       const scans = nodesOf(plan?.['QUERY PLAN'][0].Plan).filter(
         (node) => node['Relation Name'] === 'changes',
       );
@@ -190,10 +173,10 @@ describe('the pages of the change feed', () => {
   });
 
   it('open only where there is an entry, at the start, or now', async () => {
-    await addAccount(database, 'ada@example.com');
-    await addAccount(database, 'grace@example.com');
+    await addAccount(store.database, 'ada@example.com');
+    await addAccount(store.database, 'grace@example.com');
     const [first, second] = await readFeed(em(), FEED_START, 10);
-    const open = (cursor?: string) => openFeed(em(), cursor, 10);
+    const open = async (cursor?: string) => openFeed(em(), feedStart(cursor), 10);
     expect((await open()).entries).to.deep.equal([first, second]);
     expect((await open('0-0')).entries).to.deep.equal([first, second]);
     const cursor = feedCursor((first as FeedEntry).position);
@@ -233,7 +216,7 @@ describe('the pages of the change feed', () => {
 describe('a position in the feed', () => {
   it('is compared by its transaction and then by its id, beyond what a number can hold', () => {
     const positions = ['0-0', '9-5', '10-1', '10-2', '9007199254740992-1', '9007199254740993-1'].map(
-      (cursor) => feedPosition(cursor) ?? FEED_START,
+      (cursor) => feedStart(cursor) as FeedPosition,
     );
     for (const [at, position] of positions.entries()) {
       for (const [other, another] of positions.entries()) {
@@ -244,7 +227,7 @@ describe('a position in the feed', () => {
 
   it('comes back from its cursor', () => {
     const position = { transactionId: '9223372036854775807', id: 12 };
-    expect(feedPosition(feedCursor(position))).to.deep.equal(position);
+    expect(feedStart(feedCursor(position))).to.deep.equal(position);
   });
 });
 

@@ -4,12 +4,15 @@ import { ormOptions } from '../../mikro-orm.config.ts';
 import { migrateUnderLock } from '../../src/database/schema.ts';
 import { COMMAND_LINE } from '../../src/domain/author.ts';
 import { User } from '../../src/domain/user.ts';
-import { FEED_START, openFeed, readFeed } from '../../src/store/feed-page.ts';
+import { feedStart } from '../../src/http/answer/feed-cursor.ts';
+import { openFeed } from '../../src/services/feed/open-feed.ts';
+import { readFeed } from '../../src/store/feed-page.ts';
+import { FEED_START } from '../../src/store/feed-position.ts';
 import { shiftFeed } from '../../src/store/feed-shift.ts';
-import { unitsOfWork } from '../../src/store/unit-of-work.ts';
 import { addAccount } from '../support/accounts.ts';
-import { createEmptyDatabase, createMigratedDatabase, type TestDatabase } from '../support/database.ts';
+import { createEmptyDatabase } from '../support/database.ts';
 import { startServer } from '../support/server-process.ts';
+import { testStore } from '../support/store.ts';
 
 const LOCK = {
   deadline: Number.POSITIVE_INFINITY,
@@ -18,34 +21,25 @@ const LOCK = {
 };
 
 describe('a history that comes from another cluster', () => {
-  let database: TestDatabase;
-  let orm: MikroORM;
+  const store = testStore();
 
   beforeEach(async () => {
-    database = await createMigratedDatabase();
-    orm = await MikroORM.init(ormOptions(database));
-    await addAccount(database, 'ada@example.com', { role: 'admin' });
-    await addAccount(database, 'grace@example.com');
-  });
-
-  afterEach(async () => {
-    await orm.close(true);
-    await database.drop();
+    await addAccount(store.database, 'ada@example.com', { role: 'admin' });
+    await addAccount(store.database, 'grace@example.com');
   });
 
   /** As a dump leaves it that is restored where the transaction ids are lower. */
   const move = (by: string) =>
-    database.query(`update changes set transaction_id = (transaction_id::text::bigint + ${by})::text::xid8`);
-  const boot = () => migrateUnderLock(orm, LOCK, (em) => shiftFeed(em));
+    store.database.query(
+      `update changes set transaction_id = (transaction_id::text::bigint + ${by})::text::xid8`,
+    );
+  const boot = () => migrateUnderLock(store.orm, LOCK, (em) => shiftFeed(em));
   const feed = async () => {
-    const entries = await readFeed(orm.em.fork(), FEED_START, 100);
+    const entries = await readFeed(store.em, FEED_START, 100);
     return entries.map(({ change }) => `${change.userId} ${change.version}`);
   };
   const rename = (id: number) =>
-    unitsOfWork(
-      orm,
-      COMMAND_LINE,
-    )(async ({ em }) => {
+    store.as(COMMAND_LINE)(async ({ em }) => {
       (await em.findOneOrFail(User, { id })).name = 'renamed';
     });
 
@@ -62,12 +56,12 @@ describe('a history that comes from another cluster', () => {
 
   it('keeps its cursors, and gives none of those that it may have given later to anything else', async () => {
     await move('10000000');
-    const [last] = await database.query<{ cursor: string }>(
+    const [last] = await store.database.query<{ cursor: string }>(
       `select max(transaction_id::text) || '-' || max(id) as cursor from changes`,
     );
     await boot();
     await rename(2);
-    const { entries } = await openFeed(orm.em.fork(), last?.cursor, 10);
+    const { entries } = await openFeed(store.em, feedStart(last?.cursor), 10);
     expect(entries.map(({ change }) => change.version)).to.deep.equal([2]);
     const next = BigInt(entries[0]?.position.transactionId ?? 0);
     expect(next - BigInt(last?.cursor.split('-')[0] ?? 0) >= 2n ** 32n).to.equal(true);
@@ -76,7 +70,7 @@ describe('a history that comes from another cluster', () => {
   it('is moved once, by whichever of many starts comes first, and again after another move', async () => {
     await move('10000000');
     const others = await Promise.all(
-      Array.from({ length: 4 }, () => MikroORM.init(ormOptions({ ...database, poolMax: 2 }))),
+      Array.from({ length: 4 }, () => MikroORM.init(ormOptions({ ...store.database, poolMax: 2 }))),
     );
     const shifted = await Promise.all(
       others.map((orm) => migrateUnderLock(orm, LOCK, (em) => shiftFeed(em))),
@@ -89,18 +83,19 @@ describe('a history that comes from another cluster', () => {
     expect(await boot()).to.equal(true);
     await rename(2);
     expect(await feed()).to.deep.equal(['1 1', '2 1', '1 2', '2 2']);
-    expect(await database.query('select shift from feed_shifts')).to.have.length(2);
+    expect(await store.database.query('select shift from feed_shifts')).to.have.length(2);
   });
 
   it('is left alone where it is from here: also while others write, and where there is none', async () => {
-    const writer = await database.connect();
+    const writer = await store.database.connect();
     await writer.query(`begin; insert into users (email) values ('late@example.com')`);
-    for (let n = 0; n < 5; n++) await rename(2).then(() => database.query('update users set name = null'));
+    for (let n = 0; n < 5; n++)
+      await rename(2).then(() => store.database.query('update users set name = null'));
     expect(await boot()).to.equal(false);
     await writer.query('rollback');
-    await database.query('delete from changes');
+    await store.database.query('delete from changes');
     expect(await boot()).to.equal(false);
-    expect(await database.query('select * from feed_shifts')).to.deep.equal([]);
+    expect(await store.database.query('select * from feed_shifts')).to.deep.equal([]);
   });
 
   it('is left alone where the very first start has just begun it', async () => {
@@ -119,7 +114,7 @@ describe('a history that comes from another cluster', () => {
 
   it('is noticed by the server, before it writes anything', async () => {
     await move('10000000');
-    const server = startServer({ DATABASE_URL: database.url, INITIAL_ADMINS: 'new@example.com' });
+    const server = startServer({ DATABASE_URL: store.database.url, INITIAL_ADMINS: 'new@example.com' });
     try {
       await server.ready();
       await server.said('the history is from another cluster: the change feed goes on behind its end');
@@ -130,10 +125,7 @@ describe('a history that comes from another cluster', () => {
   });
 
   const addAccountLater = () =>
-    unitsOfWork(
-      orm,
-      COMMAND_LINE,
-    )(async ({ em }) => {
+    store.as(COMMAND_LINE)(async ({ em }) => {
       em.persist(new User('later@example.com'));
     });
   const addAccountIn = (execute: (sql: string) => Promise<unknown>) =>

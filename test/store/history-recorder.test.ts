@@ -1,30 +1,17 @@
-import { MikroORM } from '@mikro-orm/postgresql';
 import { expect } from 'chai';
 import { ormOptions } from '../../mikro-orm.config.ts';
-import { type Author, sign } from '../../src/domain/author.ts';
+import type { Author } from '../../src/domain/author.ts';
 import { User } from '../../src/domain/user.ts';
-import type { Unit } from '../../src/store/unit.ts';
-import { unitsOfWork } from '../../src/store/unit-of-work.ts';
+import { Unit } from '../../src/store/unit.ts';
 import { accountsIn } from '../support/accounts.ts';
-import { createMigratedDatabase, type TestDatabase } from '../support/database.ts';
+import { testStore } from '../support/store.ts';
 
 const ADA: Author = { actorId: 7, actor: 'ada@example.com', requestId: 'request-1' };
 
 describe('the recorder of the history', () => {
-  let database: TestDatabase;
-  let orm: MikroORM;
+  const store = testStore();
 
-  beforeEach(async () => {
-    database = await createMigratedDatabase();
-    orm = await MikroORM.init(ormOptions(database));
-  });
-
-  afterEach(async () => {
-    await orm.close(true);
-    await database.drop();
-  });
-
-  const asAda = <T>(work: (unit: Unit) => Promise<T>) => unitsOfWork(orm, ADA)(work);
+  const asAda = <T>(work: (unit: Unit) => Promise<T>) => store.as(ADA)(work);
   const invite = (...emails: string[]) =>
     asAda(async ({ em }) => {
       const users = emails.map((email) => new User(email));
@@ -32,7 +19,7 @@ describe('the recorder of the history', () => {
       return users;
     });
   const recorded = () =>
-    database.query<Record<string, unknown>>(
+    store.database.query<Record<string, unknown>>(
       `select changes.*, transaction_id::text, at = users.updated_at as "isItsTime"
          from changes left join users on users.id = user_id order by changes.id`,
     );
@@ -103,7 +90,7 @@ describe('the recorder of the history', () => {
       email: 'grace@example.com',
       createdAt: grace?.createdAt.toISOString(),
     });
-    expect((await accountsIn(database)).map(({ id }) => id)).to.deep.equal([other?.id]);
+    expect((await accountsIn(store.database)).map(({ id }) => id)).to.deep.equal([other?.id]);
   });
 
   it('files an update under all of its fields, and what comes or goes under the paths of its preferences', async () => {
@@ -116,7 +103,7 @@ describe('the recorder of the history', () => {
     await asAda(async ({ em }) => {
       em.remove(await em.findOneOrFail(User, { id: (grace as User).id }));
     });
-    const filed = await database.query<Record<string, unknown>>(
+    const filed = await store.database.query<Record<string, unknown>>(
       `select field, change_fields.action, change_fields.at = changes.at as "isItsTime"
          from change_fields join changes on changes.id = change_id order by change_id, field collate "C"`,
     );
@@ -133,9 +120,8 @@ describe('the recorder of the history', () => {
 
   it('writes many changes with one statement, in one transaction', async () => {
     let statements: string[] = [];
-    await orm.close(true);
-    orm = await MikroORM.init({
-      ...ormOptions(database),
+    await store.reopen({
+      ...ormOptions(store.database),
       debug: ['query'],
       logger: (line) => statements.push(line),
       colors: false,
@@ -159,33 +145,32 @@ describe('the recorder of the history', () => {
       grace.role = 'user';
     });
     expect(await recorded()).to.have.length(1);
-    expect((await accountsIn(database))[0]).to.include({ version: 1 });
+    expect((await accountsIn(store.database))[0]).to.include({ version: 1 });
   });
 
   it('lets nothing be written that nobody answers for', async () => {
-    const outcome = unitsOfWork(orm)(async ({ em }) => em.persist(new User('grace@example.com')));
+    const outcome = store.inUnit(async ({ em }) => em.persist(new User('grace@example.com')));
     const error = await outcome.then(
       () => undefined,
       (thrown: Error) => thrown,
     );
-    expect(error?.message).to.equal('Nobody has signed this unit of work.');
-    expect(await accountsIn(database)).to.deep.equal([]);
+    expect(error?.message).to.equal('This unit of work has no author.');
+    expect(await accountsIn(store.database)).to.deep.equal([]);
   });
 
   it('lets nothing be written outside of a transaction', async () => {
-    const em = orm.em.fork();
-    sign(em, ADA);
+    const { em } = new Unit(store.em, { author: ADA });
     em.persist(new User('grace@example.com'));
     const error = await em.flush().then(
       () => undefined,
       (thrown: Error) => thrown,
     );
     expect(error?.message).to.equal('Accounts are changed in units of work only.');
-    expect(await accountsIn(database)).to.deep.equal([]);
+    expect(await accountsIn(store.database)).to.deep.equal([]);
   });
 
   it('fails the unit of work when it fails, and nothing is written', async () => {
-    await database.query(
+    await store.database.query(
       "alter table changes add constraint no_grace check (after->>'email' <> 'grace@example.com')",
     );
     const error = await invite('ada@example.com', 'grace@example.com').then(
@@ -193,7 +178,7 @@ describe('the recorder of the history', () => {
       (thrown: Error) => thrown,
     );
     expect(error?.message).to.contain('no_grace');
-    expect(await accountsIn(database)).to.deep.equal([]);
+    expect(await accountsIn(store.database)).to.deep.equal([]);
     expect(await recorded()).to.deep.equal([]);
   });
 
@@ -209,15 +194,14 @@ describe('the recorder of the history', () => {
   });
 
   it('takes everything back in a dry run, and says what it would have been', async () => {
-    const rehearsed: unknown[] = [];
-    await unitsOfWork(orm)(async ({ em, rehearse }) => {
-      sign(em, { ...ADA, onRecorded: (changes) => rehearsed.push(...changes) });
-      rehearse();
-      em.persist(new User('grace@example.com'));
+    const { recorded: rolledBack } = await asAda(async (unit) => {
+      unit.dryRun = true;
+      unit.em.persist(new User('grace@example.com'));
+      return unit;
     });
-    expect(rehearsed).to.have.length(1);
-    expect(rehearsed[0]).to.deep.include({ action: 'created', actor: 'ada@example.com', version: 1 });
+    expect(rolledBack).to.have.length(1);
+    expect(rolledBack[0]).to.deep.include({ action: 'created', actor: 'ada@example.com', version: 1 });
     expect(await recorded()).to.deep.equal([]);
-    expect(await accountsIn(database)).to.deep.equal([]);
+    expect(await accountsIn(store.database)).to.deep.equal([]);
   });
 });

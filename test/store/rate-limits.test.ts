@@ -1,12 +1,10 @@
-import { MikroORM } from '@mikro-orm/postgresql';
 import { expect } from 'chai';
 import pino from 'pino';
 import type { RateLimiterAbstract, RateLimiterPostgres } from 'rate-limiter-flexible';
-import { ormOptions } from '../../mikro-orm.config.ts';
-import type { Passage } from '../../src/database/connection.ts';
+import type { ConnectionMode } from '../../src/database/connection.ts';
 import { BoundedMemory, MAX_KEYS } from '../../src/store/rate-limit-memory.ts';
 import { rateLimits } from '../../src/store/rate-limits.ts';
-import { createMigratedDatabase, type TestDatabase } from '../support/database.ts';
+import { testStore } from '../support/store.ts';
 
 describe('the counts of a limit in memory', () => {
   it('take so much memory and no more: those counted the longest ago are forgotten', async () => {
@@ -24,22 +22,11 @@ describe('the counts of a limit in memory', () => {
 });
 
 describe('the counts of a limit in the database', () => {
-  let database: TestDatabase;
-  let orm: MikroORM;
+  const store = testStore();
 
-  beforeEach(async () => {
-    database = await createMigratedDatabase();
-    orm = await MikroORM.init(ormOptions(database));
-  });
-
-  afterEach(async () => {
-    await orm.close(true);
-    await database.drop();
-  });
-
-  const limitsBy = async (passage: Passage) => {
+  const limitsBy = async (passage: ConnectionMode) => {
     const settings = { failures: 3, requests: 5, store: 'database' } as const;
-    const { failures, requests } = await rateLimits(settings, orm, passage, pino({ level: 'silent' }));
+    const { failures, requests } = await rateLimits(settings, store.orm, passage, pino({ level: 'silent' }));
     return [failures, requests] as [RateLimiterAbstract, RateLimiterAbstract];
   };
 
@@ -48,7 +35,7 @@ describe('the counts of a limit in the database', () => {
     await failures.penalty('2001:db8:1:2::/64');
     await requests.penalty(7);
     await requests.penalty(7);
-    const rows = await database.query<{ expire: string }>('select * from rate_limits order by key');
+    const rows = await store.database.query<{ expire: string }>('select * from rate_limits order by key');
     expect(rows.map(({ expire: _, ...row }) => row)).to.deep.equal([
       { key: 'failures:2001:db8:1:2::/64', points: 1 },
       { key: 'requests:7', points: 2 },
@@ -64,7 +51,7 @@ describe('the counts of a limit in the database', () => {
       const [failures] = await limitsBy(passage);
       await failures.penalty('203.0.113.5');
       // On the one connection that has been opened.
-      const prepared = await orm.em.execute(
+      const prepared = await store.orm.em.execute(
         `select 1 from pg_prepared_statements where name like 'rate_limits:%'`,
       );
       expect(prepared, passage).to.have.length(count);
@@ -75,12 +62,12 @@ describe('the counts of a limit in the database', () => {
     const [failures] = await limitsBy('direct');
     await failures.penalty('203.0.113.5');
     await failures.penalty('203.0.113.6');
-    await database.query(`update rate_limits set expire = 0 where key = 'failures:203.0.113.5'`);
+    await store.database.query(`update rate_limits set expire = 0 where key = 'failures:203.0.113.5'`);
     // What the timer does.
     await (failures as RateLimiterPostgres & { clearExpired(expire: number): Promise<void> }).clearExpired(
       Date.now() - 3_600_000,
     );
-    expect(await database.query('select key from rate_limits')).to.deep.equal([
+    expect(await store.database.query('select key from rate_limits')).to.deep.equal([
       { key: 'failures:203.0.113.6' },
     ]);
   });

@@ -1,42 +1,25 @@
-import { MikroORM } from '@mikro-orm/postgresql';
 import { expect } from 'chai';
-import { ormOptions } from '../../mikro-orm.config.ts';
 import { COMMAND_LINE } from '../../src/domain/author.ts';
 import { User } from '../../src/domain/user.ts';
-import { unitsOfWork } from '../../src/store/unit-of-work.ts';
 import { addAccount } from '../support/accounts.ts';
-import { createMigratedDatabase, type TestDatabase } from '../support/database.ts';
+import { testStore } from '../support/store.ts';
 
 describe('a unit of work that is done again', () => {
-  let database: TestDatabase;
-  let orm: MikroORM;
-
-  beforeEach(async () => {
-    database = await createMigratedDatabase();
-    orm = await MikroORM.init(ormOptions(database));
-  });
-
-  afterEach(async () => {
-    await orm.close(true);
-    await database.drop();
-  });
+  const store = testStore();
 
   it('does not take for done what it does to an account that somebody deletes meanwhile', async () => {
-    const { id } = await addAccount(database, 'ada@example.com');
+    const { id } = await addAccount(store.database, 'ada@example.com');
     const meanwhile = [
       'update users set version = version + 1 where id = $1',
       'delete from users where id = $1',
     ];
     const found: boolean[] = [];
-    const outcome = await unitsOfWork(
-      orm,
-      COMMAND_LINE,
-    )(async ({ em, claim }) => {
-      const account = await em.findOne(User, { id });
+    const outcome = await store.as(COMMAND_LINE)(async (unit) => {
+      const account = await unit.em.findOne(User, { id });
       found.push(account !== null);
       if (account === null) return 'gone';
-      await database.query(meanwhile.shift() as string, [id]);
-      await claim(account);
+      await store.database.query(meanwhile.shift() as string, [id]);
+      await unit.claim(account);
       account.name = 'Ada';
       return 'changed';
     });

@@ -4,16 +4,16 @@ import { type Access, type Endpoint, type EndpointRequest, endpoint } from '../.
 import { endpoints } from '../../src/http/endpoints.ts';
 import { Lifecycle } from '../../src/http/server/lifecycle.ts';
 import { cursorCodec } from '../../src/security/cursor.ts';
-import { RefusalCounter } from '../../src/services/access/refused-sign-ins.ts';
+import { RefusedSignInCounter } from '../../src/services/access/refused-sign-ins.ts';
 import type { ChangeFeed } from '../../src/services/feed/change-feed.ts';
 import { SECRET } from './app.ts';
 
 /** What the handler of a test's endpoint is given. */
 export type TestRequest<Actor = User> = EndpointRequest<undefined, Record<string, unknown>, unknown, Actor>;
 
-/** An endpoint that only a test has a use for: as in the route table, but for what documents it. */
+/** An endpoint for a test, as in the route table but without documentation. */
 export function testEndpoint<A extends Access, Outcome>(description: {
-  method: Endpoint['method'];
+  method: 'GET' | 'POST';
   path: string;
   access: A;
   takesBody?: boolean;
@@ -23,7 +23,7 @@ export function testEndpoint<A extends Access, Outcome>(description: {
   view: (outcome: Outcome) => unknown;
 }): Endpoint {
   const { takesBody = false, ...rest } = description;
-  return endpoint({
+  return endpoint<A, Outcome, z.ZodUndefined, z.ZodObject, z.ZodType>({
     ...rest,
     summary: 'For a test',
     answer: { status: 200, description: 'Done.' },
@@ -31,7 +31,7 @@ export function testEndpoint<A extends Access, Outcome>(description: {
   });
 }
 
-/** The route table, to be described and not asked: there is nothing behind it. */
+/** The route table, for its description: nothing is behind it. */
 export function describedEndpoints(): Endpoint[] {
   return endpoints({
     lifecycle: new Lifecycle(),
@@ -39,7 +39,7 @@ export function describedEndpoints(): Endpoint[] {
     cursors: cursorCodec(SECRET),
     pendingMigrations: async () => [],
     preferenceRules: { maxBytes: 16_384 },
-    refusals: new RefusalCounter(),
+    refusedSignIns: new RefusedSignInCounter(),
     accessPolicy: { policy: 'invited', domains: [] },
     webhooks: [],
   });

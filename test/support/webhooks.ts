@@ -10,8 +10,10 @@ import { COMMAND_LINE } from '../../src/domain/author.ts';
 import type { Preferences } from '../../src/domain/preferences.ts';
 import { User } from '../../src/domain/user.ts';
 import type { Webhook } from '../../src/domain/webhook.ts';
-import { Dispatcher, type DispatcherDeps, type News } from '../../src/services/webhooks/dispatcher.ts';
+import { ChangeFeed } from '../../src/services/feed/change-feed.ts';
+import { Dispatcher, type DispatcherDeps } from '../../src/services/webhooks/dispatcher.ts';
 import { registerWebhooks } from '../../src/services/webhooks/leases.ts';
+import { changeListener } from '../../src/store/change-listener.ts';
 import { CHANGES_CHANNEL } from '../../src/store/change-log.ts';
 import { unitsOfWork } from '../../src/store/unit-of-work.ts';
 import { createMigratedDatabase, type TestDatabase } from './database.ts';
@@ -146,6 +148,11 @@ export async function openStage(): Promise<WebhookStage> {
   const orm = await MikroORM.init(ormOptions(database));
   const receiver = await startReceiver();
   const dispatchers: Dispatcher[] = [];
+  const feed = new ChangeFeed({
+    em: orm.em.fork(),
+    listen: changeListener(database, 'direct', { onLost: () => undefined, onRestored: () => undefined }),
+    onError: () => undefined,
+  });
   const inUnit = unitsOfWork(orm, COMMAND_LINE);
   const row = async (name = 'hook') =>
     (await database.query('select * from webhooks where name = $1', [name]))[0] ?? {};
@@ -159,7 +166,7 @@ export async function openStage(): Promise<WebhookStage> {
       const dispatcher = new Dispatcher({
         em: orm.em.fork(),
         log: pino({ level: 'silent' }),
-        news: newsOf(database),
+        feed,
         hooks,
         allowPrivate: true,
         ...options,
@@ -197,22 +204,9 @@ export async function openStage(): Promise<WebhookStage> {
     async close() {
       await Promise.all(dispatchers.map((dispatcher) => dispatcher.stop(0)));
       await receiver.stop();
+      await feed.close();
       await orm.close(true);
       await database.drop();
-    },
-  };
-}
-
-/** Commits, as they happen. */
-function newsOf(database: TestDatabase): News {
-  return {
-    onNews(wake) {
-      const listening = database.connect().then(async (client) => {
-        client.on('notification', wake);
-        await client.query(`listen ${CHANGES_CHANNEL}`);
-        return client;
-      });
-      return () => void listening.then((client) => client.removeAllListeners('notification'));
     },
   };
 }

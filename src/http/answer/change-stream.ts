@@ -1,41 +1,42 @@
 import { Readable } from 'node:stream';
 import type { Change } from '../../domain/change.ts';
-import { type FeedEntry, type FeedPosition, feedCursor } from '../../store/feed-page.ts';
-import { DoorError } from './problem.ts';
-import { changeView } from './views.ts';
+import { refusals } from '../../domain/refusals.ts';
+import { changeView } from '../../services/history/view.ts';
+import type { FeedEntry, FeedPosition } from '../../store/feed-position.ts';
+import { feedCursor } from './feed-cursor.ts';
 
-/** How long a client that has lost the stream is to wait before it comes again, in milliseconds: not all at once. */
+/** How long a client that lost the stream waits before it reconnects, in milliseconds: not all at once. */
 const MIN_RETRY_MS = 1_000;
 const MAX_RETRY_MS = 3_000;
 
-/** So much text is enough for one write. */
+/** The most characters of one write. */
 const CHUNK_LENGTH = 2 ** 16;
 
-/** What a stream is made of. */
+/** What an event stream is made of. */
 export interface ChangeStreamSource {
-  /** The position that it begins after. */
+  /** The position that the stream begins after. */
   readonly after: FeedPosition;
-  /** What there is already. */
+  /** The entries that exist already. */
   readonly entries: readonly FeedEntry[];
-  /** What comes later; none, where it is time for a sign of life. */
+  /** Later entries; an empty batch asks for a keep-alive comment. */
   readonly live: AsyncIterable<readonly FeedEntry[]>;
-  /** Whether this change is the last one that the caller is to see. */
+  /** Whether this change is the last one that the caller may see. */
   readonly isLast: (change: Change) => boolean;
-  /** How long the caller may take to take a part of it, in milliseconds. */
+  /** How long the caller may take to read a chunk, in milliseconds. */
   readonly stallMs: number;
 }
 
 /**
- * The feed as server-sent events (WHATWG HTML, section 9.2): each change an event whose id is its cursor, and a comment
- * as a sign of life. It is read no faster than it is taken, so that it has a page in memory at the most; a caller who does
- * not take a part of it in time is cut off.
+ * The feed as server-sent events (WHATWG HTML, section 9.2): each change is an event whose id is its cursor, and comments keep
+ * the connection alive. The caller sets the pace, so that at most a page is in memory; a caller that does not read a chunk in
+ * time is cut off.
  */
 export function changeStream({ stallMs, ...source }: ChangeStreamSource): Readable {
-  const stream = Readable.from(watched(), { objectMode: true, highWaterMark: 1 });
-  async function* watched(): AsyncGenerator<string> {
+  const stream = Readable.from(timed(), { objectMode: true, highWaterMark: 1 });
+  async function* timed(): AsyncGenerator<string> {
     for await (const text of textOf(source)) {
       const stalled = setTimeout(() => {
-        stream.destroy(new DoorError('request_aborted', 'The caller is too slow for the event stream.'));
+        stream.destroy(refusals.requestAborted('The caller is too slow for the event stream.'));
       }, stallMs);
       try {
         yield text;
@@ -49,7 +50,7 @@ export function changeStream({ stallMs, ...source }: ChangeStreamSource): Readab
 
 async function* textOf({ after, entries, live, isLast }: Omit<ChangeStreamSource, 'stallMs'>) {
   const retryMs = MIN_RETRY_MS + Math.floor(Math.random() * (MAX_RETRY_MS - MIN_RETRY_MS));
-  // With an id: who loses the stream before the first event must not lose their place.
+  // With an id: a client that loses the stream before the first event must not lose its position.
   yield `retry: ${retryMs}\nid: ${feedCursor(after)}\n\n`;
   for await (const batch of batches(entries, live)) {
     let text = batch.length === 0 ? ': keep-alive\n\n' : '';
@@ -71,7 +72,7 @@ async function* batches(entries: readonly FeedEntry[], live: AsyncIterable<reado
   yield* live;
 }
 
-/** Those who follow are many, and are given the same entries. */
+/** Serialized events: many followers are given the same entries. */
 const events = new WeakMap<FeedEntry, string>();
 
 function eventOf(entry: FeedEntry): string {

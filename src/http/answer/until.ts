@@ -1,6 +1,6 @@
 /**
- * A signal that aborts after so many milliseconds, and with the first of these signals. (`AbortSignal.any` leaves something
- * behind for each call in a signal that lives as long as the process.)
+ * A signal that aborts after `ms` milliseconds, or with the first of these signals. (`AbortSignal.any` leaks memory for each
+ * call with a signal that lives as long as the process.)
  */
 export function until(ms: number, ...signals: readonly AbortSignal[]): AbortSignal {
   const over = new AbortController();

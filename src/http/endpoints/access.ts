@@ -1,14 +1,16 @@
 import { z } from 'zod';
 import { ACCESS_POLICIES, type AccessPolicy } from '../../domain/access.ts';
+import { refusals } from '../../domain/refusals.ts';
 import type { CursorCodec } from '../../security/cursor.ts';
 import {
   countRefused,
   listRefused,
-  type RefusalCounter,
   type RefusedSignIn,
+  type RefusedSignInCounter,
 } from '../../services/access/refused-sign-ins.ts';
+import { linkToNext, readPage } from '../answer/page.ts';
 import { type Endpoint, endpoint } from '../endpoint.ts';
-import { LINK, linkToNext, pageOf, pageQuery } from '../schemas/page.ts';
+import { LINK, pageQuery, pageSchema } from '../schemas/page.ts';
 
 const refused = z.strictObject({
   email: z.string(),
@@ -18,30 +20,30 @@ const refused = z.strictObject({
   lastAt: z.iso.datetime(),
 });
 
-/** Who may come in, and who has been turned away, for admins. */
+/** The access policy and the refused sign-ins (admins). */
 export function accessEndpoints(deps: {
   readonly accessPolicy: AccessPolicy;
-  readonly refusals: RefusalCounter;
+  readonly refusedSignIns: RefusedSignInCounter;
   readonly cursors: CursorCodec;
 }): Endpoint[] {
-  const { accessPolicy, refusals, cursors } = deps;
+  const { accessPolicy, refusedSignIns, cursors } = deps;
   return [
     endpoint({
       method: 'GET',
       path: '/v1/access',
       access: 'admin',
-      summary: 'Who gets an account',
+      summary: 'Get the access policy',
       answer: {
         status: 200,
-        description: 'The policy in force, and how many sign-ins it has turned away in the last 30 days.',
+        description: 'The policy in force, and the number of refused sign-ins in the last 30 days.',
         schema: z.strictObject({
           policy: z.enum(ACCESS_POLICIES),
           domains: z.array(z.string()),
           refused: z.strictObject({ people: z.int(), attempts: z.int() }),
         }),
       },
-      async handle({ em }) {
-        await refusals.settle(em);
+      async handle({ unit: { em } }) {
+        await refusedSignIns.flush(em);
         return countRefused(em);
       },
       view: (refused) => ({ ...accessPolicy, refused }),
@@ -50,21 +52,24 @@ export function accessEndpoints(deps: {
       method: 'GET',
       path: '/v1/access/refused',
       access: 'admin',
-      summary: 'Sign-ins that were turned away',
+      summary: 'List refused sign-ins',
       query: z.strictObject(pageQuery),
       answer: {
         status: 200,
         description:
-          'Those of the last 30 days who still have no account that may be used, the latest first. Of those who come again and again, other processes may tell the count some time later.',
-        schema: pageOf(refused),
+          'Refused sign-ins of the last 30 days, latest first, whose email still has no active account. Counts of other processes may arrive a minute later.',
+        schema: pageSchema(refused),
         headers: LINK,
       },
-      refusals: ['bad_cursor'],
-      async handle({ em, query }) {
-        await refusals.settle(em);
-        return { query, page: await listRefused(em, cursors, query) };
+      refusals: [refusals.badCursor],
+      async handle({ unit: { em }, query }) {
+        await refusedSignIns.flush(em);
+        const page = await readPage(cursors, ['refused sign-ins'], query, (request) =>
+          listRefused(em, request),
+        );
+        return { query, page };
       },
-      view: ({ page: { items, next } }) => ({ items: items.map(refusedView), nextCursor: next }),
+      view: ({ page: { items, nextCursor } }) => ({ items: items.map(refusedView), nextCursor }),
       headers: ({ query, page }) => linkToNext('/v1/access/refused', query, page),
     }),
   ];

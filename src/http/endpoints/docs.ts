@@ -23,7 +23,7 @@ const PAGE = `<!doctype html>
 </html>
 `;
 
-/** `validatorUrl: null`, or Swagger UI would show the document to a server on the internet. */
+/** `validatorUrl: null`: otherwise Swagger UI sends the document to a server on the internet. */
 const INITIALIZER = `SwaggerUIBundle({
   url: '/openapi.json',
   dom_id: '#swagger-ui',
@@ -32,7 +32,7 @@ const INITIALIZER = `SwaggerUIBundle({
 });
 `;
 
-/** The page's own; the icons in Swagger UI's style sheet are data URLs. */
+/** The page's own policy; the icons in Swagger UI's style sheet are data URLs. */
 const CONTENT_SECURITY_POLICY = [
   "default-src 'none'",
   "script-src 'self'",
@@ -47,7 +47,7 @@ const CONTENT_SECURITY_POLICY = [
 const JAVASCRIPT = 'text/javascript; charset=utf-8';
 const CSS = 'text/css; charset=utf-8';
 
-/** All that the page loads: of ours, or from the package, and nothing else that is in it. */
+/** The files that the page loads: ours, or from the package, and nothing else in it. */
 const FILES = {
   'favicon-32x32.png': { type: 'image/png', read: () => fromPackage('favicon-32x32.png') },
   'index.css': { type: CSS, read: () => fromPackage('index.css') },
@@ -59,13 +59,13 @@ type FileName = keyof typeof FILES;
 
 const fileName = z.enum(Object.keys(FILES) as [FileName]).meta({ examples: ['initializer.js'] });
 
-/** Something that stays as it is for as long as the process lives. */
+/** Content that stays the same while the process lives. */
 interface Fixed {
   readonly content: Buffer;
   readonly headers: Record<string, string>;
 }
 
-/** The OpenAPI document of these endpoints (and of its own), made once, and a page to read it on. */
+/** The OpenAPI document of these endpoints (and of its own), made once, and a page to read it in. */
 export function docsEndpoints(others: readonly Endpoint[]): Endpoint[] {
   const files = new Map<FileName, Fixed>();
   const own: Endpoint[] = [
@@ -73,12 +73,12 @@ export function docsEndpoints(others: readonly Endpoint[]): Endpoint[] {
       method: 'GET',
       path: '/openapi.json',
       access: 'public',
-      summary: 'This document',
+      summary: 'Get this document',
       answer: {
         status: 200,
         description: 'OpenAPI 3.1.',
         schema: z.looseObject({ openapi: z.string(), info: z.looseObject({}), paths: z.looseObject({}) }),
-        headers: { ETag: "The document's." },
+        headers: { ETag: "The document's entity tag." },
       },
       handle: () => document,
       view: ({ content }) => content,
@@ -88,12 +88,12 @@ export function docsEndpoints(others: readonly Endpoint[]): Endpoint[] {
       method: 'GET',
       path: '/docs',
       access: 'public',
-      summary: 'This document, to be read in a browser',
+      summary: 'Read this document in a browser',
       answer: {
         status: 200,
-        description: 'A page that needs nothing from elsewhere.',
+        description: 'A page that loads nothing from other hosts.',
         type: 'text/html',
-        headers: { ETag: "The page's." },
+        headers: { ETag: "The page's entity tag." },
       },
       handle: () => page,
       view: ({ content }) => content,
@@ -103,13 +103,13 @@ export function docsEndpoints(others: readonly Endpoint[]): Endpoint[] {
       method: 'GET',
       path: '/docs/:file',
       access: 'public',
-      summary: 'What that page is made of',
+      summary: 'Get a file of that page',
       params: z.object({ file: fileName }),
       answer: {
         status: 200,
         description: 'The file.',
         type: ['text/javascript', 'text/css', 'image/png'],
-        headers: { ETag: "The file's." },
+        headers: { ETag: "The file's entity tag." },
       },
       handle: ({ params: { file } }) => fileOf(file),
       view: ({ content }) => content,
@@ -117,7 +117,7 @@ export function docsEndpoints(others: readonly Endpoint[]): Endpoint[] {
     }),
   ];
 
-  /** Read when it is first asked for: whoever never opens the page need not keep two megabytes. */
+  /** Read on first request: a process whose page nobody opens need not hold two megabytes. */
   async function fileOf(name: FileName): Promise<Fixed> {
     const { type, read } = FILES[name];
     const file = files.get(name) ?? fixed(await read(), type);
@@ -139,14 +139,14 @@ function fixed(text: string | Buffer, type: string, headers: Record<string, stri
     headers: {
       ...headers,
       'Content-Type': type,
-      // To be kept, and asked about each time: the next release has others under the same names.
+      // Stored, and revalidated each time: the next release has other files under the same names.
       'Cache-Control': 'no-cache',
       ETag: `"${createHash('sha256').update(content).digest('base64url')}"`,
     },
   };
 }
 
-/** From the package, wherever it is installed; it is found from the sources and from `dist/` alike. */
+/** Reads a file of the package, wherever it is installed, from the sources and from `dist/` alike. */
 function fromPackage(name: string): Promise<Buffer> {
   return readFile(fileURLToPath(import.meta.resolve(`swagger-ui-dist/${name}`)));
 }

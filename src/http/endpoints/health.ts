@@ -1,27 +1,26 @@
-import type { EntityManager } from '@mikro-orm/postgresql';
 import { z } from 'zod';
-import { DomainError } from '../../domain/errors.ts';
+import { refusals } from '../../domain/refusals.ts';
 import { type Endpoint, endpoint } from '../endpoint.ts';
 import type { Lifecycle } from '../server/lifecycle.ts';
 
-/** What the health endpoints need to know of the process that they are in. */
+/** What the health endpoints need. */
 export interface HealthDeps {
   readonly lifecycle: Lifecycle;
-  /** The migrations that the database still lacks, in one query. */
-  readonly pendingMigrations: (em: EntityManager) => Promise<readonly string[]>;
+  /** The migrations that the database lacks, in one query. */
+  readonly pendingMigrations: () => Promise<readonly string[]>;
 }
 
-/** Whether the process lives, and whether it can serve. */
+/** Liveness and readiness. */
 export function healthEndpoints({ lifecycle, pendingMigrations }: HealthDeps): Endpoint[] {
   return [
     endpoint({
       method: 'GET',
       path: '/healthz',
       access: 'public',
-      summary: 'Does the process live?',
+      summary: 'Check liveness',
       answer: {
         status: 200,
-        description: 'It does.',
+        description: 'The process is alive.',
         schema: z.strictObject({ status: z.literal('alive') }),
       },
       handle: () => 'alive',
@@ -31,20 +30,20 @@ export function healthEndpoints({ lifecycle, pendingMigrations }: HealthDeps): E
       method: 'GET',
       path: '/readyz',
       access: 'public',
-      summary: 'Can the process serve?',
+      summary: 'Check readiness',
       answer: {
         status: 200,
         description: 'The database answers, and no migration is pending.',
         schema: z.strictObject({ status: z.literal('ready') }),
       },
-      refusals: ['not_ready'],
-      async handle({ em }) {
+      refusals: [refusals.notReady],
+      async handle() {
         if (lifecycle.phase !== 'ready') {
-          throw new DomainError('not_ready', `The process is ${lifecycle.phase}.`);
+          throw refusals.notReady(`The process is ${lifecycle.phase}.`);
         }
-        const pending = await pendingMigrations(em);
+        const pending = await pendingMigrations();
         if (pending.length > 0) {
-          throw new DomainError('not_ready', `Migrations are pending: ${pending.join(', ')}.`);
+          throw refusals.notReady(`Migrations are pending: ${pending.join(', ')}.`);
         }
         return 'ready';
       },

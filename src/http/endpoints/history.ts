@@ -1,69 +1,78 @@
 import { z } from 'zod';
 import { ACTORS } from '../../domain/author.ts';
-import { ACTIONS, type Change } from '../../domain/change.ts';
+import { ACTIONS, type Change, STATE_FIELDS } from '../../domain/change.ts';
 import type { PreferenceRules } from '../../domain/preferences.ts';
+import { refusals } from '../../domain/refusals.ts';
 import type { CursorCodec } from '../../security/cursor.ts';
 import { accountById } from '../../services/accounts/accounts.ts';
-import { listChanges } from '../../services/history/list.ts';
+import { id } from '../../services/accounts/fields.ts';
+import { type ChangeFilters, listChanges } from '../../services/history/list.ts';
 import { undoChange } from '../../services/history/undo.ts';
+import { changeView } from '../../services/history/view.ts';
 import type { Page } from '../../services/paging.ts';
-import { changeView } from '../answer/views.ts';
+import type { Unit } from '../../store/unit.ts';
+import { linkToNext, type PageQuery, readPage, type SealedPage } from '../answer/page.ts';
 import { type Answer, type Endpoint, endpoint } from '../endpoint.ts';
-import { id } from '../schemas/account.ts';
 import { change, moment } from '../schemas/change.ts';
-import { LINK, linkToNext, pageOf, pageQuery, searchText } from '../schemas/page.ts';
+import { LINK, pageQuery, pageSchema, searchText } from '../schemas/page.ts';
 
 const params = z.object({ id });
 const query = z.strictObject(pageQuery);
 
 const filters = query.extend({
   actor: searchText.optional().meta({
-    description: `Who acted: ${ACTORS}, as it was at the time.`,
+    description: `Who acted: ${ACTORS}, as at the time.`,
     examples: ['ada@example.com'],
   }),
   userId: id.optional().meta({ description: 'The account that was changed.' }),
   action: z.enum(ACTIONS).optional(),
   field: searchText
-    .regex(/^(email|name|role|status|storageMode|preferences(\..+)?)$/s, 'There is no such field.')
+    .regex(new RegExp(`^(${STATE_FIELDS.join('|')}|preferences\\..+)$`, 's'), 'This field does not exist.')
     .optional()
-    .meta({ description: 'A field, or a path of the preferences.', examples: ['role', 'preferences.theme'] }),
-  since: moment
-    .optional()
-    .meta({ description: 'From this time on, itself included. In a URL, `+` is written `%2B`.' }),
-  until: moment.optional().meta({ description: 'Before this time, itself excluded.' }),
+    .meta({
+      description: 'A field, or a path in the preferences.',
+      examples: ['role', 'preferences.theme'],
+    }),
+  since: moment.optional().meta({ description: 'Inclusive. In a URL, write `+` as `%2B`.' }),
+  until: moment.optional().meta({ description: 'Exclusive.' }),
 });
 
 const answer: Answer = {
   status: 200,
   description: 'A page of the history, newest first.',
-  schema: pageOf(change),
+  schema: pageSchema(change),
   headers: LINK,
 };
 
 /** What a list is shown from. */
-interface Shown {
+interface Listed {
   readonly path: string;
   readonly query: Parameters<typeof linkToNext>[1];
-  readonly page: Page<Change>;
+  readonly page: SealedPage<Page<Change>>;
 }
-const view = ({ page: { items, next } }: Shown) => ({ items: items.map(changeView), nextCursor: next });
-const headers = ({ path, query, page }: Shown) => linkToNext(path, query, page);
+const view = ({ page }: Listed) => ({ ...page, items: page.items.map(changeView) });
+const headers = ({ path, query, page }: Listed) => linkToNext(path, query, page);
 
-/** Who has changed what, and how to take it back. */
+/** The history and undo. */
 export function historyEndpoints(rules: PreferenceRules, cursors: CursorCodec): Endpoint[] {
+  const list = ({ em }: Unit, query: PageQuery, given: ChangeFilters) => {
+    const { actor, userId, action, field, since, until } = given;
+    const scope = ['changes', actor, userId, action, field, since, until];
+    return readPage(cursors, scope, query, (request) => listChanges(em, { ...given, ...request }));
+  };
   return [
     endpoint({
       method: 'GET',
       path: '/v1/me/history',
       access: 'account',
-      summary: 'What has befallen my account',
+      summary: "List my account's history",
       query,
       answer,
-      refusals: ['bad_cursor'],
-      handle: async ({ em, actor, query }) => ({
+      refusals: [refusals.badCursor],
+      handle: async ({ unit, actor, query }): Promise<Listed> => ({
         path: '/v1/me/history',
         query,
-        page: await listChanges(em, cursors, { ...query, userId: actor.id }),
+        page: await list(unit, query, { userId: actor.id }),
       }),
       view,
       headers,
@@ -73,14 +82,14 @@ export function historyEndpoints(rules: PreferenceRules, cursors: CursorCodec): 
       path: '/v1/users/:id/history',
       access: 'admin',
       scope: 'history:read',
-      summary: 'What has befallen an account',
+      summary: "List an account's history",
       params,
       query,
-      answer: { ...answer, description: `${answer.description} Also of an account that is gone.` },
-      refusals: ['bad_cursor'],
-      async handle({ em, params: { id }, query }) {
-        const page = await listChanges(em, cursors, { ...query, userId: id });
-        if (page.items.length === 0) await accountById(em, id);
+      answer: { ...answer, description: `${answer.description} Deleted accounts keep theirs.` },
+      refusals: [refusals.badCursor],
+      async handle({ unit, params: { id }, query }): Promise<Listed> {
+        const page = await list(unit, query, { userId: id });
+        if (page.items.length === 0) await accountById(unit.em, id);
         return { path: `/v1/users/${id}/history`, query, page };
       },
       view,
@@ -91,14 +100,14 @@ export function historyEndpoints(rules: PreferenceRules, cursors: CursorCodec): 
       path: '/v1/history',
       access: 'admin',
       scope: 'history:read',
-      summary: 'What has befallen the accounts',
+      summary: 'List the history',
       query: filters,
       answer,
-      refusals: ['bad_cursor'],
-      handle: async ({ em, query }) => ({
+      refusals: [refusals.badCursor],
+      handle: async ({ unit, query }): Promise<Listed> => ({
         path: '/v1/history',
         query,
-        page: await listChanges(em, cursors, query),
+        page: await list(unit, query, query),
       }),
       view,
       headers,
@@ -108,18 +117,27 @@ export function historyEndpoints(rules: PreferenceRules, cursors: CursorCodec): 
       path: '/v1/history/:id/undo',
       access: 'admin',
       scope: 'users:write',
-      summary: 'Take a change back',
+      summary: 'Undo a change',
       params: z.object({
         id: z
           .string()
           .regex(/^\d{1,15}$/)
           .transform(Number)
-          .meta({ description: "The change's number.", examples: ['7'] }),
+          .meta({ description: "The change's id.", examples: ['7'] }),
       }),
-      answer: { status: 200, description: 'The change that takes it back.', schema: change },
-      refusals: ['changed_since', 'email_taken', 'erased', 'invalid_input', 'last_admin'],
-      handle: ({ em, params }) => undoChange({ em }, params.id, rules),
-      view: (recorded) => changeView(recorded()),
+      answer: { status: 200, description: 'The change that undoes it.', schema: change },
+      refusals: [
+        refusals.changedSince,
+        refusals.emailTaken,
+        refusals.erased,
+        refusals.invalidPreferences,
+        refusals.lastAdmin,
+      ],
+      async handle({ unit, params }) {
+        await undoChange(unit, params.id, rules);
+        return unit;
+      },
+      view: ({ recorded: [undo] }) => changeView(undo as Change),
     }),
   ];
 }

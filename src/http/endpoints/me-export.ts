@@ -2,32 +2,33 @@ import { Readable } from 'node:stream';
 import { z } from 'zod';
 import type { Change } from '../../domain/change.ts';
 import type { Account } from '../../domain/user.ts';
+import { accountView } from '../../services/accounts/view.ts';
 import { historyOf } from '../../services/history/account-history.ts';
-import { accountView, changeView } from '../answer/views.ts';
+import { changeView } from '../../services/history/view.ts';
 import { type Endpoint, endpoint } from '../endpoint.ts';
 import { account } from '../schemas/account.ts';
 import { change } from '../schemas/change.ts';
 
-/** All that is kept about whoever asks, as a download. */
+/** My data export, as a download. */
 export function meExportEndpoints(): Endpoint[] {
   return [
     endpoint({
       method: 'GET',
       path: '/v1/me/export',
       access: 'account',
-      summary: 'All that is kept about me',
+      summary: 'Export my data',
       answer: {
         status: 200,
-        description: 'A download. One that breaks off is not complete.',
+        description: 'A download. One that breaks off is incomplete.',
         schema: z.strictObject({
           account,
-          history: z.array(change).meta({ description: 'All that has befallen it, the oldest first.' }),
+          history: z.array(change).meta({ description: 'Its history, oldest first.' }),
         }),
-        headers: { 'Content-Disposition': 'How the file is to be called.' },
+        headers: { 'Content-Disposition': 'Suggested file name.' },
       },
-      // As far as the account that is shown: what comes while it is sent is in neither.
-      handle: ({ actor, em }) => ({ actor, history: historyOf(em, actor.id, actor.updatedAt) }),
-      // Text as it is, and no more than one piece ready while whoever reads is busy.
+      // Up to the shown version: changes made while it is sent are in neither part.
+      handle: ({ actor, unit }) => ({ actor, history: historyOf(unit.em, actor.id, actor.updatedAt) }),
+      // Strings as they are, and one ready while the reader is busy.
       view: ({ actor, history }) =>
         Readable.from(pieces(actor, history), { objectMode: true, highWaterMark: 1 }),
       headers: () => ({ 'Content-Disposition': 'attachment; filename="account.json"' }),
@@ -35,7 +36,7 @@ export function meExportEndpoints(): Endpoint[] {
   ];
 }
 
-/** The text of it, piece by piece; the first one has to wait for the history, so that what fails there can be answered. */
+/** The text, piece by piece. The first piece waits for the history, so that a failure there can be answered. */
 async function* pieces(actor: Account, history: AsyncIterable<Change>): AsyncGenerator<string> {
   let start = `{"account":${JSON.stringify(accountView(actor))},"history":[`;
   for await (const entry of history) {

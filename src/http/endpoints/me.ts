@@ -1,118 +1,113 @@
-import { z } from 'zod';
 import type { PreferenceRules } from '../../domain/preferences.ts';
+import { refusals } from '../../domain/refusals.ts';
+import type { User } from '../../domain/user.ts';
 import { changeAccount, setPreferences } from '../../services/accounts/accounts.ts';
-import { accountHeaders, accountView } from '../answer/views.ts';
-import { type Endpoint, endpoint } from '../endpoint.ts';
-import { account, ETAG, name, preferences, storageMode } from '../schemas/account.ts';
+import { fields, ownFields } from '../../services/accounts/fields.ts';
+import { accountView } from '../../services/accounts/view.ts';
+import { accountHeaders } from '../answer/views.ts';
+import { change, type Endpoint, endpoint } from '../endpoint.ts';
+import { account, ETAG } from '../schemas/account.ts';
 
 /** A merge patch may come under its own name or as plain JSON. */
 export const MERGE_PATCH_TYPES = ['application/merge-patch+json', 'application/json'];
 
-/** One's own account. */
+const changes = ({ actor }: { readonly actor: User }) => actor;
+
+const preferencesView = ({ preferences }: User) => preferences ?? {};
+
+/** Your own account. */
 export function meEndpoints(rules: PreferenceRules): Endpoint[] {
   return [
     endpoint({
       method: 'GET',
       path: '/v1/me',
       access: 'account',
-      summary: 'My account',
-      answer: {
-        status: 200,
-        description: 'The account that the token speaks for.',
-        schema: account,
-        headers: ETAG,
-      },
+      summary: 'Get my account',
+      answer: { status: 200, description: "The caller's account.", schema: account, headers: ETAG },
       handle: ({ actor }) => actor,
       view: accountView,
       headers: accountHeaders,
     }),
-    endpoint({
+    change({
       method: 'PATCH',
       path: '/v1/me',
       access: 'account',
       summary: 'Change my account',
       body: {
-        schema: z
-          .strictObject({
-            name: name.optional(),
-            storageMode: storageMode.optional(),
-            preferences: preferences.optional(),
-          })
-          .meta({ examples: [{ name: 'Ada Lovelace', preferences: { theme: 'dark', sidebar: null } }] }),
+        schema: ownFields.meta({
+          examples: [{ name: 'Ada Lovelace', preferences: { theme: 'dark', sidebar: null } }],
+        }),
         types: MERGE_PATCH_TYPES,
       },
-      answer: { status: 200, description: 'The account, changed.', schema: account, headers: ETAG },
-      heedsIfMatch: true,
-      async handle({ actor, body, claim, matchPrecondition }) {
-        await claim(actor);
-        matchPrecondition(actor);
-        changeAccount(actor, body, rules);
-        return actor;
+      answer: { status: 200, description: 'The changed account.', schema: account, headers: ETAG },
+      changes,
+      handle({ entity, body }) {
+        changeAccount(entity, body, rules);
+        return entity;
       },
       view: accountView,
       headers: accountHeaders,
     }),
-    endpoint({
+    change({
       method: 'DELETE',
       path: '/v1/me',
       access: 'account',
       summary: 'Delete my account',
-      answer: { status: 204, description: 'It is gone.' },
-      refusals: ['last_admin'],
-      heedsIfMatch: true,
-      async handle({ actor, em, claim, matchPrecondition }) {
-        await claim(actor);
-        matchPrecondition(actor);
-        em.remove(actor);
+      answer: { status: 204, description: 'The account is deleted.' },
+      refusals: [refusals.lastAdmin],
+      changes,
+      handle({ entity, unit }) {
+        unit.em.remove(entity);
       },
     }),
     endpoint({
       method: 'GET',
       path: '/v1/me/preferences',
       access: 'account',
-      summary: 'My preferences',
-      answer: { status: 200, description: 'The preferences alone.', schema: preferences, headers: ETAG },
+      summary: 'Get my preferences',
+      answer: { status: 200, description: 'The preferences.', schema: fields.preferences, headers: ETAG },
       handle: ({ actor }) => actor,
-      view: ({ preferences }) => preferences ?? {},
+      view: preferencesView,
       headers: accountHeaders,
     }),
-    endpoint({
+    change({
       method: 'PUT',
       path: '/v1/me/preferences',
       access: 'account',
       summary: 'Replace my preferences',
-      body: { schema: preferences, types: ['application/json'] },
-      answer: { status: 200, description: 'The preferences, replaced.', schema: preferences, headers: ETAG },
-      heedsIfMatch: true,
-      async handle({ actor, body, claim, matchPrecondition }) {
-        await claim(actor);
-        matchPrecondition(actor);
-        setPreferences(actor, body, rules);
-        return actor;
+      body: { schema: fields.preferences, types: ['application/json'] },
+      answer: {
+        status: 200,
+        description: 'The new preferences.',
+        schema: fields.preferences,
+        headers: ETAG,
       },
-      view: ({ preferences }) => preferences ?? {},
+      changes,
+      handle({ entity, body }) {
+        setPreferences(entity, body, rules);
+        return entity;
+      },
+      view: preferencesView,
       headers: accountHeaders,
     }),
-    endpoint({
+    change({
       method: 'PATCH',
       path: '/v1/me/preferences',
       access: 'account',
       summary: 'Merge into my preferences',
-      body: { schema: preferences, types: MERGE_PATCH_TYPES },
+      body: { schema: fields.preferences, types: MERGE_PATCH_TYPES },
       answer: {
         status: 200,
-        description: 'The preferences, merged (RFC 7396).',
-        schema: preferences,
+        description: 'The merged preferences (RFC 7396).',
+        schema: fields.preferences,
         headers: ETAG,
       },
-      heedsIfMatch: true,
-      async handle({ actor, body, claim, matchPrecondition }) {
-        await claim(actor);
-        matchPrecondition(actor);
-        changeAccount(actor, { preferences: body }, rules);
-        return actor;
+      changes,
+      handle({ entity, body }) {
+        changeAccount(entity, { preferences: body }, rules);
+        return entity;
       },
-      view: ({ preferences }) => preferences ?? {},
+      view: preferencesView,
       headers: accountHeaders,
     }),
   ];

@@ -1,14 +1,14 @@
 import { z } from 'zod';
+import { refusals } from '../../domain/refusals.ts';
 import { SCOPES, type ServiceToken } from '../../domain/service-token.ts';
 import {
   createServiceToken,
   listServiceTokens,
   MAX_YEARS,
-  revokeServiceToken,
+  serviceTokenById,
 } from '../../services/access/service-tokens.ts';
-import { text } from '../../services/accounts/fields.ts';
-import { type Endpoint, endpoint } from '../endpoint.ts';
-import { id } from '../schemas/account.ts';
+import { id, text } from '../../services/accounts/fields.ts';
+import { change, type Endpoint, endpoint } from '../endpoint.ts';
 
 const EXAMPLE = {
   id: 1,
@@ -30,33 +30,32 @@ const serviceToken = z
     createdBy: z.string(),
     createdAt: z.iso.datetime(),
     expiresAt: z.iso.datetime(),
-    lastUsedAt: z.iso.datetime().nullable().meta({ description: 'Noted once a minute at the most.' }),
+    lastUsedAt: z.iso.datetime().nullable().meta({ description: 'Updated at most once a minute.' }),
     revokedAt: z.iso.datetime().nullable(),
     revokedBy: z.string().nullable(),
   })
   .meta({ id: 'ServiceToken', examples: [EXAMPLE] });
 
-/** Keys for back ends, for admins. */
+/** Service tokens for back ends (admins). */
 export function serviceTokenEndpoints(): Endpoint[] {
   return [
     endpoint({
       method: 'POST',
       path: '/v1/service-tokens',
       access: 'admin',
-      summary: 'Make a service token',
+      summary: 'Create a service token',
       body: {
         schema: z
           .strictObject({
             name: text(100)
-              .refine((name) => name.trim() === name, 'It must have no blanks around it.')
-              // In the log and in the history, a name shall be what it looks like.
-              .refine((name) => !/\p{C}/u.test(name), 'It must have no control characters.'),
+              .refine((name) => name.trim() === name, 'Must not begin or end with a blank.')
+              // In the log and in the history, a name must not be able to disguise itself.
+              .refine((name) => !/\p{C}/u.test(name), 'Must not contain control characters.'),
             scopes: z.array(z.enum(SCOPES)).min(1).meta({
-              description:
-                'What it is for. `users:write` is for people: it can make, change and remove no admin.',
+              description: 'What the token may do. `users:write` cannot create, change or delete admins.',
             }),
             expiresAt: z.iso.datetime({ offset: true }).meta({
-              description: `${MAX_YEARS} years from now at the latest.`,
+              description: `At most ${MAX_YEARS} years from now.`,
             }),
           })
           .meta({
@@ -66,20 +65,20 @@ export function serviceTokenEndpoints(): Endpoint[] {
       },
       answer: {
         status: 201,
-        description: 'The token. It is shown this once.',
+        description: 'The new token. It is shown only once.',
         schema: serviceToken
           .extend({
-            token: z.string().meta({ description: 'To be sent as a bearer token. It begins with `rc_`.' }),
+            token: z.string().meta({ description: 'Send it as a bearer token. It begins with `rc_`.' }),
           })
           .meta({
             id: 'NewServiceToken',
             examples: [{ ...EXAMPLE, token: 'rc_wEQnWbsU4ECx0dOBbiVIFpUPnqKoLw0vyJTSDA9mNB0JqZFkQ' }],
           }),
-        headers: { Location: 'Where it is.' },
+        headers: { Location: 'Its URL.' },
       },
-      refusals: ['name_taken'],
-      handle: ({ em, body }) =>
-        createServiceToken({ em }, { ...body, expiresAt: new Date(body.expiresAt) }, new Date()),
+      refusals: [refusals.nameTaken, refusals.invalidExpiry],
+      handle: ({ unit, body }) =>
+        createServiceToken(unit, { ...body, expiresAt: new Date(body.expiresAt) }, new Date()),
       view: ({ token, entry }) => ({ ...serviceTokenView(entry), token }),
       headers: ({ entry }) => ({ Location: `/v1/service-tokens/${entry.id}` }),
     }),
@@ -87,23 +86,26 @@ export function serviceTokenEndpoints(): Endpoint[] {
       method: 'GET',
       path: '/v1/service-tokens',
       access: 'admin',
-      summary: 'All service tokens',
+      summary: 'List service tokens',
       answer: {
         status: 200,
-        description: 'Those that there are and were, newest first; never the tokens themselves.',
+        description:
+          'All entries, revoked and expired ones included, newest first; never the tokens themselves.',
         schema: z.strictObject({ items: z.array(serviceToken) }),
       },
-      handle: ({ em }) => listServiceTokens(em),
+      handle: ({ unit }) => listServiceTokens(unit.em),
       view: (entries) => ({ items: entries.map(serviceTokenView) }),
     }),
-    endpoint({
+    change({
       method: 'DELETE',
       path: '/v1/service-tokens/:id',
       access: 'admin',
       summary: 'Revoke a service token',
       params: z.object({ id }),
-      answer: { status: 204, description: 'It is good for nothing from the next request on.' },
-      handle: ({ em, params }) => revokeServiceToken(em, params.id, new Date()),
+      answer: { status: 204, description: 'The token is refused from the next request on.' },
+      unversioned: true,
+      changes: ({ unit, params }) => serviceTokenById(unit.em, params.id),
+      handle: ({ entity, unit }) => entity.revoke(new Date(), unit.author.actor),
     }),
   ];
 }

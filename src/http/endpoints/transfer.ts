@@ -1,5 +1,7 @@
 import { z } from 'zod';
+import { STATE_FIELDS } from '../../domain/change.ts';
 import type { PreferenceRules } from '../../domain/preferences.ts';
+import { refusals } from '../../domain/refusals.ts';
 import { exportAccounts } from '../../services/transfer/export.ts';
 import { FORMATS } from '../../services/transfer/formats/index.ts';
 import { IMPORT_MODES, importAccounts } from '../../services/transfer/import.ts';
@@ -7,9 +9,11 @@ import { type Endpoint, endpoint } from '../endpoint.ts';
 import { flag } from '../schemas/flag.ts';
 import { importReport } from '../schemas/import-report.ts';
 
+const OPTIONAL_FIELDS = STATE_FIELDS.filter((field) => field !== 'email').map((field) => `\`${field}\``);
+
 const TYPES = FORMATS.map(({ mediaType }) => mediaType);
 
-/** Many accounts at once, for admins. */
+/** Import and export (admins). */
 export function transferEndpoints(rules: PreferenceRules): Endpoint[] {
   return [
     endpoint({
@@ -21,17 +25,19 @@ export function transferEndpoints(rules: PreferenceRules): Endpoint[] {
       query: z.strictObject({
         mode: z.enum(IMPORT_MODES).default('create').meta({
           description:
-            'What befalls an account that is there already: in `create` its line fails; in `upsert` the fields that the line gives are set, and nothing is written where they are equal.',
+            'What to do with an account that exists: `create` fails its line; `upsert` sets the fields that the line gives, and writes nothing where they are equal.',
         }),
-        partial: flag('Keep the good lines even if others fail. Without, one bad line fails all.'),
+        partial: flag(
+          'Import the valid lines even if others fail. Otherwise one invalid line fails the import.',
+        ),
       }),
       upload: {
         types: TYPES,
         description: [
-          'Accounts, one a line, in UTF-8, each with its `email` and any of `name`, `role`, `status`, `storageMode`, `preferences` (which are replaced, not merged).',
-          'As NDJSON, one JSON object a line; as CSV (RFC 4180), with a header line that names the columns, preferences as JSON in their cell, an empty cell for no name and for any other field not given, and one apostrophe dropped that stands before a formula.',
-          'What the export writes is taken: `id`, `version`, `createdAt`, `updatedAt` are passed over.',
-          'A line has 128 KiB at most; the number of lines has no limit.',
+          `Accounts, one a line, in UTF-8, each with its \`email\` and any of ${OPTIONAL_FIELDS.join(', ')}; preferences are replaced, not merged.`,
+          'NDJSON: one JSON object a line. CSV (RFC 4180): a header line names the columns; preferences are JSON in their cell; an empty cell means no name, or for any other column a field not given; one apostrophe before a formula is removed.',
+          'The export is a valid import: `id`, `version`, `createdAt` and `updatedAt` are ignored.',
+          'A line has at most 128 KiB; the number of lines is unlimited.',
         ].join(' '),
         examples: {
           'application/x-ndjson':
@@ -39,11 +45,11 @@ export function transferEndpoints(rules: PreferenceRules): Endpoint[] {
           'text/csv': 'email,name,preferences\r\ngrace@example.com,Grace Hopper,"{""theme"":""dark""}"\r\n',
         },
       },
-      answer: { status: 200, description: 'What it did.', schema: importReport },
-      refusals: ['invalid_input', 'last_admin'],
-      rehearsesResult: true,
-      handle: ({ em, upload, query }) =>
-        importAccounts(em, formatOf(upload.type).read(upload.bytes), { ...query, rules }),
+      answer: { status: 200, description: 'The report.', schema: importReport },
+      refusals: [refusals.invalidLines, refusals.lastAdmin],
+      showsDryRunResult: true,
+      handle: ({ unit, upload, query }) =>
+        importAccounts(unit, formatOf(upload.type).read(upload.bytes), { ...query, rules }),
       view: (report) => report,
     }),
     endpoint({
@@ -55,12 +61,12 @@ export function transferEndpoints(rules: PreferenceRules): Endpoint[] {
       answer: {
         status: 200,
         description:
-          'All accounts, ordered by id, as they were at one moment. One that breaks off is not complete.',
+          'All accounts, ordered by id, from one consistent snapshot. An export that breaks off is incomplete.',
         type: TYPES,
-        headers: { 'Content-Disposition': 'How the file is to be called.', Vary: 'It goes by `Accept`.' },
+        headers: { 'Content-Disposition': 'Suggested file name.', Vary: 'Varies by `Accept`.' },
       },
-      refusals: ['not_acceptable'],
-      handle({ em, accept }) {
+      refusals: [refusals.notAcceptable],
+      handle({ unit: { em }, accept }) {
         const format = formatOf(accept(TYPES));
         return { format, stream: exportAccounts(em, format) };
       },

@@ -1,22 +1,22 @@
 import { z } from 'zod';
+import { refusals } from '../../domain/refusals.ts';
 import type { CursorCodec } from '../../security/cursor.ts';
+import { changeableFields } from '../../services/accounts/fields.ts';
 import { COUNT_CAP, listAccounts, SORTS } from '../../services/accounts/list.ts';
-import { accountView } from '../answer/views.ts';
+import { accountView } from '../../services/accounts/view.ts';
+import { linkToNext, readPage } from '../answer/page.ts';
 import { type Endpoint, endpoint } from '../endpoint.ts';
-import { account, role, status, storageMode } from '../schemas/account.ts';
-import { LINK, linkToNext, pageOf, pageQuery, searchText } from '../schemas/page.ts';
+import { account } from '../schemas/account.ts';
+import { LINK, pageQuery, pageSchema, searchText } from '../schemas/page.ts';
 
 const PATH = '/v1/users';
 
-const query = z.strictObject({
+const query = changeableFields.pick({ role: true, status: true, storageMode: true }).extend({
   ...pageQuery,
   sort: z.enum(SORTS).optional().meta({
     default: '-createdAt',
-    description: 'What to sort by; with a minus, from the last to the first.',
+    description: 'The order; descending with a minus.',
   }),
-  role: role.optional(),
-  status: status.optional(),
-  storageMode: storageMode.optional(),
   email: searchText.optional().meta({ description: 'The whole email, in any case.' }),
   q: searchText.optional().meta({ description: 'A part of the email or the name, in any case.' }),
   total: z
@@ -26,7 +26,7 @@ const query = z.strictObject({
     .meta({ override: { type: 'boolean', default: false, description: 'Whether to count them all.' } }),
 });
 
-const page = pageOf(account).extend({
+const page = pageSchema(account).extend({
   total: z
     .strictObject({ count: z.int(), capped: z.boolean() })
     .optional()
@@ -35,7 +35,7 @@ const page = pageOf(account).extend({
     }),
 });
 
-/** The list of accounts, for admins. */
+/** The list of accounts (admins). */
 export function userListEndpoints({ cursors }: { readonly cursors: CursorCodec }): Endpoint[] {
   return [
     endpoint({
@@ -43,7 +43,7 @@ export function userListEndpoints({ cursors }: { readonly cursors: CursorCodec }
       path: PATH,
       access: 'admin',
       scope: 'users:read',
-      summary: 'The accounts, page by page',
+      summary: 'List accounts',
       query,
       answer: {
         status: 200,
@@ -51,13 +51,16 @@ export function userListEndpoints({ cursors }: { readonly cursors: CursorCodec }
         schema: page,
         headers: LINK,
       },
-      refusals: ['bad_cursor'],
-      handle: async ({ em, query }) => ({ query, page: await listAccounts(em, cursors, query) }),
-      view: ({ page: { items, next, total } }) => ({
-        items: items.map(accountView),
-        nextCursor: next,
-        ...(total && { total }),
-      }),
+      refusals: [refusals.badCursor],
+      async handle({ unit: { em }, query }) {
+        const { sort = '-createdAt', role, status, storageMode, email, q } = query;
+        const scope = ['accounts', sort, role, status, storageMode, email, q];
+        const page = await readPage(cursors, scope, query, (request) =>
+          listAccounts(em, { ...query, ...request }),
+        );
+        return { query, page };
+      },
+      view: ({ page }) => ({ ...page, items: page.items.map(accountView) }),
       headers: ({ query, page }) => linkToNext(PATH, query, page),
     }),
   ];

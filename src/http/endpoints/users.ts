@@ -1,27 +1,24 @@
 import { z } from 'zod';
 import type { PreferenceRules } from '../../domain/preferences.ts';
-import type { Account } from '../../domain/user.ts';
+import { refusals } from '../../domain/refusals.ts';
+import type { Account, User } from '../../domain/user.ts';
 import { accountById, changeAccount, createAccount } from '../../services/accounts/accounts.ts';
+import { changeableFields, fields, id } from '../../services/accounts/fields.ts';
+import { accountView } from '../../services/accounts/view.ts';
 import { accountAt } from '../../services/history/account-history.ts';
-import { accountHeaders, accountView } from '../answer/views.ts';
-import { type Endpoint, endpoint } from '../endpoint.ts';
-import {
-  account,
-  ETAG,
-  email,
-  id,
-  name,
-  preferences,
-  role,
-  status,
-  storageMode,
-} from '../schemas/account.ts';
+import type { Unit } from '../../store/unit.ts';
+import { accountHeaders } from '../answer/views.ts';
+import { change, type Endpoint, endpoint } from '../endpoint.ts';
+import { account, ETAG } from '../schemas/account.ts';
 import { moment } from '../schemas/change.ts';
 import { MERGE_PATCH_TYPES } from './me.ts';
 
 const params = z.object({ id });
 
-/** Any account, for admins. */
+const changes = (request: { readonly unit: Unit; readonly params: { id: number } }): Promise<User> =>
+  accountById(request.unit.em, request.params.id);
+
+/** Any account (admins). */
 export function userEndpoints(rules: PreferenceRules): Endpoint[] {
   return [
     endpoint({
@@ -31,25 +28,20 @@ export function userEndpoints(rules: PreferenceRules): Endpoint[] {
       scope: 'users:write',
       summary: 'Create an account',
       body: {
-        schema: z
-          .strictObject({
-            email,
-            name: name.optional(),
-            role: role.optional(),
-            storageMode: storageMode.optional(),
-            preferences: preferences.optional(),
-          })
+        schema: changeableFields
+          .omit({ status: true })
+          .extend({ email: fields.email })
           .meta({ examples: [{ email: 'grace@example.com', name: 'Grace Hopper' }] }),
         types: ['application/json'],
       },
       answer: {
         status: 201,
-        description: 'The account, created.',
+        description: 'The new account.',
         schema: account,
-        headers: { ...ETAG, Location: 'Where it is.' },
+        headers: { ...ETAG, Location: 'Its URL.' },
       },
-      refusals: ['email_invalid', 'email_taken'],
-      handle: ({ body, em }) => createAccount({ em }, body, rules),
+      refusals: [refusals.emailInvalid, refusals.emailTaken],
+      handle: ({ body, unit }) => createAccount(unit, body, rules),
       view: accountView,
       headers: (user) => ({ ...accountHeaders(user), Location: `/v1/users/${user.id}` }),
     }),
@@ -58,22 +50,22 @@ export function userEndpoints(rules: PreferenceRules): Endpoint[] {
       path: '/v1/users/:id',
       access: 'admin',
       scope: 'users:read',
-      summary: 'An account',
+      summary: 'Get an account',
       params,
       query: z.strictObject({
         at: moment.optional().meta({
           description:
-            'The account as it was then, to the millisecond: 404 where there was none, 410 where what it was has been erased.',
+            'The account as it was at this time, to the millisecond: 404 where it did not exist, 410 where its values have been erased.',
         }),
       }),
       answer: { status: 200, description: 'The account.', schema: account, headers: ETAG },
-      refusals: ['erased'],
-      handle: ({ em, params: { id }, query: { at } }): Promise<Account> =>
+      refusals: [refusals.erased],
+      handle: ({ unit: { em }, params: { id }, query: { at } }): Promise<Account> =>
         at === undefined ? accountById(em, id) : accountAt(em, id, at),
       view: accountView,
       headers: accountHeaders,
     }),
-    endpoint({
+    change({
       method: 'PATCH',
       path: '/v1/users/:id',
       access: 'admin',
@@ -81,46 +73,31 @@ export function userEndpoints(rules: PreferenceRules): Endpoint[] {
       summary: 'Change an account',
       params,
       body: {
-        schema: z
-          .strictObject({
-            email: email.optional(),
-            name: name.optional(),
-            role: role.optional(),
-            status: status.optional(),
-            storageMode: storageMode.optional(),
-            preferences: preferences.optional(),
-          })
-          .meta({ examples: [{ role: 'admin' }, { status: 'suspended' }] }),
+        schema: changeableFields.meta({ examples: [{ role: 'admin' }, { status: 'suspended' }] }),
         types: MERGE_PATCH_TYPES,
       },
-      answer: { status: 200, description: 'The account, changed.', schema: account, headers: ETAG },
-      refusals: ['email_invalid', 'email_taken', 'last_admin'],
-      heedsIfMatch: true,
-      async handle({ em, params, body, claim, matchPrecondition }) {
-        const user = await accountById(em, params.id);
-        await claim(user);
-        matchPrecondition(user);
-        changeAccount(user, body, rules);
-        return user;
+      answer: { status: 200, description: 'The changed account.', schema: account, headers: ETAG },
+      refusals: [refusals.emailInvalid, refusals.emailTaken, refusals.lastAdmin],
+      changes,
+      handle({ entity, body }) {
+        changeAccount(entity, body, rules);
+        return entity;
       },
       view: accountView,
       headers: accountHeaders,
     }),
-    endpoint({
+    change({
       method: 'DELETE',
       path: '/v1/users/:id',
       access: 'admin',
       scope: 'users:write',
       summary: 'Delete an account',
       params,
-      answer: { status: 204, description: 'It is gone.' },
-      refusals: ['last_admin'],
-      heedsIfMatch: true,
-      async handle({ em, params, claim, matchPrecondition }) {
-        const user = await accountById(em, params.id);
-        await claim(user);
-        matchPrecondition(user);
-        em.remove(user);
+      answer: { status: 204, description: 'The account is deleted.' },
+      refusals: [refusals.lastAdmin],
+      changes,
+      handle({ entity, unit }) {
+        unit.em.remove(entity);
       },
     }),
   ];

@@ -5,46 +5,45 @@ import { webhookView } from '../answer/views.ts';
 import { type Endpoint, endpoint } from '../endpoint.ts';
 import { webhook } from '../schemas/webhook.ts';
 
-/** How the configured webhooks fare, for admins. */
+/** Webhook status (admins). */
 export function webhookEndpoints(hooks: readonly Webhook[]): Endpoint[] {
   return [
     endpoint({
       method: 'GET',
       path: '/v1/webhooks',
       access: 'admin',
-      summary: 'The webhooks and how they fare',
+      summary: 'List webhooks with their delivery status',
       answer: {
         status: 200,
-        description: 'All that are configured.',
+        description: 'All configured webhooks.',
         schema: z.strictObject({ items: z.array(webhook) }),
       },
-      handle: ({ em }) => webhookStatuses(em, hooks),
+      handle: ({ unit }) => webhookStatuses(unit.em, hooks),
       view: (statuses) => ({ items: statuses.map(webhookView) }),
     }),
     endpoint({
       method: 'POST',
       path: '/v1/webhooks/:name/resume',
       access: 'admin',
-      summary: 'Try a webhook again at once',
+      summary: 'Resume a webhook',
       params: z.object({ name: z.string().meta({ examples: ['crm.example.com'] }) }),
       query: z.strictObject({
         skip: z
           .string()
-          .regex(/^[1-9]\d{0,14}$/, 'It must be the id of a change.')
+          .regex(/^[1-9]\d{0,14}$/, 'Must be the id of a change.')
           .transform(Number)
           .optional()
           .meta({
             override: { type: 'integer', minimum: 1 },
-            description:
-              'A change that it shall not be told of, if this is the one that it does not get past (`failingChangeId`).',
+            description: 'Skip this change, if it is the one whose delivery fails (`failingChangeId`).',
           }),
       }),
       answer: {
         status: 200,
-        description: 'The webhook, active: parked or waiting, it is tried again within a second.',
+        description: 'The webhook, active again: its next attempt follows within a second.',
         schema: webhook,
       },
-      handle: ({ em, params, query }) => resumeWebhook(em, hooks, { ...params, ...query }),
+      handle: ({ unit, params, query }) => resumeWebhook(unit, hooks, { ...params, ...query }),
       view: webhookView,
     }),
   ];

@@ -1,8 +1,7 @@
 import type { Middleware } from '../context.ts';
 
 /**
- * One line a request. It names the route and not the URL, so that nothing a caller puts into a path or a query can end
- * up in the log.
+ * Logs one line a request. It has the route and not the URL, so that nothing from a path or a query reaches the log.
  */
 export const accessLog = (): Middleware =>
   async function accessLog(ctx, next) {

@@ -1,8 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Author, sign } from '../../domain/author.ts';
-import type { RecordedChange } from '../../domain/change.ts';
+import type { Author } from '../../domain/author.ts';
 import { normalizeEmail } from '../../domain/email.ts';
-import { DomainError } from '../../domain/errors.ts';
+import { Refusal, refusals } from '../../domain/refusals.ts';
 import { serviceActor } from '../../domain/service-token.ts';
 import { serviceTokenDigest } from '../../security/service-token.ts';
 import {
@@ -15,12 +14,11 @@ import type { Admission, SignIn } from '../../services/access/admission.ts';
 import { useServiceToken } from '../../services/access/service-tokens.ts';
 import type { Middleware, RequestContext, RequestState } from '../context.ts';
 import { credentialsOf } from '../request/credentials.ts';
-import { MAX_DRY_RUN_CHANGES } from '../schemas/change.ts';
 
 /**
- * Finds out who is asking, from a bearer token (RFC 6750) or else a session cookie, and signs the unit of work in their name:
- * the token says who, the account, or our own entry of a service token, what they may do. All refusals of a token look
- * alike; the log has the cause.
+ * Finds out who is asking, from a bearer token (RFC 6750) or else a session cookie, and signs the unit of work. The token says
+ * who; the account, or our entry of a service token, says what they may do. All refusals of a token look alike; the log has
+ * the cause.
  */
 export const authenticate = (
   verifier: TokenVerifier,
@@ -34,11 +32,7 @@ export const authenticate = (
       if (error instanceof InvalidToken) await pauseUntil(began + REFUSAL_MS);
       throw refusal(ctx, error);
     });
-    sign(state.unit.em, {
-      ...who,
-      requestId: state.requestId,
-      onRecorded: (changes) => keepRehearsed(state, changes),
-    });
+    state.unit.author = { ...who, requestId: state.requestId };
     await next();
 
     async function identify(): Promise<Who> {
@@ -52,12 +46,12 @@ export const authenticate = (
   };
 
 /**
- * No refusal of credentials leaves sooner than this after they came. Whatever is wrong with them is found within some
- * milliseconds, unless a provider is asked, so that the time tells a stranger nothing of how far they got.
+ * The least time until a refusal of credentials, in milliseconds. Every fault is found within a few milliseconds, unless a
+ * provider is asked, so that the time does not tell how far a check went.
  */
 const REFUSAL_MS = 20;
 
-/** By `performance.now()`. A timer may be a part of a millisecond early. */
+/** Waits until a time of `performance.now()`. A timer may fire up to a millisecond early. */
 function pauseUntil(time: number): Promise<void> {
   return delay(Math.max(0, Math.ceil(time - performance.now()) + 1));
 }
@@ -77,7 +71,7 @@ async function person(
   try {
     state.actor = await admit(state.unit.em, signIn, state.requestId);
   } catch (error) {
-    if (error instanceof DomainError) state.turnedAway = normalizeEmail(signIn.email);
+    if (error instanceof Refusal) state.refusedEmail = normalizeEmail(signIn.email);
     throw error;
   }
   return { actorId: state.actor.id, actor: state.actor.email };
@@ -85,15 +79,11 @@ async function person(
 
 async function service(state: RequestState, token: string): Promise<Who> {
   const digest = serviceTokenDigest(token);
-  if (digest === undefined) throw new InvalidToken('this is no service token: its checksum is wrong');
+  if (digest === undefined) throw new InvalidToken('this is not a service token: its checksum is wrong');
   const known = await useServiceToken(state.unit.em, digest);
   if (known === undefined) throw new InvalidToken('this service token is unknown, expired or revoked');
   state.service = known;
   return { actorId: null, actor: serviceActor(known.name), isService: true };
-}
-
-function keepRehearsed({ rehearsed }: RequestState, changes: readonly RecordedChange[]): void {
-  rehearsed?.push(...changes.slice(0, MAX_DRY_RUN_CHANGES - rehearsed.length));
 }
 
 function refusal(ctx: RequestContext, error: unknown): unknown {
@@ -103,12 +93,12 @@ function refusal(ctx: RequestContext, error: unknown): unknown {
   }
   if (error instanceof ProviderUnavailable) {
     ctx.set('Retry-After', `${error.retryAfterSeconds}`);
-    return new DomainError('identity_provider_unavailable', error.message, { cause: error.cause });
+    return refusals.identityProviderUnavailable(error.cause);
   }
   return error;
 }
 
-function unauthenticated(ctx: RequestContext, challenge: string): DomainError {
+function unauthenticated(ctx: RequestContext, challenge: string): Refusal {
   ctx.set('WWW-Authenticate', challenge);
-  return new DomainError('unauthenticated', 'This needs a valid bearer token or session cookie.');
+  return refusals.unauthenticated();
 }

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { RateLimiterAbstract } from 'rate-limiter-flexible';
-import { DomainError } from '../../domain/errors.ts';
+import { Refusal } from '../../domain/refusals.ts';
 import { InvalidToken } from '../../security/token.ts';
 import { rateLimited } from '../answer/rate-limited.ts';
 import type { Middleware, RequestContext } from '../context.ts';
@@ -9,19 +9,19 @@ import { credentialsOf } from '../request/credentials.ts';
 import type { Forwarded } from '../request/forwarded.ts';
 import { networkOf } from '../request/ip-address.ts';
 
-/** How many networks are remembered to be over the limit; past that, the one that asked the longest ago is forgotten. */
+/** The most networks remembered to be over the limit; beyond that, the least recent one is forgotten. */
 const MAX_NETWORKS = 10_000;
 
-/** And of how many credentials it is remembered that they were good. */
+/** The most credentials remembered to be valid. */
 const MAX_PROVEN = 10_000;
 
 /**
- * Limits the failed authentications of one client address (IPv6: of its /64). Once they are used up, whatever comes from
- * there with credentials is refused before these are looked at, until the window ends; but not credentials that have been
- * good here before, for honest people may be behind the same address. Those are forgotten when they fail.
+ * Limits the failed authentications of a client address (IPv6: of its /64). Over the limit, requests with credentials are
+ * refused before the credentials are checked, until the window ends; but credentials that were valid here before still pass,
+ * because others may share the address. They are forgotten when they fail.
  *
- * A request that is authenticated, or brings no credentials, counts for nothing and asks no store: where several processes
- * share their counts, each learns of one that is over the limit by the first failure that it sees itself.
+ * An authenticated request, or one without credentials, does not count and asks no store: where processes share their counts,
+ * each learns of an address over the limit by the first failure that it sees itself.
  *
  * Throws `rate_limited`.
  */
@@ -31,7 +31,7 @@ export const limitFailures = (
   cookieNames: readonly string[],
 ): Middleware => {
   const usedUp = new LRUCache<string, true>({ max: MAX_NETWORKS });
-  /** By their digests, so that it holds no tokens. */
+  /** By digest, so that it holds no tokens. */
   const proven = new LRUCache<string, true>({ max: MAX_PROVEN });
   return async function limitFailures(ctx, next) {
     if (ctx.get('Authorization') === '' && ctx.get('Cookie') === '') return next();
@@ -50,7 +50,7 @@ export const limitFailures = (
       proven.delete(digest);
       const standing = await limit.penalty(network);
       if (standing.remainingPoints === 0) {
-        // A cache takes a time of 0 for "for ever".
+        // For the cache, a time of 0 means for ever.
         usedUp.set(network, true, { ttl: Math.max(1, standing.msBeforeNext) });
         const viaProxy = ctx.get('X-Forwarded-For') !== '';
         ctx.state.log.warn({ network, viaProxy }, 'too many failed authentications');
@@ -64,7 +64,7 @@ export const limitFailures = (
   };
 };
 
-/** Of the credentials of a request; empty where there are none that could be good. */
+/** The digest of a request's credentials; empty where none could be valid. */
 function digestOf(ctx: RequestContext, cookieNames: readonly string[]): string {
   try {
     const token = credentialsOf(ctx, cookieNames)?.token;
@@ -75,10 +75,10 @@ function digestOf(ctx: RequestContext, cookieNames: readonly string[]): string {
   }
 }
 
-/** By the challenge, which names an error only where there were credentials (RFC 6750, section 3.1). */
+/** Judges by the challenge, which names an error only for credentials (RFC 6750, section 3.1). */
 function isRefusalOfCredentials(ctx: RequestContext, error: unknown): boolean {
   return (
-    error instanceof DomainError &&
+    error instanceof Refusal &&
     error.code === 'unauthenticated' &&
     /\berror=/.test(ctx.response.get('WWW-Authenticate'))
   );

@@ -5,8 +5,8 @@ import { rateLimited, tellStanding } from '../answer/rate-limited.ts';
 import type { Middleware } from '../context.ts';
 
 /**
- * Limits the requests of one account, by whatever token they come, or of one service token, and tells each where its
- * account stands. A unit of work that is replayed is one request. Throws `rate_limited`.
+ * Limits the requests of an account, whatever its tokens, or of a service token, and tells each request the standing. A replayed
+ * unit of work is one request. Throws `rate_limited`.
  */
 export const limitRequests = (limit: RateLimiterAbstract): Middleware =>
   async function limitRequests(ctx, next) {
@@ -22,18 +22,18 @@ export const limitRequests = (limit: RateLimiterAbstract): Middleware =>
   };
 
 /**
- * Limits, by the same measure, the sign-ins with one email that are turned away: their tokens are good, so that they are no
- * failures to be held against an address, and yet there is no account to count them by. Throws `rate_limited`.
+ * Applies the same limit to refused sign-ins, by email: their tokens are valid, so they are not failures of an address, and there
+ * is no account to count them by. Throws `rate_limited`.
  */
-export const limitTurnedAway = (limit: RateLimiterAbstract): Middleware =>
-  async function limitTurnedAway(ctx, next) {
+export const limitRefusedSignIns = (limit: RateLimiterAbstract): Middleware =>
+  async function limitRefusedSignIns(ctx, next) {
     try {
       await next();
     } catch (error) {
-      const { turnedAway } = ctx.state;
-      if (turnedAway === undefined) throw error;
-      // In one length, whatever it is, and never the same as that of an account.
-      const standing = await limit.penalty(`turned-away:${hash('sha256', turnedAway, 'base64url')}`);
+      const { refusedEmail } = ctx.state;
+      if (refusedEmail === undefined) throw error;
+      // A key of fixed length that never equals an account's.
+      const standing = await limit.penalty(`turned-away:${hash('sha256', refusedEmail, 'base64url')}`);
       if (standing.consumedPoints > limit.points) throw rateLimited(ctx, limit, standing);
       tellStanding(ctx, limit, standing);
       throw error;

@@ -1,21 +1,20 @@
-import { DomainError } from '../../domain/errors.ts';
-import { DoorError, problemOf } from '../answer/problem.ts';
+import { refusals } from '../../domain/refusals.ts';
+import { problemOf } from '../answer/problem.ts';
 import type { Middleware } from '../context.ts';
 
 /**
- * Answers every error of the stations behind it as a problem (RFC 9457), and logs what is our own fault, with its stack
- * where it is a bug.
- * `translate` puts the driver's errors into the domain's words.
+ * Answers every error of the later middleware as a problem (RFC 9457), and logs our own faults, bugs with their stack.
+ * `translate` turns the driver's errors into refusals.
  */
 export const problems = (translate: (error: unknown) => unknown): Middleware =>
   async function problems(ctx, next) {
     try {
       await next();
       if (ctx.body === undefined && ctx.status === 404) {
-        throw new DomainError('not_found', 'There is nothing here.');
+        throw refusals.notFound();
       }
       if (ctx.status === 405 || ctx.status === 501) {
-        throw new DoorError('method_not_allowed', 'This resource does not take that method.');
+        throw refusals.methodNotAllowed();
       }
     } catch (thrown) {
       const error = translate(thrown);

@@ -1,19 +1,18 @@
 import getRawBody from 'raw-body';
-import type { InputError } from '../../domain/errors.ts';
+import { refusals } from '../../domain/refusals.ts';
 import { findDuplicateName } from '../../domain/strict-json.ts';
-import { DoorError } from '../answer/problem.ts';
 import type { Middleware, RequestContext } from '../context.ts';
 
-/** The most bytes that a request may bring along. */
+/** The most bytes of a JSON body. */
 export const MAX_BODY_BYTES = 100 * 1024;
 
-/** Reads the request's JSON (RFC 8259: UTF-8 and nothing else), which comes as one of these media types. */
+/** Reads the request's JSON (RFC 8259: UTF-8 only), which must have one of these media types. */
 export const readJson = (types: readonly string[]): Middleware =>
   async function readJson(ctx, next) {
     if (!ctx.is(...types) || ctx.get('Content-Encoding') !== '') {
-      throw new DoorError('unsupported_media_type', `The body must be ${types.join(' or ')}, not encoded.`);
+      throw refusals.unsupportedMediaType(types);
     }
-    // Once for all replays of the unit of work: a body cannot be read a second time.
+    // Once for all replays of the unit of work: a body cannot be read twice.
     if (!('body' in ctx.state)) ctx.state.body = parse(await read(ctx));
     await next();
   };
@@ -25,30 +24,28 @@ async function read(ctx: RequestContext): Promise<Buffer> {
       limit: MAX_BODY_BYTES,
     });
   } catch (error) {
-    // The rest is let through and dropped: left lying, it would bar the connection to the caller's next request.
+    // Drains the rest: unread, it would block the connection for the caller's next request.
     ctx.req.resume();
     if ((error as { type?: string }).type === 'entity.too.large') {
-      throw new DoorError('body_too_large', `The body may have ${MAX_BODY_BYTES} bytes at most.`);
+      throw refusals.bodyTooLarge(MAX_BODY_BYTES);
     }
-    // The caller hung up, half-way or before we came to it: no fault of ours, and nobody is there to read the answer.
+    // The caller hung up: not our fault, and nobody reads the answer.
     if (!ctx.req.complete || ctx.req.destroyed)
-      throw new DoorError('request_aborted', 'The request ended before its body did.');
+      throw refusals.requestAborted('The request ended before its body was complete.');
     throw error;
   }
 }
 
 function parse(bytes: Buffer): unknown {
+  let text: string;
+  let value: unknown;
   try {
-    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-    const value = JSON.parse(text);
-    const duplicate = findDuplicateName(text);
-    if (duplicate === undefined) return value;
-    throw malformed([{ path: duplicate.path, message: 'This name must be given once.' }]);
+    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    value = JSON.parse(text);
   } catch (error) {
-    throw error instanceof DoorError ? error : malformed([{ path: '', message: (error as Error).message }]);
+    throw refusals.malformedJson([{ path: '', message: (error as Error).message }]);
   }
-}
-
-function malformed(errors: InputError[]): DoorError {
-  return new DoorError('malformed_json', 'The body is not valid JSON.', errors);
+  const duplicate = findDuplicateName(text);
+  if (duplicate === undefined) return value;
+  throw refusals.malformedJson([{ path: duplicate.path, message: 'This name must occur once.' }]);
 }

@@ -10,44 +10,46 @@ import {
   type ZodOpenApiResponseObject,
 } from 'zod-openapi';
 import packageJson from '../../../package.json' with { type: 'json' };
-import { type Problem, STATUS } from '../answer/problem.ts';
-import { type Endpoint, isWrite, type UploadDescription } from '../endpoint.ts';
+import { refusals } from '../../domain/refusals.ts';
+import { type AnyRefusalKind, type Endpoint, isWrite, type UploadDescription } from '../endpoint.ts';
 import { dryRunChanges } from '../schemas/change.ts';
 import { problem } from '../schemas/problem.ts';
 import { exampleOf } from './examples.ts';
 
-type Code = Problem['code'];
-
 const DESCRIPTION = [
   'Rollcall keeps the accounts behind a sign-in that happens elsewhere: who may come in, who is an admin, what each person prefers.',
-  'Every refusal is a problem (RFC 9457) whose `code` says of which kind it is, and every answer has an `X-Request-Id`, the one that came with the request where that is sane.',
-  'Origins in `CORS_ORIGINS` are answered with the headers of the CORS protocol, and their preflights with 204.',
-  'Every path that is described here also answers `HEAD` where it answers `GET`, `OPTIONS` with `Allow`, and any other method with 405 `method_not_allowed` and `Allow`; every other path answers 404 `not_found`.',
+  "Every refusal is a problem (RFC 9457) with a machine-readable `code`. Every answer has an `X-Request-Id`: the request's own where it is valid.",
+  'Requests from `CORS_ORIGINS` get the headers of the CORS protocol, and their preflights 204.',
+  'Every path below also answers `HEAD` where it answers `GET`, and `OPTIONS` with `Allow`; other methods get 405 `method_not_allowed` with `Allow`, and other paths 404 `not_found`.',
 ].join(' ');
 
 const BEARER = [
-  'A token of the sign-in that Rollcall stands behind; its `email` names the account.',
-  'Or a service token, which begins with `rc_`, is no JWT, and may do what its scopes say and nothing else: each operation names the scope that it needs, and those that name none are for people.',
-  'With `users:write`, a service token can make, change and remove people, but no admins.',
+  'A token of your identity provider or your own login; its `email` names the account.',
+  'Or a service token: it begins with `rc_`, is not a JWT, and may do what its scopes allow. Each operation names the scope it needs; operations without one refuse service tokens.',
+  'A service token with `users:write` cannot create, change or delete admins.',
 ].join(' ');
 
 const TAGS = [
-  { name: 'My account', under: /^\/v1\/me/, description: 'What everybody may do with their own account.' },
-  { name: 'Accounts', under: /^\/v1\/users/, description: 'What admins may do with any account.' },
-  { name: 'History', under: /^\/v1\/history/, description: 'Who has changed what, for admins.' },
-  { name: 'Change feed', under: /^\/v1\/changes/, description: 'Every change to any account, for admins.' },
-  { name: 'Webhooks', under: /^\/v1\/webhooks/, description: 'How those who are told of changes fare.' },
+  { name: 'My account', under: /^\/v1\/me/, description: 'Your own account.' },
+  { name: 'Accounts', under: /^\/v1\/users/, description: 'Any account (admins).' },
+  { name: 'History', under: /^\/v1\/history/, description: 'The audit log (admins).' },
+  {
+    name: 'Change feed',
+    under: /^\/v1\/changes/,
+    description: 'Every change of any account, in order (admins).',
+  },
+  { name: 'Webhooks', under: /^\/v1\/webhooks/, description: 'Delivery status of webhooks (admins).' },
   {
     name: 'Access',
     under: /^\/v1\/(access|service-tokens)/,
-    description: 'Who may come in, and who has been turned away.',
+    description: 'Access policy, refused sign-ins and service tokens (admins).',
   },
-  { name: 'Service', under: /^/, description: 'The process itself, and this document.' },
+  { name: 'Service', under: /^/, description: 'Health checks, and this document.' },
 ];
 
 const JSON_TYPE = /^application\/(.+\+)?json$/;
 
-/** What is known of a header beside what a record says of it; those that are required come with each such answer. */
+/** Schemas of headers, beside the description in an endpoint's record; required ones come with every such answer. */
 const HEADERS: Readonly<Record<string, oas31.HeaderObject>> = {
   ETag: { required: true, schema: { type: 'string', pattern: '^"[^"]*"$' }, example: '"3"' },
   Location: { required: true, schema: { type: 'string', format: 'uri-reference' }, example: '/v1/users/1' },
@@ -71,24 +73,23 @@ const HEADERS: Readonly<Record<string, oas31.HeaderObject>> = {
   },
 };
 
-/** The headers that a refusal brings along, by its status. */
+/** The headers of refusals, by status. */
 const REFUSAL_HEADERS: Readonly<Record<number, Readonly<Record<string, string>>>> = {
-  401: { 'WWW-Authenticate': 'What is needed (RFC 6750).' },
-  412: { ETag: 'The version that it has by now.' },
-  429: { 'Retry-After': 'After how many seconds it will do.' },
-  503: { 'Retry-After': 'After how many seconds it is worth another try.' },
+  401: { 'WWW-Authenticate': 'The required credentials (RFC 6750).' },
+  412: { ETag: 'The current version.' },
+  429: { 'Retry-After': 'Seconds until the next request is allowed.' },
+  503: { 'Retry-After': 'Seconds until a retry makes sense.' },
 };
 
-/** The headers of whatever is counted, where there is a limit. */
+/** The headers of answers to counted requests, where there is a rate limit. */
 const STANDING = {
-  RateLimit:
-    'How many requests remain (`r`), and for how many seconds (`t`), as in draft-ietf-httpapi-ratelimit-headers-11.',
-  'RateLimit-Policy': 'How many there may be (`q`) in so many seconds (`w`).',
+  RateLimit: 'Remaining requests (`r`) in the next `t` seconds (draft-ietf-httpapi-ratelimit-headers-11).',
+  'RateLimit-Policy': 'The limit: `q` requests in `w` seconds.',
 };
 
 /**
- * The OpenAPI document of these endpoints: every operation, with every answer that the server can give to it. What a
- * record does not say follows from it: what its access, parameters, query and body refuse, and what `ETag`s lead to.
+ * Creates the OpenAPI document of these endpoints: every operation with every possible answer. What a record does not say
+ * follows from it: the refusals of its access, parameters, query and body, and the effects of `ETag`s.
  */
 export function openApiDocument(endpoints: readonly Endpoint[]): oas31.OpenAPIObject {
   const paths: Record<string, ZodOpenApiPathsObject[string]> = {};
@@ -111,7 +112,7 @@ export function openApiDocument(endpoints: readonly Endpoint[]): oas31.OpenAPIOb
       headers: {
         RequestId: {
           required: true,
-          description: "The request's id, which the log has too.",
+          description: "The request's id, as in the log.",
           schema: { type: 'string' },
           example: '5f0c4b1e-8a53-4d0e-9d0b-3f1f6a2b7c11',
         },
@@ -128,51 +129,48 @@ export function openApiDocument(endpoints: readonly Endpoint[]): oas31.OpenAPIOb
           in: 'cookie',
           name: '__Secure-authjs.session-token',
           description:
-            'The session cookie of Auth.js 5, where there is no `Authorization` header: without HTTPS it has no `__Secure-` in front, and `AUTH_COOKIE_NAME` gives it another name.',
+            'The session cookie of Auth.js 5, used where there is no `Authorization` header. Without HTTPS its name has no `__Secure-` prefix; `AUTH_COOKIE_NAME` sets another name.',
         },
       },
     },
   }) as oas31.OpenAPIObject;
 }
 
-/** What befalls those who are asked who they are; people are forbidden what is for admins, service tokens what is for people. */
-const AUTHENTICATION_REFUSALS: readonly Code[] = [
-  'unauthenticated',
-  'email_unverified',
-  'account_required',
-  'account_suspended',
-  'forbidden',
-  'identity_provider_unavailable',
-  'rate_limited',
+/** Refusals from authentication and authorization. */
+const AUTHENTICATION_REFUSALS: readonly AnyRefusalKind[] = [
+  refusals.unauthenticated,
+  refusals.emailUnverified,
+  refusals.accountRequired,
+  refusals.accountSuspended,
+  refusals.identityProviderUnavailable,
+  refusals.rateLimited,
 ];
 
-/** Every code that the endpoint can refuse a request with. */
-export function refusalsOf({
-  method,
-  access,
-  params,
-  body,
-  upload,
-  heedsIfMatch,
-  refusals,
-}: Endpoint): Set<Code> {
-  return new Set<Code>([
-    ...refusals,
-    // Also where there is no query at all: parameters that mean nothing are refused.
-    'invalid_query',
+/** Every kind of refusal that the endpoint can answer with, one for each code. */
+export function refusalsOf(endpoint: Endpoint): AnyRefusalKind[] {
+  const { method, access, params, body, upload, obeysIfMatch } = endpoint;
+  const kinds: readonly AnyRefusalKind[] = [
+    ...endpoint.refusals,
+    // Even without a query: unknown parameters are refused.
+    refusals.invalidQuery,
     ...(access === 'public' ? [] : AUTHENTICATION_REFUSALS),
-    ...(access === 'public' || method === 'GET' ? [] : (['cross_site'] as const)),
-    ...(params ? (['not_found'] as const) : []),
-    // Not `request_aborted`: there is nobody left to read it.
-    ...(body ? (['body_too_large', 'unsupported_media_type', 'invalid_input'] as const) : []),
-    ...(body?.types.some((type) => JSON_TYPE.test(type)) ? (['malformed_json'] as const) : []),
-    ...(upload ? (['unsupported_media_type'] as const) : []),
-    ...(heedsIfMatch ? (['precondition_failed'] as const) : []),
-    // What is done over and over and still meets others at the same work each time.
-    ...(method === 'GET' ? [] : (['lost_race'] as const)),
-    'internal',
-    'database_unavailable',
-  ]);
+    ...(access === 'admin' ? [refusals.adminsOnly] : []),
+    ...(access === 'account' ? [refusals.accountsOnly] : []),
+    ...(access === 'public' || method === 'GET' ? [] : [refusals.crossSite]),
+    ...(params ? [refusals.notFound] : []),
+    // Not `request_aborted`: nobody is left to read it.
+    ...(body ? [refusals.bodyTooLarge, refusals.unsupportedMediaType, refusals.invalidBody] : []),
+    ...(body?.types.some((type) => JSON_TYPE.test(type)) ? [refusals.malformedJson] : []),
+    ...(upload ? [refusals.unsupportedMediaType] : []),
+    ...(obeysIfMatch ? [refusals.preconditionFailed] : []),
+    // A unit of work that is replayed and loses every time.
+    ...(method === 'GET' ? [] : [refusals.lostRace]),
+    refusals.internal,
+    refusals.databaseUnavailable,
+  ];
+  return [...new Map(kinds.map((kind) => [kind.code, kind])).values()].sort((a, b) =>
+    a.code < b.code ? -1 : 1,
+  );
 }
 
 function operation(endpoint: Endpoint): ZodOpenApiOperationObject {
@@ -180,7 +178,7 @@ function operation(endpoint: Endpoint): ZodOpenApiOperationObject {
   return {
     operationId: operationId(endpoint),
     summary,
-    ...(scope && { description: `A service token needs the scope \`${scope}\`.` }),
+    ...(scope && { description: `Scope of service tokens: \`${scope}\`.` }),
     tags: TAGS.filter(({ under }) => under.test(path))
       .slice(0, 1)
       .map(({ name }) => name),
@@ -196,7 +194,7 @@ function operation(endpoint: Endpoint): ZodOpenApiOperationObject {
   };
 }
 
-/** One that is read as it comes: to the document it is text. */
+/** An upload: text, for the document. */
 function requestBodyOf({ types, description, examples }: UploadDescription): ZodOpenApiRequestBodyObject {
   return {
     required: true,
@@ -217,7 +215,7 @@ function operationId({ method, path }: Endpoint): string {
   return method.toLowerCase() + words.map((word) => word[0]?.toUpperCase() + word.slice(1)).join('');
 }
 
-function headerParameters({ heedsIfMatch, heedsLastEventId, ...rest }: Endpoint): oas31.ParameterObject[] {
+function headerParameters({ obeysIfMatch, obeysLastEventId, ...rest }: Endpoint): oas31.ParameterObject[] {
   const parameter = (name: string, description: string) => ({
     name,
     in: 'header' as const,
@@ -226,14 +224,19 @@ function headerParameters({ heedsIfMatch, heedsLastEventId, ...rest }: Endpoint)
     schema: { type: 'string' as const },
   });
   return [
-    ...(heedsIfMatch
-      ? [parameter('If-Match', 'The entity tags, such as `"3"`, with which alone it shall be done, or `*`.')]
+    ...(obeysIfMatch
+      ? [
+          parameter(
+            'If-Match',
+            'Refuse the change unless the version is one of these, such as `"3"`, or `*`.',
+          ),
+        ]
       : []),
-    ...(heedsLastEventId
+    ...(obeysLastEventId
       ? [
           parameter(
             'Last-Event-ID',
-            'The id of the last event that came: an event stream goes on after it, whatever the query says.',
+            'The id of the last received event: an event stream continues after it, whatever the query says.',
           ),
         ]
       : []),
@@ -241,7 +244,7 @@ function headerParameters({ heedsIfMatch, heedsLastEventId, ...rest }: Endpoint)
       ? [
           parameter(
             'If-None-Match',
-            'The entity tags, such as `"3"`, that the caller has already: with one of them it is 304.',
+            'Entity tags that the caller has, such as `"3"`: answered with 304 if one is current.',
           ),
         ]
       : []),
@@ -250,37 +253,35 @@ function headerParameters({ heedsIfMatch, heedsLastEventId, ...rest }: Endpoint)
 
 function responses(endpoint: Endpoint): Record<`${1 | 2 | 3 | 4 | 5}${string}`, ZodOpenApiResponseObject> {
   const { status, description, type, headers = {} } = endpoint.answer;
-  const rehearsal = isWrite(endpoint) ? rehearsalOf(endpoint) : undefined;
+  const dryRun = isWrite(endpoint) ? dryRunSchema(endpoint) : undefined;
   const schema =
-    status === 200 && rehearsal
-      ? z.union([endpoint.answer.schema ?? z.any(), rehearsal])
-      : endpoint.answer.schema;
+    status === 200 && dryRun ? z.union([endpoint.answer.schema ?? z.any(), dryRun]) : endpoint.answer.schema;
   const standing = endpoint.access === 'public' ? {} : STANDING;
-  const codes = Map.groupBy([...refusalsOf(endpoint)].sort(), (code) => STATUS[code]);
+  const kinds = Map.groupBy(refusalsOf(endpoint), ({ status }) => status);
   return {
-    ...(rehearsal && {
+    ...(dryRun && {
       200: {
-        description: 'With `dryRun=true`: what would have been written.',
+        description: 'With `dryRun=true`: the changes that would have been recorded.',
         headers: headerObjects(standing),
-        content: content(['application/json'], rehearsal),
+        content: content(['application/json'], dryRun),
       },
     }),
     [`${status}` as '200']: {
       description,
       headers: {
-        ...(status === 200 && rehearsal ? optional(headerObjects(headers)) : headerObjects(headers)),
+        ...(status === 200 && dryRun ? optional(headerObjects(headers)) : headerObjects(headers)),
         ...headerObjects(standing),
       },
       ...(status !== 204 && { content: content([type ?? 'application/json'].flat(), schema) }),
     },
     ...(isCacheable(endpoint) && {
       304: {
-        description: 'The caller has it already.',
+        description: 'The caller has the current version.',
         headers: headerObjects({ ETag: headers['ETag'] ?? '', ...standing }),
       },
     }),
     ...Object.fromEntries(
-      [...codes].map(([status, codes]) => [
+      [...kinds].map(([status, kinds]) => [
         status,
         {
           description: STATUS_CODES[status] ?? '',
@@ -290,10 +291,14 @@ function responses(endpoint: Endpoint): Record<`${1 | 2 | 3 | 4 | 5}${string}`, 
               schema: {
                 allOf: [
                   { $ref: '#/components/schemas/Problem' },
-                  { properties: { status: { const: status }, code: { enum: codes } } },
+                  {
+                    properties: { status: { const: status }, code: { enum: kinds.map(({ code }) => code) } },
+                  },
                 ],
               },
-              examples: Object.fromEntries(codes.map((code) => [code, { value: exampleOf(code, endpoint) }])),
+              examples: Object.fromEntries(
+                kinds.map((kind) => [kind.code, { value: exampleOf(kind, endpoint) }]),
+              ),
             },
           },
         },
@@ -302,10 +307,10 @@ function responses(endpoint: Endpoint): Record<`${1 | 2 | 3 | 4 | 5}${string}`, 
   };
 }
 
-/** What a dry run is answered with. */
-function rehearsalOf({ rehearsesResult = false, answer }: Endpoint): z.ZodObject {
+/** The schema of the answer to a dry run. */
+function dryRunSchema({ showsDryRunResult = false, answer }: Endpoint): z.ZodObject {
   const changes = z.strictObject({ changes: dryRunChanges });
-  return rehearsesResult && answer.schema instanceof z.ZodObject
+  return showsDryRunResult && answer.schema instanceof z.ZodObject
     ? answer.schema.extend(changes.shape)
     : changes;
 }
@@ -314,7 +319,7 @@ function isCacheable({ method, answer }: Pick<Endpoint, 'method' | 'answer'>): b
   return method === 'GET' && answer.headers?.['ETag'] !== undefined;
 }
 
-/** The schema is one of JSON; in other types it can say nothing of the text as a whole. */
+/** The schema describes JSON; other types are text. */
 function content(types: readonly string[], schema: z.ZodType | undefined): ZodOpenApiContentObject {
   return Object.fromEntries(
     types.map((type) => [
@@ -324,7 +329,7 @@ function content(types: readonly string[], schema: z.ZodType | undefined): ZodOp
   );
 }
 
-/** For what a dry run shares its status with, and has no entity to tell of. */
+/** Headers of an answer that shares its status with a dry run, which has none of them. */
 function optional(headers: oas31.HeadersObject): oas31.HeadersObject {
   return Object.fromEntries(
     Object.entries(headers).map(([name, header]) => [

@@ -2,21 +2,21 @@ import { isServiceToken } from '../../security/service-token.ts';
 import { sessionToken } from '../../security/session-cookie.ts';
 import type { RequestContext } from '../context.ts';
 
-/** What a request brings to say who is asking. */
+/** The credentials of a request. */
 export interface Credentials {
   readonly token: string;
-  /** Where it was. */
+  /** Where the token was. */
   readonly credential: 'bearer' | 'cookie';
-  /** Whether it is one of ours, and not a sign-in's. */
+  /** Whether it is a service token. */
   readonly isService: boolean;
 }
 
 /**
- * The bearer token (RFC 6750) of a request or, where there is no `Authorization` header, its session cookie, by one of these
- * names. `undefined` where there is neither. Throws `InvalidToken` where the cookie comes twice.
+ * The bearer token (RFC 6750) of a request or, without an `Authorization` header, its session cookie with one of these names.
+ * `undefined` where there is neither. Throws `InvalidToken` where the cookie occurs twice.
  */
 export function credentialsOf(ctx: RequestContext, cookieNames: readonly string[]): Credentials | undefined {
-  // Of several headers `headers` would show the first, and somebody in front of us may have looked at another.
+  // Of several headers `headers` has the first only, and a proxy in front may have checked another.
   const authorizations = ctx.req.headersDistinct['authorization'];
   if (authorizations === undefined) {
     const token = sessionToken(ctx.get('Cookie'), cookieNames);

@@ -2,25 +2,24 @@ import type { IncomingMessage } from 'node:http';
 import { BlockList, isIPv6 } from 'node:net';
 import { canonicalAddress } from './ip-address.ts';
 
-/** Which proxies in front of us are believed: so many in a row, or those with these addresses and networks (CIDR). */
+/** The trusted proxies: how many in a row, or their addresses and networks (CIDR). */
 export type TrustProxy = number | readonly string[];
 
-/** What a request was before proxies passed it on, as far as they can be believed. */
+/** The origin of a request, as far as trusted proxies tell it. */
 export interface Forwarded {
   /**
-   * The canonical address of the client: the nearest that no trusted proxy has. It walks `X-Forwarded-For` from the right,
-   * where each proxy writes whom it was asked by, so that what the client wrote itself is never reached; what is no
-   * address ends the walk where it is. Empty when the connection is gone.
+   * The canonical address of the client: the nearest address that is not a trusted proxy's. It walks `X-Forwarded-For` from
+   * the right, where each proxy appends its peer, so that what the client wrote is never reached; anything but an address
+   * ends the walk. Empty when the connection is gone.
    */
   clientAddress(request: IncomingMessage): string;
   /**
-   * The host, with its port, that was asked for: of `X-Forwarded-Host`, where the nearest proxy is trusted, the last one,
-   * which it wrote itself.
+   * The requested host, with its port: the last one in `X-Forwarded-Host`, where the nearest proxy is trusted and wrote it.
    */
   host(request: IncomingMessage): string;
 }
 
-/** Reads what proxies add, believing those that `trust` says. */
+/** Creates the reader of what trusted proxies add. */
 export function forwarded(trust: TrustProxy): Forwarded {
   const isTrusted = trustOf(trust);
   const peerOf = ({ socket }: IncomingMessage) => canonicalAddress(socket.remoteAddress ?? '') ?? '';
@@ -57,7 +56,7 @@ function familyOf(address: string): 'ipv4' | 'ipv6' {
   return isIPv6(address) ? 'ipv6' : 'ipv4';
 }
 
-/** Some proxies write the client's port too: `1.2.3.4:5678`, `[2001:db8::1]:5678`. */
+/** Some proxies append the client's port: `1.2.3.4:5678`, `[2001:db8::1]:5678`. */
 function withoutPort(claim: string): string {
   const [, v6, v4] = /^(?:\[(.+)\]|(\d+(?:\.\d+){3}))(?::\d+)?$/.exec(claim) ?? [];
   return v6 ?? v4 ?? claim;

@@ -1,38 +1,35 @@
 import type { z } from 'zod';
-import { DomainError, type InputError } from '../../domain/errors.ts';
+import { type InputError, refusals } from '../../domain/refusals.ts';
 import { errorsOf } from '../../services/accounts/fields.ts';
-import { DoorError } from '../answer/problem.ts';
 
-/** The path's parameters. Throws `not_found`: a path that cannot be is one where nothing is. */
+/** Checks the path's parameters. Throws `not_found`: nothing exists at an impossible path. */
 export function checkParams(schema: z.ZodType | undefined, params: unknown): unknown {
   if (schema === undefined) return undefined;
   const result = schema.safeParse(params);
-  if (!result.success) throw new DomainError('not_found', 'There is nothing here.');
+  if (!result.success) throw refusals.notFound();
   return result.data;
 }
 
-/** The query's parameters, each given once at the most. Throws `invalid_query`. */
+/** Checks the query's parameters, each given at most once. Throws `invalid_query`. */
 export function checkQuery(schema: z.ZodObject | undefined, search: URLSearchParams): unknown {
   const errors: InputError[] = [];
   const given: Record<string, string> = Object.create(null);
   for (const name of new Set(search.keys())) {
     const [value = '', ...more] = search.getAll(name);
     given[name] = value;
-    if (more.length > 0) errors.push({ path: name, message: 'It must be given once.' });
-    else if (schema === undefined) errors.push({ path: name, message: 'There is no such parameter.' });
+    if (more.length > 0) errors.push({ path: name, message: 'Must be given once.' });
+    else if (schema === undefined) errors.push({ path: name, message: 'This parameter does not exist.' });
   }
   const result = schema?.safeParse({ ...given });
   if (result?.error) errors.push(...errorsOf(result.error));
-  if (errors.length > 0) throw new DoorError('invalid_query', 'The query is not as it must be.', errors);
+  if (errors.length > 0) throw refusals.invalidQuery(errors);
   return result?.data;
 }
 
-/** The body. Throws `invalid_input`. */
+/** Checks the body. Throws `invalid_input`. */
 export function checkBody(schema: z.ZodType | undefined, body: unknown): unknown {
   if (schema === undefined) return undefined;
   const result = schema.safeParse(body);
   if (result.success) return result.data;
-  throw new DomainError('invalid_input', 'The body is not as it must be.', {
-    errors: errorsOf(result.error),
-  });
+  throw refusals.invalidBody(errorsOf(result.error));
 }

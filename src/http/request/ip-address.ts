@@ -1,8 +1,8 @@
 import { isIPv4, isIPv6 } from 'node:net';
 
 /**
- * An IP address in its one form: RFC 5952 without a zone, and IPv4 where it is that in IPv6 (`::ffff:1.2.3.4`, RFC 4291,
- * section 2.5.5.2). `undefined` for whatever is no address.
+ * The canonical form of an IP address: RFC 5952 without a zone, and IPv4 for an IPv4-mapped address (`::ffff:1.2.3.4`, RFC 4291,
+ * section 2.5.5.2). `undefined` for anything else.
  */
 export function canonicalAddress(text: string): string | undefined {
   if (isIPv4(text)) return text;
@@ -15,8 +15,8 @@ export function canonicalAddress(text: string): string | undefined {
 }
 
 /**
- * The network that a canonical address is counted under: an IPv4 address by itself, an IPv6 one by its /64, in which a
- * single host may take any address at any time (RFC 8981).
+ * The network that a canonical address counts under: an IPv4 address itself, and the /64 of an IPv6 address, in which a host
+ * may use any address at any time (RFC 8981).
  */
 export function networkOf(address: string): string {
   if (!isIPv6(address)) return address;

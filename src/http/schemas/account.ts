@@ -1,10 +1,8 @@
 import { z } from 'zod';
-import { status, storageMode } from '../../services/accounts/fields.ts';
+import { fields } from '../../services/accounts/fields.ts';
+import type { AccountView } from '../../services/accounts/view.ts';
 
-export { email, id, name, preferences, role, status, storageMode } from '../../services/accounts/fields.ts';
-
-/** An example that holds in every place where an account is shown. */
-const EXAMPLE = {
+const EXAMPLE: AccountView = {
   id: 1,
   email: 'ada@example.com',
   name: 'Ada Lovelace',
@@ -17,21 +15,21 @@ const EXAMPLE = {
   updatedAt: '2026-02-01T08:30:00.000Z',
 };
 
-/** An account as it leaves. */
+/** The schema of {@link AccountView}. */
 export const account = z
   .strictObject({
     id: z.int(),
     email: z.string(),
     name: z.string().nullable(),
     role: z.string(),
-    status,
+    status: fields.status,
     preferences: z.record(z.string(), z.unknown()),
-    storageMode,
-    version: z.int().meta({ description: 'Counts its changes; `ETag` has it too.' }),
+    storageMode: fields.storageMode,
+    version: z.int().meta({ description: 'The number of its changes, as in `ETag`.' }),
     createdAt: z.iso.datetime(),
     updatedAt: z.iso.datetime(),
   })
   .meta({ id: 'Account', examples: [EXAMPLE] });
 
-/** The header that comes with each answer that shows one account, or a part of it. */
+/** The description of the header of every answer that shows one account or a part of it. */
 export const ETAG = { ETag: "The account's version, for `If-Match` and `If-None-Match`." };

@@ -1,38 +1,32 @@
 import { z } from 'zod';
 import { ACTORS } from '../../domain/author.ts';
 import { ACTIONS } from '../../domain/change.ts';
-import { role, status, storageMode } from './account.ts';
+import { account } from './account.ts';
 
 /** Some fields of an account; of the preferences, a merge patch of the changed paths. */
-const values = z
-  .strictObject({
-    email: z.string().optional(),
-    name: z.string().nullable().optional(),
-    role: role.optional(),
-    status: status.optional(),
-    storageMode: storageMode.optional(),
-    preferences: z.record(z.string(), z.unknown()).optional(),
-    createdAt: z.iso.datetime({ offset: true }).optional(),
-  })
+const values = account
+  .omit({ id: true, version: true, createdAt: true, updatedAt: true })
+  .partial()
+  .extend({ createdAt: z.iso.datetime({ offset: true }).optional() })
   .nullable();
 
 const fields = {
   at: z.iso.datetime(),
-  actorId: z.int().nullable().meta({ description: 'The account that acted; null for what is none.' }),
-  actor: z.string().meta({ description: `${ACTORS}, as it was at the time.` }),
+  actorId: z.int().nullable().meta({ description: 'The account that acted; null where none did.' }),
+  actor: z.string().meta({ description: `Who acted: ${ACTORS}, as at the time.` }),
   requestId: z.string().nullable(),
   userId: z.int(),
   action: z.enum(ACTIONS),
-  before: values.meta({ description: 'The changed fields as they were; null where there was no account.' }),
-  after: values.meta({ description: 'The changed fields as they became; null where the account went.' }),
-  version: z.int().meta({ description: "The account's, after the change." }),
-  undoes: z.int().nullable().meta({ description: 'The change that this one takes back.' }),
-  erasedAt: z.iso.datetime().nullable().meta({ description: 'Since when the values are erased.' }),
+  before: values.meta({ description: 'The changed fields before the change; null for a creation.' }),
+  after: values.meta({ description: 'The changed fields after the change; null for a deletion.' }),
+  version: z.int().meta({ description: "The account's version after the change." }),
+  undoes: z.int().nullable().meta({ description: 'The change that this one undoes.' }),
+  erasedAt: z.iso.datetime().nullable().meta({ description: 'When the values were erased.' }),
 };
 
-/** A moment as it comes in. */
+/** A time in a query. */
 export const moment = z.iso
-  .datetime({ offset: true, error: 'It must be a time with an offset, such as 2026-01-31T12:00:00Z.' })
+  .datetime({ offset: true, error: 'Must be a time with an offset, such as 2026-01-31T12:00:00Z.' })
   .transform((text) => new Date(text))
   .meta({ examples: ['2026-01-31T12:00:00Z', '2026-01-31T13:00:00+01:00'] });
 
@@ -50,15 +44,12 @@ const EXAMPLE = {
   erasedAt: null,
 };
 
-/** An entry of the history as it leaves. */
+/** The schema of an entry of the history. */
 export const change = z
   .strictObject({ id: z.int(), ...fields })
   .meta({ id: 'Change', examples: [{ id: 7, ...EXAMPLE }] });
 
-/** What a dry run would have written: at most {@link MAX_DRY_RUN_CHANGES}. */
+/** The schema of what a dry run would have recorded, up to `MAX_RECORDED` changes. */
 export const dryRunChanges = z.array(
   z.strictObject(fields).meta({ id: 'DryRunChange', examples: [EXAMPLE] }),
 );
-
-/** An import has no end, and an answer must have one. */
-export const MAX_DRY_RUN_CHANGES = 1_000;

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** A switch in a query: `true` or `false`, and off where it is not given. */
+/** A boolean in a query: `true` or `false`. Default: false. */
 export const flag = (description: string) =>
   z
     .enum(['true', 'false'])

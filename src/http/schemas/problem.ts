@@ -1,26 +1,24 @@
 import { z } from 'zod';
-import { type Problem, STATUS } from '../answer/problem.ts';
+import { REFUSAL_CODES, type RefusalCode } from '../../domain/refusals.ts';
 import { importReport } from './import-report.ts';
 
-/** A problem as it leaves; `code` may be any that there is. A kind may have members of its own (RFC 9457, section 3.2). */
+/** The schema of a problem. A kind may have members of its own (RFC 9457, section 3.2). */
 export const problem = z
   .looseObject({
     type: z.literal('about:blank'),
-    title: z.string().meta({ description: "The status's own name." }),
+    title: z.string().meta({ description: 'The name of the status.' }),
     status: z.int(),
-    detail: z.string().meta({ description: 'For people to read; it may change.' }),
-    code: z
-      .enum(Object.keys(STATUS) as [Problem['code']])
-      .meta({ description: 'For programs to go by; it stays.' }),
-    requestId: z.string().meta({ description: 'As in `X-Request-Id`; it finds the request in the log.' }),
+    detail: z.string().meta({ description: 'For people; may change.' }),
+    code: z.enum(REFUSAL_CODES as [RefusalCode]).meta({ description: 'For programs; stable.' }),
+    requestId: z.string().meta({ description: 'As in `X-Request-Id`; finds the request in the log.' }),
     errors: z
       .array(z.strictObject({ path: z.string(), message: z.string() }))
       .optional()
-      .meta({ description: 'Where in the input a fault lies (keys, joined by dots), and what it is.' }),
+      .meta({ description: 'Each fault of the input, with its path (keys joined by dots).' }),
     fields: z
       .array(z.string())
       .optional()
-      .meta({ description: 'What has changed since, where that is the reason; of preferences, the paths.' }),
-    report: importReport.optional().meta({ description: 'Of an import that is refused.' }),
+      .meta({ description: 'Fields and preference paths that have changed since.' }),
+    report: importReport.optional().meta({ description: 'The report of a refused import.' }),
   })
   .meta({ id: 'Problem', description: 'A refusal (RFC 9457).' });

@@ -4,20 +4,22 @@ import { WEBHOOK_STATES } from '../../services/webhooks/status.ts';
 
 const time = z.iso.datetime().nullable();
 
-/** A webhook and how it fares, as it leaves. */
+/** The schema of a webhook's delivery status. */
 export const webhook = z
   .strictObject({
     name: z.string(),
-    url: z.string().meta({ description: 'Without its query, which may have a secret.' }),
-    actions: z.array(z.enum(ACTIONS)).nullable().meta({ description: 'Which it wants; null for any.' }),
-    fields: z.array(z.string()).nullable().meta({ description: 'Changes to which it wants; null for any.' }),
+    url: z.string().meta({ description: 'The origin only: the rest may contain a secret.' }),
+    actions: z.array(z.enum(ACTIONS)).nullable().meta({ description: 'Filter of actions; null for all.' }),
+    fields: z.array(z.string()).nullable().meta({ description: 'Filter of changed fields; null for all.' }),
     state: z
       .enum(WEBHOOK_STATES)
-      .meta({ description: '`parked`: nothing is tried any more until it is resumed.' }),
-    cursor: z.string().meta({ description: 'Its place in the feed: up to here it has been told.' }),
-    pendingSince: time.meta({ description: 'When the oldest change happened that it has not come to.' }),
-    failingChangeId: z.int().nullable().meta({ description: 'The change that it does not get past.' }),
-    attempts: z.int().meta({ description: 'How often that has been tried.' }),
+      .meta({ description: '`parked`: no delivery is attempted until it is resumed.' }),
+    cursor: z
+      .string()
+      .meta({ description: 'Its position in the feed: everything up to here has been delivered.' }),
+    pendingSince: time.meta({ description: 'The time of the oldest undelivered change.' }),
+    failingChangeId: z.int().nullable().meta({ description: 'The change whose delivery fails.' }),
+    attempts: z.int().meta({ description: 'The number of attempts at it.' }),
     failingSince: time,
     nextAttemptAt: time,
     lastError: z.string().nullable(),

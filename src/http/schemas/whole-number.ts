@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** A whole number in a query, within bounds that have nine digits at the most. */
+/** A whole number in a query, within bounds of at most nine digits. */
 export const wholeNumber = ({
   min,
   max,
@@ -15,7 +15,7 @@ export const wholeNumber = ({
     .string()
     .refine(
       (digits) => /^\d{1,9}$/.test(digits) && Number(digits) >= min && Number(digits) <= max,
-      `It must be a whole number from ${min} to ${max}.`,
+      `Must be a whole number from ${min} to ${max}.`,
     )
     .transform(Number)
     .default(meta.default)

@@ -1,17 +1,19 @@
 import { randomUUID } from 'node:crypto';
-import { type Server, STATUS_CODES } from 'node:http';
+import type { Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
+import { type Refusal, refusals } from '../../domain/refusals.ts';
+import { problemOf } from '../answer/problem.ts';
 
-/** What Node's parser says of a request that it gives up on, and the status that this is. */
-const STATUS: Readonly<Record<string, number>> = {
-  ERR_HTTP_REQUEST_TIMEOUT: 408,
-  HPE_HEADER_OVERFLOW: 431,
+/** The refusals of requests that Node's parser gives up on, by its error code. */
+const REFUSALS: Readonly<Record<string, () => Refusal>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: refusals.requestTimeout,
+  HPE_HEADER_OVERFLOW: refusals.headersTooLarge,
 };
 
 /**
- * Sees to it that the server answers what is no readable HTTP request as a problem too, and logs one line: such a request
- * never becomes one, so none of the middleware meets it.
+ * Makes the server answer an unreadable HTTP request with a problem too, and log one line: such a request never reaches the
+ * middleware.
  */
 export function answerUnreadable(server: Server, log: Logger): void {
   const answering = new WeakSet<Duplex>();
@@ -20,23 +22,16 @@ export function answerUnreadable(server: Server, log: Logger): void {
     response.once('close', () => answering.delete(socket));
   });
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-    // Gone already; or it is the rest of a request that the middleware has met, and answers.
+    // The connection is gone; or this is the rest of a request that the middleware answers.
     if (error.code === 'ECONNRESET' || !socket.writable || answering.has(socket)) {
       socket.destroy(error);
       return;
     }
     const requestId = randomUUID();
-    const status = STATUS[error.code ?? ''] ?? 400;
-    const title = STATUS_CODES[status];
+    const problem = problemOf((REFUSALS[error.code ?? ''] ?? refusals.malformedRequest)(), requestId);
+    const { status, title } = problem;
     log.info({ requestId, method: null, route: null, status, reason: error.code }, 'request');
-    const body = JSON.stringify({
-      type: 'about:blank',
-      title,
-      status,
-      detail: 'This cannot be read as an HTTP request.',
-      code: 'malformed_request',
-      requestId,
-    });
+    const body = JSON.stringify(problem);
     const head = [
       `HTTP/1.1 ${status} ${title}`,
       'Content-Type: application/problem+json',

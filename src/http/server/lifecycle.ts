@@ -1,12 +1,12 @@
-/** Where in its life a process is. */
+/** The phases of a process. */
 export type Phase = 'booting' | 'ready' | 'draining';
 
-/** Where in its life the process is, as far as those who ask over HTTP are concerned. */
+/** The phase of the process, for HTTP. */
 export class Lifecycle {
   #phase: Phase = 'booting';
   #draining = new AbortController();
 
-  /** The server sets it; `/readyz` and the draining of connections go by it. */
+  /** Set by the server, read by `/readyz` and by the draining of connections. */
   get phase(): Phase {
     return this.#phase;
   }
@@ -17,7 +17,7 @@ export class Lifecycle {
     else if (this.#draining.signal.aborted) this.#draining = new AbortController();
   }
 
-  /** Aborts when the draining begins: what waits for something is to wait no longer. */
+  /** Aborts when draining begins: whatever waits must stop waiting. */
   get draining(): AbortSignal {
     return this.#draining.signal;
   }

@@ -1,33 +1,31 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { LRUCache } from 'lru-cache';
-import type { ErrorCode } from '../../domain/errors.ts';
-import type { CursorCodec } from '../../security/cursor.ts';
-import { dateOf, readRows } from '../../store/rows.ts';
-import { DEFAULT_LIMIT, type Page, type PageRequest, positionOf } from '../paging.ts';
+import type { RefusalCode } from '../../domain/refusals.ts';
+import { type RowOf, readRows, withDates } from '../../store/rows.ts';
+import { DEFAULT_LIMIT, type Page, type PageRequest, type Position, pageOf } from '../paging.ts';
 
-/** How long a refusal is remembered. */
+/** How long a refused sign-in is kept. */
 const KEPT_DAYS = 30;
 
-/** How many are remembered: whoever can sign in with any number of emails shall not fill the disk. */
+/** The most that are kept: somebody who can sign in with any number of emails must not fill the disk. */
 const MAX_KEPT = 10_000;
 
-/** A sign-in that has been turned away. */
+/** The refused sign-ins of one email for one reason. */
 export interface RefusedSignIn {
   readonly email: string;
   readonly reason: string;
-  /** How often. */
   readonly count: number;
   readonly firstAt: Date;
   readonly lastAt: Date;
 }
 
-/** How long the first refusal of a kind is all that is written of it; those that follow are counted in memory. */
+/** How long refusals of an email for one reason are counted in memory after one was written. */
 const WRITE_EVERY_MS = 60_000;
 
-/** Of how many kinds refusals are counted in memory. */
+/** The most emails and reasons counted in memory. */
 const MAX_COUNTED = 10_000;
 
-// In one order, so that no two wait for each other. By ages, for the clock is the database's.
+// In one order, so that no two processes deadlock. By ages, because the database's clock counts.
 const WRITE = `
   insert into refused_sign_ins as refused (email, reason, count, first_at, last_at)
   select email, reason, count, now() - age * interval '1 ms', now() - age * interval '1 ms'
@@ -38,7 +36,7 @@ const WRITE = `
          last_at = greatest(refused.last_at, excluded.last_at)
   returning xmax = 0 as "isNew"`;
 
-// Those that others are about to change are left for the next time.
+// Rows that others are changing are left for the next time.
 const PRUNE = `
   delete from refused_sign_ins using (
     select email, reason from refused_sign_ins
@@ -50,26 +48,25 @@ const PRUNE = `
   ) as old
   where refused_sign_ins.email = old.email and refused_sign_ins.reason = old.reason`;
 
-/** The refusals of one email for one reason. */
+/** A count in memory. */
 interface Counted {
   readonly email: string;
-  readonly reason: ErrorCode;
-  /** How many there were since they were written; and when these and the last one were, by `performance.now()`. */
+  readonly reason: RefusalCode;
+  /** Refusals since the last write; the times are of `performance.now()`. */
   count: number;
   writtenAt: number;
   lastAt: number;
 }
 
 /**
- * Keeps count of sign-ins that are turned away, for admins to see. Whoever comes again and again costs one write a minute
- * in each process: what comes in between is summed up in memory, which is lost when the process dies, and when too many
- * others come after it.
+ * Counts refused sign-ins, for admins to see. Repeated refusals cost one write a minute in each process: in between they are
+ * counted in memory, and lost when the process dies or when too many other emails push them out.
  */
-export class RefusalCounter {
+export class RefusedSignInCounter {
   readonly #counted = new LRUCache<string, Counted>({ max: MAX_COUNTED });
 
   /** Counts a refusal, whatever becomes of the request. */
-  async note(em: EntityManager, email: string, reason: ErrorCode): Promise<void> {
+  async count(em: EntityManager, email: string, reason: RefusalCode): Promise<void> {
     const now = performance.now();
     const key = `${reason} ${email}`;
     const counted = this.#counted.get(key) ?? {
@@ -85,8 +82,8 @@ export class RefusalCounter {
     if (now - counted.writtenAt >= WRITE_EVERY_MS) await write(em, [counted]);
   }
 
-  /** Writes down what is in memory. */
-  async settle(em: EntityManager): Promise<void> {
+  /** Writes the counts in memory. */
+  async flush(em: EntityManager): Promise<void> {
     await write(
       em,
       [...this.#counted.values()].filter(({ count }) => count > 0),
@@ -103,7 +100,7 @@ async function write(em: EntityManager, all: readonly Counted[]): Promise<void> 
     count,
     age: now - lastAt,
   }));
-  // Before it is done: those that come meanwhile are for the next time.
+  // Before the write: refusals that come during it belong to the next one.
   for (const counted of all) {
     counted.count = 0;
     counted.writtenAt = now;
@@ -120,25 +117,21 @@ async function write(em: EntityManager, all: readonly Counted[]): Promise<void> 
   }
 }
 
-/** Forgets what is older than {@link KEPT_DAYS} days, and the oldest where there are more than {@link MAX_KEPT}. */
+/** Deletes what is older than {@link KEPT_DAYS} days, and the oldest beyond {@link MAX_KEPT}. */
 export async function pruneRefused(em: EntityManager): Promise<void> {
   await readRows(em, { text: PRUNE, values: [KEPT_DAYS, MAX_KEPT] });
 }
 
-/** A row, its times as PostgreSQL writes them, to the microsecond. */
-type Row = Omit<RefusedSignIn, 'firstAt' | 'lastAt'> & { firstAt: string; lastAt: string };
+type Row = RowOf<RefusedSignIn, 'firstAt' | 'lastAt'>;
 
 /**
- * The refusals of the last days, the latest first, of those who still have no account that may be used: whoever has been
- * invited since is not among them. Throws `bad_cursor`.
+ * Lists the refused sign-ins of the last days, latest first, whose email still has no active account: an email that has been
+ * invited since is not among them.
  */
 export async function listRefused(
   em: EntityManager,
-  cursors: CursorCodec,
-  { limit = DEFAULT_LIMIT, cursor }: PageRequest,
+  { limit = DEFAULT_LIMIT, after }: PageRequest,
 ): Promise<Page<RefusedSignIn>> {
-  const scope = ['refused sign-ins'];
-  const after = positionOf(cursors, cursor, scope);
   const rows = await readRows<Row>(em, {
     text: `select email, reason, count, first_at as "firstAt", last_at as "lastAt"
       from refused_sign_ins as refused
@@ -148,16 +141,13 @@ export async function listRefused(
      order by last_at desc, email desc, reason desc limit $2`,
     values: [KEPT_DAYS, limit + 1, ...(after ?? [null, null, null])],
   });
-  const last = rows.length > limit ? rows[limit - 1] : undefined;
-  return {
-    items: rows
-      .slice(0, limit)
-      .map((row) => ({ ...row, firstAt: dateOf(em, row.firstAt), lastAt: dateOf(em, row.lastAt) })),
-    next: last === undefined ? null : cursors.seal([last.lastAt, last.email, last.reason], scope),
-  };
+  return pageOf(rows, limit, {
+    positionOf: ({ lastAt, email, reason }): Position => [lastAt, email, reason],
+    itemOf: (row): RefusedSignIn => withDates(em, row, 'firstAt', 'lastAt'),
+  });
 }
 
-/** How many sign-ins have been turned away in the last days, and of how many people. */
+/** The number of refused sign-ins in the last days, and of the emails they came from. */
 export async function countRefused(em: EntityManager): Promise<{ people: number; attempts: number }> {
   const [row] = await readRows<{ people: number; attempts: number }>(em, {
     text: `select count(distinct email)::int as people, coalesce(sum(count), 0)::float8 as attempts

@@ -1,63 +1,57 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
-import { authorOf } from '../../domain/author.ts';
-import { DomainError } from '../../domain/errors.ts';
+import { refusals } from '../../domain/refusals.ts';
 import { type Scope, ServiceToken } from '../../domain/service-token.ts';
 import { mintServiceToken } from '../../security/service-token.ts';
 import { readRows } from '../../store/rows.ts';
 import type { Unit } from '../../store/unit.ts';
 
-/** For how many years a token may be good at the most. */
+/** The most years until a token expires. */
 export const MAX_YEARS = 10;
 
-/** What a new token is to be. */
+/** What a new token is made of. */
 export interface NewServiceToken {
-  /** Unlike that of any other token that there is or was. */
+  /** Unique among all tokens that exist or once did. */
   readonly name: string;
   readonly scopes: readonly Scope[];
   readonly expiresAt: Date;
 }
 
-/** What a request by a service token needs to know of it. */
+/** What a request with a service token needs to know about it. */
 export type KnownServiceToken = Pick<ServiceToken, 'id' | 'name' | 'scopes'>;
 
 /**
- * Makes a token, which works once it is flushed. The token itself is in the answer and nowhere else.
- * Throws `invalid_input` for an expiry that is past or more than {@link MAX_YEARS} years away and, when it
- * is flushed, `name_taken`.
+ * Creates a token, which works once the unit is flushed. Only the answer ever contains the token itself.
+ * Throws `invalid_input` for an expiry that is past or more than {@link MAX_YEARS} years away and, at the flush, `name_taken`.
  */
 export function createServiceToken(
-  { em }: Pick<Unit, 'em'>,
+  { em, author }: Unit,
   { name, scopes, expiresAt }: NewServiceToken,
   now: Date,
 ): { token: string; entry: ServiceToken } {
   const latest = new Date(now);
   latest.setUTCFullYear(now.getUTCFullYear() + MAX_YEARS);
-  if (expiresAt <= now || expiresAt > latest) {
-    throw new DomainError('invalid_input', 'A token needs an end that somebody will live to see.', {
-      errors: [{ path: 'expiresAt', message: `It must be in the next ${MAX_YEARS} years.` }],
-    });
-  }
+  if (expiresAt <= now || expiresAt > latest) throw refusals.invalidExpiry(MAX_YEARS);
   const { token, digest } = mintServiceToken();
-  const createdBy = authorOf(em).actor;
+  const createdBy = author.actor;
   const entry = em.create(ServiceToken, { name, digest, scopes: [...new Set(scopes)], createdBy, expiresAt });
   em.persist(entry);
   return { token, entry };
 }
 
-/** All tokens that there are and were, newest first. */
+/** All tokens, revoked and expired ones included, newest first. */
 export function listServiceTokens(em: EntityManager): Promise<ServiceToken[]> {
   return em.find(ServiceToken, {}, { orderBy: { id: 'desc' } });
 }
 
-/** Ends a token, from the next request on, wherever it is asked. Throws `not_found`. */
-export async function revokeServiceToken(em: EntityManager, id: number, now: Date): Promise<void> {
+/** The token with this id. Throws `not_found`. */
+export async function serviceTokenById(em: EntityManager, id: number): Promise<ServiceToken> {
   const entry = await em.findOne(ServiceToken, { id });
-  if (entry === null) throw new DomainError('not_found', 'There is no such service token.');
-  entry.revoke(now, authorOf(em).actor);
+  if (entry === null) throw refusals.notFound('service token with this id');
+  return entry;
 }
 
-// In one statement, and no write but once a minute: the time of the last use is for people, who look at days. The update
-// asks again, for of several that come at once each has seen the row before any of them has written.
+// One statement, which writes once a minute at most: the time of the last use is for people. The update checks again,
+// because several requests may have read the row before one of them writes it.
 const USE = `
   with known as (
     select id, name, scopes from service_tokens
@@ -69,7 +63,7 @@ const USE = `
   )
   select id, name, scopes from known`;
 
-/** The token with this digest, if it may be used now; that it is used is noted. */
+/** The token with this digest, if it may be used now, and notes its use. */
 export async function useServiceToken(
   em: EntityManager,
   digest: string,

@@ -1,6 +1,5 @@
-import type { EntityManager } from '@mikro-orm/postgresql';
-import { BOOT, sign } from '../../domain/author.ts';
 import { User } from '../../domain/user.ts';
+import type { Unit } from '../../store/unit.ts';
 
 /** What the seeder did, by email. */
 export interface SeedReport {
@@ -10,12 +9,10 @@ export interface SeedReport {
 }
 
 /**
- * Sees to it that each of `emails` (normalised, no doubles) is an account with the role `admin`: makes those that are
- * missing, promotes those that are there, and leaves alone those that are admins already. Demotes and removes nobody.
- * The changes are in `em`, for its owner to flush.
+ * Makes each of `emails` (normalised, no duplicates) an admin: creates missing accounts, promotes existing ones, and leaves
+ * admins alone. It demotes and removes nobody. The unit's owner flushes.
  */
-export async function seedAdmins(em: EntityManager, emails: readonly string[]): Promise<SeedReport> {
-  sign(em, BOOT);
+export async function seedAdmins({ em }: Unit, emails: readonly string[]): Promise<SeedReport> {
   const accounts = await em.find(User, { email: { $in: [...emails] } });
   const known = new Map(accounts.map((user) => [user.email, user]));
   const report = { created: [] as string[], promoted: [] as string[], unchanged: [] as string[] };

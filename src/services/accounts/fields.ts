@@ -1,56 +1,63 @@
 import { z } from 'zod';
 import { EMAIL_MAX_LENGTH } from '../../domain/email.ts';
-import type { InputError } from '../../domain/errors.ts';
-import { isKeepableText } from '../../domain/preferences.ts';
+import { isStorableText } from '../../domain/preferences.ts';
+import type { InputError } from '../../domain/refusals.ts';
 
-/** What may come in for an account, field by field, by whatever door; the domain has the last word on it. */
+/** An account's id, as text. */
 export const id = z
   .string()
   .regex(/^\d{1,10}$/)
-  // The largest that PostgreSQL's `integer` can hold.
-  .refine((digits) => Number(digits) < 2 ** 31, 'There is no such number.')
+  // The largest value of PostgreSQL's `integer`.
+  .refine((digits) => Number(digits) < 2 ** 31, 'Must be less than 2147483648.')
   .transform(Number)
-  .meta({ description: 'Its number.', examples: ['1'] });
-export const email = z.string().meta({ format: 'email', maxLength: EMAIL_MAX_LENGTH });
-export const role = z.enum(['user', 'admin']);
-export const status = z.enum(['active', 'suspended']);
-export const storageMode = z.enum(['local', 'account']);
+  .meta({ description: 'Id.', examples: ['1'] });
 
-/** Preferences as they come in: what may be in them is the domain's business. */
-export const preferences = z
-  .custom<Record<string, unknown>>(
-    (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
-    'It must be an object.',
-  )
-  .meta({
-    override: { type: 'object', additionalProperties: true },
-    description: "An object of the app's own making.",
-    examples: [{ theme: 'dark' }],
-  });
-
-/** A text of 1 to so many characters (code points) that PostgreSQL can keep. */
+/** A text of 1 to `maxLength` characters (code points) that PostgreSQL can store. */
 export function text(maxLength: number) {
   return z
     .string()
     .refine(
       (given) => given !== '' && [...given].length <= maxLength,
-      `It must have 1 to ${maxLength} characters.`,
+      `Must have 1 to ${maxLength} characters.`,
     )
-    .refine(isKeepableText, 'It must have no NUL and no half of a surrogate pair.')
+    .refine(isStorableText, 'Must not contain NUL or half a surrogate pair.')
     .meta({ minLength: 1, maxLength });
 }
 
-/** A name as it comes in, or none. */
-export const name = text(255).nullable();
+/** The input schemas of an account's fields, wherever they come from; the domain has the last word. */
+export const fields = {
+  email: z.string().meta({ format: 'email', maxLength: EMAIL_MAX_LENGTH }),
+  name: text(255).nullable(),
+  role: z.enum(['user', 'admin']),
+  status: z.enum(['active', 'suspended']),
+  storageMode: z.enum(['local', 'account']),
+  /** What may be inside is the domain's business. */
+  preferences: z
+    .custom<Record<string, unknown>>(
+      (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
+      'Must be an object.',
+    )
+    .meta({
+      override: { type: 'object', additionalProperties: true },
+      description: "An object of the app's own making.",
+      examples: [{ theme: 'dark' }],
+    }),
+};
 
-/** All that is wrong, each fault with its path; of unknown keys, each for itself. */
+/** All fields, each of them optional. */
+export const changeableFields = z.strictObject(fields).partial();
+
+/** The fields that everybody may set in their own account, each of them optional. */
+export const ownFields = changeableFields.omit({ email: true, role: true, status: true });
+
+/** All faults that zod found, each with its path; each unknown key by itself. */
 export function errorsOf({ issues }: z.ZodError): InputError[] {
   return issues.flatMap((issue) => {
     const at = issue.path.map(String);
     if (issue.code !== 'unrecognized_keys') return { path: at.join('.'), message: issue.message };
     return issue.keys.map((key) => ({
       path: [...at, key].join('.'),
-      message: 'There is no such field here.',
+      message: 'This field does not exist.',
     }));
   });
 }

@@ -1,29 +1,29 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { normalizeEmail } from '../../domain/email.ts';
-import type { Account, Role, Status, StorageMode } from '../../domain/user.ts';
-import type { CursorCodec, Position } from '../../security/cursor.ts';
-import { dateOf, parameters, readRows, type Statement } from '../../store/rows.ts';
-import { DEFAULT_LIMIT, type Page, type PageRequest, positionOf } from '../paging.ts';
+import type { Account, Column, Role, Status, StorageMode } from '../../domain/user.ts';
+import { accountColumns, accountSelection, type MetadataSource } from '../../store/account-columns.ts';
+import { type Bind, parameters, type RowOf, readRows, type Statement, withDates } from '../../store/rows.ts';
+import { DEFAULT_LIMIT, type Page, type PageRequest, type Position, pageOf } from '../paging.ts';
 
-/** The orders of the list; the one without a minus goes up. */
+/** The orders of the list; without a minus, ascending. */
 export const SORTS = ['createdAt', '-createdAt', 'email', '-email'] as const;
 /** One of them. */
 export type Sort = (typeof SORTS)[number];
 
-/** Which accounts to list: those that fit all that is given. */
+/** Filters of the list: accounts match all that are given. */
 export interface AccountFilters {
   readonly role?: Role | undefined;
   readonly status?: Status | undefined;
   readonly storageMode?: StorageMode | undefined;
   /** The whole email, in any form of it. */
   readonly email?: string | undefined;
-  /** A part of the email or of the name, in any case; every character stands for itself. */
+  /** A part of the email or the name, in any case; every character stands for itself. */
   readonly q?: string | undefined;
 }
 
 /** Which page of which list. */
 export interface ListRequest extends AccountFilters, PageRequest {
-  /** Newest first, where it is not given. */
+  /** Default: newest first. */
   readonly sort?: Sort | undefined;
   /** Whether to count the whole list as well. */
   readonly total?: boolean | undefined;
@@ -31,86 +31,80 @@ export interface ListRequest extends AccountFilters, PageRequest {
 
 /** A page of the list. */
 export interface AccountPage extends Page<Account> {
-  /** How many accounts the whole list has; when `capped`, it has more than that. */
+  /** How many accounts the whole list has; when `capped`, it has more. */
   readonly total?: { readonly count: number; readonly capped: boolean };
 }
 
-/** How far a list is counted: the one part of the answer that gets slower as the list gets longer. */
+/** How far a list is counted: the count is the only part of the answer that slows down as the list grows. */
 export const COUNT_CAP = 10_000;
 
-/** A row of the list: an account, its times as PostgreSQL writes them, to the microsecond. */
-type Row = Omit<Account, 'createdAt' | 'updatedAt'> & { createdAt: string; updatedAt: string };
+/** The filters that compare a column with a value. */
+const COLUMN_FILTERS = ['role', 'status', 'storageMode'] as const satisfies readonly Column[];
 
-const COLUMNS = `id, email, name, role, status, preferences, storage_mode as "storageMode", version,
-  created_at as "createdAt", updated_at as "updatedAt"`;
+type Row = RowOf<Account, 'createdAt' | 'updatedAt'>;
 
-/** Each order's columns, which together are unique, and a row's place in it. */
+/** The columns of each order, unique together, and a row's position in it, to the microsecond. */
 const ORDERS = {
-  createdAt: { columns: ['created_at', 'id'], placeOf: (row: Row): Position => [row.createdAt, row.id] },
-  email: { columns: ['email'], placeOf: (row: Row): Position => [row.email] },
+  createdAt: { columns: ['created_at', 'id'], positionOf: (row: Row): Position => [row.createdAt, row.id] },
+  email: { columns: ['email'], positionOf: (row: Row): Position => [row.email] },
 };
 
-/** Three letters or digits in a row, as pg_trgm sees them: with fewer, a trigram index knows nothing of the text. */
+/** Three letters or digits in a row, as pg_trgm sees them: a trigram index cannot look for less. */
 const HAS_TRIGRAM = /[\p{L}0-9]{3}/u;
 
 /**
- * A page of the accounts, in one query; the total takes a second. Pages go on where the last one ended (keyset pagination),
- * not after so many rows: each costs the same, and what others insert and delete meanwhile neither hides an account nor
- * shows it twice. Throws `bad_cursor`.
+ * Reads a page of the accounts in one query; the total takes a second one. Pages continue where the last one ended (keyset
+ * pagination) and not after a number of rows: every page costs the same, and concurrent inserts and deletions neither hide an
+ * account nor show it twice.
  */
-export async function listAccounts(
-  em: EntityManager,
-  cursors: CursorCodec,
-  request: ListRequest,
-): Promise<AccountPage> {
-  const { sort = '-createdAt', limit = DEFAULT_LIMIT, cursor, total } = request;
-  const { role, status, storageMode, email, q } = request;
-  const scope = ['accounts', sort, role, status, storageMode, email, q];
-  const after = positionOf(cursors, cursor, scope);
-
-  const rows = await readRows<Row>(em, pageStatement({ ...request, sort, limit }, after));
-  // One row more than asked for says that there is a next page.
-  const last = rows.length > limit ? rows[limit - 1] : undefined;
-  const [counted] = total ? await readRows<{ count: number }>(em, countStatement(request)) : [];
+export async function listAccounts(em: EntityManager, request: ListRequest): Promise<AccountPage> {
+  const { sort = '-createdAt', limit = DEFAULT_LIMIT, total } = request;
+  const rows = await readRows<Row>(em, pageStatement(em, { ...request, sort, limit }));
+  const [counted] = total ? await readRows<{ count: number }>(em, countStatement(em, request)) : [];
   return {
-    items: rows
-      .slice(0, limit)
-      .map((row) => ({ ...row, createdAt: dateOf(em, row.createdAt), updatedAt: dateOf(em, row.updatedAt) })),
-    next: last === undefined ? null : cursors.seal(orderOf(sort).placeOf(last), scope),
+    ...pageOf(rows, limit, {
+      positionOf: orderOf(sort).positionOf,
+      itemOf: (row): Account => withDates(em, row, 'createdAt', 'updatedAt'),
+    }),
     ...(counted && {
       total: { count: Math.min(counted.count, COUNT_CAP), capped: counted.count > COUNT_CAP },
     }),
   };
 }
 
-/** Reads a page that begins `after` a place in its order, and one row beyond it. */
+/** The statement that reads a page, which begins `after` a position, and one row beyond it. */
 export function pageStatement(
-  { sort, limit, ...filters }: AccountFilters & { sort: Sort; limit: number },
-  after?: Position,
+  source: MetadataSource,
+  {
+    sort,
+    limit,
+    after,
+    ...filters
+  }: AccountFilters & { sort: Sort; limit: number; after?: Position | undefined },
 ): Statement {
-  const { columns, descending } = orderOf(sort);
-  const { conditions, values, bind } = conditionsOf(filters);
+  const { columns, isDescending } = orderOf(sort);
+  const { conditions, values, bind } = conditionsOf(source, filters);
   if (after !== undefined) {
-    conditions.push(`(${columns.join(', ')}) ${descending ? '<' : '>'} (${after.map(bind).join(', ')})`);
+    conditions.push(`(${columns.join(', ')}) ${isDescending ? '<' : '>'} (${after.map(bind).join(', ')})`);
   }
-  const order = `order by ${columns.map((column) => `${column} ${descending ? 'desc' : 'asc'}`).join(', ')}`;
+  const order = `order by ${columns.map((column) => `${column} ${isDescending ? 'desc' : 'asc'}`).join(', ')}`;
   const page = `from users ${where(conditions)} ${order} limit ${bind(limit + 1)}`;
   const isWalk = filters.q !== undefined && !HAS_TRIGRAM.test(filters.q);
   return {
-    // A long walk looks at an index alone, and only at the end at the rows that it has found.
+    // A long walk reads an index alone, and at the end only the rows that it found.
     text: isWalk
-      ? `select ${COLUMNS} from users join (select id ${page}) as page using (id) ${order}`
-      : `select ${COLUMNS} ${page}`,
+      ? `select ${accountSelection(source)} from users join (select id ${page}) as page using (id) ${order}`
+      : `select ${accountSelection(source)} ${page}`,
     values,
   };
 }
 
 /**
- * Counts what the filters let through, as far as one row beyond the cap. In order, though no count needs one: so it goes
- * by the same indexes as the pages, and not by the whole table.
+ * The statement that counts the filtered accounts, up to one beyond the cap. No count needs an order, but with one it uses
+ * the same indexes as the pages instead of the whole table.
  */
-export function countStatement(filters: AccountFilters): Statement {
-  const { conditions, values, bind } = conditionsOf(filters);
+export function countStatement(source: MetadataSource, filters: AccountFilters): Statement {
+  const { conditions, values, bind } = conditionsOf(source, filters);
   return {
     text: `select count(*)::int as count
       from (select from users ${where(conditions)} order by created_at, id limit ${bind(COUNT_CAP + 1)}) as counted`,
@@ -119,42 +113,45 @@ export function countStatement(filters: AccountFilters): Statement {
 }
 
 function orderOf(sort: Sort) {
-  const descending = sort.startsWith('-');
-  return { descending, ...ORDERS[(descending ? sort.slice(1) : sort) as keyof typeof ORDERS] };
+  const isDescending = sort.startsWith('-');
+  return { isDescending, ...ORDERS[(isDescending ? sort.slice(1) : sort) as keyof typeof ORDERS] };
 }
 
 function where(conditions: readonly string[]): string {
   return conditions.length === 0 ? '' : `where ${conditions.join(' and ')}`;
 }
 
-function conditionsOf({ role, status, storageMode, email, q }: AccountFilters) {
+function conditionsOf(source: MetadataSource, filters: AccountFilters) {
   const { values, bind } = parameters();
   const conditions: string[] = [];
-  if (role !== undefined) conditions.push(`role = ${bind(role)}`);
-  if (status !== undefined) conditions.push(`status = ${bind(status)}`);
-  if (storageMode !== undefined) conditions.push(`storage_mode = ${bind(storageMode)}`);
+  for (const { property, name } of accountColumns(source)) {
+    const filter = COLUMN_FILTERS.find((column) => column === property);
+    const value = filter && filters[filter];
+    if (value !== undefined) conditions.push(`${name} = ${bind(value)}`);
+  }
+  const { email, q } = filters;
   if (email !== undefined) conditions.push(`email = ${bind(normalizeEmail(email))}`);
-  if (q !== undefined) conditions.push(partOf(q, bind));
+  if (q !== undefined) conditions.push(contains(q, bind));
   return { conditions, values, bind };
 }
 
 /**
  * The condition that an email or a name contains `q`.
  *
- * With a trigram in it, PostgreSQL chooses by its statistics between the trigram indexes, for what is rare, and the list's
- * order, which it follows until the page is full, for what is common. Without one, only the second can be: `strpos`, of
- * which it has no statistics, makes it suppose that a third of all fits, where after `like` it might read and sort the
- * whole table. So a short text that hardly anybody has costs a walk along the index; an index of all pairs of
- * characters would spare that, but double the time of every import.
+ * With a trigram in it, PostgreSQL's statistics choose between the trigram indexes, for what is rare, and the list's order,
+ * followed until the page is full, for what is common. Without a trigram only the order works: `strpos`, which has no
+ * statistics, makes the planner assume that a third of all rows match, where for `like` it might read and sort the whole
+ * table. So a short text that hardly any account contains costs a walk along the index; an index of all pairs of characters
+ * would avoid that, but double the time of every import.
  */
-function partOf(q: string, bind: (value: unknown) => string): string {
-  // Emails are kept in this form. Not trimmed: they have no blanks, so that nothing with a blank is part of one.
+function contains(q: string, bind: Bind): string {
+  // The stored form of emails. Not trimmed: emails contain no blanks, so no text with a blank is part of one.
   const inEmail = q.normalize('NFKC').toLowerCase().normalize('NFKC');
   return HAS_TRIGRAM.test(q)
-    ? `(email like ${bind(likePart(inEmail))} or name ilike ${bind(likePart(q))})`
+    ? `(email like ${bind(likePattern(inEmail))} or name ilike ${bind(likePattern(q))})`
     : `(strpos(email, ${bind(inEmail)}) > 0 or strpos(lower(name), lower(${bind(q)})) > 0)`;
 }
 
-function likePart(text: string): string {
+function likePattern(text: string): string {
   return `%${text.replace(/[\\%_]/g, '\\$&')}%`;
 }

@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import type { ErrorObject } from 'ajv/dist/2020.js';
-import type { InputError } from '../../domain/errors.ts';
 import type { PreferenceRules, Preferences } from '../../domain/preferences.ts';
+import type { InputError } from '../../domain/refusals.ts';
 
 /**
- * What the operator allows, from their settings: a size, and the path of a JSON Schema or `null`.
+ * Creates the rules for preferences from the settings: a size, and the path of a JSON Schema or `null`.
  * Throws what {@link compilePreferencesSchema} throws.
  */
 export async function preferenceRules(settings: {
@@ -15,15 +15,15 @@ export async function preferenceRules(settings: {
   return { maxBytes, ...(schema !== null && { faults: await compilePreferencesSchema(schema) }) };
 }
 
-/** What is wrong with some preferences, each fault with its path. */
+/** Finds the faults of preferences, each with its path. */
 export type PreferencesCheck = (preferences: Preferences) => readonly InputError[];
 
 /**
  * Compiles the operator's JSON Schema (2020-12) for preferences from the file at `path`.
- * Throws an error that names the file when it cannot be read or is no such schema.
+ * Throws an error that names the file when it cannot be read or is not such a schema.
  */
 export async function compilePreferencesSchema(path: string): Promise<PreferencesCheck> {
-  // Loaded only where there is a schema: it is a large part of what a process needs to start.
+  // Loaded only for a schema: it takes a large part of the start.
   const [{ Ajv2020 }, { default: formats }] = await Promise.all([
     import('ajv/dist/2020.js'),
     import('ajv-formats'),
@@ -42,11 +42,11 @@ function inputError({ instancePath, message, params }: ErrorObject): InputError 
   const extra = params['additionalProperty'] ?? params['unevaluatedProperty'];
   return {
     path: ['preferences', ...keys, ...(typeof extra === 'string' ? [extra] : [])].join('.'),
-    message: message ?? 'It is not as it must be.',
+    message: message ?? 'Is invalid.',
   };
 }
 
-/** A key as it was before it became part of a JSON Pointer (RFC 6901, section 4). */
+/** Decodes a token of a JSON Pointer (RFC 6901, section 4). */
 function unescapePointer(token: string): string {
   return token.replaceAll('~1', '/').replaceAll('~0', '~');
 }

@@ -1,22 +1,7 @@
-import type { Account, Status, StorageMode } from '../../domain/user.ts';
+import type { Account } from '../../domain/user.ts';
 
-/** An account as it leaves, by whatever door: an allow-list, of what JSON can say. */
-export interface AccountRecord {
-  readonly id: number;
-  readonly email: string;
-  readonly name: string | null;
-  readonly role: string;
-  readonly status: Status;
-  readonly preferences: Record<string, unknown>;
-  readonly storageMode: StorageMode;
-  readonly version: number;
-  /** ISO 8601, in UTC; the other too. */
-  readonly createdAt: string;
-  readonly updatedAt: string;
-}
-
-/** What may leave of an account. */
-export function accountRecord(account: Account): AccountRecord {
+/** What may leave of an account, over HTTP, in an export or on the command line: an allow-list, in JSON's types. */
+export function accountView(account: Account) {
   return {
     id: account.id,
     email: account.email,
@@ -26,7 +11,11 @@ export function accountRecord(account: Account): AccountRecord {
     preferences: account.preferences ?? {},
     storageMode: account.storageMode,
     version: account.version,
+    /** ISO 8601, in UTC; so is `updatedAt`. */
     createdAt: account.createdAt.toISOString(),
     updatedAt: account.updatedAt.toISOString(),
   };
 }
+
+/** An account as it leaves. */
+export type AccountView = ReturnType<typeof accountView>;

@@ -1,9 +1,12 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import type { ListenForChanges } from '../../store/change-log.ts';
-import { comparePositions, type FeedEntry, type FeedPosition, readFeed } from '../../store/feed-page.ts';
+import { readFeed } from '../../store/feed-page.ts';
+import { comparePositions, type FeedEntry, type FeedPosition } from '../../store/feed-position.ts';
+import { News } from './news.ts';
+import type { ReadEntries } from './recent-entries.ts';
 import { FeedTail } from './tail.ts';
 
-/** For how long the tail is kept when nobody follows any more, in milliseconds: most come again at once. */
+/** How long the tail is kept without followers, in milliseconds: most come back at once. */
 export const LINGER_MS = 10_000;
 
 /** How to follow the feed. */
@@ -12,46 +15,59 @@ export interface FollowOptions {
   readonly limit: number;
   /** Ends it. */
   readonly signal: AbortSignal;
-  /** After how many milliseconds of silence it says so, with no entries; never, where it is not given. */
+  /** After how many milliseconds of silence to yield an empty batch. Default: never. */
   readonly beatMs?: number;
 }
 
-/** What ChangeFeed needs of the world. */
+/** What a ChangeFeed needs. */
 export interface ChangeFeedDeps {
-  /** Only read with. */
+  /** Only for reading. */
   readonly em: EntityManager;
   readonly listen: ListenForChanges;
   /** The feed cannot be read at the moment. */
   readonly onError: (error: unknown) => void;
-  /** {@link LINGER_MS}, unless it is given. */
+  /** Default: {@link LINGER_MS}. */
   readonly lingerMs?: number;
 }
 
 /**
- * The change feed for those who follow it. However many they are, the process listens once and asks once a commit; and
- * while nobody follows, nothing is listened for and nothing asked.
+ * The change feed for everybody in this process: event streams, waiting requests and webhooks. Whatever their number, the
+ * process listens once and reads each change once; without followers it reads nothing, and without subscribers it does not
+ * listen.
  */
 export class ChangeFeed {
   readonly #deps: ChangeFeedDeps;
-  readonly #subscribers = new Set<{ readonly wake: () => void }>();
+  readonly #news: News;
+  readonly #followers = new Set<() => void>();
   #tail: FeedTail | undefined;
   #lingering: NodeJS.Timeout | undefined;
 
   constructor(deps: ChangeFeedDeps) {
     this.#deps = deps;
+    this.#news = new News(deps.listen);
+  }
+
+  /** Calls `wake` whenever there may be new changes, and reads nothing. Returns how to end it. See {@link News.subscribe}. */
+  onNews(wake: () => void): () => Promise<void> {
+    return this.#news.subscribe(wake);
+  }
+
+  /** Reads the next entries after a position, from what has been read for followers where it can. */
+  async read(after: FeedPosition, limit: number): Promise<ReadEntries> {
+    const known = this.#tail?.recent?.after(after, limit);
+    if (known !== undefined && known.entries.length > 0) return known;
+    if (known !== undefined) {
+      await this.#tail?.refresh();
+      const refreshed = this.#tail?.recent?.after(after, limit);
+      if (refreshed !== undefined) return refreshed;
+    }
+    const readAt = performance.now();
+    return { entries: await readFeed(this.#deps.em, after, limit), readAt };
   }
 
   /**
-   * Has `wake` called whenever something may have come, until the function that it returns is called. It may be called
-   * for nothing, and must not throw; what came before is for the caller to read.
-   */
-  onNews(wake: () => void): () => void {
-    return this.#join(wake).leave;
-  }
-
-  /**
-   * The entries after a position, as they come: each once, in the order of the feed, for as long as the signal lets it. What
-   * is behind the tail is read page by page, no faster than it is taken; so it is again for whoever falls behind.
+   * Yields the entries after a position as they come: each once, in the order of the feed, until the signal aborts. What
+   * lies before the tail is read page by page, no faster than it is taken; so it is again for a follower that falls behind.
    */
   async *follow(
     after: FeedPosition,
@@ -65,17 +81,17 @@ export class ChangeFeed {
     try {
       while (!signal.aborted) {
         const { recent } = tail;
-        const entries = recent?.after(position, limit);
-        if (recent !== undefined && entries === undefined) {
+        const known = recent?.after(position, limit);
+        if (recent !== undefined && known === undefined) {
           const { start } = recent;
           const older = await readFeed(this.#deps.em, position, limit);
           position = older.at(-1)?.position ?? position;
-          // At the start is an entry that was served before: a page with room to spare has all that lies between.
+          // The start was served before: a page with room to spare has everything before it.
           if (older.length < limit && comparePositions(position, start) < 0) position = start;
           if (older.length > 0) yield older;
-        } else if (entries !== undefined && entries.length > 0) {
-          position = (entries.at(-1) as FeedEntry).position;
-          yield entries;
+        } else if (known !== undefined && known.entries.length > 0) {
+          position = (known.entries.at(-1) as FeedEntry).position;
+          yield known.entries;
         } else {
           tail.readOn();
           let beat: NodeJS.Timeout | undefined;
@@ -93,31 +109,35 @@ export class ChangeFeed {
     }
   }
 
-  /** Ends all listening and asking at once. Whoever still follows is not told of anything any more. */
+  /** Stops all listening and reading at once. Followers and subscribers hear nothing more. */
   async close(): Promise<void> {
-    clearTimeout(this.#lingering);
-    const tail = this.#tail;
-    this.#tail = undefined;
-    await tail?.stop();
+    await this.#stopTail();
+    await this.#news.close();
   }
 
   #join(wake: () => void): { tail: FeedTail; leave: () => void } {
     clearTimeout(this.#lingering);
-    const subscriber = { wake };
-    this.#subscribers.add(subscriber);
-    const { em, listen, onError, lingerMs = LINGER_MS } = this.#deps;
-    const onNews = () => {
-      for (const { wake } of [...this.#subscribers]) wake();
+    this.#followers.add(wake);
+    const { em, onError, lingerMs = LINGER_MS } = this.#deps;
+    const onGrowth = () => {
+      for (const wake of [...this.#followers]) wake();
     };
-    this.#tail ??= new FeedTail(em, listen, { onNews, onError });
+    this.#tail ??= new FeedTail(em, this.#news, { onGrowth, onError });
     return {
       tail: this.#tail,
       leave: () => {
-        this.#subscribers.delete(subscriber);
-        if (this.#subscribers.size > 0) return;
+        this.#followers.delete(wake);
+        if (this.#followers.size > 0) return;
         clearTimeout(this.#lingering);
-        this.#lingering = setTimeout(() => void this.close(), lingerMs).unref();
+        this.#lingering = setTimeout(() => void this.#stopTail(), lingerMs).unref();
       },
     };
+  }
+
+  async #stopTail(): Promise<void> {
+    clearTimeout(this.#lingering);
+    const tail = this.#tail;
+    this.#tail = undefined;
+    await tail?.stop();
   }
 }

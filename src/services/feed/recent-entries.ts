@@ -1,22 +1,28 @@
-import { comparePositions, type FeedEntry, type FeedPosition } from '../../store/feed-page.ts';
+import { comparePositions, type FeedEntry, type FeedPosition } from '../../store/feed-position.ts';
 
-/** How many entries are kept at the most. */
+/** The most entries that are kept. */
 const MAX_ENTRIES = 1_000;
 
 /** For how long, in milliseconds: what is erased from the history must not live on here. */
 const MAX_AGE_MS = 30_000;
 
-/** The newest part of the feed, without a gap, in bounded memory: what many read who follow, but is fetched only once. */
+/** Entries of the feed, and when the oldest of them was read (`performance.now()`). */
+export interface ReadEntries {
+  readonly entries: readonly FeedEntry[];
+  readonly readAt: number;
+}
+
+/** The newest part of the feed, without a gap, in bounded memory: many readers follow, one fetches. */
 export class RecentEntries {
   #start: FeedPosition;
-  #entries: { readonly entry: FeedEntry; readonly arrived: number }[] = [];
+  #entries: { readonly entry: FeedEntry; readonly readAt: number }[] = [];
 
-  /** It begins after this position. */
+  /** Begins after this position. */
   constructor(start: FeedPosition) {
     this.#start = start;
   }
 
-  /** All after this position is here. */
+  /** Everything after this position is here. */
   get start(): FeedPosition {
     return this.#start;
   }
@@ -26,22 +32,26 @@ export class RecentEntries {
     return this.#entries.at(-1)?.entry.position ?? this.#start;
   }
 
-  /** Takes what comes after the end, which may be nothing, and forgets what is old. */
+  /** Adds the entries that come after the end, possibly none, and forgets old ones. */
   add(entries: readonly FeedEntry[]): void {
-    const now = performance.now();
-    this.#entries.push(...entries.map((entry) => ({ entry, arrived: now })));
+    const readAt = performance.now();
+    this.#entries.push(...entries.map((entry) => ({ entry, readAt })));
     const tooMany = this.#entries.length - MAX_ENTRIES;
     const kept = this.#entries.findIndex(
-      ({ arrived }, index) => index >= tooMany && now - arrived < MAX_AGE_MS,
+      (recent, index) => index >= tooMany && readAt - recent.readAt < MAX_AGE_MS,
     );
     const forgotten = this.#entries.splice(0, kept === -1 ? this.#entries.length : kept);
     this.#start = forgotten.at(-1)?.entry.position ?? this.#start;
   }
 
-  /** The entries after a position, `limit` at most; `undefined` where it lies before the start. */
-  after(position: FeedPosition, limit: number): readonly FeedEntry[] | undefined {
+  /** The entries after a position, at most `limit`; `undefined` where the position is before the start. */
+  after(position: FeedPosition, limit: number): ReadEntries | undefined {
     if (comparePositions(position, this.#start) < 0) return undefined;
     const last = this.#entries.findLastIndex(({ entry }) => comparePositions(entry.position, position) <= 0);
-    return this.#entries.slice(last + 1, last + 1 + limit).map(({ entry }) => entry);
+    const recent = this.#entries.slice(last + 1, last + 1 + limit);
+    return {
+      entries: recent.map(({ entry }) => entry),
+      readAt: recent[0]?.readAt ?? performance.now(),
+    };
   }
 }

@@ -1,30 +1,30 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
-import type { ListenForChanges } from '../../store/change-log.ts';
 import { feedEnd, readFeedPage } from '../../store/feed-page.ts';
+import type { News } from './news.ts';
 import { RecentEntries } from './recent-entries.ts';
 
 /** How many entries are fetched at once. */
 const PAGE_SIZE = 500;
 
-/** After how many milliseconds it is asked again for what is withheld: growing from the one to the other. */
+/** The pauses between reads of withheld entries, in milliseconds: each twice as long as the one before. */
 const MIN_PAUSE_MS = 25;
 const MAX_PAUSE_MS = 1_000;
 
-/** Whom a tail tells. */
+/** A tail's callbacks. */
 export interface TailEvents {
-  /** There is more in `recent`. */
-  readonly onNews: () => void;
-  /** The feed cannot be read at the moment; told once, until it can be again. */
+  /** `recent` has grown. */
+  readonly onGrowth: () => void;
+  /** The feed cannot be read; called once, until it can be read again. */
   readonly onError: (error: unknown) => void;
 }
 
-/** The end of the feed as it grows, read once for all who follow: from where it is when this is made, until it is stopped. */
+/** The end of the feed as it grows, read once for all who follow: from its creation until it is stopped. */
 export class FeedTail {
   readonly #em: EntityManager;
   readonly #events: TailEvents;
-  readonly #listening: ReturnType<ListenForChanges>;
+  readonly #unsubscribe: () => Promise<void>;
   #recent: RecentEntries | undefined;
-  #isReading = false;
+  #reading: Promise<void> | undefined;
   #isDue = false;
   #isBehind = false;
   #hasFailed = false;
@@ -32,36 +32,40 @@ export class FeedTail {
   #pauseMs = MIN_PAUSE_MS;
   #nextRead: NodeJS.Timeout | undefined;
 
-  constructor(em: EntityManager, listen: ListenForChanges, events: TailEvents) {
+  constructor(em: EntityManager, news: News, events: TailEvents) {
     this.#em = em;
     this.#events = events;
-    this.#listening = listen(() => void this.#read());
+    this.#unsubscribe = news.subscribe(() => void this.refresh());
   }
 
-  /** What has come last; nothing yet, as long as the database has not been asked where the feed ends. */
+  /** The latest entries; `undefined` until the database has said where the feed ends. */
   get recent(): RecentEntries | undefined {
     return this.#recent;
   }
 
   /**
-   * To be called by whoever has taken all of `recent`. Of much that comes at once, the next page is fetched only then: it
-   * would push out what nobody has taken yet, and everybody would have to fetch that again.
+   * Called by a follower that has taken all of `recent`. Of a large burst, the next page is fetched only then: it would push
+   * out entries that nobody has taken yet, and everybody would have to fetch those again.
    */
   readOn(): void {
-    if (this.#isBehind) void this.#read();
+    if (this.#isBehind) void this.refresh();
   }
 
+  /** Reads what has been committed so far into `recent`. One read at a time; a call during a read causes one more. */
+  refresh(): Promise<void> {
+    this.#isDue = true;
+    this.#reading ??= this.#read();
+    return this.#reading;
+  }
+
+  /** Stops reading and listening. */
   async stop(): Promise<void> {
     this.#isStopped = true;
     clearTimeout(this.#nextRead);
-    await this.#listening.stop();
+    await this.#unsubscribe();
   }
 
-  /** One read at a time; whatever is heard meanwhile is one more. */
   async #read(): Promise<void> {
-    this.#isDue = true;
-    if (this.#isReading) return;
-    this.#isReading = true;
     clearTimeout(this.#nextRead);
     let isIncomplete = false;
     while (this.#isDue && !this.#isStopped) {
@@ -72,27 +76,28 @@ export class FeedTail {
         return true;
       });
     }
-    this.#isReading = false;
+    // With nothing awaited in between, no call can come after the last read and before this.
+    this.#reading = undefined;
     if (!isIncomplete) this.#pauseMs = MIN_PAUSE_MS;
     else if (!this.#isStopped) {
-      // Where there is more to fetch, those who follow set the pace.
+      // While there is more to fetch, the followers set the pace.
       const pauseMs = this.#isBehind ? MAX_PAUSE_MS : this.#pauseMs;
-      this.#nextRead = setTimeout(() => void this.#read(), pauseMs);
+      this.#nextRead = setTimeout(() => void this.refresh(), pauseMs);
       this.#pauseMs = Math.min(2 * this.#pauseMs, MAX_PAUSE_MS);
     }
   }
 
-  /** Says whether to ask again by ourselves: nobody tells us when the transaction is over that something is withheld for. */
+  /** Returns whether to read again without news: nothing announces the end of the transaction that withholds entries. */
   async #readPage(): Promise<boolean> {
     if (this.#recent === undefined) {
       this.#recent = new RecentEntries(await feedEnd(this.#em));
-      this.#events.onNews();
+      this.#events.onGrowth();
     }
     const { entries, isWithheld } = await readFeedPage(this.#em, this.#recent.end, PAGE_SIZE);
     this.#recent.add(entries);
     this.#isBehind = entries.length === PAGE_SIZE;
     this.#hasFailed = false;
-    if (entries.length > 0) this.#events.onNews();
+    if (entries.length > 0) this.#events.onGrowth();
     return isWithheld;
   }
 }

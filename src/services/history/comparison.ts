@@ -1,27 +1,37 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { EntityManager } from '@mikro-orm/postgresql';
+import { STATE_FIELDS } from '../../domain/change.ts';
+import type { Account } from '../../domain/user.ts';
+import { accountColumns } from '../../store/account-columns.ts';
 import { parseExactly, rewritten } from './exact-json.ts';
 import type { Replay, Report } from './replay.ts';
 
-/** An account as it is kept: its times as ISO 8601 to the microsecond, its preferences as PostgreSQL writes them. */
-export interface KeptAccount {
-  readonly id: number;
-  readonly email: string;
-  readonly name: string | null;
-  readonly role: string;
-  readonly status: string;
-  readonly storageMode: string;
-  readonly preferences: string;
-  readonly version: number;
-  readonly createdAt: string;
-  readonly updatedAt: string;
+/** The columns that are compared as text: times as ISO 8601 to the microsecond, preferences as PostgreSQL writes them. */
+type TextColumn = 'preferences' | 'createdAt' | 'updatedAt';
+
+/** An account as it is stored. */
+export type StoredAccount = Omit<Account, TextColumn> & { readonly [Field in TextColumn]: string };
+
+/** The query of all {@link StoredAccount}s, ordered by id. */
+export function storedAccounts(em: EntityManager): string {
+  const columns = accountColumns(em).map(({ property, name, type }) => {
+    const value =
+      type === 'timestamptz'
+        ? `to_jsonb(${name})#>>'{}'`
+        : // No preferences say the same as empty ones.
+          type === 'jsonb'
+          ? `coalesce(${name}, '{}')::text`
+          : name;
+    return `${value} as "${property}"`;
+  });
+  return `select ${columns.join(', ')} from users order by id`;
 }
 
-/** Holds an account against what its history adds up to; either may be missing. What does not fit is reported. */
+/** Compares an account with the replay of its history; either may be missing. Reports every difference. */
 export async function compareAccount(
   em: EntityManager,
   past: Replay | undefined,
-  account: KeptAccount | undefined,
+  account: StoredAccount | undefined,
   report: Report,
 ): Promise<void> {
   const [expected, found] = [past?.exists ?? false, account !== undefined];
@@ -30,8 +40,9 @@ export async function compareAccount(
   if (past.isErased) return report('erased', false, true);
 
   const { state, version, createdAt, updatedAt } = past;
-  for (const field of ['email', 'name', 'role', 'status', 'storageMode'] as const) {
-    if (state[field] !== account[field]) report(field, state[field], account[field]);
+  for (const field of STATE_FIELDS) {
+    if (field === 'preferences' || state[field] === account[field]) continue;
+    report(field, state[field], account[field]);
   }
   if (version !== account.version) report('version', version, account.version);
   if (!isSameInstant(createdAt, account.createdAt)) report('createdAt', createdAt, account.createdAt);
@@ -39,7 +50,7 @@ export async function compareAccount(
 
   const { preferences = {} } = state;
   if (isDeepStrictEqual(preferences, parseExactly(account.preferences))) return;
-  // A number that was there before the history may be written in a way of its own, until the account is written again.
+  // A number from before the history may be written in another form until the account is next written.
   const [row] = await em.execute<{ text: string }[]>('select ?::jsonb::text as text', [
     rewritten(preferences),
   ]);
@@ -50,7 +61,7 @@ function isSameInstant(a: string, b: string): boolean {
   return a === b || microseconds(a) === microseconds(b);
 }
 
-/** Since 1970; a `Date` ends at milliseconds. */
+/** Microseconds since 1970; a `Date` has milliseconds only. */
 function microseconds(text: string): number {
   const [, beyond = ''] = /\.\d{3}(\d{1,3})/.exec(text) ?? [];
   return Date.parse(text) * 1_000 + Number(beyond.padEnd(3, '0'));

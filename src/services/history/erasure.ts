@@ -1,16 +1,15 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
-import { authorOf, sign } from '../../domain/author.ts';
 import { ERASED_ACTOR } from '../../domain/change.ts';
 import { normalizeEmail } from '../../domain/email.ts';
-import { DomainError } from '../../domain/errors.ts';
+import { refusals } from '../../domain/refusals.ts';
 import { User } from '../../domain/user.ts';
 import { eraseHistory } from '../../store/erase-history.ts';
 import type { Unit, UnitOfWork } from '../../store/unit.ts';
 
-/** How many accounts are erased in one transaction. */
+/** How many accounts one transaction erases. */
 const BATCH_SIZE = 20;
 
-// Those that were deleted so long ago, and not restored since. Who is at work on one of them already has locked it.
+// Deletions that are old enough and have not been undone. A process that works on one has locked it already.
 const DUE = `
   select user_id as "userId" from changes as deletion
    where action = 'deleted' and erased_at is null and at <= now() - make_interval(days => :days)
@@ -21,8 +20,7 @@ const DUE = `
      )
    order by at limit :size for update skip locked`;
 
-// A request that was under way when its account was erased has signed what it did with the email, after the erasure. No
-// request takes a day.
+// A request in flight while its account was erased signed its changes with the email afterwards. No request takes a day.
 const SIGNED_SINCE = `
   select user_id as "userId" from changes as deletion
    where action = 'deleted' and erased_at is not null and at > now() - interval '1 day'
@@ -41,22 +39,24 @@ const DELETED_AS = `
      )`;
 
 /**
- * Erases the accounts whose deletion is `days` days old, in small transactions, and says how many. Any number of processes
- * can do so at once; one that is killed leaves each account erased or not. Throws the reason of `signal` when it aborts.
+ * Erases the accounts that were deleted `days` days ago or earlier, in small transactions, and returns their number. Safe to
+ * run on several servers at once; a killed run leaves every account either erased or untouched. Throws the reason of
+ * `signal` when it aborts.
  */
 export async function eraseDue(inUnit: UnitOfWork, days: number, signal: AbortSignal): Promise<number> {
   const inBatches = async (statement: string) => {
     let total = 0;
     for (let found = BATCH_SIZE; found === BATCH_SIZE; ) {
-      total += await inUnit(async ({ em }) => {
-        await em.begin();
-        // Whoever stops the process waits for a statement to end; what is locked now will be due the next time, too.
+      total += await inUnit(async (unit) => {
+        const { em } = unit;
+        await unit.begin();
+        // Stopping the process waits for the statement to end; what is locked now is due next time too.
         await em.execute(`set local lock_timeout = '2s'`);
         const ids = await idsOf(em, statement, { days, size: BATCH_SIZE });
         found = ids.length;
-        const gone = await holdGone(em, ids);
-        await eraseHistory(em, gone, signal);
-        return gone.length;
+        const deleted = await lockDeleted(em, ids);
+        await eraseHistory(em, deleted, signal);
+        return deleted.length;
       });
     }
     return total;
@@ -67,27 +67,25 @@ export async function eraseDue(inUnit: UnitOfWork, days: number, signal: AbortSi
 }
 
 /**
- * Erases the account with this email, which is deleted for that, and those that had it when they were deleted and can
- * still be restored. Says how many they were. Throws `not_found`, and, when it is flushed, `last_admin`.
+ * Erases the account with this email, deleting it if it exists, and deleted accounts that had the email and could still be
+ * restored. Returns their number. Throws `not_found` and, at the flush, `last_admin`.
  */
-export async function eraseAccounts({ em, claim }: Unit, email: string): Promise<number> {
-  await em.begin();
+export async function eraseAccounts(unit: Unit, email: string): Promise<number> {
+  const { em } = unit;
+  await unit.begin();
   const ids = await idsOf(em, DELETED_AS, { email: normalizeEmail(email) });
-  const gone = await holdGone(em, ids);
-  // Not before: none that has been found deleted can be restored any more.
+  const deleted = await lockDeleted(em, ids);
+  // Only now: none of the deleted accounts can be restored any more.
   const account = await em.findOne(User, { email: normalizeEmail(email) });
-  if (account === null && gone.length === 0) {
-    throw new DomainError(
-      'not_found',
-      `There is no account with the email ${email}, nor one to be restored.`,
-    );
+  if (account === null && deleted.length === 0) {
+    throw refusals.notFound(`account with the email ${email}, nor a deleted one`);
   }
-  await eraseHistory(em, gone);
-  if (account === null) return gone.length;
-  await claim(account);
-  sign(em, { ...authorOf(em), erases: true });
+  await eraseHistory(em, deleted);
+  if (account === null) return deleted.length;
+  await unit.claim(account);
+  unit.erases = true;
   em.remove(account);
-  return gone.length + 1;
+  return deleted.length + 1;
 }
 
 async function idsOf(
@@ -100,14 +98,14 @@ async function idsOf(
 }
 
 /**
- * Those of the accounts that are gone, and that nothing restores before the transaction of `em` has ended: whatever
- * restores an account locks the entry of its deletion first.
+ * Those of the accounts that are deleted, kept so until the transaction of `em` ends: restoring an account locks the entry of
+ * its deletion first.
  */
-async function holdGone(em: EntityManager, ids: readonly number[]): Promise<number[]> {
+async function lockDeleted(em: EntityManager, ids: readonly number[]): Promise<number[]> {
   if (ids.length === 0) return [];
   const deletions = `changes where user_id in (:ids) and action = 'deleted'`;
   await em.execute(`select id from ${deletions} order by id for update`, { ids });
-  // A statement of its own: one sees nothing of what is committed while it waits for a lock.
+  // A second statement: the first one does not see what was committed while it waited for a lock.
   return idsOf(
     em,
     `select user_id as "userId" from ${deletions} and not exists (select from users where users.id = user_id)`,

@@ -1,24 +1,24 @@
 import { isDeepStrictEqual } from 'node:util';
 
-/** What marks a number: no text in PostgreSQL has it. */
+/** Marks a number: no text in PostgreSQL contains it. */
 const MARK = '\0';
 
-/** A text, quotes included, or a number. */
+/** A string with its quotes, or a number. */
 const TOKENS = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d[\d.eE+-]*/g;
 
-/** What a text of JSON says, with each number as it is written: 1 and 1.0 are two. */
+/** Parses JSON and keeps each number as it is written: 1 and 1.0 differ. */
 export function parseExactly(text: string): unknown {
   return JSON.parse(text.replace(TOKENS, (token) => (token.startsWith('"') ? token : `"\\u0000${token}"`)));
 }
 
-/** The same as JSON, with each number as JavaScript writes it. */
+/** Serializes what {@link parseExactly} returned, with each number as JavaScript writes it. */
 export function rewritten(value: unknown): string {
   return JSON.stringify(value, (_, inner) =>
     typeof inner === 'string' && inner.startsWith(MARK) ? Number(inner.slice(1)) : inner,
   );
 }
 
-/** Whether both say the same, however their numbers are written. */
-export function saysTheSame(a: unknown, b: unknown): boolean {
+/** Whether two values are equal, however their numbers are written. */
+export function isEqualJson(a: unknown, b: unknown): boolean {
   return isDeepStrictEqual(a, b) || isDeepStrictEqual(JSON.parse(rewritten(a)), JSON.parse(rewritten(b)));
 }

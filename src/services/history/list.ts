@@ -1,57 +1,49 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { ACTIONS, type Action, type Change, STATE_FIELDS } from '../../domain/change.ts';
 import { normalizeEmail } from '../../domain/email.ts';
-import type { CursorCodec, Position } from '../../security/cursor.ts';
 import { CHANGE_COLUMNS, type ChangeRow, changeOf } from '../../store/change-rows.ts';
-import { parameters, readRows, type Statement } from '../../store/rows.ts';
-import { DEFAULT_LIMIT, type Page, type PageRequest, positionOf } from '../paging.ts';
+import { type Bind, parameters, readRows, type Statement } from '../../store/rows.ts';
+import { DEFAULT_LIMIT, type Page, type PageRequest, type Position, pageOf } from '../paging.ts';
 
-/** Which changes to list: those that fit all that is given. */
+/** Filters of the history: entries match all that are given. */
 export interface ChangeFilters {
-  /** Who acted: their email at the time, in any form of it, or what the history calls who has none (`cli`). */
+  /** Who acted: an email as it was at the time, in any form of it, or the name of another actor (`cli`). */
   readonly actor?: string | undefined;
   /** The account that was changed. */
   readonly userId?: number | undefined;
   readonly action?: Action | undefined;
-  /** A field that was changed, or a path of the preferences: `preferences.theme`. */
+  /** A changed field, or a path in the preferences: `preferences.theme`. */
   readonly field?: string | undefined;
-  /** From this time on, itself included. */
+  /** Inclusive. */
   readonly since?: Date | undefined;
-  /** Before this time, itself excluded. */
+  /** Exclusive. */
   readonly until?: Date | undefined;
 }
 
-type Bind = (value: unknown) => string;
-
-/**
- * A page of the history, newest first, in one query. Pages go on where the last one ended (keyset pagination).
- * Throws `bad_cursor`.
- */
+/** Reads a page of the history, newest first, in one query. Pages continue where the last one ended (keyset pagination). */
 export async function listChanges(
   em: EntityManager,
-  cursors: CursorCodec,
   request: ChangeFilters & PageRequest,
 ): Promise<Page<Change>> {
-  const { limit = DEFAULT_LIMIT, cursor, actor, userId, action, field, since, until } = request;
-  const scope = ['changes', actor, userId, action, field, since, until];
-  const after = positionOf(cursors, cursor, scope);
-  const rows = await readRows<ChangeRow>(em, changesStatement({ ...request, limit }, after));
-  // One row more than asked for says that there is a next page.
-  const last = rows.length > limit ? rows[limit - 1] : undefined;
-  return {
-    items: rows.slice(0, limit).map((row) => changeOf(em, row)),
-    next: last === undefined ? null : cursors.seal([last.at, last.id], scope),
-  };
+  const { limit = DEFAULT_LIMIT } = request;
+  const rows = await readRows<ChangeRow>(em, changesStatement({ ...request, limit }));
+  return pageOf(rows, limit, {
+    positionOf: ({ at, id }): Position => [at, id],
+    itemOf: (row) => changeOf(em, row),
+  });
 }
 
 /**
- * Reads a page that begins `after` a place, and one row beyond it: merges the pages of what the filters leave of each
- * action, which are all to be found in the order of an index, whatever the planner believes of them.
+ * The statement that reads a page, which begins `after` a position, and one row beyond it. It merges the pages of each
+ * action, each of which is in the order of an index, whatever the planner assumes about the filters.
  */
-export function changesStatement(
-  { limit, since, until, ...filters }: ChangeFilters & { limit: number },
-  after?: Position,
-): Statement {
+export function changesStatement({
+  limit,
+  after,
+  since,
+  until,
+  ...filters
+}: ChangeFilters & { limit: number; after?: Position | undefined }): Statement {
   const { values, bind } = parameters();
   const size = bind(limit + 1);
   const times = [
@@ -73,31 +65,34 @@ export function changesStatement(
   };
 }
 
-/** Where to look, and for what: one place after the other. */
+/** A relation to search, and the conditions of the search. */
 interface Source {
   readonly from: string;
   readonly conditions: readonly string[];
 }
 
 function sources({ actor: given, userId, action, field }: ChangeFilters, bind: Bind): Source[] {
-  const by = (column: string, value: unknown) => (value === undefined ? [] : [`${column} = ${bind(value)}`]);
-  const byField = () => (field === undefined ? [] : [`${bind(field)} = any(fields)`]);
+  const equals = (column: string, value: unknown) =>
+    value === undefined ? [] : [`${column} = ${bind(value)}`];
+  const hasField = () => (field === undefined ? [] : [`${bind(field)} = any(fields)`]);
   const actor = given?.includes('@') ? normalizeEmail(given) : given;
   if (userId !== undefined) {
-    const conditions = [...by('user_id', userId), ...by('actor', actor), ...by('action', action)];
-    return [{ from: 'changes', conditions: [...conditions, ...byField()] }];
+    const conditions = [...equals('user_id', userId), ...equals('actor', actor), ...equals('action', action)];
+    return [{ from: 'changes', conditions: [...conditions, ...hasField()] }];
   }
   return (action === undefined ? ACTIONS : [action]).map((each) => {
-    const ofAll = field === undefined || (each !== 'updated' && STATE_FIELDS.includes(field));
-    // Of two filters an index can follow one: who acts has done less than has been done to a field.
+    // Every creation and every deletion has every field.
+    const matchesAll =
+      field === undefined || (each !== 'updated' && STATE_FIELDS.some((known) => known === field));
+    // An index can follow one of two filters: an actor has done less than has been done to a field.
     if (actor !== undefined) {
-      const byBoth = by(`actor || ' ' || action`, `${actor} ${each}`);
-      return { from: 'changes', conditions: [...byBoth, ...(ofAll ? [] : byField())] };
+      const byBoth = equals(`actor || ' ' || action`, `${actor} ${each}`);
+      return { from: 'changes', conditions: [...byBoth, ...(matchesAll ? [] : hasField())] };
     }
-    if (ofAll) return { from: 'changes', conditions: by('action', each) };
+    if (matchesAll) return { from: 'changes', conditions: equals('action', each) };
     return {
       from: '(select field, action, at, change_id as id from change_fields) as indexed',
-      conditions: [...by('field', field), ...by('action', each)],
+      conditions: [...equals('field', field), ...equals('action', each)],
     };
   });
 }

@@ -1,38 +1,38 @@
 import { type AccountState, applyChange, type Change, changed } from '../../domain/change.ts';
 import { mergePatch } from '../../domain/preferences.ts';
-import { saysTheSame } from './exact-json.ts';
+import { isEqualJson } from './exact-json.ts';
 
-/** An entry of the history as a replay takes it. */
+/** An entry of the history, as a replay reads it. */
 export type Entry = Pick<Change, 'userId' | 'action' | 'before' | 'after' | 'version'> & {
   /** ISO 8601, to the microsecond. */
   readonly at: string;
   readonly isErased: boolean;
 };
 
-/** What the entries of an account add up to. */
+/** The result of replaying an account's entries. */
 export interface Replay {
   readonly exists: boolean;
   readonly isErased: boolean;
-  /** Without fields where there is no account by now, or the history does not tell any more. */
+  /** Empty where the account does not exist, or its values have been erased. */
   readonly state: Partial<AccountState>;
   readonly version: number;
-  /** When the account began, and when it was last changed; as in an entry. */
+  /** ISO 8601, to the microsecond; so is `updatedAt`. */
   readonly createdAt: string;
   readonly updatedAt: string;
 }
 
-/** Told what does not fit: where, what it should be by all that went before, and what it is. */
+/** Reports a contradiction: the field, its value by the history so far, and its value as it is. */
 export type Report = (field: string, expected: unknown, found: unknown) => void;
 
 /**
- * A replay (none before the first entry) with one entry more. What is wrong with the entry is reported, and it counts as far
- * as it can.
+ * Adds an entry to a replay (`undefined` before the first entry). Faults of the entry are reported, and the replay continues
+ * with what the entry says.
  */
 export function replay(past: Replay | undefined, entry: Entry, report: Report): Replay {
   const { action, version, at, isErased } = entry;
   const exists = past?.exists ?? false;
   if (exists === (action === 'created')) report('action', exists ? 'updated' : 'created', action);
-  // An account that is older than its history begins with the version that it had.
+  // An account older than its history starts with the version it had.
   if (past !== undefined && version !== past.version + 1) report('version', past.version + 1, version);
   if (past !== undefined && isErased !== past.isErased) report('erased', past.isErased, isErased);
   for (const [side, isThere] of [
@@ -50,7 +50,7 @@ export function replay(past: Replay | undefined, entry: Entry, report: Report): 
   return { exists: action !== 'deleted', isErased, state, version, createdAt, updatedAt: at };
 }
 
-/** Whether what an entry says of the time before it leads back there. */
+/** Reports an entry whose `before` does not lead back to the state before it. */
 function checkBefore(
   was: Partial<AccountState>,
   createdAt: string,
@@ -59,14 +59,14 @@ function checkBefore(
   report: Report,
 ): void {
   const { createdAt: began, ...back } = { ...is, ...changed(is as AccountState, before) };
-  if (!saysTheSame(withoutNulls(was), withoutNulls(back))) report('before', was, back);
-  // An entry has it to the millisecond.
+  if (!isEqualJson(withoutNulls(was), withoutNulls(back))) report('before', was, back);
+  // An entry has milliseconds only.
   if (began !== undefined && Date.parse(began) !== Date.parse(createdAt)) {
     report('before.createdAt', createdAt, began);
   }
 }
 
-/** A patch cannot lead back to a null among the preferences, from the days when nulls were kept. */
+/** No patch leads back to a null among the preferences: older versions stored nulls. */
 function withoutNulls(state: Partial<AccountState>): object {
   return { ...state, preferences: mergePatch({}, state.preferences ?? {}) };
 }

@@ -1,113 +1,87 @@
 import { LockMode } from '@mikro-orm/core';
 import type { EntityManager } from '@mikro-orm/postgresql';
-import { authorOf, sign } from '../../domain/author.ts';
 import { type AccountState, type Change, creation, difference, stateOf } from '../../domain/change.ts';
-import { DomainError } from '../../domain/errors.ts';
 import { movedOn } from '../../domain/inversion.ts';
 import type { PreferenceRules } from '../../domain/preferences.ts';
+import { refusals } from '../../domain/refusals.ts';
 import { User } from '../../domain/user.ts';
 import { recordChanges } from '../../store/change-log.ts';
 import { CHANGE_COLUMNS, type ChangeRow, changeOf } from '../../store/change-rows.ts';
 import type { Unit } from '../../store/unit.ts';
 import { changeAccount } from '../accounts/accounts.ts';
 
-/** A refusal names so many fields at the most, each with so many characters: preferences can have thousands. */
-const MAX_FIELDS = 100;
-const MAX_FIELD_LENGTH = 255;
-
 /**
- * Takes an entry of the history back, as a new change: what it has changed becomes what it was, an account that it made
- * goes, and one that it deleted is there again, with its id and all it had, be it allowed by now or not. Returns how to get
- * the new entry once the unit is flushed.
+ * Undoes an entry of the history by a new change: what it changed gets its old values, an account that it created is deleted,
+ * and one that it deleted is restored, with its id and all it had, even where the present rules would not allow that.
+ * Once the unit is flushed, its first recorded change is the new entry.
  *
- * Throws `not_found`; `erased` where nobody knows any more what it was; `changed_since` where more than the entry would be
- * taken back (`details.fields` are the fields that have moved on); `invalid_input` for preferences that are not allowed
- * any more, and, when it is flushed, `email_taken`, `last_admin` and `forbidden`.
+ * Throws `not_found`; `erased` where the old values are gone; `changed_since` where the undo would take back more than the
+ * entry (`details.fields` are the fields that have changed since); `invalid_input` for preferences that are no longer
+ * allowed, and, at the flush, `email_taken`, `last_admin` and `forbidden`.
  */
-export async function undoChange(
-  { em }: Pick<Unit, 'em'>,
-  id: number,
-  rules: PreferenceRules,
-): Promise<() => Change> {
-  const entry = await lockEntry(em, id);
-  const author = authorOf(em);
-  let recorded: Change | undefined;
-  sign(em, {
-    ...author,
-    undoes: id,
-    onRecorded: (changes) => {
-      author.onRecorded?.(changes);
-      recorded = changes[0];
-    },
-  });
-  // As it is now, also where it is the one who asks; and so it stays, for what is decided by it.
+export async function undoChange(unit: Unit, id: number, rules: PreferenceRules): Promise<void> {
+  const { em } = unit;
+  const entry = await lockEntry(unit, id);
+  unit.undoes = id;
+  // As it is now, even where it is the author's own; the lock keeps it so for the decision below.
   const account = await em.findOne(
     User,
     { id: entry.userId },
     { refresh: true, lockMode: LockMode.PESSIMISTIC_WRITE },
   );
-  if (entry.action === 'deleted') await restore(em, entry);
-  else if (account === null) throw changedSince(Object.keys(entry.after ?? {}));
+  if (entry.action === 'deleted') await restore(unit, entry);
+  else if (account === null) throw refusals.changedSince(Object.keys(entry.after ?? {}));
   else if (entry.action === 'created') remove(em, account, entry);
   else invert(account, entry, rules);
-  return () => recorded as Change;
 }
 
-/** The entry, which until the end of the transaction nobody else takes back, or erases. */
-async function lockEntry(em: EntityManager, id: number): Promise<Change> {
-  if (!em.isInTransaction()) await em.begin();
+/** Locks the entry against other undos and erasures until the transaction ends. */
+async function lockEntry(unit: Unit, id: number): Promise<Change> {
+  const { em } = unit;
+  await unit.begin();
   const [row] = await em.execute<ChangeRow[]>(
     `select ${CHANGE_COLUMNS} from changes where id = ? for update`,
     [id],
   );
-  if (row === undefined) throw new DomainError('not_found', 'There is no such entry.');
-  if (row.erasedAt !== null) throw new DomainError('erased', 'What there was has been erased.');
+  if (row === undefined) throw refusals.notFound('history entry with this id');
+  if (row.erasedAt !== null) throw refusals.erased();
   return changeOf(em, row);
 }
 
 function invert(account: User, entry: Change, rules: PreferenceRules): void {
   const moved = movedOn(entry, stateOf(account));
-  if (moved.length > 0) throw changedSince(moved);
+  if (moved.length > 0) throw refusals.changedSince(moved);
   const before = stateOf(account);
   changeAccount(account, entry.before ?? {}, rules);
-  // As where nulls went from preferences that are older than the history.
-  if (difference(before, stateOf(account)) === undefined) {
-    throw new DomainError('changed_since', 'There is nothing left of this that could be taken back.', {
-      details: { fields: [] },
-    });
-  }
+  // For example where the change only removed nulls from preferences that are older than the history.
+  if (difference(before, stateOf(account)) === undefined) throw refusals.changedSince([]);
 }
 
 function remove(em: EntityManager, account: User, entry: Change): void {
   const made = entry.after as AccountState;
   const since = difference(made, stateOf(account));
-  if (since !== undefined) throw changedSince(movedOn(since, made));
+  if (since !== undefined) throw refusals.changedSince(movedOn(since, made));
   em.remove(account);
 }
 
-async function restore(em: EntityManager, entry: Change): Promise<void> {
+async function restore(unit: Unit, entry: Change): Promise<void> {
+  const { em } = unit;
   const state = entry.before as AccountState;
   const { createdAt = entry.at, ...fields } = state;
   const [last] = await em.execute<{ id: string }[]>(
     'select id from changes where user_id = ? order by at desc, id desc limit 1',
     [entry.userId],
   );
-  if (Number(last?.id) !== entry.id) throw changedSince(Object.keys(fields));
+  if (Number(last?.id) !== entry.id) throw refusals.changedSince(Object.keys(fields));
   const [userId, version] = [entry.userId, entry.version + 1];
-  // Past the flush, to which every new entity is at its first version.
+  // Past the flush, which starts every new entity at version 1.
   await em.insert(User, {
     ...fields,
     id: userId,
     version,
     createdAt: new Date(createdAt),
-    // Later than the deletion by any clock, and the history goes by it.
+    // Later than the deletion by any clock: the history is ordered by it.
     updatedAt: new Date(Math.max(Date.now(), entry.at.getTime() + 1)),
   });
-  await recordChanges(em, [{ ...creation(state), userId, version, ofAdmin: state.role === 'admin' }]);
-}
-
-function changedSince(fields: readonly string[]): DomainError {
-  return new DomainError('changed_since', 'This has changed since, and would be taken back along with it.', {
-    details: { fields: fields.slice(0, MAX_FIELDS).map((field) => field.slice(0, MAX_FIELD_LENGTH)) },
-  });
+  await recordChanges(unit, [{ ...creation(state), userId, version, ofAdmin: state.role === 'admin' }]);
 }

@@ -1,21 +1,16 @@
-import type { Change, RecordedChange } from '../../domain/change.ts';
+import type { Change } from '../../domain/change.ts';
 
-/** The same with its times as JSON has them: ISO 8601, in UTC. */
-type Told<C extends RecordedChange> = Omit<C, 'at' | 'erasedAt'> & {
-  readonly at: string;
-  readonly erasedAt: string | null;
-};
-
-/** What may leave of an entry of the history, by whatever door. */
-export function changeRecord(entry: Change): Told<Change> {
-  return { id: entry.id, ...recordedChangeRecord(entry) };
+/** What may leave of an entry of the history, over HTTP or in a webhook: an allow-list, in JSON's types. */
+export function changeView(entry: Change) {
+  return { id: entry.id, ...unnumberedChangeView(entry) };
 }
 
-/** The same of an entry that has been taken back, and with it its id. */
-export function recordedChangeRecord(recorded: RecordedChange): Told<RecordedChange> {
-  const { actorId, actor, requestId, userId, action, before, after, version, undoes } = recorded;
+/** The same without the id, which an entry loses when a dry run rolls it back. */
+export function unnumberedChangeView(entry: Change) {
+  const { actorId, actor, requestId, userId, action, before, after, version, undoes } = entry;
   return {
-    at: recorded.at.toISOString(),
+    /** ISO 8601, in UTC; so is `erasedAt`. */
+    at: entry.at.toISOString(),
     actorId,
     actor,
     requestId,
@@ -25,6 +20,6 @@ export function recordedChangeRecord(recorded: RecordedChange): Told<RecordedCha
     after,
     version,
     undoes,
-    erasedAt: recorded.erasedAt?.toISOString() ?? null,
+    erasedAt: entry.erasedAt?.toISOString() ?? null,
   };
 }

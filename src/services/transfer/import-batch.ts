@@ -1,126 +1,82 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
-import { type ChangeDraft, creation, difference, stateOf } from '../../domain/change.ts';
-import type { Preferences } from '../../domain/preferences.ts';
-import type { Account, Role, Status, StorageMode } from '../../domain/user.ts';
+import {
+  type AccountValues,
+  type ChangeDraft,
+  creation,
+  difference,
+  STATE_FIELDS,
+  stateOf,
+} from '../../domain/change.ts';
+import { type Account, isActiveAdmin } from '../../domain/user.ts';
+import { accountColumns, accountSelection } from '../../store/account-columns.ts';
 import { recordChanges } from '../../store/change-log.ts';
+import type { Unit } from '../../store/unit.ts';
 import type { ImportMode } from './import.ts';
 
-/** What a good line says. What is `undefined` was not given. */
+/** A valid line. `undefined` values were not given. */
 export interface ImportLine {
   readonly number: number;
   /** Normalised. */
   readonly email: string;
-  readonly name?: string | null | undefined;
-  readonly role?: Role | undefined;
-  readonly status?: Status | undefined;
-  readonly storageMode?: StorageMode | undefined;
-  readonly preferences?: Preferences | undefined;
+  readonly values: { readonly [Field in keyof AccountValues]?: AccountValues[Field] | undefined };
 }
 
-/** What became of a line. */
+/** The outcome of a line. */
 export type Outcome = 'created' | 'updated' | 'unchanged';
 
-/** What became of a batch. */
+/** The outcome of a batch. */
 export interface BatchResult {
   readonly outcomes: readonly Outcome[];
-  /** The lines whose email somebody else has. */
+  /** The lines whose email another account has. */
   readonly taken: readonly ImportLine[];
-  /** Whether an active admin is none any more. */
+  /** Whether an active admin is no longer one. */
   readonly takesAdminAway: boolean;
 }
 
-/** How often it is tried to get hold of accounts that others make and remove in the same moment. */
+/** How often the batch tries to get hold of accounts that others create and delete at the same time. */
 const MAX_PASSES = 5;
 
-/** One parameter for all lines, as a table. `named` tells a name of null from a name that is not given. */
-const LINES = `jsonb_to_recordset(?::jsonb) as line
-  (email text, name text, named boolean, role text, status text, storage_mode text, preferences jsonb)`;
-
-/** A row, as far as the history wants to know it. */
-type Row = Pick<
-  Account,
-  'id' | 'email' | 'name' | 'role' | 'status' | 'preferences' | 'storageMode' | 'version'
->;
-
-const COLUMNS = [
-  'id',
-  'email',
-  'name',
-  'role',
-  'status',
-  'preferences',
-  'storage_mode as "storageMode"',
-  'version',
-]
-  .map((column) => `users.${column}`)
-  .join();
-
-// What is not given is as the entity and the columns have it for a new account. The constraint decides what is new.
-const INSERT = `
-  insert into users (email, name, role, status, storage_mode, preferences)
-  select email, name, coalesce(role, 'user'), coalesce(status, 'active'), coalesce(storage_mode, 'local'), preferences
-    from ${LINES}
-  on conflict (email) do nothing
-  returning ${COLUMNS}`;
-
-// By a constant list of emails, here and below: whatever the planner believes of a table that has just been filled, it
-// looks each of them up or, at the worst, goes over the table once.
-const LOCK = `
-  select ${COLUMNS} from users
-   where email = any(?::text[])
-   order by id for update`;
-
-// As a flush of the entity does it: a new version and a new time, and neither where nothing has changed.
-const UPDATE = `
-  update users set
-    name = case when line.named then line.name else users.name end,
-    role = coalesce(line.role, users.role),
-    status = coalesce(line.status, users.status),
-    storage_mode = coalesce(line.storage_mode, users.storage_mode),
-    preferences = coalesce(line.preferences, users.preferences),
-    version = users.version + 1,
-    updated_at = greatest(clock_timestamp(), users.updated_at + interval '1 millisecond')
-  from ${LINES}
-  where users.email = any(?::text[]) and users.email = line.email and (
-    (line.named and line.name is distinct from users.name)
-    or line.role <> users.role
-    or line.status <> users.status
-    or line.storage_mode <> users.storage_mode
-    or line.preferences <> coalesce(users.preferences, '{}'))
-  returning ${COLUMNS}`;
+/** A row that a statement has written or locked. */
+type Row = Pick<Account, 'id' | 'version' | (typeof STATE_FIELDS)[number]>;
 
 /**
- * Writes lines, by their emails, with a few statements in the transaction of `em`, past its identity map: a flush would
- * take several times as long and keep every account in memory. The history of it is written along. Throws `forbidden`.
+ * Writes lines by their emails with a few statements in the unit's transaction, past its identity map: a flush would take
+ * several times as long and keep every account in memory. The history is written along. Throws `forbidden`.
  */
 export async function writeAccounts(
-  em: EntityManager,
+  unit: Unit,
   lines: ReadonlyMap<string, ImportLine>,
   mode: ImportMode,
 ): Promise<BatchResult> {
+  const { em } = unit;
+  const statements = statementsFor(em);
+  /** The rows that a statement has written for these lines, by email. */
+  const run = async (statement: string, batch: readonly ImportLine[], ...more: string[]) =>
+    batch.length === 0
+      ? new Map<string, Row>()
+      : byEmail(await em.execute<Row[]>(statement, [statements.recordsOf(batch), ...more]));
+
   const outcomes: Outcome[] = [];
   let takesAdminAway = false;
   let rest = [...lines.values()];
   for (let pass = 0; rest.length > 0 && pass < MAX_PASSES; pass++) {
     if (mode === 'upsert') {
-      const found = byEmail(await em.execute<Row[]>(LOCK, [listOf(rest)]));
+      const found = byEmail(await em.execute<Row[]>(statements.lock, [emailsOf(rest)]));
       const known = rest.filter(({ email }) => found.has(email));
-      const updated = await run(em, UPDATE, known, listOf(known));
+      const updated = await run(statements.update, known, emailsOf(known));
       for (const { email } of known) outcomes.push(updated.has(email) ? 'updated' : 'unchanged');
-      takesAdminAway ||= known.some(({ email }) => {
-        const after = updated.get(email);
-        return after !== undefined && isActiveAdmin(found.get(email)) && !isActiveAdmin(after);
-      });
-      await recordChanges(
-        em,
-        [...updated.values()].map((row) => update(found.get(row.email) as Row, row)),
-      );
+      const changed = [...updated.values()].map((after) => ({
+        before: found.get(after.email) as Row,
+        after,
+      }));
+      takesAdminAway ||= changed.some(({ before, after }) => isActiveAdmin(before) && !isActiveAdmin(after));
+      await recordChanges(unit, changed.map(update));
       rest = rest.filter(({ email }) => !found.has(email));
     }
-    const created = await run(em, INSERT, rest);
+    const created = await run(statements.insert, rest);
     for (const _ of created) outcomes.push('created');
     await recordChanges(
-      em,
+      unit,
       [...created.values()].map((row) => ({
         ...creation(stateOf(row)),
         userId: row.id,
@@ -134,43 +90,75 @@ export async function writeAccounts(
   return { outcomes, taken: rest, takesAdminAway };
 }
 
-/** The rows that the statement has written for the lines, by email. */
-async function run(
-  em: EntityManager,
-  statement: string,
-  lines: readonly ImportLine[],
-  ...more: string[]
-): Promise<Map<string, Row>> {
-  if (lines.length === 0) return new Map();
-  return byEmail(await em.execute<Row[]>(statement, [recordsOf(lines), ...more]));
+/** The statements of an import. One parameter carries all lines as a table; `given` names the columns that a line gives. */
+function statementsFor(em: EntityManager) {
+  const columns = accountColumns(em).filter(({ property }) =>
+    STATE_FIELDS.some((field) => field === property),
+  );
+  const changeable = columns.filter(({ property }) => property !== 'email');
+  const lines = `jsonb_to_recordset(?::jsonb) as line
+    (given text[], ${columns.map(({ name, type }) => `${name} ${type}`).join(', ')})`;
+  const isGiven = (name: string) => `'${name}' = any(line.given)`;
+  // No preferences say the same as empty ones.
+  const stored = ({ name, type }: (typeof columns)[number]) =>
+    type === 'jsonb' ? `coalesce(users.${name}, '{}')` : `users.${name}`;
+  const values = columns.map(({ name, default: value }) =>
+    value === undefined ? `line.${name}` : `coalesce(line.${name}, ${value})`,
+  );
+  const assignments = changeable.map(
+    ({ name }) => `${name} = case when ${isGiven(name)} then line.${name} else users.${name} end`,
+  );
+  const differences = changeable.map(
+    (column) => `(${isGiven(column.name)} and line.${column.name} is distinct from ${stored(column)})`,
+  );
+  const selection = accountSelection(em);
+  return {
+    // The constraint decides what is new.
+    insert: `
+      insert into users (${columns.map(({ name }) => name).join(', ')})
+      select ${values.join(', ')} from ${lines}
+      on conflict (email) do nothing
+      returning ${selection}`,
+    // By a constant list of emails, here and in `update`: whatever the planner assumes about a table that has just been
+    // filled, it looks each of them up or, at worst, scans the table once.
+    lock: `
+      select ${selection} from users
+       where email = any(?::text[])
+       order by id for update`,
+    // As a flush of the entity does it: a new version and a new time, and neither where nothing has changed.
+    update: `
+      update users set
+        ${assignments.join(', ')},
+        version = users.version + 1,
+        updated_at = greatest(clock_timestamp(), users.updated_at + interval '1 millisecond')
+      from ${lines}
+      where users.email = any(?::text[]) and users.email = line.email and (${differences.join(' or ')})
+      returning ${selection}`,
+    recordsOf: (batch: readonly ImportLine[]) =>
+      JSON.stringify(
+        batch.map(({ email, values }) => {
+          const given = changeable.filter(
+            ({ property }) => values[property as keyof AccountValues] !== undefined,
+          );
+          const record = given.map(({ property, name }) => [name, values[property as keyof AccountValues]]);
+          return { ...Object.fromEntries(record), email, given: given.map(({ name }) => name) };
+        }),
+      ),
+  };
 }
 
 function byEmail(rows: readonly Row[]): Map<string, Row> {
   return new Map(rows.map((row) => [row.email, row]));
 }
 
-function isActiveAdmin(row: Row | undefined): boolean {
-  return row?.role === 'admin' && row.status === 'active';
-}
-
-function update(before: Row, after: Row): ChangeDraft {
+function update({ before, after }: { before: Row; after: Row }): ChangeDraft {
   const found = difference(stateOf(before), stateOf(after));
-  if (found === undefined) throw new Error('An import has changed what its history knows nothing of.');
+  if (found === undefined) throw new Error('An import changed something that the history does not record.');
   const ofAdmin = before.role === 'admin' || after.role === 'admin';
   return { ...found, userId: after.id, version: after.version, ofAdmin };
 }
 
-/** Their emails as PostgreSQL writes an array; an email has neither quotes nor backslashes that would have to be escaped. */
-function listOf(lines: readonly ImportLine[]): string {
+/** Emails as PostgreSQL writes an array: an email has neither quotes nor backslashes that need escaping. */
+function emailsOf(lines: readonly ImportLine[]): string {
   return `{${lines.map(({ email }) => `"${email}"`).join()}}`;
-}
-
-function recordsOf(lines: readonly ImportLine[]): string {
-  return JSON.stringify(
-    lines.map(({ number, storageMode, ...line }) => ({
-      ...line,
-      named: line.name !== undefined,
-      storage_mode: storageMode,
-    })),
-  );
 }

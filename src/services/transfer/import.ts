@@ -1,83 +1,60 @@
-import type { EntityManager } from '@mikro-orm/postgresql';
 import { z } from 'zod';
+import { STATE_FIELDS } from '../../domain/change.ts';
 import { isEmail, normalizeEmail } from '../../domain/email.ts';
-import { DomainError, type InputError } from '../../domain/errors.ts';
+import type { ImportFailure, ImportReport } from '../../domain/import-report.ts';
 import { checkPreferences, type PreferenceRules } from '../../domain/preferences.ts';
-import { lastAdmin, lockActiveAdmins } from '../../store/active-admins.ts';
-import { email, errorsOf, name, preferences, role, status, storageMode } from '../accounts/fields.ts';
+import { type InputError, Refusal, refusals } from '../../domain/refusals.ts';
+import { COLUMNS } from '../../domain/user.ts';
+import { lockActiveAdmins } from '../../store/active-admins.ts';
+import type { Unit } from '../../store/unit.ts';
+import { changeableFields, errorsOf, fields } from '../accounts/fields.ts';
 import type { Line } from './formats/index.ts';
 import { type ImportLine, type Outcome, writeAccounts } from './import-batch.ts';
 
-/** What to do with an account that is there already: `create` refuses the line, `upsert` changes what the line gives. */
+/** What to do with an account that exists: `create` refuses the line, `upsert` changes what the line gives. */
 export const IMPORT_MODES = ['create', 'upsert'] as const;
+/** One of them. */
 export type ImportMode = (typeof IMPORT_MODES)[number];
 
 /** How to import. */
 export interface ImportOptions {
   readonly mode: ImportMode;
-  /** Keep the good lines where there are bad ones, too. */
+  /** Whether the valid lines are imported even if others fail. */
   readonly partial: boolean;
   readonly rules: PreferenceRules;
-  /** Told now and then how many lines have been read. */
+  /** Called now and then with the number of lines read. */
   readonly onProgress?: (lines: number) => void;
 }
 
-/** What is wrong with a line: `path` is the field, or empty for the line as a whole. */
-export interface ImportFailure {
-  readonly line: number;
-  readonly path: string;
-  readonly reason: string;
-}
-
-/** What an import did, in lines; for one that is refused or a dry run, what it would have done. */
-export interface ImportReport {
-  readonly created: number;
-  readonly updated: number;
-  /** They said what was there already: nothing was written, and their versions stay. */
-  readonly unchanged: number;
-  readonly failed: number;
-  /** The faults of the first {@link MAX_FAILURES} lines that failed, in their order. */
-  readonly failures: readonly ImportFailure[];
-}
-
-/** How many of the failed lines a report names. */
+/** How many failed lines a report names. */
 export const MAX_FAILURES = 1_000;
 
-/** How many lines are written by one statement. */
+/** How many lines one statement writes. */
 const BATCH_SIZE = 500;
 
-/** A report must not grow with the nonsense in a file: so many faults a line, and so many characters each. */
+/** A report must not grow with the nonsense in a file: the most faults of a line, and the most characters of each. */
 const MAX_FAULTS_A_LINE = 5;
 const MAX_FAULT_LENGTH = 200;
 
-/**
- * What a line may say: what an admin may set. What the service alone decides may be there, as an export has it, and is
- * passed over: an account is known by its email.
- */
-const accountLine = z.strictObject({
-  email,
-  name: name.optional(),
-  role: role.optional(),
-  status: status.optional(),
-  storageMode: storageMode.optional(),
-  preferences: preferences.optional(),
-  id: z.unknown().optional(),
-  version: z.unknown().optional(),
-  createdAt: z.unknown().optional(),
-  updatedAt: z.unknown().optional(),
+/** Columns of an export that an import ignores: an account is known by its email. */
+const IGNORED = COLUMNS.filter((column) => !STATE_FIELDS.some((field) => field === column));
+
+/** The fields of a line: what an admin may set. */
+const accountLine = changeableFields.extend({
+  ...Object.fromEntries(IGNORED.map((column) => [column, z.unknown().optional()])),
+  email: fields.email,
 });
 
 /**
- * Imports accounts, in one transaction that is left open for the unit of `em` to commit. Every line is held to the rules
- * of the API; preferences are replaced, not merged, and what a line does not give stays as it is. An email may come
- * again: in the mode `create` that line fails, in `upsert` it changes what the earlier one made.
+ * Imports accounts in one transaction, which is left open for the unit to commit. Every line obeys the rules of the API;
+ * preferences are replaced, not merged, and fields that a line does not give stay as they are. An email may come again: in
+ * the mode `create` that line fails, in `upsert` it changes what the earlier line made.
  *
- * Throws `invalid_input` when a line has failed and `partial` is not wanted (`details.report` is the report),
- * `last_admin`, `forbidden` where its author may not change admins, and whatever the lines throw. Then nothing may be
- * committed.
+ * Throws `invalid_input` when a line has failed without `partial` (`details.report` is the report), `last_admin`, `forbidden`
+ * where the author may not change admins, and whatever reading the lines throws. Then nothing may be committed.
  */
 export async function importAccounts(
-  em: EntityManager,
+  unit: Unit,
   lines: AsyncIterable<Line>,
   options: ImportOptions,
 ): Promise<ImportReport> {
@@ -96,11 +73,11 @@ export async function importAccounts(
   };
   const write = async () => {
     if (batch.size === 0) return;
-    // Not before there is something to write: the body may take its time, and a transaction should not.
-    if (!em.isInTransaction()) await em.begin();
-    const result = await writeAccounts(em, batch, mode);
+    // Only when there is something to write: the body may take its time, and a transaction must not.
+    await unit.begin();
+    const result = await writeAccounts(unit, batch, mode);
     for (const outcome of result.outcomes) count[outcome]++;
-    for (const { number } of result.taken) fail(number, [EMAIL_TAKEN]);
+    for (const { number } of result.taken) fail(number, [emailTaken()]);
     takesAdminAway ||= result.takesAdminAway;
     batch = new Map();
   };
@@ -112,24 +89,26 @@ export async function importAccounts(
     if ('faults' in checked) {
       fail(checked.number, checked.faults);
     } else if (mode === 'create' && batch.has(checked.email)) {
-      fail(checked.number, [EMAIL_TAKEN]);
+      fail(checked.number, [emailTaken()]);
     } else {
-      // The second of two goes by what the first has left.
+      // The second of two lines with one email changes what the first has left.
       if (batch.has(checked.email) || batch.size === BATCH_SIZE) await write();
       batch.set(checked.email, checked);
     }
   }
   await write();
 
-  // What the database refused comes to light a batch later than what is wrong in itself.
+  // What the database refused shows a batch later than what is wrong in itself.
   failures.sort((a, b) => a.line - b.line);
   const report = { ...count, failures };
-  if (count.failed > 0 && !partial) throw refusal(report);
-  if (takesAdminAway && (await lockActiveAdmins(em)).size === 0) throw lastAdmin();
+  if (count.failed > 0 && !partial) throw refusals.invalidLines(report);
+  if (takesAdminAway && (await lockActiveAdmins(unit.em)).size === 0) throw refusals.lastAdmin();
   return report;
 }
 
-const EMAIL_TAKEN = { path: 'email', message: 'There is an account with this email already.' };
+function emailTaken(): InputError {
+  return { path: 'email', message: refusals.emailTaken().message };
+}
 
 function check(
   number: number,
@@ -138,32 +117,18 @@ function check(
 ): ImportLine | { number: number; faults: readonly InputError[] } {
   const result = accountLine.safeParse(value);
   if (!result.success) return { number, faults: errorsOf(result.error) };
-  const { id, version, createdAt, updatedAt, ...fields } = result.data;
-  const line = { ...fields, number, email: normalizeEmail(fields.email) };
+  const { email: given, preferences, ...values } = result.data;
+  const email = normalizeEmail(given);
   const faults: InputError[] = [];
-  if (!isEmail(line.email)) faults.push({ path: 'email', message: 'This is not an email address.' });
+  if (!isEmail(email)) faults.push({ path: 'email', message: refusals.emailInvalid().message });
   try {
-    if (line.preferences !== undefined) line.preferences = checkPreferences(line.preferences, rules);
+    const checked = preferences === undefined ? undefined : checkPreferences(preferences, rules);
+    if (faults.length === 0) return { number, email, values: { ...values, preferences: checked } };
   } catch (error) {
-    if (!(error instanceof DomainError)) throw error;
+    if (!(error instanceof Refusal)) throw error;
     faults.push(...(error.errors ?? []));
   }
-  return faults.length > 0 ? { number, faults } : line;
-}
-
-function refusal(report: ImportReport): DomainError {
-  const { failed, failures } = report;
-  return new DomainError(
-    'invalid_input',
-    `Nothing was imported: ${failed} ${failed === 1 ? 'line is' : 'lines are'} not as they must be.`,
-    {
-      errors: failures.map(({ line, path, reason }) => ({
-        path: path === '' ? `lines.${line}` : `lines.${line}.${path}`,
-        message: reason,
-      })),
-      details: { report },
-    },
-  );
+  return { number, faults };
 }
 
 function clip(text: string): string {

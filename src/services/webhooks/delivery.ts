@@ -1,37 +1,39 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import type { Logger } from 'pino';
 import { type Webhook, wants } from '../../domain/webhook.ts';
-import { type FeedEntry, readFeed } from '../../store/feed-page.ts';
+import type { FeedEntry } from '../../store/feed-position.ts';
+import type { ChangeFeed } from '../feed/change-feed.ts';
 import { advance, type Claim, fail, type Lease, release } from './leases.ts';
 import { messageOf } from './message.ts';
 import { Sender, type SendOptions } from './sender.ts';
 import { verdictOn } from './verdict.ts';
 
-/** How many entries of the feed are read at once. */
+/** How many entries of the feed one read fetches. */
 const BATCH_SIZE = 100;
 
-/** What deliveries need of the world. */
+/** What deliveries need. */
 export interface DeliveryDeps extends SendOptions {
   readonly em: EntityManager;
+  readonly feed: Pick<ChangeFeed, 'read'>;
   readonly log: Logger;
   readonly now: () => Date;
 }
 
-/** When to end. */
+/** When to stop. */
 export interface Ending {
-  /** No other delivery is begun. */
+  /** No further delivery starts. */
   readonly soon: AbortSignal;
-  /** The one that is on its way is given up, too. */
+  /** The delivery in flight is abandoned too. */
   readonly atOnce: AbortSignal;
 }
 
-/** What has been read is told for so long, and then read again: it may have been erased. */
+/** How long entries may be delivered after they were read: later they are read again, for they may have been erased. */
 const FRESH_MS = 30_000;
 
 /**
- * Tells a webhook that has been taken of all that it wants, one change after the other in the order of the feed, until
- * there is no more, one fails, or it is to end; then it lets go of it. The webhook's position moves past a change once that
- * is delivered, and not before: each is told at least once. Throws what the database throws; then the lease has to run out.
+ * Delivers to a claimed webhook every change that it wants, one after the other in the order of the feed, until there are no
+ * more, a delivery fails, or it has to stop; then it releases the claim. The webhook's position moves past a change only
+ * after the delivery: at-least-once. Throws what the database throws; then the lease has to expire.
  */
 export async function deliver(
   deps: DeliveryDeps,
@@ -39,13 +41,12 @@ export async function deliver(
   claim: Claim,
   ending: Ending,
 ): Promise<void> {
-  const { em } = deps;
+  const { em, feed } = deps;
   const sender = new Sender(hook.url, deps);
   let { position, attempts } = claim;
   try {
     reading: for (;;) {
-      const readAt = performance.now();
-      const entries = await readFeed(em, position, BATCH_SIZE);
+      const { entries, readAt } = await feed.read(position, BATCH_SIZE);
       const last = entries.at(-1);
       if (last === undefined) return await release(em, claim);
       const isEnd = entries.length < BATCH_SIZE;
@@ -58,7 +59,7 @@ export async function deliver(
         const isDelivered = await attempt(deps, hook, { entry, sender, lease: claim, number }, ending);
         if (!isDelivered) return;
         const isAll = isEnd && entry === last;
-        // With the last one it is let go of, and may be somebody else's from then on.
+        // The last delivery releases the claim: from then on another process may hold it.
         if (!(await advance(em, claim, entry.position, { isDelivered, isEnd: isAll })) || isAll) return;
         attempts = 0;
         position = entry.position;
@@ -85,7 +86,7 @@ interface Attempt {
   readonly number: number;
 }
 
-/** Tells of one change. Says whether that went well; if not, it has been noted, and the webhook let go of. */
+/** Delivers one change. Returns whether that succeeded; otherwise the failure is stored and the claim released. */
 async function attempt(
   { em, log, now }: DeliveryDeps,
   { name, secrets }: Webhook,
@@ -96,12 +97,12 @@ async function attempt(
   const verdict = verdictOn(answer, number, now());
   const context = { webhook: name, changeId: change.id, attempt: number };
   if (verdict === undefined) {
-    if (number > 1) log.info(context, 'webhook delivered at last');
+    if (number > 1) log.info(context, 'webhook delivered after failures');
     return true;
   }
   const isParked = await fail(em, lease, { changeId: change.id, ...verdict });
   const { reason, delayMs } = verdict;
-  if (isParked) log.error({ ...context, reason }, 'webhook parked: it gets no more until it is resumed');
-  else log.warn({ ...context, reason, retryInMs: Math.round(delayMs) }, 'webhook failed');
+  if (isParked) log.error({ ...context, reason }, 'webhook parked; resume it to deliver again');
+  else log.warn({ ...context, reason, retryInMs: Math.round(delayMs) }, 'webhook delivery failed');
   return false;
 }

@@ -1,110 +1,106 @@
 import { randomUUID } from 'node:crypto';
 import type { Webhook } from '../../domain/webhook.ts';
+import type { ChangeFeed } from '../feed/change-feed.ts';
 import { type DeliveryDeps, deliver } from './delivery.ts';
 import { type Claim, claimWebhooks } from './leases.ts';
 
-/** Where one hears that the feed may have something new. */
-export interface News {
-  /** Has `wake` called then; returns how to end that. */
-  onNews(wake: () => void): () => void;
-}
-
-/** What a dispatcher needs of the world. */
-export interface DispatcherDeps extends Omit<DeliveryDeps, 'now' | 'timeoutMs'> {
+/** What a dispatcher needs. */
+export interface DispatcherDeps extends Omit<DeliveryDeps, 'feed' | 'now' | 'timeoutMs'> {
   readonly hooks: readonly Webhook[];
-  readonly news: News;
-  /** How long one exchange with a receiver may take; Standard Webhooks says 15 to 30 s. */
+  readonly feed: Pick<ChangeFeed, 'onNews' | 'read'>;
+  /** The most milliseconds of one exchange with a receiver; Standard Webhooks recommends 15 to 30 s. */
   readonly timeoutMs?: number;
   readonly now?: () => Date;
 }
 
-/** How often one looks for what no news tells of: a next try that is due, the work of a process that was killed. */
+/** How often to look for work that no news announces: a retry that is due, or what a killed process left. */
 const LOOK_EVERY_MS = 1_000;
 
 /**
- * Tells webhooks of changes, as one of any number of replicas: each webhook is one's own for as long as there is something
- * to tell it of. It goes on whatever happens, and leaves the database alone where there are no webhooks.
+ * Delivers changes to webhooks, as one of any number of replicas: one process at a time holds a webhook, for as long as there
+ * is something to deliver. Failures do not stop it, and without webhooks it leaves the database alone.
  */
 export class Dispatcher {
   readonly #deps: DispatcherDeps & DeliveryDeps;
   readonly #holder = randomUUID();
   readonly #soon = new AbortController();
   readonly #atOnce = new AbortController();
-  /** What is being told, by name. */
+  /** The deliveries under way, by webhook. */
   readonly #busy = new Map<string, Promise<void>>();
   #looking: Promise<void> | undefined;
   #isStale = false;
-  #isBlind = false;
-  #end: () => void = () => undefined;
+  #hasFailed = false;
+  #unsubscribe: () => Promise<void> = async () => undefined;
 
   constructor(deps: DispatcherDeps) {
     this.#deps = { timeoutMs: 15_000, now: () => new Date(), ...deps };
   }
 
-  /** Begins. */
+  /** Starts delivering. */
   start(): void {
-    const { hooks, news } = this.#deps;
+    const { hooks, feed } = this.#deps;
     if (hooks.length === 0) return;
     const look = () => this.#look();
     const timer = setInterval(look, LOOK_EVERY_MS);
-    const ignore = news.onNews(look);
-    this.#end = () => {
+    const unsubscribe = feed.onNews(look);
+    this.#unsubscribe = () => {
       clearInterval(timer);
-      ignore();
+      return unsubscribe();
     };
     look();
   }
 
   /**
-   * Ends. What is on its way may finish within `timeoutMs`, and is given up then. The database is still needed for it: each
-   * webhook is let go of, for another replica to take over at once.
+   * Stops. Deliveries in flight may finish within `timeoutMs`; then they are abandoned. It still needs the database: it releases
+   * each webhook, so that another replica can take over at once.
    */
   async stop(timeoutMs: number): Promise<void> {
-    this.#end();
     this.#soon.abort();
+    await this.#unsubscribe();
     await this.#looking;
     const tooLong = setTimeout(() => this.#atOnce.abort(), timeoutMs);
     await Promise.all(this.#busy.values());
     clearTimeout(tooLong);
   }
 
-  /** Never twice at the same time; what is heard meanwhile is looked after next. */
+  /** Looks for work; one look at a time, and a call during a look causes one more. */
   #look(): void {
     if (this.#soon.signal.aborted) return;
     this.#isStale = this.#looking !== undefined;
-    this.#looking ??= this.#take().finally(() => {
+    this.#looking ??= this.#claimDue().finally(() => {
       this.#looking = undefined;
       if (this.#isStale) this.#look();
     });
   }
 
-  async #take(): Promise<void> {
+  async #claimDue(): Promise<void> {
     const { em, hooks, log } = this.#deps;
     const idle = hooks.map(({ name }) => name).filter((name) => !this.#busy.has(name));
     if (idle.length === 0) return;
     try {
       for (const claim of await claimWebhooks(em, idle, this.#holder)) {
-        this.#busy.set(claim.name, this.#tell(claim));
+        this.#busy.set(claim.name, this.#deliver(claim));
       }
-      this.#isBlind = false;
+      this.#hasFailed = false;
     } catch (error) {
-      // Once for each outage, and not every second.
-      if (!this.#isBlind) log.warn({ reason: (error as Error).message }, 'webhooks have to wait');
-      this.#isBlind = true;
+      // Once an outage, not every second.
+      if (!this.#hasFailed)
+        log.warn({ reason: (error as Error).message }, 'webhooks cannot be claimed; retrying');
+      this.#hasFailed = true;
     }
   }
 
-  async #tell(claim: Claim): Promise<void> {
+  async #deliver(claim: Claim): Promise<void> {
     const { hooks, log } = this.#deps;
     const hook = hooks.find(({ name }) => name === claim.name) as Webhook;
     try {
       await deliver(this.#deps, hook, claim, { soon: this.#soon.signal, atOnce: this.#atOnce.signal });
       this.#busy.delete(claim.name);
-      // For what has come in meanwhile.
+      // For changes that came in meanwhile.
       this.#look();
     } catch (error) {
       this.#busy.delete(claim.name);
-      log.warn({ webhook: claim.name, reason: (error as Error).message }, 'webhook interrupted');
+      log.warn({ webhook: claim.name, reason: (error as Error).message }, 'webhook delivery interrupted');
     }
   }
 }

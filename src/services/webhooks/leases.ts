@@ -1,37 +1,38 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import type { Webhook } from '../../domain/webhook.ts';
-import { type FeedPosition, HORIZON } from '../../store/feed-page.ts';
+import { HORIZON } from '../../store/feed-order.ts';
+import type { FeedPosition } from '../../store/feed-position.ts';
 import type { Verdict } from './verdict.ts';
 
-/** How long a webhook is one process's own, unless it moves on: longer than the longest delivery. */
+/** How long a lease lasts unless it is prolonged: longer than the longest delivery. */
 const LEASE_MS = 60_000;
 
-/** How long a delivery is tried again, from the first failure on, before the webhook is parked. */
+/** How long a delivery is retried after its first failure, before the webhook is parked. */
 const PATIENCE_MS = 24 * 60 * 60 * 1000;
 
-/** As long as the column takes. */
+/** The width of the column. */
 const MAX_ERROR_LENGTH = 300;
 
-/** A webhook that a process has taken for itself. */
+/** A process's lease of a webhook. */
 export interface Lease {
   readonly name: string;
-  /** The process. */
+  /** The id of the process. */
   readonly holder: string;
 }
 
-/** One that it has just taken. */
+/** A lease that has just begun. */
 export interface Claim extends Lease {
   readonly position: FeedPosition;
-  /** How often what comes next has been tried without success. */
+  /** How many attempts at the next change have failed. */
   readonly attempts: number;
 }
 
-/** A delivery that did not succeed. */
+/** A failed delivery. */
 export interface Failure extends Verdict {
   readonly changeId: number;
 }
 
-// The database keeps the time for all replicas. A lease without an end is none; its holder was the last one.
+// The database's clock counts for all replicas. Without `lease_until` there is no lease, and `lease_holder` was the last one.
 const FROM_NOW = "clock_timestamp() + ?::float8 * interval '1 millisecond'";
 
 const REGISTER = `
@@ -44,7 +45,7 @@ const REGISTER = `
     ) as last on true
   on conflict (name) do nothing`;
 
-// What comes next is looked up by its place; for an `exists`, PostgreSQL may go over the whole table.
+// The next change is looked up by its position; for an `exists`, PostgreSQL may scan the whole table.
 const CLAIM = `
   with due as materialized (
     select name from webhooks
@@ -83,15 +84,15 @@ const FAIL = `
 const RELEASE = `
   update webhooks set lease_until = null where name = ?::text and lease_holder = ?::uuid`;
 
-/** Gives each webhook that has no place in the feed yet the one at its present end; the others keep theirs. */
+/** Registers webhooks: a new one starts at the present end of the feed, a known one keeps its position. */
 export async function registerWebhooks(em: EntityManager, hooks: readonly Webhook[]): Promise<void> {
   if (hooks.length === 0) return;
   await em.execute(REGISTER, [hooks.map(({ name }) => name).join()]);
 }
 
 /**
- * Takes those of the webhooks for `holder` that have something to be told of and that nobody else is at, in one statement:
- * no transaction may stay open while one delivers, because the feed stands still for as long. Who is killed lets go after
+ * Claims for `holder` the webhooks that have something to deliver and that no other process holds, in one statement: no
+ * transaction may stay open during a delivery, because it would hold up the feed. The lease of a killed process expires after
  * a minute.
  */
 export async function claimWebhooks(
@@ -106,17 +107,17 @@ export async function claimWebhooks(
   });
 }
 
-/** How a webhook has come to a position. */
+/** How a webhook reached a position. */
 export interface Advance {
-  /** Whether it has been told of what is there, or did not want it. */
+  /** Whether the change there was delivered; otherwise the webhook did not want it. */
   readonly isDelivered: boolean;
-  /** Whether there is no more, and the webhook is let go of. */
+  /** Whether there are no more changes, and the lease ends. */
   readonly isEnd: boolean;
 }
 
 /**
- * Moves a webhook on to a position, up to which it has been told of all that it wants, and prolongs the lease. Says whether
- * the webhook was still the holder's; if not, nothing is moved.
+ * Moves a webhook to a position up to which everything that it wants has been delivered, and prolongs the lease. Returns
+ * whether the holder still had the lease; otherwise nothing changes.
  */
 export async function advance(
   em: EntityManager,
@@ -129,7 +130,7 @@ export async function advance(
   return (await em.execute<unknown[]>(ADVANCE, values)).length > 0;
 }
 
-/** Notes a failure, and lets go of the webhook until the next try. Says whether it is parked by that. */
+/** Stores a failure and ends the lease until the next attempt. Returns whether that parked the webhook. */
 export async function fail(
   em: EntityManager,
   { name, holder }: Lease,

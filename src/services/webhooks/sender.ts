@@ -4,20 +4,20 @@ import * as https from 'node:https';
 import { publicOnly } from '../../security/public-address.ts';
 import type { Message } from './message.ts';
 
-/** What a receiver answered, or why it did not. */
+/** A receiver's answer, or why there is none. */
 export type Answer = { readonly status: number; readonly retryAfter?: string } | { readonly reason: string };
 
 /** How to send. */
 export interface SendOptions {
   readonly allowPrivate: boolean;
-  /** For the whole of an exchange. */
+  /** The most milliseconds of a whole exchange. */
   readonly timeoutMs: number;
 }
 
-/** An answer counts by its status; what else is sent is read to the end, so that the connection can be used again, or this far. */
+/** How much of an answer's body is read, so that the connection can be reused; only the status counts. */
 const MAX_ANSWER_BYTES = 64 * 1024;
 
-/** Sends messages to one URL, one after the other, over a connection that is kept for the next one. */
+/** Sends messages to one URL, one after the other, over a kept-alive connection. */
 export class Sender {
   readonly #url: URL;
   readonly #options: SendOptions;
@@ -32,12 +32,12 @@ export class Sender {
   }
 
   /**
-   * Sends one message, and follows no redirect. When `signal` aborts, the exchange is given up, and it throws; whatever
-   * else goes wrong is in the answer.
+   * Sends one message without following redirects. Throws when `signal` aborts, which abandons the exchange; every other
+   * failure is in the answer.
    */
   async send(message: Message, signal: AbortSignal): Promise<Answer> {
     signal.throwIfAborted();
-    // By hand: the signals that Node derives and times would be kept until the deadline of each has passed.
+    // By hand: Node keeps the signals that it derives and times until each deadline has passed.
     const exchange = new AbortController();
     const end = () => exchange.abort();
     const deadline = setTimeout(end, this.#options.timeoutMs);
@@ -51,7 +51,7 @@ export class Sender {
     } catch (error) {
       signal.throwIfAborted();
       if (exchange.signal.aborted) return { reason: `no answer within ${this.#options.timeoutMs} ms` };
-      // Several addresses that all fail make an error without words.
+      // When several addresses all fail, the error has no message.
       const { message, code = '' } = error as NodeJS.ErrnoException;
       return { reason: message || code };
     } finally {
@@ -70,14 +70,14 @@ export class Sender {
       signal,
     });
     const answered = once(request, 'response');
-    // What befalls the connection once there is an answer.
+    // The connection may break after the answer.
     request.on('error', () => undefined);
     request.end(body);
     try {
       const [response] = await answered;
       return response;
     } catch (error) {
-      // The receiver may have closed the connection before this message came: that is no failure of the message.
+      // The receiver may have closed the idle connection: that is no failure of the message.
       if (request.reusedSocket && (error as NodeJS.ErrnoException).code === 'ECONNRESET') {
         return this.#post(message, signal);
       }
@@ -99,6 +99,6 @@ async function discard(response: http.IncomingMessage): Promise<void> {
       if (bytes > MAX_ANSWER_BYTES) break;
     }
   } catch {
-    // Broken off, or out of time: the status has said what there was to say.
+    // Cut off or timed out: the status has arrived.
   }
 }

@@ -1,20 +1,21 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
-import { DomainError } from '../../domain/errors.ts';
+import { type Refusal, refusals } from '../../domain/refusals.ts';
 import type { Webhook } from '../../domain/webhook.ts';
-import type { FeedPosition } from '../../store/feed-page.ts';
+import type { FeedPosition } from '../../store/feed-position.ts';
 import { dateOf } from '../../store/rows.ts';
+import type { Unit } from '../../store/unit.ts';
 
-/** How a webhook fares: well; it is being tried again; or nothing is tried until it is resumed. */
+/** Delivery states: working, retrying a failed delivery, or stopped until it is resumed. */
 export const WEBHOOK_STATES = ['active', 'retrying', 'parked'] as const;
 
-/** A webhook and how far it has come. */
+/** The delivery status of a webhook. */
 export interface WebhookStatus {
   readonly hook: Webhook;
   readonly state: (typeof WEBHOOK_STATES)[number];
   readonly position: FeedPosition;
-  /** When the oldest change happened that it has not come to; `null` where it has come to all. */
+  /** The time of the oldest change after its position; `null` where there is none. */
   readonly pendingSince: Date | null;
-  /** The change that it does not get past, how often that has been tried, and since when. */
+  /** The change whose delivery fails, the number of attempts, and the time of the first failure. */
   readonly failingChangeId: number | null;
   readonly attempts: number;
   readonly failingSince: Date | null;
@@ -23,7 +24,7 @@ export interface WebhookStatus {
   readonly lastDeliveredAt: Date | null;
 }
 
-/** As the driver reads it. */
+/** A row as the driver reads it. */
 interface Row extends Pick<WebhookStatus, 'attempts' | 'lastError'> {
   readonly name: string;
   readonly transactionId: string;
@@ -55,7 +56,7 @@ const RESUME = `
     attempts = 0, failing_since = null, failing_change_id = null, next_attempt_at = null, parked_at = null, last_error = null
    where name = ?`;
 
-/** How each of the webhooks fares, in one query. */
+/** The delivery status of each webhook, in one query. */
 export async function webhookStatuses(
   em: EntityManager,
   hooks: readonly Webhook[],
@@ -68,26 +69,27 @@ export async function webhookStatuses(
 }
 
 /**
- * Has a webhook tried again at once, with all its patience, whether it is parked or waits; one that fares well stays as
- * it is. It goes past the change `skip` without telling of it, if that is the one that it does not get past. In a
- * transaction that is left open for the unit of `em` to commit. Throws `not_found`.
+ * Resumes a parked or retrying webhook: it is tried again at once, with all its retries; an active one stays as it is. `skip`
+ * passes over the change with this id, if it is the one that fails. The transaction is left open for the unit to commit.
+ * Throws `not_found`.
  */
 export async function resumeWebhook(
-  em: EntityManager,
+  unit: Unit,
   hooks: readonly Webhook[],
   { name, skip }: { readonly name: string; readonly skip?: number | undefined },
 ): Promise<WebhookStatus> {
   const known = hooks.filter((hook) => hook.name === name);
   if (known.length === 0) throw notFound();
-  if (!em.isInTransaction()) await em.begin();
+  const { em } = unit;
+  await unit.begin();
   await em.execute(RESUME, [skip ?? null, name]);
   const [status] = await webhookStatuses(em, known);
   if (status === undefined) throw notFound();
   return status;
 }
 
-function notFound(): DomainError {
-  return new DomainError('not_found', 'There is nothing here.');
+function notFound(): Refusal {
+  return refusals.notFound('webhook with this name');
 }
 
 function statusOf(em: EntityManager, hook: Webhook, row: Row): WebhookStatus {

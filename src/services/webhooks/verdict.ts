@@ -1,11 +1,11 @@
 import type { Answer } from './sender.ts';
 
-/** Why a delivery has not succeeded, and what is to be done about it. */
+/** Why a delivery failed, and what to do next. */
 export interface Verdict {
   readonly reason: string;
-  /** Until the next try. */
+  /** Milliseconds until the next attempt. */
   readonly delayMs: number;
-  /** Whether there shall be none: the receiver has gone. */
+  /** Whether there is no next attempt: the receiver is gone. */
   readonly isFinal: boolean;
 }
 
@@ -13,12 +13,12 @@ const FIRST_DELAY_MS = 5_000;
 const MAX_DELAY_MS = 60 * 60 * 1000;
 
 /**
- * What an answer to the attempt with this number, from 1, means by the Standard Webhooks specification; `undefined` where
- * it is success. A receiver may ask for more time (`Retry-After`), up to an hour, but not for less.
+ * The verdict on the answer to an attempt (numbered from 1), by the Standard Webhooks specification; `undefined` for success.
+ * A receiver may ask for more time (`Retry-After`), up to an hour, but not for less.
  */
 export function verdictOn(answer: Answer, attempt: number, now: Date): Verdict | undefined {
   const backoff = Math.min(FIRST_DELAY_MS * 2 ** (attempt - 1), MAX_DELAY_MS);
-  // Apart from each other by chance: many that have failed together would else come back together.
+  // Jitter: deliveries that failed together must not come back together.
   const delayMs = backoff * (0.75 + Math.random() / 2);
   if ('reason' in answer) return { reason: answer.reason, delayMs, isFinal: false };
   const { status, retryAfter = '' } = answer;
@@ -27,7 +27,7 @@ export function verdictOn(answer: Answer, attempt: number, now: Date): Verdict |
   return { reason: `the answer was ${status}`, delayMs: Math.max(delayMs, asked), isFinal: status === 410 };
 }
 
-/** What `Retry-After` asks for, in milliseconds (RFC 9110, section 10.2.3); 0 where it is neither seconds nor a date. */
+/** The wait of a `Retry-After`, in milliseconds (RFC 9110, section 10.2.3); 0 where it is neither seconds nor a date. */
 function waitOf(retryAfter: string, now: Date): number {
   if (/^\d+$/.test(retryAfter)) return Number(retryAfter) * 1000;
   return Math.max(0, Date.parse(retryAfter) - now.getTime()) || 0;

@@ -1,41 +1,25 @@
-import { MikroORM } from '@mikro-orm/postgresql';
 import { expect } from 'chai';
-import { ormOptions } from '../../../mikro-orm.config.ts';
 import { COMMAND_LINE } from '../../../src/domain/author.ts';
 import type { Preferences } from '../../../src/domain/preferences.ts';
 import { accountByEmail, changeAccount, setPreferences } from '../../../src/services/accounts/accounts.ts';
-import { unitsOfWork } from '../../../src/store/unit-of-work.ts';
 import { accountsIn, addAccount } from '../../support/accounts.ts';
-import { createMigratedDatabase, type TestDatabase } from '../../support/database.ts';
+import { testStore } from '../../support/store.ts';
 
 describe('the preferences of an account', () => {
-  let database: TestDatabase;
-  let orm: MikroORM;
-
-  beforeEach(async () => {
-    database = await createMigratedDatabase();
-    orm = await MikroORM.init(ormOptions(database));
-  });
-
-  afterEach(async () => {
-    await orm.close(true);
-    await database.drop();
-  });
+  const store = testStore();
 
   const rules = { maxBytes: 1_000 };
-  const begin = (preferences: Preferences | null) => addAccount(database, 'ada@example.com', { preferences });
+  const begin = (preferences: Preferences | null) =>
+    addAccount(store.database, 'ada@example.com', { preferences });
   const write = (how: 'patch' | 'put', preferences: Preferences) =>
-    unitsOfWork(
-      orm,
-      COMMAND_LINE,
-    )(async (unit) => {
-      const account = await accountByEmail(unit, 'ada@example.com');
+    store.as(COMMAND_LINE)(async (unit) => {
+      const account = await accountByEmail(unit.em, 'ada@example.com');
       if (how === 'put') setPreferences(account, preferences, rules);
       else changeAccount(account, { preferences }, rules);
     });
   const kept = async () =>
-    (await accountsIn(database)).map(({ preferences, version }) => [preferences, version]);
-  const changes = () => database.query("select before, after from changes where action = 'updated'");
+    (await accountsIn(store.database)).map(({ preferences, version }) => [preferences, version]);
+  const changes = () => store.database.query("select before, after from changes where action = 'updated'");
 
   for (const [had, how, given] of [
     [null, 'put', {}],

@@ -1,31 +1,24 @@
-import { MikroORM } from '@mikro-orm/postgresql';
 import { expect } from 'chai';
-import { ormOptions } from '../../../mikro-orm.config.ts';
+import { BOOT } from '../../../src/domain/author.ts';
 import { seedAdmins } from '../../../src/services/accounts/admin-seeder.ts';
-import { createMigratedDatabase, type TestDatabase } from '../../support/database.ts';
+import { Unit } from '../../../src/store/unit.ts';
+import { testStore } from '../../support/store.ts';
 
 describe('the admin seeder', () => {
-  let database: TestDatabase;
-  let orm: MikroORM;
+  const store = testStore();
 
   beforeEach(async () => {
-    database = await createMigratedDatabase();
-    orm = await MikroORM.init(ormOptions(database));
-    await database.query(`
+    await store.database.query(`
       insert into users (email, name, role, preferences, storage_mode, created_at, updated_at) values
         ('user@example.com', 'U', 'user', '{"theme":"dark"}', 'account', '2020-01-01', '2020-01-01'),
         ('admin@example.com', 'A', 'admin', null, 'local', '2020-01-01', '2020-01-01'),
         ('other@example.com', 'O', 'admin', null, 'local', '2020-01-01', '2020-01-01')`);
   });
 
-  afterEach(async () => {
-    await orm.close(true);
-    await database.drop();
-  });
-
-  const seed = (...emails: string[]) => orm.em.fork().transactional((em) => seedAdmins(em, emails));
+  const seed = (...emails: string[]) =>
+    store.em.transactional((em) => seedAdmins(new Unit(em, { author: BOOT }), emails));
   const users = () =>
-    database.query(`select email, name, role, preferences, storage_mode, updated_at > '2020-01-02' as touched
+    store.database.query(`select email, name, role, preferences, storage_mode, updated_at > '2020-01-02' as touched
                       from users order by email`);
   const untouched = [
     {
@@ -94,8 +87,8 @@ describe('the admin seeder', () => {
   it('does nothing at all the second time', async () => {
     const emails = ['admin@example.com', 'new@example.com', 'user@example.com'];
     await seed(...emails);
-    const before = await database.query('select * from users order by id');
+    const before = await store.database.query('select * from users order by id');
     expect(await seed(...emails)).to.deep.equal({ created: [], promoted: [], unchanged: emails });
-    expect(await database.query('select * from users order by id')).to.deep.equal(before);
+    expect(await store.database.query('select * from users order by id')).to.deep.equal(before);
   });
 });

@@ -1,5 +1,6 @@
+import { MikroORM } from '@mikro-orm/postgresql';
 import { expect } from 'chai';
-import type { Position } from '../../../src/security/cursor.ts';
+import { ormOptions } from '../../../mikro-orm.config.ts';
 import {
   type AccountFilters,
   COUNT_CAP,
@@ -7,6 +8,7 @@ import {
   pageStatement,
   SORTS,
 } from '../../../src/services/accounts/list.ts';
+import type { Position } from '../../../src/services/paging.ts';
 import type { Statement } from '../../../src/store/rows.ts';
 import { createMigratedDatabase, type TestDatabase } from '../../support/database.ts';
 import { type PlanNode, planOf } from '../../support/plans.ts';
@@ -40,9 +42,11 @@ const FILTERS: AccountFilters[] = [
 
 describe('the list of 100,000 accounts', () => {
   let database: TestDatabase;
+  let orm: MikroORM;
 
   before(async () => {
     database = await createMigratedDatabase();
+    orm = await MikroORM.init(ormOptions(database));
     await database.query(
       `insert into users (email, name, role, status, storage_mode, created_at)
        select (array['ada', 'grace', 'alan', 'edsger'])[1 + i % 4] || '.' || i || '@example.com',
@@ -56,7 +60,10 @@ describe('the list of 100,000 accounts', () => {
     await database.query('vacuum analyze users');
   });
 
-  after(() => database.drop());
+  after(async () => {
+    await orm.close(true);
+    await database.drop();
+  });
 
   const plan = (statement: Statement) => planOf(database, statement);
   const sorted = (steps: readonly PlanNode[]) =>
@@ -73,7 +80,7 @@ describe('the list of 100,000 accounts', () => {
     it(`is read by its indexes, in each order, on the first page and deep inside: ${JSON.stringify(filters)}`, async () => {
       for (const sort of SORTS) {
         for (const after of places(sort)) {
-          const steps = await plan(pageStatement({ ...filters, sort, limit: 50 }, after));
+          const steps = await plan(pageStatement(orm, { ...filters, sort, limit: 50, after }));
           const kinds = steps.map((step) => step['Node Type']);
           const where = `${sort} after ${after}: ${kinds.join(' > ')}`;
           expect(kinds, where).not.to.include('Seq Scan');
@@ -83,7 +90,7 @@ describe('the list of 100,000 accounts', () => {
     });
 
     it(`is counted by its indexes, and no further than need be: ${JSON.stringify(filters)}`, async () => {
-      const steps = await plan(countStatement(filters));
+      const steps = await plan(countStatement(orm, filters));
       const kinds = steps.map((step) => step['Node Type']);
       expect(kinds, kinds.join(' > ')).not.to.include('Seq Scan');
       for (const rows of sorted(steps)) expect(rows, kinds.join(' > ')).to.be.below(ACCOUNTS / 100);

@@ -2,10 +2,11 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { MikroORM } from '@mikro-orm/postgresql';
 import { expect } from 'chai';
 import { ormOptions } from '../../../mikro-orm.config.ts';
-import type { Passage } from '../../../src/database/connection.ts';
+import type { ConnectionMode } from '../../../src/database/connection.ts';
 import { ChangeFeed } from '../../../src/services/feed/change-feed.ts';
 import { changeListener } from '../../../src/store/change-listener.ts';
-import { FEED_START, type FeedEntry, type FeedPosition, feedEnd } from '../../../src/store/feed-page.ts';
+import { feedEnd } from '../../../src/store/feed-page.ts';
+import { FEED_START, type FeedEntry, type FeedPosition } from '../../../src/store/feed-position.ts';
 import { addChanges } from '../../support/changes.ts';
 import { createMigratedDatabase, type TestDatabase } from '../../support/database.ts';
 import { type DatabaseProxy, startProxy } from '../../support/proxy.ts';
@@ -41,7 +42,7 @@ describe('the change feed', () => {
     await database.drop();
   });
 
-  const start = (passage: Passage = 'direct', lingerMs = 0) => {
+  const start = (passage: ConnectionMode = 'direct', lingerMs = 0) => {
     feed = new ChangeFeed({
       em: orm.em.fork(),
       listen: changeListener({ ...database, url: wire.url }, passage, {

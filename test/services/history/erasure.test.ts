@@ -1,4 +1,3 @@
-import { MikroORM } from '@mikro-orm/postgresql';
 import { expect } from 'chai';
 import { ormOptions } from '../../../mikro-orm.config.ts';
 import { type Author, COMMAND_LINE } from '../../../src/domain/author.ts';
@@ -9,66 +8,54 @@ import { eraseAccounts, eraseDue } from '../../../src/services/history/erasure.t
 import { undoChange } from '../../../src/services/history/undo.ts';
 import { verifyHistory } from '../../../src/services/history/verification.ts';
 import type { Unit } from '../../../src/store/unit.ts';
-import { unitsOfWork } from '../../../src/store/unit-of-work.ts';
-import { createMigratedDatabase, type TestDatabase } from '../../support/database.ts';
+import { testStore } from '../../support/store.ts';
 
 const rules = { maxBytes: 1_000 };
 const DAYS = 30;
 
 describe('erasure', () => {
-  let database: TestDatabase;
-  let orm: MikroORM;
+  const store = testStore();
 
-  beforeEach(async () => {
-    database = await createMigratedDatabase();
-    orm = await MikroORM.init(ormOptions(database));
-  });
-
-  afterEach(async () => {
-    await orm.close(true);
-    await database.drop();
-  });
-
-  const as = <T>(author: Author, work: (unit: Unit) => Promise<T>) => unitsOfWork(orm, author)(work);
+  const as = <T>(author: Author, work: (unit: Unit) => Promise<T>) => store.as(author)(work);
   const doing = (user: User): Author => ({ actorId: user.id, actor: user.email, requestId: null });
   const invite = (email: string, author = COMMAND_LINE, preferences: Preferences = { theme: 'dark' }) =>
     as(author, async (unit) => createAccount(unit, { email, name: 'N', preferences }, rules));
   const remove = (email: string, author = COMMAND_LINE) =>
     as(author, async (unit) => {
-      unit.em.remove(await accountByEmail(unit, email));
+      unit.em.remove(await accountByEmail(unit.em, email));
     });
   /** Makes all that has happened to an account (or to all) older. */
   const age = async (user: User | undefined, days: number) => {
     const older = `at = at - make_interval(days => $2)`;
     const values = [user?.id ?? null, days];
-    await database.query(
+    await store.database.query(
       `update change_fields set ${older}
         where change_id in (select id from changes where $1::int is null or user_id = $1)`,
       values,
     );
-    await database.query(`update changes set ${older} where $1::int is null or user_id = $1`, values);
+    await store.database.query(`update changes set ${older} where $1::int is null or user_id = $1`, values);
   };
   /** Takes the last deletion of an account back. */
   const restore = (user: User, before: () => Promise<unknown> = async () => undefined) =>
     as(COMMAND_LINE, async (unit) => {
-      const [deletion] = await database.query<{ id: string }>(
+      const [deletion] = await store.database.query<{ id: string }>(
         `select id from changes where user_id = $1 and action = 'deleted' order by id desc limit 1`,
         [user.id],
       );
       await undoChange(unit, Number(deletion?.id), rules);
       await before();
     });
-  const eraseAllDue = (days = DAYS) => eraseDue(unitsOfWork(orm), days, new AbortController().signal);
+  const eraseAllDue = (days = DAYS) => eraseDue(store.inUnit, days, new AbortController().signal);
   const eraseNow = (email: string) => as(COMMAND_LINE, (unit) => eraseAccounts(unit, email));
   const entries = () =>
-    database.query<Record<string, unknown>>(
+    store.database.query<Record<string, unknown>>(
       `select user_id, action, actor_id, actor, before, after, fields, version, erased_at is not null as erased
          from changes order by id`,
     );
   const everything = async () =>
-    JSON.stringify(await database.query('select * from changes')) +
-    JSON.stringify(await database.query('select * from change_fields')) +
-    JSON.stringify(await database.query('select * from users'));
+    JSON.stringify(await store.database.query('select * from changes')) +
+    JSON.stringify(await store.database.query('select * from change_fields')) +
+    JSON.stringify(await store.database.query('select * from users'));
   const refused = (outcome: Promise<unknown>) =>
     outcome.then(
       () => expect.fail('it was not refused'),
@@ -78,7 +65,11 @@ describe('erasure', () => {
   it('takes the person, and leaves the facts', async () => {
     const ada = await invite('ada@example.com', COMMAND_LINE, { diet: { meat: false } });
     await as(doing(ada), async (unit) =>
-      changeAccount(await accountByEmail(unit, ada.email), { name: 'A', preferences: { diet: null } }, rules),
+      changeAccount(
+        await accountByEmail(unit.em, ada.email),
+        { name: 'A', preferences: { diet: null } },
+        rules,
+      ),
     );
     await invite('grace@example.com', doing(ada));
     await remove('ada@example.com', doing(ada));
@@ -97,34 +88,35 @@ describe('erasure', () => {
     expect(ofGrace?.['after']).to.include({ email: 'grace@example.com' });
     expect(await everything()).not.to.match(/ada@|diet|meat/);
     const filed = `select field from change_fields where action = 'updated' order by field`;
-    expect(await database.query(filed)).to.deep.equal([{ field: 'name' }, { field: 'preferences' }]);
-    expect(await verifyHistory(orm.em)).to.include({ wrong: 0 });
+    expect(await store.database.query(filed)).to.deep.equal([{ field: 'name' }, { field: 'preferences' }]);
+    expect(await verifyHistory(store.orm.em)).to.include({ wrong: 0 });
   });
 
   it('forgets that somebody was turned away, and who made a service token; but not of whoever has the address now', async () => {
     const ada = await invite('ada@example.com');
     await as(doing(ada), async (unit) =>
-      changeAccount(await accountByEmail(unit, ada.email), { email: 'old@example.com' }, rules),
+      changeAccount(await accountByEmail(unit.em, ada.email), { email: 'old@example.com' }, rules),
     );
     await remove('old@example.com');
     await invite('ada@example.com');
     for (const email of ['ada@example.com', 'old@example.com']) {
-      await database.query(`insert into refused_sign_ins (email, reason) values ($1, 'account_required')`, [
-        email,
-      ]);
-      await database.query(
+      await store.database.query(
+        `insert into refused_sign_ins (email, reason) values ($1, 'account_required')`,
+        [email],
+      );
+      await store.database.query(
         `insert into service_tokens (name, digest, scopes, created_by, expires_at, revoked_by) values ($1, $1, '{}', $1, now(), $1)`,
         [email],
       );
     }
     await age(ada, DAYS);
     expect(await eraseAllDue()).to.equal(1);
-    expect(await database.query('select email from refused_sign_ins')).to.deep.equal([
+    expect(await store.database.query('select email from refused_sign_ins')).to.deep.equal([
       { email: 'ada@example.com' },
     ]);
     const [erased, present] = [`erased-${ada.id}`, 'ada@example.com'];
     expect(
-      await database.query('select created_by, revoked_by from service_tokens order by id'),
+      await store.database.query('select created_by, revoked_by from service_tokens order by id'),
     ).to.deep.equal([
       { created_by: present, revoked_by: present },
       { created_by: erased, revoked_by: erased },
@@ -175,7 +167,7 @@ describe('erasure', () => {
     const ada = await invite('ada@example.com');
     await remove('ada@example.com');
     await age(ada, DAYS);
-    const blocker = await database.connect();
+    const blocker = await store.database.connect();
     await blocker.query('begin');
     await blocker.query(`select 1 from changes where action = 'created' for update`);
     const erasing = eraseAllDue();
@@ -193,7 +185,7 @@ describe('erasure', () => {
     await restore(ada);
     await remove('ada@example.com');
     await age(ada, DAYS);
-    const undo = await database.connect();
+    const undo = await store.database.connect();
     await undo.query('begin');
     await undo.query(`select 1 from changes where action = 'deleted' order by id limit 1 for update`);
     const erasing = eraseAllDue();
@@ -222,12 +214,12 @@ describe('erasure', () => {
     await remove('ada@example.com');
     await age(ada, DAYS);
     const before = await everything();
-    const blocker = await database.connect();
+    const blocker = await store.database.connect();
     await blocker.query('begin');
     await blocker.query(`select 1 from changes where actor_id = $1 for update`, [ada.id]);
     const broken = eraseAllDue().catch((error: Error) => error.message);
     const [pid] = await waiters(1);
-    await database.query('select pg_terminate_backend($1)', [pid]);
+    await store.database.query('select pg_terminate_backend($1)', [pid]);
     expect(await broken).to.be.a('string');
     await blocker.query('rollback');
     expect(await everything()).to.equal(before);
@@ -240,18 +232,16 @@ describe('erasure', () => {
     await remove('ada@example.com');
     await age(ada, DAYS);
     const before = await everything();
-    const outcome = await eraseDue(
-      unitsOfWork(orm),
-      DAYS,
-      AbortSignal.abort(new Error('told to stop')),
-    ).catch((error: Error) => error.message);
+    const outcome = await eraseDue(store.inUnit, DAYS, AbortSignal.abort(new Error('told to stop'))).catch(
+      (error: Error) => error.message,
+    );
     expect(outcome).to.equal('told to stop');
     expect(await everything()).to.equal(before);
   });
 
   it('is possible for an account of 100,000 entries', async () => {
     const ada = await invite('ada@example.com');
-    await database.query(
+    await store.database.query(
       `insert into changes (at, actor_id, actor, user_id, action, before, after, fields, version)
        select now() + n * interval '1 microsecond', $1, 'ada@example.com', $1, 'updated', '{"name":"A"}', '{"name":"B"}',
               '{name,preferences.secret}', 1 + n from generate_series(1, 100000) as n`,
@@ -259,8 +249,10 @@ describe('erasure', () => {
     );
     expect(await eraseNow('ada@example.com')).to.equal(1);
     const left = `select 1 from changes where erased_at is null or actor like '%@%' or before is not null or fields && '{preferences.secret}'`;
-    expect(await database.query(`${left} limit 1`)).to.deep.equal([]);
-    expect(await database.query('select count(*)::int from changes')).to.deep.equal([{ count: 100_002 }]);
+    expect(await store.database.query(`${left} limit 1`)).to.deep.equal([]);
+    expect(await store.database.query('select count(*)::int from changes')).to.deep.equal([
+      { count: 100_002 },
+    ]);
   });
 
   it('comes back for what a request has signed that was under way', async () => {
@@ -282,8 +274,8 @@ describe('erasure', () => {
       expect(await everything()).not.to.include('ada@');
       const [, , deleted] = await entries();
       expect(deleted).to.deep.include({ user_id: ada.id, action: 'deleted', actor: 'cli', before: null });
-      expect(await database.query('select distinct xmin::text from changes')).to.have.length(1);
-      expect(await verifyHistory(orm.em)).to.include({ wrong: 0 });
+      expect(await store.database.query('select distinct xmin::text from changes')).to.have.length(1);
+      expect(await verifyHistory(store.orm.em)).to.include({ wrong: 0 });
     });
 
     it('erases all that had it when they were deleted, and the one that has it', async () => {
@@ -296,7 +288,7 @@ describe('erasure', () => {
       expect(await eraseNow('ada@example.com')).to.equal(3);
       expect(await everything()).not.to.include('ada@');
       expect(await refused(eraseNow('ada@example.com'))).to.equal('not_found');
-      expect(await verifyHistory(orm.em)).to.include({ accounts: 1, wrong: 0 });
+      expect(await verifyHistory(store.orm.em)).to.include({ accounts: 1, wrong: 0 });
     });
 
     it('leaves another account alone that was deleted under that email and restored under another', async () => {
@@ -305,7 +297,7 @@ describe('erasure', () => {
       await restore(ada);
       await as(COMMAND_LINE, async (unit) =>
         changeAccount(
-          await accountByEmail(unit, 'ada@example.com'),
+          await accountByEmail(unit.em, 'ada@example.com'),
           { email: 'lovelace@example.com' },
           rules,
         ),
@@ -325,13 +317,12 @@ describe('erasure', () => {
 
   describe('at once, where nothing is to be restored', () => {
     beforeEach(async () => {
-      await orm.close(true);
-      orm = await MikroORM.init(ormOptions(database, 'direct', { eraseAfterDays: 0 }));
+      await store.reopen(ormOptions(store.database, 'direct', { eraseAfterDays: 0 }));
     });
 
     it('is part of the deletion, whose entry never had any values', async () => {
       const ada = await invite('ada@example.com');
-      const listener = await database.connect();
+      const listener = await store.database.connect();
       await listener.query('listen rollcall_changes');
       const told = new Promise((resolve) => listener.on('notification', resolve));
       await remove('ada@example.com', doing(ada));
@@ -348,24 +339,20 @@ describe('erasure', () => {
         erased: true,
       });
       expect(await everything()).not.to.include('ada@');
-      expect(await verifyHistory(orm.em)).to.include({ wrong: 0 });
+      expect(await verifyHistory(store.orm.em)).to.include({ wrong: 0 });
     });
 
     it('shows in a dry run as it would in the history, and is taken back with it', async () => {
       const ada = await invite('ada@example.com');
       const before = await everything();
-      const rehearsed: object[] = [];
-      const author = {
-        ...doing(ada),
-        onRecorded: (changes: readonly object[]) => rehearsed.push(...changes),
-      };
-      await as(author, async (unit) => {
-        unit.rehearse();
-        unit.em.remove(await accountByEmail(unit, 'ada@example.com'));
-      });
-      expect(rehearsed).to.have.length(1);
-      expect(rehearsed[0]).to.include({ action: 'deleted', before: null, actor: `erased-${ada.id}` });
-      expect((rehearsed[0] as { erasedAt: unknown }).erasedAt).to.be.instanceOf(Date);
+      const recorded = await as(doing(ada), async (unit) => {
+        unit.dryRun = true;
+        unit.em.remove(await accountByEmail(unit.em, 'ada@example.com'));
+        return unit;
+      }).then((unit) => unit.recorded);
+      expect(recorded).to.have.length(1);
+      expect(recorded[0]).to.include({ action: 'deleted', before: null, actor: `erased-${ada.id}` });
+      expect(recorded[0]?.erasedAt).to.be.instanceOf(Date);
       expect(await everything()).to.equal(before);
     });
 
@@ -378,7 +365,7 @@ describe('erasure', () => {
       await Promise.all([remove('ada@example.com', doing(grace)), remove('grace@example.com', doing(ada))]);
       await eraseAllDue(0);
       expect(await everything()).not.to.match(/(ada|grace)@/);
-      expect(await verifyHistory(orm.em)).to.include({ wrong: 0 });
+      expect(await verifyHistory(store.orm.em)).to.include({ wrong: 0 });
     });
   });
 
@@ -386,7 +373,7 @@ describe('erasure', () => {
   async function waiters(count: number): Promise<number[]> {
     const deadline = Date.now() + 20_000;
     for (;;) {
-      const rows = await database.query<{ pid: number }>(
+      const rows = await store.database.query<{ pid: number }>(
         `select pid from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
       );
       if (rows.length >= count) return rows.map(({ pid }) => pid);

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
-import type { Position } from '../../../src/security/cursor.ts';
 import { type ChangeFilters, changesStatement } from '../../../src/services/history/list.ts';
+import type { Position } from '../../../src/services/paging.ts';
 import { createMigratedDatabase, type TestDatabase } from '../../support/database.ts';
 import { planOf } from '../../support/plans.ts';
 
@@ -100,7 +100,7 @@ describe('the history of 100,000 changes', () => {
         for (const after of places) {
           const steps = await planOf(
             database,
-            changesStatement({ ...filters, ...times, limit: LIMIT }, after),
+            changesStatement({ ...filters, ...times, limit: LIMIT, after }),
           );
           const where = `${JSON.stringify(times)} after ${after}: ${steps.map((step) => step['Node Type']).join(' > ')}`;
           const scans = steps.filter(

@@ -1,6 +1,4 @@
-import { MikroORM } from '@mikro-orm/postgresql';
 import { expect } from 'chai';
-import { ormOptions } from '../../../mikro-orm.config.ts';
 import { COMMAND_LINE } from '../../../src/domain/author.ts';
 import type { Preferences } from '../../../src/domain/preferences.ts';
 import {
@@ -14,41 +12,29 @@ import { undoChange } from '../../../src/services/history/undo.ts';
 import { type Finding, MAX_FINDINGS, verifyHistory } from '../../../src/services/history/verification.ts';
 import { ndjson } from '../../../src/services/transfer/formats/ndjson.ts';
 import { importAccounts } from '../../../src/services/transfer/import.ts';
-import { unitsOfWork } from '../../../src/store/unit-of-work.ts';
-import { createMigratedDatabase, type TestDatabase } from '../../support/database.ts';
+import type { UnitOfWork } from '../../../src/store/unit.ts';
+import { testStore } from '../../support/store.ts';
 
 const rules = { maxBytes: 10_000 };
 
 describe('the verification of the history', () => {
-  let database: TestDatabase;
-  let orm: MikroORM;
+  const store = testStore();
 
-  beforeEach(async () => {
-    database = await createMigratedDatabase();
-    orm = await MikroORM.init(ormOptions(database));
-  });
-
-  afterEach(async () => {
-    await orm.close(true);
-    await database.drop();
-  });
-
-  const inUnit: ReturnType<typeof unitsOfWork> = (work, options) =>
-    unitsOfWork(orm, COMMAND_LINE)(work, options);
+  const inUnit: UnitOfWork = (work, options) => store.as(COMMAND_LINE)(work, options);
   const verify = () => inUnit(({ em }) => verifyHistory(em), { readOnly: true });
   const invite = (email: string, preferences: Preferences = {}) =>
     inUnit(async (unit) => createAccount(unit, { email, preferences }, rules));
   const change = (email: string, changes: Parameters<typeof changeAccount>[1]) =>
-    inUnit(async (unit) => changeAccount(await accountByEmail(unit, email), changes, rules));
+    inUnit(async (unit) => changeAccount(await accountByEmail(unit.em, email), changes, rules));
   const put = (email: string, preferences: Preferences) =>
-    inUnit(async (unit) => setPreferences(await accountByEmail(unit, email), preferences, rules));
+    inUnit(async (unit) => setPreferences(await accountByEmail(unit.em, email), preferences, rules));
   const remove = (email: string) =>
     inUnit(async (unit) => {
-      unit.em.remove(await accountByEmail(unit, email));
+      unit.em.remove(await accountByEmail(unit.em, email));
     });
   const undoLast = () =>
     inUnit(async (unit) => {
-      const [last] = await database.query<{ id: string }>('select max(id) as id from changes');
+      const [last] = await store.database.query<{ id: string }>('select max(id) as id from changes');
       await undoChange(unit, Number(last?.id), rules);
     });
   const importLines = (...lines: object[]) => {
@@ -58,7 +44,7 @@ describe('the verification of the history', () => {
         yield bytes;
       })(),
     );
-    return inUnit(({ em }) => importAccounts(em, read, { mode: 'upsert', partial: false, rules }), {
+    return inUnit((unit) => importAccounts(unit, read, { mode: 'upsert', partial: false, rules }), {
       replays: false,
     });
   };
@@ -105,11 +91,11 @@ describe('the verification of the history', () => {
   });
 
   it('takes an account that is older than its history as it was then', async () => {
-    await database.query(`
+    await store.database.query(`
       insert into users (email, preferences, version, created_at, updated_at) values
         ('ada@example.com', '{"old": null, "n": 1.50, "deep": {"old": null, "x": 1.0}}', 7, now() - interval '1.234567 days', now() - interval '0.1 days'),
         ('grace@example.com', null, 3, now() - interval '9 years', now())`);
-    await database.query(`
+    await store.database.query(`
       insert into changes (at, actor, user_id, action, after, fields, version)
       select updated_at, 'boot', id, 'created',
              jsonb_build_object('email', email, 'name', name, 'role', role, 'status', status, 'storageMode', storage_mode,
@@ -157,7 +143,7 @@ describe('the verification of the history', () => {
     ];
     for (const [sql, field, expected, found] of columns) {
       it(`a row that is not as the history has it: ${sql}`, async () => {
-        await database.query(`update users set ${sql} where id = $1`, [id]);
+        await store.database.query(`update users set ${sql} where id = $1`, [id]);
         expect(await verify()).to.deep.include({
           wrong: 1,
           findings: [{ userId: id, changeId: null, field, expected, found }],
@@ -167,7 +153,7 @@ describe('the verification of the history', () => {
 
     for (const column of ['created_at', 'updated_at']) {
       it(`a microsecond in ${column}`, async () => {
-        await database.query(
+        await store.database.query(
           `update users set ${column} = ${column} + interval '1 microsecond' where id = $1`,
           [id],
         );
@@ -260,7 +246,7 @@ describe('the verification of the history', () => {
     ];
     for (const [what, sql, expected] of histories) {
       it(what, async () => {
-        await database.query(sql, [id]);
+        await store.database.query(sql, [id]);
         const { findings } = await verify();
         expect(fields(findings)).to.deep.equal(expected);
       });
@@ -269,7 +255,7 @@ describe('the verification of the history', () => {
 
   it('counts all, and names a bounded number of it, with no more than a bit of a value', async () => {
     await importLines(...Array.from({ length: 700 }, (_, n) => ({ email: `u${n}@example.com` })));
-    await database.query(`update users set preferences = jsonb_build_object('x', repeat('x', 5000))`);
+    await store.database.query(`update users set preferences = jsonb_build_object('x', repeat('x', 5000))`);
     const { accounts, wrong, findings } = await verify();
     expect([accounts, wrong, findings.length]).to.deep.equal([700, 700, MAX_FINDINGS]);
     expect(findings[0]?.found).to.have.length(200);

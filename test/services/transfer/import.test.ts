@@ -1,21 +1,14 @@
-import { MikroORM } from '@mikro-orm/postgresql';
 import { expect } from 'chai';
-import { ormOptions } from '../../../mikro-orm.config.ts';
 import { COMMAND_LINE } from '../../../src/domain/author.ts';
-import { DomainError } from '../../../src/domain/errors.ts';
+import type { ImportReport } from '../../../src/domain/import-report.ts';
 import type { PreferenceRules } from '../../../src/domain/preferences.ts';
+import { Refusal } from '../../../src/domain/refusals.ts';
 import { csv } from '../../../src/services/transfer/formats/csv.ts';
 import { MAX_LINE_BYTES } from '../../../src/services/transfer/formats/lines.ts';
 import { ndjson } from '../../../src/services/transfer/formats/ndjson.ts';
-import {
-  type ImportOptions,
-  type ImportReport,
-  importAccounts,
-  MAX_FAILURES,
-} from '../../../src/services/transfer/import.ts';
-import { unitsOfWork } from '../../../src/store/unit-of-work.ts';
+import { type ImportOptions, importAccounts, MAX_FAILURES } from '../../../src/services/transfer/import.ts';
 import { accountsIn, addAccount, LONG_AGO } from '../../support/accounts.ts';
-import { createMigratedDatabase, type TestDatabase } from '../../support/database.ts';
+import { testStore } from '../../support/store.ts';
 
 const rules: PreferenceRules = {
   maxBytes: 200,
@@ -30,28 +23,20 @@ async function* bytes(...chunks: (string | Buffer)[]): AsyncGenerator<Uint8Array
 const done = { created: 0, updated: 0, unchanged: 0, failed: 0, failures: [] };
 
 describe('the import of accounts', () => {
-  let database: TestDatabase;
-  let orm: MikroORM;
+  const store = testStore();
 
   beforeEach(async () => {
-    database = await createMigratedDatabase();
-    orm = await MikroORM.init(ormOptions(database));
-    await addAccount(database, 'admin@example.com', { role: 'admin' });
-  });
-
-  afterEach(async () => {
-    await orm.close(true);
-    await database.drop();
+    await addAccount(store.database, 'admin@example.com', { role: 'admin' });
   });
 
   const run = (
     lines: ReturnType<typeof ndjson.read>,
     { dryRun = false, ...options }: Partial<ImportOptions> & { dryRun?: boolean } = {},
   ): Promise<ImportReport> =>
-    unitsOfWork(orm, COMMAND_LINE)(
-      ({ em, rehearse }) => {
-        if (dryRun) rehearse();
-        return importAccounts(em, lines, { mode: 'create', partial: false, rules, ...options });
+    store.as(COMMAND_LINE)(
+      (unit) => {
+        unit.dryRun = dryRun;
+        return importAccounts(unit, lines, { mode: 'create', partial: false, rules, ...options });
       },
       { replays: false },
     );
@@ -68,10 +53,10 @@ describe('the import of accounts', () => {
       () => expect.fail('it was not refused'),
       (thrown: unknown) => thrown,
     );
-    expect(error).to.be.instanceOf(DomainError);
-    return error as DomainError;
+    expect(error).to.be.instanceOf(Refusal);
+    return error as Refusal;
   };
-  const emails = async () => (await accountsIn(database)).map(({ email }) => email);
+  const emails = async () => (await accountsIn(store.database)).map(({ email }) => email);
 
   it('creates what the lines say, normalised, and gives the rest its defaults', async () => {
     const report = await fromObjects([
@@ -86,7 +71,7 @@ describe('the import of accounts', () => {
       { email: 'alan@example.com' },
     ]);
     expect(report).to.deep.equal({ ...done, created: 2 });
-    const [, grace, alan] = await database.query('select * from users order by id');
+    const [, grace, alan] = await store.database.query('select * from users order by id');
     expect(grace).to.include({
       email: 'grace@example.com',
       name: "Gräce \\ 'O?' 😀",
@@ -124,9 +109,9 @@ describe('the import of accounts', () => {
 
   it('upserts: sets only what is given, counts a version, and leaves alone what is equal', async () => {
     for (const email of ['changed@example.com', 'equal@example.com', 'empty@example.com']) {
-      await addAccount(database, email, { name: 'N', preferences: { a: 1, b: { c: 2 } } });
+      await addAccount(store.database, email, { name: 'N', preferences: { a: 1, b: { c: 2 } } });
     }
-    await database.query(`update users set preferences = null where email = 'empty@example.com'`);
+    await store.database.query(`update users set preferences = null where email = 'empty@example.com'`);
     const report = await fromObjects(
       [
         { email: 'changed@example.com', storageMode: 'account', preferences: { a: 2 } },
@@ -137,7 +122,7 @@ describe('the import of accounts', () => {
       { mode: 'upsert' },
     );
     expect(report).to.deep.equal({ ...done, created: 1, updated: 1, unchanged: 2 });
-    const [admin, changed, equal, empty] = await database.query<{ updated_at: Date }>(
+    const [admin, changed, equal, empty] = await store.database.query<{ updated_at: Date }>(
       'select * from users order by id',
     );
     expect(changed).to.include({ name: 'N', storage_mode: 'account', version: 2 });
@@ -160,7 +145,7 @@ describe('the import of accounts', () => {
       { mode: 'upsert' },
     );
     expect(report).to.deep.equal({ ...done, created: 1, updated: 2, unchanged: 1 });
-    const [, row] = await database.query('select * from users order by id');
+    const [, row] = await store.database.query('select * from users order by id');
     expect(row).to.include({ name: null, role: 'admin', version: 3 });
   });
 
@@ -210,8 +195,8 @@ describe('the import of accounts', () => {
     const lines = [{ email: 'admin@example.com', name: 'Ada' }, { email: 'a@example.com' }];
     const report = await fromObjects(lines, { mode: 'upsert', dryRun: true });
     expect(report).to.deep.equal({ ...done, created: 1, updated: 1 });
-    expect(await accountsIn(database)).to.have.length(1);
-    expect((await accountsIn(database))[0]).to.include({ name: null });
+    expect(await accountsIn(store.database)).to.have.length(1);
+    expect((await accountsIn(store.database))[0]).to.include({ name: null });
   });
 
   for (const dryRun of [false, true]) {
@@ -220,8 +205,8 @@ describe('the import of accounts', () => {
         const lines = [{ email: 'a@example.com' }, { email: 'admin@example.com', ...change }];
         const error = await refusal(fromObjects(lines, { mode: 'upsert', dryRun, partial: true }));
         expect(error.code).to.equal('last_admin');
-        expect(await accountsIn(database)).to.have.length(1);
-        expect((await accountsIn(database))[0]).to.include({ role: 'admin', status: 'active' });
+        expect(await accountsIn(store.database)).to.have.length(1);
+        expect((await accountsIn(store.database))[0]).to.include({ role: 'admin', status: 'active' });
       });
     }
   }
@@ -235,14 +220,14 @@ describe('the import of accounts', () => {
   });
 
   it('waits for whoever takes the other admin away, and then finds itself with the last one', async () => {
-    await addAccount(database, 'other@example.com', { role: 'admin' });
-    const session = await database.connect();
+    await addAccount(store.database, 'other@example.com', { role: 'admin' });
+    const session = await store.database.connect();
     await session.query('begin');
     await session.query(`update users set role = 'user' where email = 'other@example.com'`);
     const outcome = refusal(fromObjects([{ email: 'admin@example.com', role: 'user' }], { mode: 'upsert' }));
     const deadline = Date.now() + 20_000;
     for (let waiting = 0; waiting === 0 && Date.now() < deadline; ) {
-      const rows = await database.query(
+      const rows = await store.database.query(
         `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
       );
       waiting = rows.length;
@@ -312,16 +297,20 @@ describe('the import of accounts', () => {
       const text =
         '\uFEFFname,email,preferences\r\n"Hopper, ""Grace""\nB.",grace@example.com,"{""a"":1}"\r\n';
       expect(await fromCsv(text)).to.include({ created: 1 });
-      const [, grace] = await accountsIn(database);
+      const [, grace] = await accountsIn(store.database);
       expect(grace).to.include({ name: 'Hopper, "Grace"\nB.' });
       expect(grace?.preferences).to.deep.equal({ a: 1 });
     });
 
     it('takes an empty cell for no name, and for any other field not given', async () => {
-      await addAccount(database, 'a@example.com', { name: 'A', role: 'admin', storage_mode: 'account' });
+      await addAccount(store.database, 'a@example.com', {
+        name: 'A',
+        role: 'admin',
+        storage_mode: 'account',
+      });
       const text = 'email,name,role,status,storageMode,preferences\na@example.com,,,,,\n';
       expect(await fromCsv(text, { mode: 'upsert' })).to.include({ updated: 1 });
-      expect((await accountsIn(database))[1]).to.include({
+      expect((await accountsIn(store.database))[1]).to.include({
         name: null,
         role: 'admin',
         storage_mode: 'account',

@@ -2,8 +2,9 @@ import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { expect } from 'chai';
 import { Webhook as Verifier } from 'standardwebhooks';
 import packageJson from '../../../package.json' with { type: 'json' };
-import { changeRecord } from '../../../src/services/history/view.ts';
-import { FEED_START, readFeed } from '../../../src/store/feed-page.ts';
+import { changeView } from '../../../src/services/history/view.ts';
+import { readFeed } from '../../../src/store/feed-page.ts';
+import { FEED_START } from '../../../src/store/feed-position.ts';
 import { accountsIn } from '../../support/accounts.ts';
 import { TLS } from '../../support/certificate.ts';
 import {
@@ -31,7 +32,7 @@ describe('a webhook', () => {
     await stage.receiver.received(1);
     const [{ headers, body } = expect.fail()] = stage.receiver.deliveries;
     const [entry] = await readFeed(stage.orm.em.fork(), FEED_START, 1);
-    const data = entry && changeRecord(entry.change);
+    const data = entry && changeView(entry.change);
     expect(body).to.deep.equal({ type: 'account.created', timestamp: data?.at, data });
     expect(data?.after).to.include({ email: 'grace@example.com' });
     expect(headers).to.include({

@@ -5,7 +5,9 @@ import type { AddressInfo } from 'node:net';
 import { expect } from 'chai';
 import { claimWebhooks, fail } from '../../../src/services/webhooks/leases.ts';
 import { resumeWebhook } from '../../../src/services/webhooks/status.ts';
-import { FEED_START, readFeed } from '../../../src/store/feed-page.ts';
+import { readFeed } from '../../../src/store/feed-page.ts';
+import { FEED_START } from '../../../src/store/feed-position.ts';
+import { unitsOfWork } from '../../../src/store/unit-of-work.ts';
 import { until } from '../../support/until.ts';
 import {
   accept,
@@ -35,8 +37,9 @@ describe('a webhook whose receiver', () => {
       lease_until: null,
     });
   const resume = (skip?: number) => {
-    const em = stage.orm.em.fork();
-    return resumeWebhook(em, [webhookTo(stage.receiver)], { name: 'hook', skip }).then(() => em.commit());
+    return unitsOfWork(stage.orm)((unit) =>
+      resumeWebhook(unit, [webhookTo(stage.receiver)], { name: 'hook', skip }),
+    );
   };
 
   it('fails is tried again later with the same change, and others wait behind it', async () => {

@@ -1,21 +1,8 @@
-import type { InputError } from '../../../domain/errors.ts';
-import type { AccountRecord } from '../../accounts/view.ts';
+import type { InputError } from '../../../domain/refusals.ts';
+import { COLUMNS } from '../../../domain/user.ts';
 import type { Format, Line } from './format.ts';
 import { parseJson } from './json.ts';
 import { linesOf, textOf } from './lines.ts';
-
-const COLUMNS = [
-  'id',
-  'email',
-  'name',
-  'role',
-  'status',
-  'storageMode',
-  'preferences',
-  'version',
-  'createdAt',
-  'updatedAt',
-] as const satisfies readonly (keyof AccountRecord)[];
 
 /**
  * What a spreadsheet would run as a formula, with all the apostrophes that it may stand behind: one more goes in front

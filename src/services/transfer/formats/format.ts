@@ -1,5 +1,5 @@
-import type { InputError } from '../../../domain/errors.ts';
-import type { AccountRecord } from '../../accounts/view.ts';
+import type { InputError } from '../../../domain/refusals.ts';
+import type { AccountView } from '../../accounts/view.ts';
 
 /** What stands in one line of a file (the line it begins in, where it has several), or why that cannot be said. */
 export type Line =
@@ -14,7 +14,7 @@ export interface Format {
   /** What a file begins with. */
   readonly head: string;
   /** One account, with the end of its line. */
-  write(account: AccountRecord): string;
+  write(account: AccountView): string;
   /** The lines of a file, as they come; needs no more memory than its longest line. Throws what reading the bytes throws. */
   read(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Line>;
 }

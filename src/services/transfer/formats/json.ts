@@ -1,4 +1,4 @@
-import type { InputError } from '../../../domain/errors.ts';
+import type { InputError } from '../../../domain/refusals.ts';
 import { findDuplicateName } from '../../../domain/strict-json.ts';
 
 /** The value of a JSON text in a file, or what is wrong with it, under the path at which it stands. */

@@ -1,0 +1,68 @@
+import { join } from 'node:path';
+import { type ConnectionMode, type DatabaseSettings, reachDatabase } from './connection.ts';
+import type { EmbeddedDatabase, Log } from './embedded/index.ts';
+
+/** Where the database is: configured, or embedded in `dataDir` where `url` is `null`. */
+export interface DatabaseLocation {
+  readonly database: Omit<DatabaseSettings, 'url'> & { readonly url: string | null };
+  readonly dataDir: string;
+}
+
+/** How long to wait for a database, and who is told. */
+export interface OpenOptions {
+  readonly log: Log;
+  /** Milliseconds of the epoch. */
+  readonly deadline: number;
+  readonly signal: AbortSignal;
+  /** Called with each failed attempt to connect. */
+  readonly onSilence: (error: Error) => void;
+}
+
+/** A database that has answered. */
+export interface OpenDatabase {
+  readonly database: DatabaseSettings;
+  readonly mode: ConnectionMode;
+  /** The embedded server, if it is one: its owner releases it. */
+  readonly embedded: EmbeddedDatabase | undefined;
+}
+
+/**
+ * Starts the embedded server where no database is configured, and waits until the database answers. Throws what
+ * {@link reachDatabase} throws, and releases the embedded server then.
+ */
+export async function openDatabase(
+  { database: { url, ...limits }, dataDir }: DatabaseLocation,
+  { log, ...waiting }: OpenOptions,
+): Promise<OpenDatabase> {
+  const embedded = url === null ? await startEmbedded(dataDir, waiting.deadline, log) : undefined;
+  const database = { ...limits, url: embedded?.url ?? (url as string) };
+  try {
+    return { database, mode: await reachDatabase(database, waiting), embedded };
+  } catch (error) {
+    await embedded?.release();
+    throw error;
+  }
+}
+
+/** Opens the database for a command: it reports failures on standard error, and waits no longer than a connection may take. */
+export function openForCommand(
+  settings: DatabaseLocation & { readonly bootTimeoutMs: number },
+): Promise<OpenDatabase> {
+  const { database, bootTimeoutMs } = settings;
+  return openDatabase(settings, {
+    log: { info: () => undefined, warn: () => undefined, error: console.error },
+    deadline: Date.now() + (database.url === null ? bootTimeoutMs : database.connectTimeoutMs),
+    signal: new AbortController().signal,
+    onSilence: (error) => console.error(`database unavailable; trying again: ${error.message}`),
+  });
+}
+
+async function startEmbedded(dataDir: string, deadline: number, log: Log): Promise<EmbeddedDatabase> {
+  // Loaded only where it is used: production does not install it.
+  const { openEmbedded } = await import('./embedded/index.ts');
+  return openEmbedded({
+    directory: join(dataDir, 'postgres'),
+    timeoutMs: Math.max(1, deadline - Date.now()),
+    log,
+  });
+}

@@ -1,0 +1,261 @@
+import type { ImportReport } from './import-report.ts';
+
+/** Where in the input a fault lies (a path of keys, such as `preferences.theme`), and what is wrong there. */
+export interface InputError {
+  readonly path: string;
+  readonly message: string;
+}
+
+/** What a refusal tells the caller. It holds no secret. */
+interface Told {
+  readonly message: string;
+  /** What is wrong with the input, part by part. */
+  readonly errors?: readonly InputError[];
+  /** Further members of the problem (RFC 9457, section 3.2), by name. */
+  readonly details?: Readonly<Record<string, unknown>>;
+  readonly cause?: unknown;
+}
+
+/** A constructor of refusals of one kind, with what the kind's refusals have in common. */
+export interface RefusalKind<Code extends string = string, Args extends unknown[] = never[]> {
+  (...args: Args): Refusal;
+  readonly code: Code;
+  /** The HTTP status (RFC 9110, section 15). */
+  readonly status: number;
+  /** A refusal of this kind, for the OpenAPI document. */
+  example(): Refusal;
+}
+
+/**
+ * Why a request was refused. The caller is told all of it. Each refusal is written once, in {@link refusals}: nothing else
+ * constructs one.
+ */
+export class Refusal extends Error {
+  override readonly name = 'Refusal';
+  readonly code: RefusalCode;
+  readonly status: number;
+  readonly errors: readonly InputError[] | undefined;
+  readonly details: Readonly<Record<string, unknown>> | undefined;
+
+  private constructor(code: string, status: number, { message, errors, details, ...options }: Told) {
+    super(message, options);
+    this.code = code as RefusalCode;
+    this.status = status;
+    this.errors = errors;
+    this.details = details;
+  }
+
+  /** Defines a kind of refusal: its code, its status, what it tells, and the arguments of its example. */
+  static kind<const Code extends string, Args extends unknown[]>(
+    code: Code,
+    status: number,
+    tell: (...args: Args) => Told | string,
+    ...exampleArgs: NoInfer<Args>
+  ): RefusalKind<Code, Args> {
+    const construct = (...args: Args) => {
+      const told = tell(...args);
+      return new Refusal(code, status, typeof told === 'string' ? { message: told } : told);
+    };
+    return Object.assign(construct, { code, status, example: () => construct(...exampleArgs) });
+  }
+}
+
+const { kind } = Refusal;
+
+/** An answer must not grow with what has changed: preferences can have thousands of paths. */
+const MAX_FIELDS = 100;
+const MAX_FIELD_LENGTH = 255;
+
+/** Every refusal there is. Several may share a code, which tells programs what to do; the message tells people why. */
+export const refusals = {
+  accountRequired: kind(
+    'account_required',
+    403,
+    () => 'There is no account for this sign-in: ask an admin to create one.',
+  ),
+  accountSuspended: kind(
+    'account_suspended',
+    403,
+    () => 'This account is suspended: ask an admin to restore it.',
+  ),
+  badCursor: kind(
+    'bad_cursor',
+    400,
+    () =>
+      'This cursor does not belong to this list with this sort and these filters: start without a cursor.',
+  ),
+  bodyTooLarge: kind(
+    'body_too_large',
+    413,
+    (maxBytes: number) => `The body is too large: send at most ${maxBytes} bytes.`,
+    102_400,
+  ),
+  /** `fields`: what has changed since; empty where nothing of the change is left to undo. */
+  changedSince: kind(
+    'changed_since',
+    409,
+    (fields: readonly string[]) => ({
+      message:
+        fields.length > 0
+          ? 'These fields have changed since: undo the later changes first.'
+          : 'Nothing of this change is left to undo.',
+      details: {
+        fields: fields.slice(0, MAX_FIELDS).map((field) => field.slice(0, MAX_FIELD_LENGTH)),
+      },
+    }),
+    ['preferences.theme'],
+  ),
+  crossSite: kind(
+    'cross_site',
+    403,
+    () => 'A write with a session cookie must come from our own origin or from one in CORS_ORIGINS.',
+  ),
+  databaseUnavailable: kind('database_unavailable', 503, (cause?: unknown) => ({
+    message: 'The database is unavailable: try again shortly.',
+    cause,
+  })),
+  emailInvalid: kind('email_invalid', 422, () => 'This is not a valid email address.'),
+  emailTaken: kind('email_taken', 409, () => 'An account with this email already exists.'),
+  emailUnverified: kind(
+    'email_unverified',
+    403,
+    () => 'The email of this sign-in is not verified: verify it with your identity provider.',
+  ),
+  erased: kind('erased', 410, () => 'The values were erased and cannot be recovered.'),
+  adminsOnly: kind('forbidden', 403, () => 'Only admins may do this.'),
+  accountsOnly: kind('forbidden', 403, () => 'Service tokens may not do this: sign in with an account.'),
+  scopeMissing: kind(
+    'forbidden',
+    403,
+    (scope: string) => `The service token needs the scope ${scope}.`,
+    'users:read',
+  ),
+  adminsProtected: kind('forbidden', 403, () => 'Service tokens may not create, change or delete admins.'),
+  identityProviderUnavailable: kind('identity_provider_unavailable', 503, (cause?: unknown) => ({
+    message: 'The identity provider is unavailable: try again shortly.',
+    cause,
+  })),
+  internal: kind(
+    'internal',
+    500,
+    () => 'Something went wrong on our side: the log has the cause under this request id.',
+  ),
+  invalidBody: kind(
+    'invalid_input',
+    422,
+    (errors: readonly InputError[]) => ({ message: 'The body is invalid.', errors }),
+    [{ path: 'colour', message: 'This field does not exist.' }],
+  ),
+  invalidPreferences: kind(
+    'invalid_input',
+    422,
+    (errors: readonly InputError[]) => ({ message: 'The preferences are invalid.', errors }),
+    [{ path: 'preferences', message: 'Must have at most 16384 bytes.' }],
+  ),
+  invalidExpiry: kind(
+    'invalid_input',
+    422,
+    (maxYears: number) => ({
+      message: 'The expiry is invalid.',
+      errors: [{ path: 'expiresAt', message: `Must be within the next ${maxYears} years.` }],
+    }),
+    10,
+  ),
+  invalidLines: kind(
+    'invalid_input',
+    422,
+    (report: ImportReport) => ({
+      message: `Nothing was imported: ${report.failed} ${report.failed === 1 ? 'line is' : 'lines are'} invalid.`,
+      errors: report.failures.map(({ line, path, reason }) => ({
+        path: path === '' ? `lines.${line}` : `lines.${line}.${path}`,
+        message: reason,
+      })),
+      details: { report },
+    }),
+    {
+      created: 0,
+      updated: 0,
+      unchanged: 0,
+      failed: 1,
+      failures: [{ line: 2, path: 'email', reason: 'This is not a valid email address.' }],
+    },
+  ),
+  invalidQuery: kind(
+    'invalid_query',
+    400,
+    (errors: readonly InputError[]) => ({ message: 'The query is invalid.', errors }),
+    [{ path: 'colour', message: 'This parameter does not exist.' }],
+  ),
+  lastAdmin: kind(
+    'last_admin',
+    409,
+    () => 'This is the last active admin: make another account an admin first.',
+  ),
+  lostRace: kind('lost_race', 409, (cause?: unknown) => ({
+    message: 'Concurrent requests changed the same data: try again.',
+    cause,
+  })),
+  malformedJson: kind(
+    'malformed_json',
+    400,
+    (errors: readonly InputError[]) => ({ message: 'The body is not valid JSON.', errors }),
+    [{ path: '', message: "Expected property name or '}' in JSON at position 1 (line 1 column 2)" }],
+  ),
+  malformedRequest: kind('malformed_request', 400, () => 'This is not a valid HTTP request.'),
+  requestTimeout: kind('malformed_request', 408, () => 'The request did not arrive in time.'),
+  headersTooLarge: kind('malformed_request', 431, () => 'The request headers are too large.'),
+  methodNotAllowed: kind(
+    'method_not_allowed',
+    405,
+    () => 'This resource does not support that method: see Allow.',
+  ),
+  nameTaken: kind(
+    'name_taken',
+    409,
+    () => 'A service token with this name exists or once did: choose another name.',
+  ),
+  notAcceptable: kind(
+    'not_acceptable',
+    406,
+    (types: readonly string[]) => `This is available as ${types.join(' or ')}.`,
+    ['application/json'],
+  ),
+  /** `what` does not exist, for example `account with this id`. */
+  notFound: kind('not_found', 404, (what?: string) =>
+    what === undefined ? 'Nothing exists at this path.' : `There is no ${what}.`,
+  ),
+  notReady: kind('not_ready', 503, (reason: string) => reason, 'The process is draining.'),
+  preconditionFailed: kind(
+    'precondition_failed',
+    412,
+    (version: number) => `The version is now ${version}: read it again and repeat the change.`,
+    3,
+  ),
+  rateLimited: kind(
+    'rate_limited',
+    429,
+    () => 'Too many requests: wait for as many seconds as Retry-After says.',
+  ),
+  requestAborted: kind(
+    'request_aborted',
+    400,
+    (reason: string) => reason,
+    'The request ended before its body was complete.',
+  ),
+  unauthenticated: kind('unauthenticated', 401, () => 'Send a valid bearer token or session cookie.'),
+  unsupportedMediaType: kind(
+    'unsupported_media_type',
+    415,
+    (types: readonly string[]) =>
+      `Send the body as ${types.join(' or ')}, in UTF-8, without Content-Encoding.`,
+    ['application/json'],
+  ),
+};
+
+/** The code of a refusal: stable, for programs. */
+export type RefusalCode = (typeof refusals)[keyof typeof refusals]['code'];
+
+/** All codes, sorted. */
+export const REFUSAL_CODES: readonly RefusalCode[] = [
+  ...new Set(Object.values(refusals).map(({ code }) => code)),
+].sort();

@@ -1,0 +1,36 @@
+import type { EntityMetadata } from '@mikro-orm/core';
+import { type Column, User } from '../domain/user.ts';
+
+/** A column of `users`, as the ORM's metadata has it. */
+export interface AccountColumn {
+  readonly property: Column;
+  readonly name: string;
+  /** The PostgreSQL type, without a length. */
+  readonly type: string;
+  /** Its default, as SQL. */
+  readonly default: string | undefined;
+}
+
+/** What has metadata: the ORM, or an EntityManager. */
+export interface MetadataSource {
+  getMetadata(entity: typeof User): EntityMetadata<User>;
+}
+
+/** The columns of `users`: every statement that names them all takes them from here. */
+export function accountColumns(source: MetadataSource): readonly AccountColumn[] {
+  return source
+    .getMetadata(User)
+    .props.map(({ name, fieldNames: [field = ''], columnTypes: [type = ''], defaultRaw }) => ({
+      property: name as Column,
+      name: field,
+      type: type.replace(/\(.*/, ''),
+      default: defaultRaw,
+    }));
+}
+
+/** All columns of `users` for a `select` or a `returning`, each under its property's name: rows are accounts then. */
+export function accountSelection(source: MetadataSource): string {
+  return accountColumns(source)
+    .map(({ property, name }) => `users.${name} as "${property}"`)
+    .join(', ');
+}

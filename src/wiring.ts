@@ -1,0 +1,183 @@
+import { createServer, type Server } from 'node:http';
+import { MikroORM } from '@mikro-orm/postgresql';
+import type { Logger } from 'pino';
+import type { Settings } from '../config/settings.ts';
+import { ormOptions } from '../mikro-orm.config.ts';
+import { createApp } from './app.ts';
+import { closeOrm } from './database/close-orm.ts';
+import type { ConnectionMode, DatabaseSettings } from './database/connection.ts';
+import { toRefusal } from './database/driver-errors.ts';
+import { ormLog } from './database/orm-log.ts';
+import { knownMigrations, schemaState } from './database/schema.ts';
+import type { Author } from './domain/author.ts';
+import type { PreferenceRules } from './domain/preferences.ts';
+import type { Endpoint } from './http/endpoint.ts';
+import type { StreamTimes } from './http/endpoints/changes.ts';
+import { endpoints } from './http/endpoints.ts';
+import { answerUnreadable } from './http/server/client-error.ts';
+import { type GracefulClose, gracefulClose } from './http/server/graceful-close.ts';
+import { Lifecycle } from './http/server/lifecycle.ts';
+import { cursorCodec } from './security/cursor.ts';
+import type { Sources } from './security/sources.ts';
+import { tokenVerifier } from './security/verifier.ts';
+import { admission } from './services/access/admission.ts';
+import { RefusedSignInCounter } from './services/access/refused-sign-ins.ts';
+import { ChangeFeed } from './services/feed/change-feed.ts';
+import { startEraser } from './services/history/eraser.ts';
+import { Dispatcher } from './services/webhooks/dispatcher.ts';
+import { registerWebhooks } from './services/webhooks/leases.ts';
+import { accountLookup } from './store/account-lookup.ts';
+import { changeListener } from './store/change-listener.ts';
+import { type RateLimitSettings, rateLimits } from './store/rate-limits.ts';
+import type { UnitOfWork } from './store/unit.ts';
+import { unitsOfWork } from './store/unit-of-work.ts';
+
+/** A database that is ready to be used, by the server, a command or a test. */
+export interface Store {
+  readonly orm: MikroORM;
+  readonly inUnit: UnitOfWork;
+  /** The migrations that the database lacks, in one query. Throws where it has no ledger of them. */
+  pendingMigrations(): Promise<readonly string[]>;
+  close(): Promise<void>;
+}
+
+/** How to open a store. */
+export interface StoreOptions {
+  readonly database: DatabaseSettings;
+  readonly mode: ConnectionMode;
+  readonly history?: Settings['history'];
+  /** Without one, the ORM is silent. */
+  readonly log?: Logger;
+  /** Who signs every unit of work. Without one, each unit is signed by its work. */
+  readonly author?: Author;
+}
+
+/** Opens the ORM on a database that has been migrated. It connects at the first query. */
+export async function openStore({ database, mode, history, log, author }: StoreOptions): Promise<Store> {
+  const orm = await MikroORM.init({
+    ...ormOptions(database, mode, history),
+    ...(log ? { loggerFactory: () => ormLog(log) } : { logger: () => undefined }),
+  });
+  const known = await knownMigrations(orm);
+  return {
+    orm,
+    inUnit: unitsOfWork(orm, author),
+    pendingMigrations: async () => (await schemaState(orm.em.fork(), known)).pending,
+    close: () => closeOrm(orm),
+  };
+}
+
+/** The settings of an application. */
+export interface ApplicationSettings
+  extends Pick<Settings, 'access' | 'corsOrigins' | 'history' | 'trustProxy' | 'webhooks'> {
+  readonly rateLimit: RateLimitSettings;
+}
+
+/** What an application is made of. */
+export interface ApplicationOptions {
+  readonly store: Store;
+  readonly database: DatabaseSettings;
+  readonly mode: ConnectionMode;
+  readonly settings: ApplicationSettings;
+  /** The sources of tokens. */
+  readonly sources: Sources;
+  readonly rules: PreferenceRules;
+  readonly log: Logger;
+  /** The clock of tokens. Default: the system's. */
+  readonly now?: () => Date;
+  /** Overrides of the times of event streams. */
+  readonly streamTimes?: Partial<StreamTimes>;
+  /** Further endpoints. */
+  readonly extra?: readonly Endpoint[];
+}
+
+/** The application, ready to listen. */
+export interface Application {
+  readonly server: Server;
+  readonly lifecycle: Lifecycle;
+  /** Starts the work that no request asks for: webhook deliveries and erasures. */
+  start(): void;
+  /** Drains: no new connections and deliveries, and those in flight may finish. Returns whether they did, in time. */
+  readonly drain: GracefulClose;
+  /** Stops everything else but the store. */
+  close(): Promise<void>;
+}
+
+/** Composes the application: the only place that does, for the server and for the tests. */
+export async function wireApplication(options: ApplicationOptions): Promise<Application> {
+  const { store, database, mode, settings, sources, rules, log, now, streamTimes, extra = [] } = options;
+  const { orm, inUnit } = store;
+  const { hooks, allowPrivate } = settings.webhooks;
+  const lifecycle = new Lifecycle();
+  const refusedSignIns = new RefusedSignInCounter();
+  const feed = new ChangeFeed({
+    em: orm.em.fork(),
+    listen: changeListener(database, mode, {
+      onLost: ({ message }) =>
+        log.warn({ reason: message }, 'change notifications lost; polling every second'),
+      onRestored: () => log.info('change notifications restored'),
+    }),
+    onError: (error) => log.warn({ err: error }, 'change feed cannot be read'),
+  });
+  // Before any request: a webhook is told of every change from here on.
+  await registerWebhooks(orm.em.fork(), hooks);
+  const webhooks = new Dispatcher({ em: orm.em.fork(), hooks, allowPrivate, feed, log });
+
+  const app = createApp({
+    inUnit,
+    log,
+    lifecycle,
+    verifier: await tokenVerifier(sources, {
+      ...(now && { now }),
+      onProviderFailure: (issuer, { message: reason }) =>
+        log.warn({ issuer, reason }, 'keys of the identity provider unavailable'),
+    }),
+    sessionCookies: sources.cookieNames,
+    admit: admission({
+      findAccount: accountLookup(orm, mode),
+      policy: settings.access,
+      refusedSignIns,
+      inUnit,
+    }),
+    endpoints: [
+      ...endpoints({
+        lifecycle,
+        feed,
+        ...(streamTimes && { streamTimes }),
+        cursors: cursorCodec(...sources.ring),
+        preferenceRules: rules,
+        accessPolicy: settings.access,
+        refusedSignIns,
+        webhooks: hooks,
+        pendingMigrations: store.pendingMigrations,
+      }),
+      ...extra,
+    ],
+    corsOrigins: settings.corsOrigins,
+    trustProxy: settings.trustProxy,
+    rateLimits: await rateLimits(settings.rateLimit, orm, mode, log),
+    translate: toRefusal,
+  });
+  const server = createServer(app.callback());
+  const closeServer = gracefulClose(server);
+  answerUnreadable(server, log);
+
+  let stopEraser = async () => undefined as unknown;
+  return {
+    server,
+    lifecycle,
+    start() {
+      stopEraser = startEraser({ inUnit, refusedSignIns, log, ...settings.history });
+      webhooks.start();
+    },
+    async drain(timeoutMs) {
+      lifecycle.phase = 'draining';
+      const [hasFinished] = await Promise.all([closeServer(timeoutMs), webhooks.stop(timeoutMs)]);
+      return hasFinished;
+    },
+    async close() {
+      await stopEraser();
+      await feed.close();
+    },
+  };
+}
