@@ -88,7 +88,7 @@ describe('the boot', function () {
     const holder = start();
     await waitsFor(waiting);
     const next = start();
-    await next.said('waiting to migrate');
+    await next.said('waiting for the boot lock');
     await holder.end('SIGKILL');
     await blocker.query('rollback');
     await next.ready();
@@ -142,7 +142,7 @@ describe('the boot', function () {
   it('waits for a database that comes late, and says so each time', async () => {
     const proxy = await startProxy(database.url, { cut: true });
     const server = start({ DATABASE_URL: proxy.url });
-    await server.said('the database does not answer; trying again');
+    await server.said('database unavailable; trying again');
     await proxy.mend();
     await server.ready();
     await expectWhole();
@@ -205,7 +205,7 @@ describe('the boot', function () {
 
   it('stops at once, and cleanly, when told to while it still waits', async () => {
     const server = start({ DATABASE_URL: 'postgres://me@127.0.0.1:1/x' });
-    await server.said('the database does not answer; trying again');
+    await server.said('database unavailable; trying again');
     expect(await server.end('SIGTERM')).to.equal(0);
   });
 });

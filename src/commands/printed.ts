@@ -1,13 +1,13 @@
 import type { Verification } from '../services/history/verification.ts';
 import { table } from './table.ts';
 
-/** Of an account, what fits a line. */
+/** The columns of an account that fit a line. */
 const ACCOUNT_COLUMNS = ['id', 'email', 'name', 'role', 'status', 'version', 'createdAt'];
 
-/** Of what counts something: those that it has. */
+/** The columns of a count, where it has them. */
 const COUNT_COLUMNS = ['created', 'updated', 'unchanged', 'failed', 'erased', 'accounts', 'changes', 'wrong'];
 
-/** What a command has to say, for people: accounts, one or many, or a count of what was done. */
+/** A command's result for people: one account or several, or a count of what was done. */
 export function printed(result: unknown): string {
   if (Array.isArray(result)) return table(ACCOUNT_COLUMNS, result);
   const record = result as Record<string, unknown>;

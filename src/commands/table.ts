@@ -1,4 +1,4 @@
-/** A table for a terminal: a heading, a line for each row, columns as wide as what is in them. */
+/** Formats a table for a terminal: a heading, a line for each row, columns as wide as their content. */
 export function table(
   columns: readonly string[],
   rows: readonly Readonly<Record<string, unknown>>[],
@@ -22,6 +22,6 @@ function cell(value: unknown): string {
       : typeof value === 'object'
         ? JSON.stringify(value)
         : String(value);
-  // What a name may have, and a terminal would take for an order.
+  // Control characters in a name would command the terminal.
   return text.replace(/\p{C}/gu, ' ');
 }

@@ -6,16 +6,16 @@ import { keyRing } from '../security/key-ring.ts';
 
 const USAGE = `Usage: npm run --silent token -- EMAIL [--ttl 1h] [--force]
 
-Prints a token that speaks for EMAIL, signed with the newest of the configured secrets.
+Prints a token for EMAIL, signed with the newest secret.
 
-  --ttl TIME   how long it is valid: 30s, 15m, 1h (the default), 7d
-  --force      in production too, where a token is as good as a sign-in
-  --help       this text`;
+  --ttl TIME   lifetime: 30s, 15m, 1h (default), 7d
+  --force      allow it in production, where a token is as good as a sign-in
+  --help       print this text`;
 
 /** EX_USAGE of sysexits.h. */
 const EXIT_USAGE = 64;
 
-/** What a caller got wrong; everything else is not theirs to mend by other words. */
+/** A usage error, reported with the usage. */
 class UsageError extends Error {}
 
 try {
@@ -40,10 +40,10 @@ async function run(): Promise<string> {
   const [email, ...rest] = positionals.map(normalizeEmail);
   if (email === undefined || rest.length > 0) throw new UsageError('Name one email address.');
   if (!isEmail(email)) throw new UsageError(`${email} is not an email address.`);
-  if (!/^[1-9]\d*[smhd]$/.test(values.ttl)) throw new UsageError('--ttl is a number and s, m, h or d.');
+  if (!/^[1-9]\d*[smhd]$/.test(values.ttl))
+    throw new UsageError('--ttl must be a number followed by s, m, h or d.');
   const { environment, auth, dataDir } = settingsOrExit();
-  if (environment === 'production' && !values.force)
-    throw new UsageError('In production this takes --force.');
+  if (environment === 'production' && !values.force) throw new UsageError('In production, pass --force.');
   const [secret] = await keyRing(auth, dataDir);
   return signHs256(secret, email, values.ttl, auth.emailClaim);
 }

@@ -2,35 +2,33 @@ import type { EntityManager, MikroORM } from '@mikro-orm/postgresql';
 import pRetry from 'p-retry';
 import { isUnavailable } from './driver-errors.ts';
 
-/** The key of the advisory lock under which a schema is changed: the bytes of `rollcall`. */
+/** The key of the boot lock, an advisory lock: the bytes of `rollcall`. */
 const BOOT_LOCK = 0x726f6c6c63616c6cn;
 
-/** The boot lock was somebody else's for as long as one could wait. */
+/** Another process held the boot lock until the deadline. */
 export class LockHeld extends Error {
   override readonly name = 'LockHeld';
 
   constructor() {
-    super('Another process holds the boot lock: it migrates the database.');
+    super('Another process holds the boot lock: it is migrating the database.');
   }
 }
 
-/** When to give up, and what to say meanwhile. */
+/** When to give up, and who is told meanwhile. */
 export interface BootLockOptions {
   /** Milliseconds of the epoch. */
   readonly deadline: number;
   readonly signal: AbortSignal;
-  /** Called once for each attempt that has to be repeated. */
+  /** Called for each attempt that has to be repeated. */
   readonly onWait: (reason: Error) => void;
 }
 
 /**
- * Does `work` in one transaction while no other process that asks for this lock does the same, and commits it.
- * Returns what `work` returned. Nothing outlives the transaction: a holder that is killed leaves neither a lock nor
- * half of its work. Throws `LockHeld` when the lock could not be had before the deadline, and whatever `work` throws.
+ * Runs `work` in one transaction under the boot lock, commits, and returns the result. Nothing outlives the transaction: a
+ * killed holder leaves neither a lock nor partial work. Throws `LockHeld` after the deadline, and what `work` throws.
  *
- * The lock is one of the transaction, because one of the session would stay behind in a pooler's connection; and it is
- * tried for rather than waited for, because those who wait inside a query would take all of a small pooler's
- * connections from the one that works.
+ * The lock belongs to the transaction, because a session's lock would stay behind in a pooler's connection. It is tried, not
+ * waited for, because processes that wait inside a query could take all connections of a small pooler from the holder.
  */
 export async function underBootLock<T>(
   orm: MikroORM,
@@ -48,7 +46,7 @@ export async function underBootLock<T>(
     });
   return pRetry(attempt, {
     retries: Number.POSITIVE_INFINITY,
-    // Always somewhere between the two.
+    // Each pause is between the two.
     minTimeout: 150,
     maxTimeout: 300,
     factor: 1,
@@ -56,7 +54,7 @@ export async function underBootLock<T>(
     maxRetryTime: Math.max(0, options.deadline - Date.now()),
     signal: options.signal,
     shouldRetry({ error }) {
-      // The work is all or nothing, so a connection lost on the way is one more attempt.
+      // The work is all or nothing, so it can be repeated after a lost connection.
       const again = error instanceof LockHeld || isUnavailable(error);
       if (again) options.onWait(error);
       return again;

@@ -2,8 +2,8 @@ import type { MikroORM } from '@mikro-orm/postgresql';
 import type { Pool } from 'pg';
 
 /**
- * Closes the ORM with all of its connections. By itself it forgets the pool where nothing has been asked but what goes past
- * its query builder (the account of a token, a page of a list), and the process would stay for as long as one may be idle.
+ * Closes the ORM and all its connections. By itself the ORM forgets a pool that was only used past its query builder (for an
+ * account look-up or a page of a list), and an idle connection would keep the process alive.
  */
 export async function closeOrm(orm: MikroORM): Promise<void> {
   const pool: Pool = await orm.em.getConnection().getNativeClient();

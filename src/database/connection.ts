@@ -7,27 +7,27 @@ import { isUnavailable } from './driver-errors.ts';
 export interface DatabaseSettings {
   /** `postgres://…`, password included. */
   readonly url: string;
-  /** The most connections of one process; at least 2, because the migrator needs one beside the boot lock's. */
+  /** The most connections of a process, at least 2: the migrator needs one beside the boot lock's. */
   readonly poolMax: number;
   readonly connectTimeoutMs: number;
   readonly statementTimeoutMs: number;
 }
 
 /**
- * How one reaches the database: straight, or through a pooler such as PgBouncer, behind which a session's settings,
- * prepared statements and locks are not one's own.
+ * How to reach the database: directly, or through a pooler such as PgBouncer, which shares sessions with their settings,
+ * prepared statements and locks.
  */
 export type ConnectionMode = 'direct' | 'pooled';
 
-/** What a query may take beyond its statement's time before the connection is given up for dead, in milliseconds. */
+/** How long an answer may be late beyond the statement timeout before the connection counts as dead, in milliseconds. */
 const ANSWER_MARGIN_MS = 1_000;
 
-/** The largest integer that PostgreSQL's settings take. */
+/** The largest integer of PostgreSQL's settings. */
 const MAX_SETTING = 2 ** 31 - 1;
 
 /**
- * What the driver is told for each connection, in the driver's own words. With a statement time-out of 0, as migrations
- * need it, nothing is limited but the connecting.
+ * The driver's configuration of a connection. With a statement timeout of 0, as for migrations, only connecting has a time
+ * limit.
  */
 export function clientConfig(
   database: DatabaseSettings,
@@ -42,19 +42,19 @@ export function clientConfig(
     keepAlive: true,
     Client: ImpatientClient,
     ...(statementTimeoutMs > 0 && {
-      // The server keeps the time, but not where the network swallows what it says, nor behind a pooler.
+      // The server enforces its timeout, but the network may lose its answer, and a pooler may ignore the setting.
       query_timeout: Math.min(statementTimeoutMs + ANSWER_MARGIN_MS, MAX_SETTING),
-      // Settings of a session: a pooler ignores them or refuses the connection.
+      // Session settings: a pooler ignores them or refuses the connection.
       ...(mode === 'direct' && {
         statement_timeout: statementTimeoutMs,
-        // A process that stalls inside a transaction must not hold its rows for ever.
+        // A process that stalls inside a transaction must not lock its rows for ever.
         idle_in_transaction_session_timeout: Math.min(3 * statementTimeoutMs, MAX_SETTING),
       }),
     }),
   };
 }
 
-/** Gives up a connection on which an answer did not come in time: `pg` would let the next query wait behind it. */
+/** Closes a connection whose answer is late: with `pg`, the next query would wait behind it. */
 export class ImpatientClient extends pg.Client {
   override query(...args: unknown[]): never {
     const result = (super.query as (...args: unknown[]) => unknown).apply(this, args);
@@ -68,9 +68,9 @@ export class ImpatientClient extends pg.Client {
 }
 
 /**
- * Waits until the database answers, trying again with growing pauses and saying so each time, and tells how it is
- * reached. Throws what it says when it answers with a refusal (no such database, wrong password), the last error when
- * `deadline` (milliseconds of the epoch) has passed, and the signal's reason when it aborts.
+ * Waits until the database answers, with growing pauses between attempts, and returns the connection mode. Throws the
+ * database's refusal (no such database, wrong password), the last error after `deadline` (milliseconds of the epoch), and the
+ * signal's reason when it aborts.
  */
 export async function reachDatabase(
   database: DatabaseSettings,
@@ -85,7 +85,7 @@ export async function reachDatabase(
     async shouldRetry({ error }) {
       if (!isUnavailable(error)) return false;
       options.onSilence(error);
-      // p-retry's own jitter is cut off with the pause; ours keeps replicas apart to the end.
+      // p-retry cuts its jitter off at the longest pause; this one keeps replicas apart.
       await delay(Math.random() * 250);
       return true;
     },
@@ -96,7 +96,7 @@ async function tryToConnect(database: DatabaseSettings): Promise<ConnectionMode>
   try {
     return await tryMode(database, 'direct');
   } catch (error) {
-    // PgBouncer's words for a parameter that it neither knows nor was told to ignore (`ignore_startup_parameters`).
+    // PgBouncer's message for a parameter that is not in its `ignore_startup_parameters`.
     if (!(error instanceof Error && error.message.includes('unsupported startup parameter'))) throw error;
     return await tryMode(database, 'pooled');
   }
@@ -104,19 +104,19 @@ async function tryToConnect(database: DatabaseSettings): Promise<ConnectionMode>
 
 async function tryMode(database: DatabaseSettings, mode: ConnectionMode): Promise<ConnectionMode> {
   const client = new pg.Client(clientConfig(database, mode)) as pg.Client & { processID: number };
-  // A connection that breaks while idle says so in an event, and an event without a listener ends the process.
+  // A connection that breaks while idle emits an error event, and without a listener that ends the process.
   client.on('error', () => undefined);
   try {
     await client.connect();
     const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid');
-    // The process id that a connection was greeted with is the server's own, unless a pooler made one up.
+    // The process id in the greeting is the server's, unless a pooler invented it.
     return mode === 'direct' && rows[0]?.pid !== client.processID ? 'pooled' : mode;
   } finally {
     await endClient(client, database);
   }
 }
 
-/** Ends a connection, and does not wait for ever where the other side no longer answers. */
+/** Ends a connection, and does not wait for ever for a server that no longer answers. */
 export async function endClient(
   client: pg.Client,
   { connectTimeoutMs }: Pick<DatabaseSettings, 'connectTimeoutMs'>,

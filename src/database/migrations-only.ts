@@ -2,20 +2,20 @@ import type { MikroORM } from '@mikro-orm/core';
 import { SchemaGenerator } from '@mikro-orm/postgresql';
 
 /**
- * The schema generator as a reader: it compares, and says what it would do, but changes no database. So neither
- * `schema:update --run` nor `migration:fresh` nor a slip of the hand gets past the migrations, in any environment.
+ * The schema generator without its writes: it compares the schema and changes no database. So neither `schema:update --run` nor
+ * `migration:fresh` bypasses the migrations, in any environment.
  */
 export class MigrationsOnly extends SchemaGenerator {
   static override register(orm: MikroORM): void {
     orm.config.registerExtension('@mikro-orm/schema-generator', () => new MigrationsOnly(orm.em as never));
   }
 
-  /** Always throws: a schema changes by migrations. */
+  /** Always throws: the schema changes by migrations only. */
   override async execute(): Promise<never> {
     throw new Error('The schema changes by migrations only: use migration:create and migration:up.');
   }
 
-  /** Whoever runs the database creates it. */
+  /** The operator creates the database. */
   override async ensureDatabase(): Promise<boolean> {
     return false;
   }

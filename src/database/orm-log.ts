@@ -2,8 +2,8 @@ import type { Logger as OrmLogger } from '@mikro-orm/core';
 import type { Logger } from 'pino';
 
 /**
- * The ORM's own words in the process's log: warnings (a lost connection) as warnings, the migrator's steps as
- * information, and statements, which carry personal data, at the level `trace` alone.
+ * The ORM's messages in the process's log: warnings (a lost connection) as warnings, the migrator's steps at `info`, and
+ * statements, which contain personal data, at `trace` only.
  */
 export function ormLog(log: Logger): OrmLogger {
   return {

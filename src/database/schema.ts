@@ -5,13 +5,13 @@ import type { Migration } from '@mikro-orm/migrations';
 import type { EntityManager, MikroORM } from '@mikro-orm/postgresql';
 import { type BootLockOptions, underBootLock } from './boot-lock.ts';
 
-/** How the database's schema stands to the code: what it still lacks, and what it has from newer code. */
+/** The database's schema compared with the code: migrations that it lacks, and migrations of newer code. */
 export interface SchemaState {
   readonly pending: readonly string[];
   readonly unknown: readonly string[];
 }
 
-/** The names of the migrations that this code brings along, in their order. */
+/** The names of this code's migrations, in order. */
 export async function knownMigrations(orm: MikroORM): Promise<readonly string[]> {
   const { path = '', glob = '' } = orm.config.get('migrations');
   const files = await readdir(path);
@@ -22,12 +22,12 @@ export async function knownMigrations(orm: MikroORM): Promise<readonly string[]>
 }
 
 /**
- * Brings the schema up to this code under the boot lock, and then does `finish` in the lock's transaction, whose result
- * it returns. Throws an error that names the migration which failed; all that went with it is rolled back, but for the
- * ledger's table, which stays behind, with nothing in it, when it was missing.
+ * Migrates the database under the boot lock, then runs `finish` in the lock's transaction and returns its result. Throws an
+ * error that names a failed migration; everything in its transaction is rolled back, except the ledger's table, which stays,
+ * empty, where it was missing.
  *
- * Migrations run in the lock's transaction, all or nothing, except one that must not be in any (an index built
- * `CONCURRENTLY`): it gets the lock for itself, after what came before it has been committed.
+ * Migrations run in the lock's transaction, all or nothing, except one that must run outside of any transaction (an index built
+ * `CONCURRENTLY`): it gets the lock to itself, after the earlier ones have been committed.
  */
 export async function migrateUnderLock<T>(
   orm: MikroORM,
@@ -69,7 +69,7 @@ async function runsAlone({ path }: { path?: string }): Promise<boolean> {
   return Object.values(module).some(({ prototype }) => !prototype.isTransactional());
 }
 
-/** Compares the database's ledger with `known`, in one query. Throws when there is no ledger, or no database. */
+/** Compares the database's ledger with `known`, in one query. Throws without a ledger or a database. */
 export async function schemaState(em: EntityManager, known: readonly string[]): Promise<SchemaState> {
   const rows = await em.execute<{ name: string }[]>('select name from mikro_orm_migrations order by id');
   const applied = new Set(rows.map(({ name }) => name));

@@ -1,23 +1,23 @@
 import { isIP } from 'node:net';
 import { domainToASCII } from 'node:url';
 
-/** Who may have an account: those who are in the table, those of certain domains too, or whoever can sign in. */
+/** Who gets an account: only those invited, also emails of certain domains, or anyone who can sign in. */
 export const ACCESS_POLICIES = ['invited', 'domains', 'open'] as const;
 
-/** What a URL has around its host: with one of these, the text is no domain, though a part of it may be. */
+/** Characters that a URL has around its host: a text with one of them is not a domain. */
 const NO_DOMAIN = /[\s\p{Cc}/?#\\%@:]/u;
 
 /** The policy in force. */
 export interface AccessPolicy {
   readonly policy: (typeof ACCESS_POLICIES)[number];
-  /** In the form of {@link accessDomain}; they count where the policy is `domains`. */
+  /** In the form of {@link accessDomain}; used with the policy `domains`. */
   readonly domains: readonly string[];
 }
 
 /**
- * The one form in which domains are kept and compared: lower-cased and in ASCII (UTS 46), so that each name has one form
- * in whatever script it is written. `*.` in front stands for every domain below it, but not for itself.
- * Returns `undefined` for what is no domain, as an IP address is none.
+ * The canonical form of a domain: lower case and ASCII (UTS 46), so that a name has one form in every script. A leading `*.`
+ * stands for every domain below, but not for the domain itself. Returns `undefined` for anything but a domain, such as an IP
+ * address.
  */
 export function accessDomain(text: string): string | undefined {
   const [, wildcard = '', name = ''] = /^(\*\.)?(.*)$/s.exec(text.trim()) ?? [];
@@ -26,7 +26,7 @@ export function accessDomain(text: string): string | undefined {
   return /^[a-z\d_-]+(?:\.[a-z\d_-]+)+$/.test(ascii) ? wildcard + ascii : undefined;
 }
 
-/** Whether somebody who signs in with this email (normalised) may have an account without having been invited. */
+/** Whether a sign-in with this email (normalised) gets an account without an invitation. */
 export function admits({ policy, domains }: AccessPolicy, email: string): boolean {
   if (policy !== 'domains') return policy === 'open';
   const domain = accessDomain(email.slice(email.lastIndexOf('@') + 1));

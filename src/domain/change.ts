@@ -1,7 +1,7 @@
 import { isObject, mergePatch, type Preferences, patchesBetween } from './preferences.ts';
 import { type Account, COLUMNS, type Column, type User } from './user.ts';
 
-/** What can befall an account. */
+/** The kinds of change. */
 export const ACTIONS = ['created', 'updated', 'deleted'] as const;
 /** One of them. */
 export type Action = (typeof ACTIONS)[number];
@@ -30,31 +30,32 @@ export type AccountState = { readonly [Field in StateField]: Recorded<Field> } &
   readonly createdAt?: string;
 };
 
-/** Some of its fields; of the preferences, a merge patch (RFC 7396) that has the changed paths alone. */
+/** Some fields of an account; of the preferences, a merge patch (RFC 7396) of the changed paths. */
 export type AccountValues = Partial<AccountState>;
 
-/** What has changed: `before` and `after` have the same fields, and each is `null` where there was or is no account. */
+/** A difference: `before` and `after` have the same fields; `before` is `null` for a creation, `after` for a deletion. */
 export interface Difference {
   readonly action: Action;
   readonly before: AccountValues | null;
   readonly after: AccountValues | null;
-  /** The names of the changed fields, with each changed path of the preferences: `preferences.theme`. */
+  /** The names of the changed fields, and each changed path of the preferences: `preferences.theme`. */
   readonly fields: readonly string[];
 }
 
-/** A change to an account, as it is handed to the history. */
+/** A change of an account that is about to be recorded. */
 export interface ChangeDraft extends Difference {
   readonly userId: number;
-  /** The account's, after the change; a deletion counts as one, too. */
+  /** The account's version after the change; a deletion counts as a change too. */
   readonly version: number;
-  /** Whether the account is an admin, before the change or after it. */
+  /** Whether the account is an admin before or after the change. */
   readonly ofAdmin: boolean;
-  /** Whether it has no values any more, as {@link erased} leaves it. */
+  /** Whether its values are erased, see {@link erased}. */
   readonly erased?: true;
 }
 
-/** An entry of the history, but for its id: so it also exists where it is taken back again. */
-export interface RecordedChange {
+/** An entry of the history. */
+export interface Change {
+  readonly id: number;
   /** The account's `updatedAt`, for all but a deletion. */
   readonly at: Date;
   readonly actorId: number | null;
@@ -66,19 +67,14 @@ export interface RecordedChange {
   readonly after: AccountValues | null;
   readonly version: number;
   readonly undoes: number | null;
-  /** When the values were erased, with the person's email in `actor`. */
+  /** When the values, and the email in `actor`, were erased. */
   readonly erasedAt: Date | null;
 }
 
-/** An entry of the history. */
-export interface Change extends RecordedChange {
-  readonly id: number;
-}
-
-/** What an actor is called whose account has been erased: this, and the id. */
+/** The name of an actor whose account has been erased: this prefix and the id. */
 export const ERASED_ACTOR = 'erased-';
 
-/** A longer path is not among the `fields`: an index takes no more, and nobody asks for it. Its parents are. */
+/** A longer path is left out of `fields`: an index has a limit, and nobody searches for it. Its parents are included. */
 const MAX_PATH_LENGTH = 255;
 
 /** The state of an account. */
@@ -90,12 +86,12 @@ export function stateOf(account: Pick<Account, StateField>): AccountState {
   return Object.fromEntries(values);
 }
 
-/** An account comes into being. */
+/** The creation of an account. */
 export function creation(after: AccountState): Difference {
   return { action: 'created', before: null, after, fields: fieldsOf(after) };
 }
 
-/** An account goes. */
+/** The deletion of an account. */
 export function deletion(before: AccountState): Difference {
   return { action: 'deleted', before, after: null, fields: fieldsOf(before) };
 }
@@ -118,13 +114,13 @@ export function difference(before: AccountState, after: AccountState): Differenc
   return fields.length === 0 ? undefined : { action: 'updated', before: was, after: is, fields };
 }
 
-/** The fact without the person. Names of preferences go with the values: they may tell as much. */
+/** The draft without its values. Names of preferences are erased too: they may tell as much. */
 export function erased(draft: ChangeDraft): ChangeDraft {
   const fields = draft.fields.filter((name) => !name.includes('.'));
   return { ...draft, before: null, after: null, fields, erased: true };
 }
 
-/** The state of an account after a change, from the one before it; `undefined` where there is no account. */
+/** Applies a change to the state before it. Returns `undefined` where the account does not exist afterwards. */
 export function applyChange(
   state: AccountState | undefined,
   { action, after }: Pick<Change, 'action' | 'after'>,
@@ -134,7 +130,7 @@ export function applyChange(
   return { ...(state as AccountState), ...changed(state as AccountState, after ?? {}) };
 }
 
-/** `values`, with whole preferences in the place of a patch of those of `state`. */
+/** Returns `values` with the whole preferences: the patch in `values` applied to those of `state`. */
 export function changed(state: AccountState, values: AccountValues): AccountValues {
   if (values.preferences === undefined) return values;
   return { ...values, preferences: mergePatch(state.preferences, values.preferences) as Preferences };

@@ -2,8 +2,8 @@ import type { AccountState, AccountValues, Change } from './change.ts';
 import { isObject, type Preferences, preferencesDiffer } from './preferences.ts';
 
 /**
- * The fields, and of the preferences the paths, that have another value by now than a change has given them: while there
- * are any, taking the change back would take back more than it.
+ * Fields and preference paths whose value has changed since this entry: while there are any, an undo would take back more than
+ * the entry.
  */
 export function movedOn({ before, after }: Pick<Change, 'before' | 'after'>, state: AccountState): string[] {
   const { preferences, ...fields }: AccountValues = after ?? {};
@@ -19,7 +19,7 @@ function movedPaths(after: Preferences, before: Preferences, now: Preferences, p
     const path = `${parent}.${key}`;
     const was = before[key];
     const is = Object.hasOwn(now, key) ? now[key] : null;
-    // Where both sides are objects, the change was inside of them; else it was one of the whole value.
+    // Where both sides are objects, the change is inside of them; otherwise it replaced the whole value.
     if (isObject(given) && isObject(was) && isObject(is)) return movedPaths(given, was, is, path);
     const isInside = isObject(given) && isObject(was);
     return !isInside && !preferencesDiffer({ given }, { given: is }) ? [] : [path];

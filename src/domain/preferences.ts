@@ -1,26 +1,26 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type InputError, refusals } from './refusals.ts';
 
-/** What a person prefers: an object of their app's own making. */
+/** An account's preferences: an object of the app's own making. */
 export type Preferences = Record<string, unknown>;
 
-/** How deeply preferences may be nested: `{ a: 1 }` is one level. */
+/** The deepest nesting of preferences: `{ a: 1 }` is one level. */
 const MAX_DEPTH = 16;
 
-/** How many faults are named at the most: a hostile body could have thousands. */
+/** The most faults that are named: a hostile body could have thousands. */
 const MAX_FAULTS = 20;
 
-/** What the operator allows. */
+/** The operator's rules for preferences. */
 export interface PreferenceRules {
-  /** Of the preferences as JSON, in UTF-8. */
+  /** The most bytes of the preferences as JSON in UTF-8. */
   readonly maxBytes: number;
-  /** What is wrong with them, by the operator's own schema, if there is one. */
+  /** Finds faults by the operator's own schema, if there is one. */
   readonly faults?: (preferences: Preferences) => readonly InputError[];
 }
 
 /**
- * Applies a JSON Merge Patch (RFC 7396): objects are merged key by key, `null` removes a key, and anything else takes the
- * place of what was there. Returns a new value and leaves both arguments as they are.
+ * Applies a JSON Merge Patch (RFC 7396): objects are merged key by key, `null` removes a key, and anything else replaces the
+ * value. Returns a new value and does not change its arguments.
  */
 export function mergePatch(target: unknown, patch: unknown): unknown {
   if (!isObject(patch)) return patch;
@@ -29,33 +29,33 @@ export function mergePatch(target: unknown, patch: unknown): unknown {
     if (value === null) result.delete(key);
     else result.set(key, mergePatch(result.get(key), value));
   }
-  // Not by assignment, with which a key `__proto__` would set a prototype.
+  // Not by assignment: a key `__proto__` would set the prototype.
   return Object.fromEntries(result);
 }
 
 /**
- * Applies a merge patch to preferences, and holds the result against what can be kept and what the operator allows.
- * Throws `invalid_input` with every fault and its path.
+ * Applies a merge patch to preferences and checks the result against the limits of storage and the operator's rules. Throws
+ * `invalid_input` with every fault and its path.
  */
 export function patchPreferences(
   preferences: Preferences,
   patch: Preferences,
   rules: PreferenceRules,
 ): Preferences {
-  // The patch first: what is nested without end must not be followed.
+  // The patch first: merging follows its nesting, which must have a limit.
   refuse(unstorable(patch));
   return checkPreferences(mergePatch(preferences, patch), rules);
 }
 
 /**
- * Holds preferences against what can be kept and what the operator allows. Returns what is to be kept: a name whose
- * value is `null` is not set, here as in a patch, so that patches can tell all that preferences may be.
- * Throws `invalid_input` with every fault and its path.
+ * Checks preferences against the limits of storage and the operator's rules, and returns what to store: a name whose value is
+ * `null` is not set, as in a patch, so that patches can express everything that preferences can be. Throws `invalid_input`
+ * with every fault and its path.
  */
 export function checkPreferences(given: unknown, rules: PreferenceRules): Preferences {
   if (!isObject(given))
-    throw refusals.invalidPreferences([{ path: 'preferences', message: 'They must be an object.' }]);
-  // In this order: all that follows is recursive, and wants to know that it is shallow.
+    throw refusals.invalidPreferences([{ path: 'preferences', message: 'Must be an object.' }]);
+  // First: everything after it is recursive and needs limited nesting.
   refuse(unstorable(given));
   const preferences = mergePatch({}, given) as Preferences;
   refuse(rules.faults?.(preferences) ?? []);
@@ -67,7 +67,7 @@ export function checkPreferences(given: unknown, rules: PreferenceRules): Prefer
   return preferences;
 }
 
-/** The same preferences with their names as PostgreSQL's jsonb has them, the shorter ones first: as they are shown once kept. */
+/** The preferences with their names in the order of PostgreSQL's jsonb, shorter ones first: as they look once stored. */
 export function asStored(preferences: Preferences): Preferences {
   const sorted = Object.entries(preferences)
     .map(([name, value]) => ({ bytes: Buffer.from(name), name, value }))
@@ -81,7 +81,7 @@ function refuse(errors: readonly InputError[]): void {
   if (errors.length > 0) throw refusals.invalidPreferences(errors);
 }
 
-/** What PostgreSQL's jsonb would refuse or change, or what is nested too deeply. */
+/** Finds what PostgreSQL's jsonb would refuse or change, and what is nested too deeply. */
 function unstorable(preferences: Preferences): InputError[] {
   const errors: InputError[] = [];
   const pending: { value: unknown; path: string; depth: number }[] = [
@@ -90,21 +90,21 @@ function unstorable(preferences: Preferences): InputError[] {
   for (let item = pending.pop(); item !== undefined && errors.length < MAX_FAULTS; item = pending.pop()) {
     const { value, path, depth } = item;
     if (typeof value === 'string' && !isStorableText(value)) {
-      errors.push({ path, message: 'Text must have no NUL and no half of a surrogate pair.' });
+      errors.push({ path, message: 'Must not contain NUL or half a surrogate pair.' });
     } else if (typeof value === 'number' && !Number.isFinite(value)) {
       errors.push({ path, message: 'The number is too large.' });
     } else if (Number.isInteger(value) && !Number.isSafeInteger(value)) {
-      errors.push({ path, message: 'A whole number of this size cannot be kept exactly.' });
+      errors.push({ path, message: 'A whole number of this size cannot be stored exactly.' });
     } else if (typeof value === 'object' && value !== null) {
       if (depth > MAX_DEPTH) {
-        errors.push({ path, message: `It must be nested ${MAX_DEPTH} levels deep at most.` });
+        errors.push({ path, message: `Must be nested at most ${MAX_DEPTH} levels deep.` });
         continue;
       }
       for (const [key, inner] of Object.entries(value)) {
         const at = `${path}.${key}`;
         if (key === '__proto__') errors.push({ path: at, message: 'This name is not allowed.' });
         else if (!isStorableText(key))
-          errors.push({ path, message: 'A name has a NUL or half of a surrogate pair.' });
+          errors.push({ path, message: 'A name contains NUL or half a surrogate pair.' });
         else pending.push({ value: inner, path: at, depth: depth + 1 });
       }
     }
@@ -123,7 +123,7 @@ export function patchesBetween(
     const [was, is] = [ownValue(from, key), ownValue(to, key)];
     const inner = isObject(was) && isObject(is) ? patchesBetween(was, is) : differing(was, is);
     if (inner === undefined) continue;
-    // Of what is not set, a patch says null; so it does of a null that was kept before there was a history.
+    // In a patch, null means not set; older versions also stored nulls.
     before.set(key, inner.before ?? null);
     after.set(key, inner.after ?? null);
   }
@@ -135,7 +135,7 @@ function ownValue(preferences: Preferences, key: string): unknown {
   return Object.hasOwn(preferences, key) ? preferences[key] : undefined;
 }
 
-/** As JSON says them: it knows neither -0 nor an order of names. */
+/** Compares as JSON, which has neither -0 nor an order of names. */
 function differing(before: unknown, after: unknown): { before: unknown; after: unknown } | undefined {
   if (before === after) return undefined;
   const plain = (value: unknown): unknown =>
@@ -148,12 +148,12 @@ export function preferencesDiffer(from: Preferences, to: Preferences): boolean {
   return patchesBetween(from, to) !== undefined;
 }
 
-/** Whether PostgreSQL can keep the text: it knows no NUL, and no half of a surrogate pair. */
+/** Whether PostgreSQL can store the text: it has neither NUL nor half a surrogate pair. */
 export function isStorableText(text: string): boolean {
   return !text.includes('\0') && text.isWellFormed();
 }
 
-/** Whether it is an object in JSON's sense. */
+/** Whether a value is a JSON object. */
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

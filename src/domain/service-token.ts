@@ -1,6 +1,6 @@
 import { defineEntity, p } from '@mikro-orm/core';
 
-/** What a service token may be for. */
+/** The scopes of service tokens. */
 export const SCOPES = ['users:read', 'users:write', 'history:read', 'changes:read'] as const;
 /** One of them. */
 export type Scope = (typeof SCOPES)[number];
@@ -9,7 +9,7 @@ const ServiceTokenSchema = defineEntity({
   name: 'ServiceToken',
   tableName: 'service_tokens',
   uniques: [
-    // For ever: the history tells of it by its name.
+    // For ever: the history names it.
     { name: 'service_tokens_name_unique', properties: ['name'] },
     { name: 'service_tokens_digest_unique', properties: ['digest'] },
   ],
@@ -27,9 +27,9 @@ const ServiceTokenSchema = defineEntity({
   },
 });
 
-/** A key for a back end that has no person behind it. Of the token itself nothing is kept but its digest. */
+/** A service token, for a back end without an account. Only its SHA-256 digest is stored. */
 export class ServiceToken extends ServiceTokenSchema.class {
-  /** Ends it at `now`, in the name of `by`, if it has not been ended before. */
+  /** Revokes it at `now`, by the actor `by`, unless it is revoked already. */
   revoke(now: Date, by: string): void {
     if (this.revokedAt) return;
     this.revokedAt = now;
@@ -39,7 +39,7 @@ export class ServiceToken extends ServiceTokenSchema.class {
 
 ServiceTokenSchema.setClass(ServiceToken);
 
-/** What the history calls it. No email begins like that: a colon needs quotes in one. */
+/** Its name as an actor. No email begins like this: in an email, a colon needs quotes. */
 export function serviceActor(name: string): string {
   return `service:${name}`;
 }

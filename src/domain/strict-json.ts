@@ -11,18 +11,18 @@ const TOKEN = {
   end: 17,
 } as const satisfies Record<string, SyntaxKind>;
 
-/** A name that an object has twice, with the path of that object's keys. */
+/** A name that occurs twice in an object, with its path. */
 export interface DuplicateName {
   readonly path: string;
 }
 
 /**
- * Finds the first name that some object of this JSON has twice (RFC 8259, section 4, leaves open what that means, so we
- * take no such text). The text must be valid JSON. Goes token by token, so nesting costs no stack.
+ * Finds the first name that occurs twice in an object of this JSON: RFC 8259, section 4, leaves its meaning open, so such JSON
+ * is refused. The text must be valid JSON. It reads token by token, so nesting costs no stack.
  */
 export function findDuplicateName(text: string): DuplicateName | undefined {
   const scanner = createScanner(text, true);
-  /** The objects and lists that are open, each with the names met so far and the one being read. */
+  /** The open objects and lists, each with the names so far and the current one. */
   const open: { names?: Set<string>; current: string }[] = [];
   let expectsName = false;
   for (let token = scanner.scan(); token !== TOKEN.end; token = scanner.scan()) {
@@ -47,7 +47,7 @@ export function findDuplicateName(text: string): DuplicateName | undefined {
       case TOKEN.string: {
         if (!expectsName || inner?.names === undefined) break;
         expectsName = false;
-        // As JSON.parse reads it: two spellings of one name are one name.
+        // As JSON.parse reads it: two spellings may be one name.
         inner.current = JSON.parse(
           text.slice(scanner.getTokenOffset(), scanner.getTokenOffset() + scanner.getTokenLength()),
         );

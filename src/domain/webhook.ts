@@ -1,26 +1,25 @@
-import type { Action, Difference, RecordedChange } from './change.ts';
+import type { Action, Change, Difference } from './change.ts';
 
-/** Whom to tell of changes, and of which. */
+/** A webhook: a receiver of changes, and which ones it wants. */
 export interface Webhook {
-  /** What its place in the feed is kept under. */
+  /** The key under which its position in the feed is stored. */
   readonly name: string;
   readonly url: string;
-  /** As Standard Webhooks writes them (`whsec_…`). All of them sign. Never empty. */
+  /** In the form of Standard Webhooks (`whsec_…`). All of them sign. Never empty. */
   readonly secrets: readonly string[];
-  /** `null`: any. */
+  /** `null`: all. */
   readonly actions: readonly Action[] | null;
-  /** Fields of an account, and paths in its preferences (`preferences.theme`). `null`: any. */
+  /** Fields of an account, and paths in its preferences (`preferences.theme`). `null`: all. */
   readonly fields: readonly string[] | null;
 }
 
 /**
- * Whether a webhook is to be told of a change: one of its actions, to one of its fields or to what lies in one. A creation
- * and a deletion are changes to every field that the account has or had. Of an erased change it is no longer known which of the
- * preferences it was about: whoever asks for any of them is told.
+ * Whether a webhook wants a change: one of its actions, on one of its fields or inside of one. A creation or a deletion changes
+ * every field of the account. An erased change no longer says which preferences it changed: it matches a filter on any.
  */
 export function wants(
   { actions, fields }: Pick<Webhook, 'actions' | 'fields'>,
-  change: Pick<Difference, 'action' | 'fields'> & Pick<RecordedChange, 'erasedAt'>,
+  change: Pick<Difference, 'action' | 'fields'> & Pick<Change, 'erasedAt'>,
 ): boolean {
   if (actions !== null && !actions.includes(change.action)) return false;
   const asked = (field: string) =>

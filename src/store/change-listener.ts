@@ -9,25 +9,24 @@ import {
 } from '../database/connection.ts';
 import { CHANGES_CHANNEL, type ListenForChanges } from './change-log.ts';
 
-/** How often it is asked where nobody tells, in milliseconds. */
+/** The polling interval without notifications, in milliseconds. */
 const POLL_MS = 1_000;
 
-/** How often it is asked all the same where somebody does: what was told in the moment that a connection broke is lost. */
+/** The polling interval beside notifications: one that was sent while the connection broke is lost. */
 const SAFETY_POLL_MS = 10_000;
 
-/** How the pauses between attempts to connect grow, in milliseconds. */
+/** The pauses between attempts to connect, in milliseconds. */
 const RETRY = { minTimeout: 100, maxTimeout: 5_000, randomize: true };
 
-/** What is said when nobody tells any more, and when somebody does again. */
+/** A listener's callbacks: notifications are lost, or restored. */
 export interface ListenerEvents {
   readonly onLost: (error: Error) => void;
   readonly onRestored: () => void;
 }
 
 /**
- * The way in which a process hears that accounts have been changed, whoever did it: a connection of its own, beside the
- * pool, that listens (PostgreSQL's LISTEN), opened anew when it breaks. Where it cannot be had it tells every second, and
- * behind a pooler always, because there a session is not one's own.
+ * Creates the listener for changes of accounts by any process: a connection beside the pool that listens (PostgreSQL's LISTEN)
+ * and is reopened when it breaks. Without it, it polls every second; behind a pooler always, because sessions are shared there.
  */
 export function changeListener(
   database: DatabaseSettings,
@@ -51,11 +50,11 @@ export function changeListener(
         await listening(client, stopped.signal, tell, () => {
           if (isLost) onRestored();
           isLost = false;
-          // What was committed before is told by nobody.
+          // Nothing announces what was committed before.
           tell();
           pollEvery(SAFETY_POLL_MS, () => {
             tell();
-            // A network that fell silent is found out by asking.
+            // Only a query reveals a network that fell silent.
             client.query('select').catch(() => undefined);
           });
         });
@@ -86,7 +85,7 @@ export function changeListener(
   };
 }
 
-/** Resolves when the signal aborts, and rejects when the connection cannot be had, or is lost. */
+/** Resolves when the signal aborts, and rejects when the connection cannot be opened, or is lost. */
 async function listening(
   client: pg.Client,
   signal: AbortSignal,

@@ -1,10 +1,10 @@
 import { LRUCache } from 'lru-cache';
 import { RateLimiterMemory, type RateLimiterRes } from 'rate-limiter-flexible';
 
-/** How many keys one limit counts at a time; past that, the one that was counted the longest ago begins anew. */
+/** The most keys that a limit counts; beyond that, the least recently counted one is forgotten. */
 export const MAX_KEYS = 10_000;
 
-/** Counts in the memory of this process, of which it takes so much and no more, however many keys there are. */
+/** Counts in the memory of this process, within a bound, whatever the number of keys. */
 export class BoundedMemory extends RateLimiterMemory {
   readonly #recent = new LRUCache<string | number, true>({
     max: MAX_KEYS,

@@ -5,27 +5,27 @@ import { type RateLimiterAbstract, RateLimiterPostgres } from 'rate-limiter-flex
 import type { ConnectionMode } from '../database/connection.ts';
 import { BoundedMemory } from './rate-limit-memory.ts';
 
-/** How much is allowed in one window, 0 for any number; and where it is counted. */
+/** The rate limits: the most in a window (0: no limit), and where they are counted. */
 export interface RateLimitSettings {
   /** Failed authentications from one client address. */
   readonly failures: number;
   /** Requests of one account. */
   readonly requests: number;
-  /** Each process for itself, or all together. */
+  /** In each process, or shared by all. */
   readonly store: 'memory' | 'database';
-  /** How long a window is, in seconds; a minute, unless it is said. */
+  /** The length of a window, in seconds. Default: a minute. */
   readonly windowSeconds?: number;
 }
 
-/** The limits that there are, each to be counted on by `penalty`. */
+/** The limits; count with `penalty`. */
 export interface RateLimits {
   readonly failures: RateLimiterAbstract | undefined;
   readonly requests: RateLimiterAbstract | undefined;
 }
 
 /**
- * Makes the limits. In the database, a count is one statement on the ORM's pool; while that fails, which the log is told
- * once, each process counts for itself, so that a limit never fails a request. What has expired is deleted an hour later.
+ * Creates the limits. In the database, a count is one statement on the ORM's pool; while that fails, each process counts in
+ * memory, so that a limit never fails a request, and the log says so once. Expired counts are deleted an hour later.
  */
 export async function rateLimits(
   { failures, requests, store, windowSeconds = 60 }: RateLimitSettings,
@@ -52,21 +52,24 @@ export async function rateLimits(
   return { failures: limit('failures', failures), requests: limit('requests', requests) };
 }
 
-/** The pool, as the limiters use it; it says when it begins to fail and when that is over. */
+/** The pool, as the limiters use it; it logs when it begins to fail and when it recovers. */
 async function clientOf(orm: MikroORM, mode: ConnectionMode, log: Logger) {
   const pool: Pool = await orm.em.getConnection().getNativeClient();
   let failing = false;
   return {
     async query({ name, ...statement }: QueryConfig) {
       try {
-        // Behind a pooler, the connection that knows the statement's name may be another's.
+        // Behind a pooler, another connection may have prepared the statement of this name.
         const result = await pool.query(mode === 'direct' && name ? { name, ...statement } : statement);
-        if (failing) log.info('requests are counted in the database again');
+        if (failing) log.info('rate limits counted in the database again');
         failing = false;
         return result;
       } catch (error) {
         if (!failing) {
-          log.warn({ reason: (error as Error).message }, 'requests cannot be counted in the database');
+          log.warn(
+            { reason: (error as Error).message },
+            'rate limits cannot be counted in the database; counting in memory',
+          );
         }
         failing = true;
         throw error;

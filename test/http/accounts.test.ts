@@ -53,7 +53,7 @@ describe('accounts', () => {
         422,
         'invalid_input',
       );
-      expect(problem['errors']).to.deep.equal([{ path: forbidden, message: 'There is no such field here.' }]);
+      expect(problem['errors']).to.deep.equal([{ path: forbidden, message: 'This field does not exist.' }]);
     }
     expect((await accountsIn(app.database))[1]).to.include({ role: 'user', version: 2 });
   });

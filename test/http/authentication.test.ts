@@ -47,7 +47,7 @@ describe('authentication', () => {
       const response = await (authorization === undefined ? app.call('/v1/me') : callWith(authorization));
       expect(response.headers.get('www-authenticate')).to.equal(NONE);
       const { detail } = await expectProblem(response, 401, 'unauthenticated');
-      expect(detail).to.equal('This needs a valid bearer token or session cookie.');
+      expect(detail).to.equal('Send a valid bearer token or session cookie.');
     });
   }
 
@@ -197,7 +197,7 @@ describe('authentication', () => {
       const response = await callWith(`Bearer ${token}`);
       expect(response.headers.get('www-authenticate')).to.equal(REFUSED);
       const { detail, requestId } = await expectProblem(response, 401, 'unauthenticated');
-      expect(detail).to.equal('This needs a valid bearer token or session cookie.');
+      expect(detail).to.equal('Send a valid bearer token or session cookie.');
 
       const [cause, ...others] = app.log.filter(({ msg }) => msg === 'token refused');
       expect(cause).to.include({ requestId, level: 30 });

@@ -72,7 +72,7 @@ describe('a problem', () => {
   for (const path of ['/', '/v1', '/v1/me/x', '/v1/meow', '/v1%2Fme', '/%', '/%00', '/../x', '/?/v1/me']) {
     it(`is 404 where there is nothing: ${path}`, async () => {
       const { detail } = await expectProblem(await app.call(path), 404, 'not_found');
-      expect(detail).to.equal('There is nothing here.');
+      expect(detail).to.equal('Nothing exists at this path.');
       expect(errorsLogged()).to.deep.equal([]);
     });
   }

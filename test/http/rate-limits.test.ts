@@ -413,11 +413,11 @@ describe('limits that are counted in the database', () => {
     await expectLimited(await bad(0), '"failures";q=3;w=60');
     await expectLimited(await fresh(0), '"failures";q=3;w=60');
     expect((await bad(1)).status).to.equal(401);
-    expect(said(0, 'requests cannot be counted in the database')).to.equal(1);
+    expect(said(0, 'rate limits cannot be counted in the database; counting in memory')).to.equal(1);
 
     await wire.mend();
     expect((await good(0)).headers.get('ratelimit')).to.match(/;r=3;/);
-    expect(said(0, 'requests are counted in the database again')).to.equal(1);
+    expect(said(0, 'rate limits counted in the database again')).to.equal(1);
     expect(said(0, 'unanswered')).to.equal(0);
   });
 
@@ -429,6 +429,6 @@ describe('limits that are counted in the database', () => {
       expect(response.headers.get('ratelimit')).to.include(`;r=${left};`);
     }
     await expectLimited(await good(0), '"requests";q=5;w=60');
-    expect(said(0, 'requests cannot be counted in the database')).to.equal(1);
+    expect(said(0, 'rate limits cannot be counted in the database; counting in memory')).to.equal(1);
   });
 });

@@ -133,7 +133,7 @@ describe('service tokens', () => {
     for (const [method, path, body, type] of attempts) {
       const response = await send(method, path, body, type);
       const { detail } = await expectProblem(response, 403, 'forbidden');
-      expect(detail, `${method} ${path}`).to.equal('A service token may not change admins.');
+      expect(detail, `${method} ${path}`).to.equal('Service tokens may not create, change or delete admins.');
     }
     // Nor the last one, for which there is another refusal.
     await asAdmin('DELETE', '/v1/users/3');

@@ -291,8 +291,8 @@ describe('with an OpenID Connect provider for a sign-in', () => {
     expect(response.headers.get('retry-after')).to.equal('10');
     expect(response.headers.has('www-authenticate')).to.equal(false);
     const problem = await expectProblem(response, 503, 'identity_provider_unavailable');
-    expect(problem['detail']).to.equal('The identity provider cannot be reached at the moment.');
-    const [failure] = app.log.filter(({ msg }) => msg === 'the identity provider does not tell its keys');
+    expect(problem['detail']).to.equal('The identity provider is unavailable: try again shortly.');
+    const [failure] = app.log.filter(({ msg }) => msg === 'keys of the identity provider unavailable');
     expect(failure).to.include({ level: 40, issuer: provider.issuer });
     expect(failure?.['reason']).to.include('ECONNREFUSED');
 

@@ -109,13 +109,13 @@ describe('the transfer of accounts', () => {
       expect(response.headers.get('content-type')).to.equal('application/problem+json');
       expect(problem).to.deep.include({
         code: 'invalid_input',
-        errors: [{ path: 'lines.2.email', message: 'This is not an email address.' }],
+        errors: [{ path: 'lines.2.email', message: 'This is not a valid email address.' }],
         report: {
           created: 1,
           updated: 0,
           unchanged: 0,
           failed: 1,
-          failures: [{ line: 2, path: 'email', reason: 'This is not an email address.' }],
+          failures: [{ line: 2, path: 'email', reason: 'This is not a valid email address.' }],
         },
       });
       expect(await accountsIn(app.database)).to.have.length(1);

@@ -22,9 +22,9 @@ describe('the pages of the change feed', () => {
 
   const em = () => store.em;
   const rename = (id: number, name: string) =>
-    store.as(COMMAND_LINE)(async ({ em, claim }) => {
-      const user = await em.findOneOrFail(User, { id });
-      await claim(user);
+    store.as(COMMAND_LINE)(async (unit) => {
+      const user = await unit.em.findOneOrFail(User, { id });
+      await unit.claim(user);
       user.name = name;
     });
   const told = (entries: readonly FeedEntry[]) =>

@@ -165,7 +165,7 @@ describe('the recorder of the history', () => {
       () => undefined,
       (thrown: Error) => thrown,
     );
-    expect(error?.message).to.equal('Accounts are changed in units of work only.');
+    expect(error?.message).to.equal('A unit of work must open its transaction before it flushes.');
     expect(await accountsIn(store.database)).to.deep.equal([]);
   });
 

@@ -3,7 +3,7 @@ import type { Middleware } from '../context.ts';
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'];
 
-/** What a page may send beyond what every page may. */
+/** Request headers that a page may send beside the safelisted ones. */
 const REQUEST_HEADERS = [
   'Authorization',
   'Content-Type',
@@ -13,7 +13,7 @@ const REQUEST_HEADERS = [
   'X-Request-Id',
 ];
 
-/** What a page may read of an answer beyond what every page may. */
+/** Response headers that a page may read beside the safelisted ones. */
 const ANSWER_HEADERS = [
   'Content-Disposition',
   'ETag',
@@ -25,13 +25,13 @@ const ANSWER_HEADERS = [
   'X-Request-Id',
 ];
 
-/** How long a browser may go by the answer to a preflight, in seconds. */
+/** How long a browser may cache the answer to a preflight, in seconds. */
 const MAX_AGE_SECONDS = 600;
 
 /**
- * Lets the pages of these origins, and of no other, call and read along, with cookies too (Fetch Standard, "CORS
- * protocol"): refusals as well as successes. Every answer says that it goes by `Origin`. Preflights of other origins are
- * answered as any `OPTIONS`, with no allowance.
+ * Lets pages of these origins, and no others, call with cookies and read the answers, refusals included (Fetch Standard, "CORS
+ * protocol"). Every answer varies by `Origin`. Preflights of other origins are answered like any `OPTIONS`, without
+ * permission.
  */
 export const cors = (origins: ReadonlySet<string>): Middleware => {
   const allow = koaCors({
@@ -41,7 +41,7 @@ export const cors = (origins: ReadonlySet<string>): Middleware => {
     allowHeaders: REQUEST_HEADERS,
     exposeHeaders: ANSWER_HEADERS,
     maxAge: MAX_AGE_SECONDS,
-    // Our problems keep what has been set; the errors themselves are not to be written on.
+    // Problems keep the headers that have been set; errors must not be modified.
     keepHeadersOnError: false,
   });
   return async function cors(ctx, next) {

@@ -1,7 +1,7 @@
 import helmet from 'koa-helmet';
 import type { Middleware } from '../context.ts';
 
-/** Headers for answers that are data: no browser shall run, frame, sniff or share-cache them. */
+/** Sets the headers of answers that are data: browsers must not run, frame, sniff or cache them. */
 export const securityHeaders = (): Middleware => {
   const headers = helmet({
     contentSecurityPolicy: {

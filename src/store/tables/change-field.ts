@@ -2,11 +2,11 @@ import { defineEntity, p } from '@mikro-orm/core';
 import type { Action } from '../../domain/change.ts';
 
 /**
- * How the index of the history by fields is described to the ORM, which only compares it with the migrations. It is a
- * table, because no index of PostgreSQL has the elements of an array in another column's order: to find the latest
- * changes of a field, it would read all of them, or go back through the history until it has met enough.
+ * The index of the history by fields, described for the comparison with the migrations. It is a table, because no index of
+ * PostgreSQL has the elements of an array in another column's order: finding the latest changes of a field would read all of
+ * them, or walk back through the history until there are enough.
  *
- * Creations and deletions are in it by the paths of their preferences alone: all other fields are in each of them.
+ * Creations and deletions appear under the paths of their preferences only: they have all other fields anyway.
  */
 export const ChangeFieldSchema = defineEntity({
   name: 'ChangeField',

@@ -1,7 +1,7 @@
 import { defineEntity, p } from '@mikro-orm/core';
 import { ACTIONS, type AccountValues } from '../../domain/change.ts';
 
-/** How the table is described to the ORM, which only compares it with the migrations: entries are no entities. */
+/** The table of the history, described for the comparison with the migrations: its rows are not entities. */
 export const ChangeSchema = defineEntity({
   name: 'Change',
   tableName: 'changes',
@@ -9,7 +9,7 @@ export const ChangeSchema = defineEntity({
     { name: 'changes_transaction_id_id_index', properties: ['transactionId', 'id'] },
     { name: 'changes_user_id_at_id_index', properties: ['userId', 'at', 'id'] },
     {
-      // As one, so that PostgreSQL keeps statistics of who does what, and has no other index to try for it.
+      // One expression, so that PostgreSQL has statistics of the pair and no other index to try.
       name: 'changes_actor_action_at_id_index',
       expression: `create index "changes_actor_action_at_id_index" on "changes" ((actor || ' ' || action), "at", "id")`,
     },

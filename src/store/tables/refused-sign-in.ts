@@ -1,6 +1,6 @@
 import { defineEntity, p } from '@mikro-orm/core';
 
-/** How the table is described to the ORM, which only compares it with the migrations: its rows are no entities. */
+/** The table of refused sign-ins, described for the comparison with the migrations: its rows are not entities. */
 export const RefusedSignInSchema = defineEntity({
   name: 'RefusedSignIn',
   tableName: 'refused_sign_ins',

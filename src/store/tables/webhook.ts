@@ -1,15 +1,15 @@
 import { defineEntity, p } from '@mikro-orm/core';
 
-/** How the table is described to the ORM, which only compares it with the migrations: rows are no entities. */
+/** The table of webhooks, described for the comparison with the migrations: its rows are not entities. */
 export const WebhookSchema = defineEntity({
   name: 'Webhook',
   tableName: 'webhooks',
   properties: {
     name: p.string().length(100).primary(),
-    // Its place in the feed: all up to this one has been delivered, or was not wanted.
+    // Its position in the feed: everything up to here was delivered, or not wanted.
     transactionId: p.string().columnType('xid8'),
     changeId: p.bigint('number'),
-    // The process that is at it, and until when nobody else may be; without that, the one that was last.
+    // The process that holds the lease, and its end; without an end, the last holder.
     leaseHolder: p.uuid().nullable(),
     leaseUntil: p.datetime().columnType('timestamptz').nullable(),
     attempts: p.integer().default(0),

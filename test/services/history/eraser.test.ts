@@ -6,7 +6,7 @@ import { createMigratedDatabase, type TestDatabase } from '../../support/databas
 import { startProxy } from '../../support/proxy.ts';
 import { type ServerProcess, startServer } from '../../support/server-process.ts';
 
-const FAILED = 'erasing what is due failed; trying again in an hour or so';
+const FAILED = 'erasure failed; retrying in about an hour';
 
 describe('the eraser of a server', () => {
   let database: TestDatabase;

@@ -95,8 +95,8 @@ describe('the import of accounts', () => {
     const report = await fromObjects(lines, { partial: true });
     expect(report).to.include({ created: 1, failed: 2 });
     expect(reasons(report)).to.deep.equal([
-      '1 email: There is an account with this email already.',
-      '3 email: There is an account with this email already.',
+      '1 email: An account with this email already exists.',
+      '3 email: An account with this email already exists.',
     ]);
   });
 
@@ -104,7 +104,7 @@ describe('the import of accounts', () => {
     const many = Array.from({ length: 1_200 }, (_, at) => ({ email: `p${at}@example.com` }));
     const report = await fromObjects([...many, { email: 'p0@example.com' }], { partial: true });
     expect(report).to.include({ created: 1_200, failed: 1 });
-    expect(reasons(report)).to.deep.equal(['1201 email: There is an account with this email already.']);
+    expect(reasons(report)).to.deep.equal(['1201 email: An account with this email already exists.']);
   });
 
   it('upserts: sets only what is given, counts a version, and leaves alone what is equal', async () => {
@@ -281,7 +281,7 @@ describe('the import of accounts', () => {
       expect(report).to.include({ created: 1, failed: 2 });
       expect(reasons(report)).to.deep.equal([
         '1 : The line must be UTF-8.',
-        `2 : The line must have ${MAX_LINE_BYTES} bytes at most.`,
+        `2 : The line must have at most ${MAX_LINE_BYTES} bytes.`,
       ]);
     });
 
@@ -334,8 +334,8 @@ describe('the import of accounts', () => {
       expect(reasons(report)).to.deep.equal([
         '5 : The header line has 2 columns and this one 1.',
         '6 : The header line has 2 columns and this one 3.',
-        '7 : A quote belongs around a whole cell, and is doubled inside of one.',
-        '8 : A quote belongs around a whole cell, and is doubled inside of one.',
+        '7 : Quote the whole cell, and double each quote inside of it.',
+        '8 : Quote the whole cell, and double each quote inside of it.',
       ]);
     });
 
@@ -354,8 +354,8 @@ describe('the import of accounts', () => {
       expect(found[0]).to.match(/^2 preferences: It is not JSON/);
       expect(found.slice(1)).to.deep.equal([
         '3 : The line must be UTF-8.',
-        `4 : The line must have ${MAX_LINE_BYTES} bytes at most.`,
-        `${6 + MAX_LINE_BYTES} : A quote is opened and never closed; what follows cannot be read.`,
+        `4 : The line must have at most ${MAX_LINE_BYTES} bytes.`,
+        `${6 + MAX_LINE_BYTES} : A quote is never closed: the rest of the file cannot be read.`,
       ]);
     });
 
@@ -363,9 +363,9 @@ describe('the import of accounts', () => {
       const report = await fromCsv('name,colour,name\nA,red,B\n', { partial: true });
       expect(report).to.include({ created: 0, failed: 1 });
       expect(reasons(report)).to.deep.equal([
-        '1 colour: There is no such column.',
-        '1 name: The column is there twice.',
-        '1 email: The column is missing.',
+        '1 colour: This column does not exist.',
+        '1 name: This column occurs twice.',
+        '1 email: This column is missing.',
       ]);
     });
   });

@@ -5,18 +5,18 @@ import { parseJson } from './json.ts';
 import { linesOf, textOf } from './lines.ts';
 
 /**
- * What a spreadsheet would run as a formula, with all the apostrophes that it may stand behind: one more goes in front
- * on the way out and one comes off on the way in, so that every text comes back as it was
+ * A text that a spreadsheet would run as a formula, with any apostrophes before it: the export adds an apostrophe and the import
+ * removes one, so that every text comes back unchanged
  * (https://owasp.org/www-community/attacks/CSV_Injection).
  */
 const FORMULA = /^'*[=+\-@\t\r\n\uFF1D\uFF0B\uFF0D\uFF20]/;
 
-/** A cell, quoted or not, and what follows it (RFC 4180, section 2). */
+/** A cell, quoted or not, and its separator (RFC 4180, section 2). */
 const CELL = /(?:"([^"]*(?:""[^"]*)*)"|([^",]*))(,|$)/y;
 
 /**
- * Comma-separated values (RFC 4180) in UTF-8, with a header line that names the columns in any order. Preferences are JSON
- * in their cell. An empty cell is no name in the column `name`, and a field not given in any other.
+ * Comma-separated values (RFC 4180) in UTF-8, with a header line that names the columns in any order. Preferences are JSON in
+ * their cell. An empty cell means no name in the column `name`, and a field not given in any other column.
  */
 export const csv: Format = {
   mediaType: 'text/csv',
@@ -34,12 +34,12 @@ export const csv: Format = {
       else if (cells === undefined)
         faults.push({
           path: '',
-          message: 'A quote belongs around a whole cell, and is doubled inside of one.',
+          message: 'Quote the whole cell, and double each quote inside of it.',
         });
       else if (columns === undefined) faults.push(...faultsOfHeader(cells));
 
       if (columns === undefined) {
-        // Without it no line has a meaning.
+        // Without a header no line has a meaning.
         if (faults.length > 0) return yield { number, faults };
         columns = cells;
       } else if (faults.length > 0) {
@@ -73,10 +73,10 @@ function cellsOf(line: string): string[] | undefined {
 function faultsOfHeader(names: readonly string[]): InputError[] {
   const known: readonly string[] = COLUMNS;
   const faults = names.flatMap((name, at): InputError[] => {
-    if (!known.includes(name)) return [{ path: name, message: 'There is no such column.' }];
-    return names.indexOf(name) < at ? [{ path: name, message: 'The column is there twice.' }] : [];
+    if (!known.includes(name)) return [{ path: name, message: 'This column does not exist.' }];
+    return names.indexOf(name) < at ? [{ path: name, message: 'This column occurs twice.' }] : [];
   });
-  return names.includes('email') ? faults : [...faults, { path: 'email', message: 'The column is missing.' }];
+  return names.includes('email') ? faults : [...faults, { path: 'email', message: 'This column is missing.' }];
 }
 
 function isBlank(cells: readonly string[]): boolean {
@@ -85,7 +85,7 @@ function isBlank(cells: readonly string[]): boolean {
 
 function lineOf(number: number, columns: readonly string[], cells: readonly string[]): Line {
   if (cells.length !== columns.length) {
-    const message = `The header line has ${columns.length} columns and this one ${cells.length}.`;
+    const message = `The header line has ${columns.length} columns, and this line has ${cells.length}.`;
     return { number, faults: [{ path: '', message }] };
   }
   const value: Record<string, unknown> = {};

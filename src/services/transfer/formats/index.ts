@@ -3,5 +3,5 @@ import { ndjson } from './ndjson.ts';
 
 export type { Format, Line } from './format.ts';
 
-/** All formats that accounts come and go in; the first is the one that is meant where nothing is said. */
+/** All formats; the first is the default. */
 export const FORMATS = [ndjson, csv] as const;

@@ -1,7 +1,7 @@
 import type { InputError } from '../../../domain/refusals.ts';
 import { findDuplicateName } from '../../../domain/strict-json.ts';
 
-/** The value of a JSON text in a file, or what is wrong with it, under the path at which it stands. */
+/** Parses JSON in a file. Returns the value, or its faults, under the path of the text. */
 export function parseJson(
   text: string,
   path: string,
@@ -11,8 +11,8 @@ export function parseJson(
     const twice = findDuplicateName(text);
     if (twice === undefined) return { value };
     const at = [path, twice.path].filter((part) => part !== '').join('.');
-    return { faults: [{ path: at, message: 'This name is there twice.' }] };
+    return { faults: [{ path: at, message: 'This name must occur once.' }] };
   } catch (error) {
-    return { faults: [{ path, message: `It is not JSON: ${(error as Error).message}` }] };
+    return { faults: [{ path, message: `This is not JSON: ${(error as Error).message}` }] };
   }
 }

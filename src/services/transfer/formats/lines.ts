@@ -1,13 +1,13 @@
-/** The most bytes that a line may have. Preferences as large as they may be fit, with room to spare. */
+/** The most bytes of a line: the largest preferences fit easily. */
 export const MAX_LINE_BYTES = 128 * 1024;
 
-/** A line as it was sent, without its end. */
+/** A line as it arrived, without its end. */
 export interface RawLine {
-  /** The number of the line in the file, from 1; of the first one, where a quoted cell goes on over several. */
+  /** The line's number in the file, from 1; the first one's, where a quoted cell spans several lines. */
   readonly number: number;
-  /** Nothing, where there were more than {@link MAX_LINE_BYTES}. */
+  /** `undefined` for more than {@link MAX_LINE_BYTES}. */
   readonly bytes: Buffer | undefined;
-  /** Whether a quote was still open when the file ended. */
+  /** Whether a quote was open when the file ended. */
   readonly unclosed: boolean;
 }
 
@@ -17,8 +17,8 @@ const QUOTE = 0x22;
 const COMMA = 0x2c;
 
 /**
- * Cuts bytes into lines at LF or CRLF; the last one may lack its end. With `quotes`, an end inside of a quoted cell
- * (RFC 4180, section 2) is a part of it. However long a line is, no more than {@link MAX_LINE_BYTES} of it are kept.
+ * Splits bytes into lines at LF or CRLF; the last one may lack its end. With `quotes`, an end inside of a quoted cell (RFC 4180,
+ * section 2) belongs to the cell. It keeps at most {@link MAX_LINE_BYTES} of a line.
  */
 export async function* linesOf(
   source: AsyncIterable<Uint8Array>,
@@ -28,7 +28,7 @@ export async function* linesOf(
   let length = 0;
   let number = 1;
   let ends = 0;
-  // Inside of a quoted cell; and whether a quote may open one here: at a cell's start, or doubled, after one has closed.
+  // Whether we are inside of a quoted cell, and whether a quote may open one: at a cell's start, or right after a closing one.
   let quoted = false;
   let mayOpen = true;
 
@@ -66,7 +66,7 @@ export async function* linesOf(
         if (byte === QUOTE && (quoted || mayOpen)) quoted = !quoted;
         mayOpen = closes || (byte === COMMA && !quoted);
       } else {
-        // Nothing matters but the end.
+        // Only the end matters.
         const end = buffer.indexOf(LF, at);
         at = (end === -1 ? buffer.length : end) - 1;
       }
@@ -78,10 +78,10 @@ export async function* linesOf(
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** The text of a line, which must be UTF-8; a byte order mark at the start of the file is none of it. */
+/** The text of a line, which must be UTF-8, without a byte order mark at the start of the file. */
 export function textOf({ number, bytes, unclosed }: RawLine): { text: string } | { fault: string } {
-  if (unclosed) return { fault: 'A quote is opened and never closed; what follows cannot be read.' };
-  if (bytes === undefined) return { fault: `The line must have ${MAX_LINE_BYTES} bytes at most.` };
+  if (unclosed) return { fault: 'A quote is never closed: the rest of the file cannot be read.' };
+  if (bytes === undefined) return { fault: `The line must have at most ${MAX_LINE_BYTES} bytes.` };
   try {
     const text = decoder.decode(bytes);
     return { text: number === 1 ? text.replace(/^\uFEFF/, '') : text };

@@ -2,7 +2,7 @@ import type { Format, Line } from './format.ts';
 import { parseJson } from './json.ts';
 import { linesOf, type RawLine, textOf } from './lines.ts';
 
-/** One JSON object a line (https://github.com/ndjson/ndjson-spec). Blank lines are passed over. */
+/** One JSON object a line (https://github.com/ndjson/ndjson-spec). Blank lines are skipped. */
 export const ndjson: Format = {
   mediaType: 'application/x-ndjson',
   extension: 'ndjson',
