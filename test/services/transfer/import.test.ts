@@ -332,8 +332,8 @@ describe('the import of accounts', () => {
       const report = await fromCsv(text, { partial: true });
       expect(report).to.include({ created: 2, failed: 4 });
       expect(reasons(report)).to.deep.equal([
-        '5 : The header line has 2 columns and this one 1.',
-        '6 : The header line has 2 columns and this one 3.',
+        '5 : The header line has 2 columns, and this line has 1.',
+        '6 : The header line has 2 columns, and this line has 3.',
         '7 : Quote the whole cell, and double each quote inside of it.',
         '8 : Quote the whole cell, and double each quote inside of it.',
       ]);
