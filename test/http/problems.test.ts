@@ -113,7 +113,7 @@ describe('a problem', () => {
   it('says what the domain says when the domain refuses, and not why inside', async () => {
     const response = await app.call('/refuse');
     const { detail } = await expectProblem(response, 422, 'email_invalid');
-    expect(detail).to.equal('Not like this.');
+    expect(detail).to.equal('This is not a valid email address.');
     expect(errorsLogged()).to.deep.equal([]);
   });
 

@@ -135,7 +135,7 @@ describe("a request's body", () => {
       duplex: 'half',
     });
     const { detail } = await expectProblem(response, 413, 'body_too_large');
-    expect(detail).to.equal('The body may have 102400 bytes at most.');
+    expect(detail).to.equal('The body is too large: send at most 102400 bytes.');
   });
 
   it('is refused with 413 when it is too large by one byte', async () => {

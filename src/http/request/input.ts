@@ -21,7 +21,7 @@ export function checkQuery(schema: z.ZodObject | undefined, search: URLSearchPar
     else if (schema === undefined) errors.push({ path: name, message: 'This parameter does not exist.' });
   }
   const result = schema?.safeParse({ ...given });
-  if (result?.error) errors.push(...errorsOf(result.error));
+  if (result?.error) errors.push(...errorsOf(result.error, 'parameter'));
   if (errors.length > 0) throw refusals.invalidQuery(errors);
   return result?.data;
 }

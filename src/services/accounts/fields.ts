@@ -50,14 +50,14 @@ export const changeableFields = z.strictObject(fields).partial();
 /** The fields that everybody may set in their own account, each of them optional. */
 export const ownFields = changeableFields.omit({ email: true, role: true, status: true });
 
-/** All faults that zod found, each with its path; each unknown key by itself. */
-export function errorsOf({ issues }: z.ZodError): InputError[] {
+/** All faults that zod found, each with its path; each unknown `part` (a field, a parameter) by itself. */
+export function errorsOf({ issues }: z.ZodError, part = 'field'): InputError[] {
   return issues.flatMap((issue) => {
     const at = issue.path.map(String);
     if (issue.code !== 'unrecognized_keys') return { path: at.join('.'), message: issue.message };
     return issue.keys.map((key) => ({
       path: [...at, key].join('.'),
-      message: 'This field does not exist.',
+      message: `This ${part} does not exist.`,
     }));
   });
 }

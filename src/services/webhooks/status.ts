@@ -89,7 +89,7 @@ export async function resumeWebhook(
 }
 
 function notFound(): Refusal {
-  return refusals.notFound('webhook with this name');
+  return refusals.notFound();
 }
 
 function statusOf(em: EntityManager, hook: Webhook, row: Row): WebhookStatus {
