@@ -1,49 +1,49 @@
 import type { ProviderIssuer } from './issuers.ts';
 
-/** Whose tokens are taken, and what is read in them. */
+/** Sign-in settings: which tokens Rollcall accepts, and the claims that it reads. */
 export interface AuthSettings {
-  /** `null`: one is made and kept in `dataDir`. Never in production. */
+  /** `null`: Rollcall generates one and stores it in `dataDir`. Never `null` in production. */
   readonly secret: string | null;
   readonly secret1: string | null;
   readonly secret2: string | null;
   readonly secret3: string | null;
-  /** `null`: Auth.js's own two names. */
+  /** `null`: both standard Auth.js names. */
   readonly cookieName: string | null;
-  /** The claim that has the email. */
+  /** Claim that holds the email. */
   readonly emailClaim: string;
-  /** As the `iss` claim has it, to the letter. */
+  /** Must equal the `iss` claim exactly. */
   readonly issuer: string | null;
   readonly jwksUrl: string | null;
-  /** Not `null` where there is an `issuer` or a `jwksUrl`. */
+  /** Accepted `aud` values. Never `null` when `issuer` or `jwksUrl` is set. */
   readonly audience: readonly string[] | null;
-  /** More of them, each with its own audience. */
+  /** Further issuers, each with its own audience. */
   readonly issuers: readonly ProviderIssuer[];
 }
 
 const EXAMPLE_SECRET = 'replace-me-with-openssl-rand-base64-48';
 
-/** The settings of sign-ins, as `schemaFor` says. */
+/** The `auth` part of `schemaFor`. */
 export function authSchema(production: boolean, { AUTH_ISSUER, AUTH_JWKS_URL }: NodeJS.Dict<string>) {
   const secret = { format: 'secret', default: null, refusePlaceholders: production, sensitive: true };
-  const olderSecret = { ...secret, nullable: true, example: EXAMPLE_SECRET };
+  const additionalSecret = { ...secret, nullable: true, example: EXAMPLE_SECRET };
   const url = { format: 'provider-url', default: null, nullable: true, httpsOnly: production };
   return {
     secret: {
-      doc: 'The key of the tokens, 32 bytes or more. Required in production; elsewhere one is made, in DATA_DIR.',
+      doc: 'Secret of HS256 tokens and Auth.js sessions, at least 32 bytes. Required in production; otherwise generated in DATA_DIR.',
       ...secret,
       nullable: !production,
       env: 'AUTH_SECRET',
       example: EXAMPLE_SECRET,
     },
     secret1: {
-      doc: 'A second secret, to change from one to another; the highest number is the newest, which signs.',
-      ...olderSecret,
+      doc: 'Second secret, for rotation. The secret with the highest number is the newest and signs new tokens.',
+      ...additionalSecret,
       env: 'AUTH_SECRET_1',
     },
-    secret2: { doc: 'A third one.', ...olderSecret, env: 'AUTH_SECRET_2' },
-    secret3: { doc: 'A fourth one.', ...olderSecret, env: 'AUTH_SECRET_3' },
+    secret2: { doc: 'Third secret, for rotation.', ...additionalSecret, env: 'AUTH_SECRET_2' },
+    secret3: { doc: 'Fourth secret, for rotation.', ...additionalSecret, env: 'AUTH_SECRET_3' },
     cookieName: {
-      doc: "The name of the session cookie, if it is not one of Auth.js's two.",
+      doc: 'Name of the session cookie. Default: both standard Auth.js names.',
       format: 'cookie-name',
       default: null,
       nullable: true,
@@ -51,26 +51,26 @@ export function authSchema(production: boolean, { AUTH_ISSUER, AUTH_JWKS_URL }: 
       example: '__Secure-authjs.session-token',
     },
     emailClaim: {
-      doc: 'The claim of a token that has the email.',
+      doc: 'Token claim that holds the email.',
       format: 'claim',
       default: 'email',
       env: 'AUTH_EMAIL_CLAIM',
     },
     issuer: {
-      doc: "An OpenID Connect issuer, exactly as its tokens' iss has it; its discovery document names its keys.",
+      doc: 'OpenID Connect issuer, exactly as in the iss claim of its tokens. Its discovery document locates its keys.',
       ...url,
       env: 'AUTH_ISSUER',
       example: 'https://id.example.com/realms/main',
     },
     jwksUrl: {
-      doc: 'Where the keys are (a JSON Web Key Set), in place of the discovery document.',
+      doc: 'URL of the JSON Web Key Set. Replaces the discovery document.',
       ...url,
       mayHaveQuery: true,
       env: 'AUTH_JWKS_URL',
       example: 'https://id.example.com/jwks.json',
     },
     audience: {
-      doc: 'What the tokens of AUTH_ISSUER or AUTH_JWKS_URL must have as aud: one of these, separated by commas.',
+      doc: 'Accepted aud values of tokens, separated by commas. Required with AUTH_ISSUER or AUTH_JWKS_URL.',
       format: 'audience',
       default: null,
       nullable: !AUTH_ISSUER && !AUTH_JWKS_URL,
@@ -78,10 +78,10 @@ export function authSchema(production: boolean, { AUTH_ISSUER, AUTH_JWKS_URL }: 
       example: 'https://api.example.com',
     },
     issuers: {
-      doc: 'More issuers, as a JSON array of {issuer, audience, jwksUrl?, emailClaim?}.',
+      doc: 'Further issuers, as a JSON array of {issuer, audience, jwksUrl?, emailClaim?}.',
       format: 'issuers',
       default: [],
-      besides: AUTH_ISSUER,
+      primaryIssuer: AUTH_ISSUER,
       httpsOnly: production,
       env: 'AUTH_ISSUERS',
       example: '[{"issuer":"https://id.example.com","audience":"https://api.example.com"}]',

@@ -1,16 +1,17 @@
 import { readFileSync } from 'node:fs';
 import { parseEnv } from 'node:util';
 
-/** What a `.env` file holds, and what is wrong with it. */
+/** The variables of a `.env` file and the problems in it. */
 export interface Dotenv {
   readonly env: NodeJS.Dict<string>;
   readonly problems: readonly string[];
 }
 
 /**
- * Reads `./.env`; a missing one is an empty one. Its problems never quote a value, which may be a secret.
- * A name that is one slip of the finger away from one of `known` is a problem; all others are left to whom they
- * concern. So is an environment other than development, in which the file would not be read.
+ * Reads `./.env`; a missing file counts as empty. Problems never quote a value, which may be a secret.
+ *
+ * Reports malformed lines, a name that is one typo away from a name in `known`, and an environment other than
+ * development, because only development reads the file. Ignores all other names: they belong to other programs.
  */
 export function readDotenv(known: readonly string[]): Dotenv {
   let text: string;
@@ -23,13 +24,15 @@ export function readDotenv(known: readonly string[]): Dotenv {
     return { env: {}, problems: code === 'ENOENT' ? [] : [`.env must be a readable file (${code})`] };
   }
   const { ENVIRONMENT, NODE_ENV, ...env } = parseEnv(text);
-  const problems = malformedLines(text).map((line) => `.env must have NAME=value in line ${line}`);
+  const problems = malformedLines(text).map((line) => `.env line ${line} must be NAME=value`);
   if ((ENVIRONMENT || NODE_ENV || 'development') !== 'development') {
-    problems.push('.env must leave ENVIRONMENT to the real environment: it is read in development only');
+    problems.push(
+      '.env must not select an environment other than development, the only one that reads it: set ENVIRONMENT in the process environment',
+    );
   }
   for (const name of Object.keys(env).filter((name) => !known.includes(name))) {
-    const meant = known.find((other) => oneSlipApart(name.toUpperCase(), other));
-    if (meant) problems.push(`.env must say ${meant} where it says ${name}`);
+    const intended = known.find((other) => isOneTypoAway(name.toUpperCase(), other));
+    if (intended) problems.push(`.env sets ${name}, which is not a setting: rename it to ${intended}`);
   }
   return { env, problems };
 }
@@ -39,7 +42,7 @@ const BLANK = String.raw`[ \t]*(?:#[^\n]*)?`;
 const QUOTED = String.raw`[ \t]*(["'\x60])(?:(?!\1)[^])*\1${BLANK}`;
 const BARE = String.raw`(?![ \t]*["'\x60])[^\n]*`;
 
-/** The numbers of the lines that Node's parser, which never complains, would skip or read otherwise than meant. */
+/** The numbers of the lines that Node's parser silently skips or misreads. */
 function malformedLines(text: string): number[] {
   const malformed = [];
   const line = new RegExp(`(?:${NAME}(?:${QUOTED}|${BARE})|${BLANK}|(?<bad>[^\\n]*))(?:\\n|$)`, 'y');
@@ -49,8 +52,8 @@ function malformedLines(text: string): number[] {
   return malformed;
 }
 
-/** Whether one sign too many, too few, or wrong, or two swapped, is all that keeps `a` from being `b`. */
-function oneSlipApart(a: string, b: string): boolean {
+/** Whether `a` becomes `b` by adding, removing or replacing one character, or by swapping two neighbours. */
+function isOneTypoAway(a: string, b: string): boolean {
   let start = 0;
   while (start < a.length && a[start] === b[start]) start++;
   let end = 0;

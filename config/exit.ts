@@ -3,21 +3,24 @@ import { loadSettings, type Settings, SettingsError } from './settings.ts';
 // EX_CONFIG of sysexits.h.
 const EXIT_CONFIG = 78;
 
-/** The oldest Node.js that all parts run on: `engines.node` of package.json. */
+/** The oldest Node.js that runs every part of Rollcall: `engines.node` of package.json. */
 export const OLDEST_NODE = '22.17';
 
-/** {@link loadSettings} for a command: says on stderr all that is wrong, one problem a line, and exits 78. */
+/**
+ * {@link loadSettings} for a program. If Node.js is too old or settings are invalid, prints every problem on its own
+ * line to stderr and exits with status 78.
+ */
 export function settingsOrExit(): Settings {
   const { node } = process.versions;
   if (node.localeCompare(OLDEST_NODE, 'en', { numeric: true }) < 0) {
-    console.error(`Rollcall needs Node.js ${OLDEST_NODE} or newer, and this is ${node}`);
+    console.error(`Rollcall needs Node.js ${OLDEST_NODE} or newer, but this is ${node}: upgrade Node.js`);
     process.exit(EXIT_CONFIG);
   }
-  return orExit(loadSettings);
+  return exitOnSettingsError(loadSettings);
 }
 
-/** What `load` returns; a {@link SettingsError} ends the process as {@link settingsOrExit} says. */
-export function orExit<T>(load: () => T): T {
+/** Returns what `load` returns. On a {@link SettingsError}, exits like {@link settingsOrExit}. */
+export function exitOnSettingsError<T>(load: () => T): T {
   try {
     return load();
   } catch (error) {

@@ -4,15 +4,15 @@ import type { Format } from 'convict';
 import { accessDomain } from '../src/domain/access.ts';
 import { isEmail, normalizeEmail } from '../src/domain/email.ts';
 import { isProviderUrl, type ProviderIssuer, parseIssuers } from './issuers.ts';
-import { parseWebhooks, type Webhook, webhooksFault } from './webhooks.ts';
+import { findBrokenRequirement, parseWebhooks, type Webhook } from './webhooks.ts';
 
-/** Throws what convict reports after the name of the variable: for a secret, never the value. */
-function must(holds: boolean, what: string): asserts holds {
-  if (!holds) throw new Error(`must ${what}`);
+/** Throws the text that convict reports after the variable's name. A requirement never quotes a secret. */
+function check(isMet: boolean, requirement: string): asserts isMet {
+  if (!isMet) throw new Error(`must ${requirement}`);
 }
 
 function isHost(text: string): boolean {
-  // A last label of digits alone is a mistyped IPv4 address, not a name.
+  // A last label of only digits is a mistyped IPv4 address, not a name.
   return isIP(text) > 0 || /^(?:[a-z\d_-]+\.)*(?!\d+$)[a-z\d_-]+$/i.test(text);
 }
 
@@ -23,36 +23,36 @@ function isPostgresUrl(text: string): boolean {
     /^postgres(?:ql)?:$/.test(url.protocol) &&
     url.hostname !== '' &&
     url.pathname.length > 1 &&
-    // A raw / ? or # in a password ends the host early: the rest, @ included, would go where nothing is masked.
+    // A raw / ? or # in a password ends the host early: the rest, with the @, would land where nothing is masked.
     !/[@#]/.test(url.pathname + url.search + url.hash) &&
     !/\s/.test(text) &&
     isDecodable(text)
   );
 }
 
-/** An origin as browsers write it (RFC 6454, section 6.2), give or take the case of its letters and a `/` at its end. */
+/** Whether the text is an origin (RFC 6454, section 6.2), in any case, with or without a final `/`. */
 function isOrigin(text: string): boolean {
   const url = URL.parse(text);
   return url !== null && /^https?:\/\/[^\s*]+$/i.test(text) && url.href === `${url.origin}/`;
 }
 
-/** An IP address, or a network (CIDR) that is not simply everybody. */
+/** Whether the text is an IP address, or a network (CIDR) smaller than the whole internet. */
 function isNetwork(text: string): boolean {
   const [, address = '', prefix] = /^([\da-f.:]+)(?:\/([1-9]\d{0,2}))?$/i.exec(text) ?? [];
   return isIP(address) > 0 && (prefix === undefined || Number(prefix) <= (isIP(address) === 4 ? 32 : 128));
 }
 
-function quoted(texts: readonly string[]): string {
+function quoteAll(texts: readonly string[]): string {
   return texts.map((text) => JSON.stringify(text)).join(', ');
 }
 
-/** The parts of a list that has commas between them, without blanks around them, empty ones and doubles. */
-function listOf(text: string, normalize: (part: string) => string): string[] {
+/** Splits a comma-separated list. Trims its items; drops empty items and duplicates. */
+function splitList(text: string, normalize: (part: string) => string): string[] {
   return [...new Set(text.split(',').map((part) => normalize(part.trim())))].filter(Boolean);
 }
 
-/** Without the quotes and blanks that some ways of setting a variable leave around it, in any case. */
-function bare(text: string): string {
+/** Removes the quotes and blanks that some shells and tools leave around a value, and ignores case. */
+function unwrap(text: string): string {
   return text.replace(/^[\s'"]+|[\s'"]+$/g, '').toLowerCase();
 }
 
@@ -65,23 +65,26 @@ function isDecodable(text: string): boolean {
   }
 }
 
-/** What {@link isProviderUrl} asks for. */
-const URL_RULE =
-  'an https URL without user, query and fragment (http on this machine or outside of production)';
+/** The requirement of {@link isProviderUrl}. */
+function urlRule(mayHaveQuery: boolean): string {
+  const without = mayHaveQuery ? 'user or fragment' : 'user, query or fragment';
+  return `an https URL without ${without} (http is allowed on this machine and outside production)`;
+}
 
-/** Words of which placeholders are made, with anything but letters around them; or one sign over and over. */
+/** Typical words of a placeholder, with anything but letters between them; or one character repeated. */
 const PLACEHOLDER =
   /^(?:change|me|my|your|own|a|the|secret|password|key|auth|token|example|placeholder|replace|insert|here|[^a-z])*$|^(.)\1*$/isu;
 
 /**
- * Our formats for convict, whose own are too kind: its numbers are `parseInt`'s, which reads `12abc` as 12.
- * `coerce` never throws, or the first problem would hide the others; `validate` also gets the schema's entry.
+ * The formats of the schema. They are stricter than convict's own, which parse numbers with `parseInt` and so read
+ * `12abc` as 12. `coerce` never throws, because the first problem would hide the others. `validate` also receives the
+ * schema entry.
  */
 export const formats = {
   'whole-number': {
     coerce: (text: string) => (/^(?:0|[1-9]\d*)$/.test(text) ? Number(text) : text),
     validate(value: unknown, { min, max }) {
-      must(
+      check(
         typeof value === 'number' && value >= min && value <= max,
         `be a whole number from ${min} to ${max}`,
       );
@@ -89,130 +92,137 @@ export const formats = {
   },
   'true-or-false': {
     coerce: (text: string) => (text === 'true' || text === 'false' ? text === 'true' : text),
-    validate: (value: unknown) => must(typeof value === 'boolean', 'be true or false'),
+    validate: (value: unknown) => check(typeof value === 'boolean', 'be true or false'),
   },
   host: {
-    validate: (value: string) => must(isHost(value), 'be an IP address or a host name'),
+    validate: (value: string) => check(isHost(value), 'be an IP address or a host name'),
   },
   folder: {
     coerce: (text: string) => (text.trim() ? resolve(text) : text),
-    validate: (value: string) => must(isAbsolute(value), 'be the path of a folder'),
+    validate: (value: string) => check(isAbsolute(value), 'be the path of a folder'),
   },
   file: {
     coerce: (text: string) => (text.trim() ? resolve(text) : text),
-    validate: (value: string) => must(isAbsolute(value), 'be the path of a file'),
+    validate: (value: string) => check(isAbsolute(value), 'be the path of a file'),
   },
   emails: {
-    // A bad address stays as it was typed, to be found again in the problem's text.
+    // An invalid address keeps its spelling, so that the problem quotes what the operator wrote.
     coerce: (list: string) =>
-      listOf(list, (typed) => (isEmail(normalizeEmail(typed)) ? normalizeEmail(typed) : typed)),
+      splitList(list, (typed) => (isEmail(normalizeEmail(typed)) ? normalizeEmail(typed) : typed)),
     validate(emails: string[]) {
-      const bad = emails.filter((email) => !isEmail(email));
-      must(bad.length === 0, `be email addresses separated by commas, not ${quoted(bad)}`);
+      const invalid = emails.filter((email) => !isEmail(email));
+      check(invalid.length === 0, `be email addresses separated by commas, not ${quoteAll(invalid)}`);
     },
   },
   origins: {
-    coerce: (list: string) => listOf(list, (typed) => (isOrigin(typed) ? new URL(typed).origin : typed)),
+    coerce: (list: string) => splitList(list, (typed) => (isOrigin(typed) ? new URL(typed).origin : typed)),
     validate(origins: string[]) {
-      const bad = origins.filter((origin) => !isOrigin(origin));
-      must(
-        bad.length === 0,
-        `be origins such as https://app.example.com, without a path or a *, separated by commas, not ${quoted(bad)}`,
+      const invalid = origins.filter((origin) => !isOrigin(origin));
+      check(
+        invalid.length === 0,
+        `be origins such as https://app.example.com, without a path or a *, separated by commas, not ${quoteAll(invalid)}`,
       );
     },
   },
   proxies: {
-    coerce: (text: string) => (/^(?:0|[1-9]\d*)$/.test(text) ? Number(text) : listOf(text, (typed) => typed)),
+    coerce: (text: string) =>
+      /^(?:0|[1-9]\d*)$/.test(text) ? Number(text) : splitList(text, (typed) => typed),
     validate(trust: number | string[]) {
       const wanted =
         'be a number of proxies from 0 to 10, or addresses and networks such as 10.0.0.0/8, separated by commas';
-      if (typeof trust === 'number') return must(trust <= 10, wanted);
-      const bad = trust.filter((network) => !isNetwork(network));
-      must(trust.length > 0, wanted);
-      must(bad.length === 0, `${wanted}, not ${quoted(bad)}`);
+      if (typeof trust === 'number') return check(trust <= 10, wanted);
+      const invalid = trust.filter((network) => !isNetwork(network));
+      check(trust.length > 0, wanted);
+      check(invalid.length === 0, `${wanted}, not ${quoteAll(invalid)}`);
     },
   },
   domains: {
-    // As with emails: a bad one stays as it was typed.
-    coerce: (list: string) => listOf(list, (typed) => accessDomain(typed) ?? typed),
+    // As with emails: an invalid domain keeps its spelling.
+    coerce: (list: string) => splitList(list, (typed) => accessDomain(typed) ?? typed),
     validate(domains: string[], { policy }) {
-      const bad = domains.filter((domain) => accessDomain(domain) === undefined);
-      must(
-        bad.length === 0,
-        `be domains separated by commas, as example.com or *.example.com, not ${quoted(bad)}`,
+      const invalid = domains.filter((domain) => accessDomain(domain) === undefined);
+      check(
+        invalid.length === 0,
+        `be domains such as example.com or *.example.com, separated by commas, not ${quoteAll(invalid)}`,
       );
-      must(policy !== 'domains' || domains.length > 0, 'be set where ACCESS_POLICY is domains');
-      must(policy === 'domains' || domains.length === 0, 'be left out where ACCESS_POLICY is not domains');
+      check(policy !== 'domains' || domains.length > 0, 'be set when ACCESS_POLICY is domains');
+      check(policy === 'domains' || domains.length === 0, 'not be set unless ACCESS_POLICY is domains');
     },
   },
   'postgres-url': {
     validate(value: string | null) {
       const shape = 'postgres://user:password@host:port/database';
-      must(value !== null, `be set in production, to ${shape}`);
-      must(isPostgresUrl(value), `be ${shape}, with the signs @ : / ? # % of a password percent-encoded`);
+      check(value !== null, `be set in production, to ${shape}`);
+      check(isPostgresUrl(value), `be ${shape}, with @ : / ? # % in the password percent-encoded (@ as %40)`);
     },
   },
   secret: {
     validate(value: string | null, { refusePlaceholders, example }) {
-      must(value !== null, 'be set in production, to 32 bytes or more, as from: openssl rand -base64 48');
-      must(Buffer.byteLength(value) >= 32, 'have 32 bytes or more, as from: openssl rand -base64 48');
-      must(
-        !refusePlaceholders || !(PLACEHOLDER.test(value) || bare(value) === bare(example)),
-        'be a secret of your own in production, not a placeholder: openssl rand -base64 48',
+      check(
+        value !== null,
+        'be set in production, to 32 bytes or more; generate it with: openssl rand -base64 48',
+      );
+      check(
+        Buffer.byteLength(value) >= 32,
+        'have 32 bytes or more; generate it with: openssl rand -base64 48',
+      );
+      check(
+        !refusePlaceholders || !(PLACEHOLDER.test(value) || unwrap(value) === unwrap(example)),
+        'not be a placeholder in production; generate it with: openssl rand -base64 48',
       );
     },
   },
   'cookie-name': {
-    // A token of RFC 9110, section 5.6.2, as RFC 6265 has it.
-    validate: (value: string) => must(/^[\w!#$%&'*+.^`|~-]+$/.test(value), 'be the name of a cookie'),
+    // A token (RFC 9110, section 5.6.2), as RFC 6265 requires.
+    validate: (value: string) => check(/^[\w!#$%&'*+.^`|~-]+$/.test(value), 'be a valid cookie name'),
   },
   claim: {
-    validate: (value: string) => must(/^\S+$/.test(value), 'be the name of a claim, without blanks'),
+    validate: (value: string) => check(/^\S+$/.test(value), 'be a claim name without spaces'),
   },
   audience: {
-    coerce: (list: string) => listOf(list, (item) => item),
+    coerce: (list: string) => splitList(list, (item) => item),
     validate(items: string[] | null) {
-      must(items !== null, 'be set where AUTH_ISSUER or AUTH_JWKS_URL is');
-      must(items.length > 0, 'be one or more, separated by commas');
+      check(items !== null, 'be set when AUTH_ISSUER or AUTH_JWKS_URL is set');
+      check(items.length > 0, 'be one or more audiences, separated by commas');
     },
   },
   'provider-url': {
     validate(value: string, { httpsOnly, mayHaveQuery }) {
-      must(isProviderUrl(value, { httpsOnly, mayHaveQuery }), `be ${URL_RULE}`);
+      check(isProviderUrl(value, { httpsOnly, mayHaveQuery }), `be ${urlRule(mayHaveQuery)}`);
     },
   },
   issuers: {
-    // What is no list of issuers stays a text, for the problem to say why.
+    // An invalid list stays a text, so that `validate` can report why.
     coerce(json: string) {
       const issuers = parseIssuers(json);
       return typeof issuers === 'string' ? json : issuers;
     },
-    validate(value: ProviderIssuer[] | string, { httpsOnly, besides }) {
+    validate(value: ProviderIssuer[] | string, { httpsOnly, primaryIssuer }) {
       const issuers = typeof value === 'string' ? parseIssuers(value) : value;
       if (typeof issuers === 'string') throw new Error(`must ${issuers}`);
       const names = issuers.map(({ issuer }) => issuer);
-      must(new Set(names).size === names.length, 'name each issuer once');
-      must(!names.includes(besides), 'not name the issuer of AUTH_ISSUER, too');
+      check(new Set(names).size === names.length, 'name each issuer once');
+      check(!names.includes(primaryIssuer), 'not repeat the issuer of AUTH_ISSUER');
       for (const { issuer, jwksUrl } of issuers) {
-        must(isProviderUrl(issuer, { httpsOnly }), `have for each issuer ${URL_RULE}`);
-        must(
+        check(isProviderUrl(issuer, { httpsOnly }), `give each issuer as ${urlRule(false)}`);
+        check(
           jwksUrl === null || isProviderUrl(jwksUrl, { httpsOnly, mayHaveQuery: true }),
-          `have for each jwksUrl ${URL_RULE}`,
+          `give each jwksUrl as ${urlRule(true)}`,
         );
       }
     },
   },
   webhooks: {
-    // What is no list of webhooks stays a text, for the problem to say why.
+    // An invalid list stays a text, so that `validate` can report why.
     coerce(json: string) {
       const hooks = parseWebhooks(json);
       return typeof hooks === 'string' ? json : hooks;
     },
     validate(value: Webhook[] | string, { httpsOnly, refusePlaceholders }) {
       const hooks = typeof value === 'string' ? parseWebhooks(value) : value;
-      const fault =
-        typeof hooks === 'string' ? hooks : webhooksFault(hooks, { httpsOnly, refusePlaceholders });
-      if (fault !== undefined) throw new Error(`must ${fault}`);
+      const requirement =
+        typeof hooks === 'string' ? hooks : findBrokenRequirement(hooks, { httpsOnly, refusePlaceholders });
+      if (requirement !== undefined) throw new Error(`must ${requirement}`);
     },
   },
 } satisfies Record<string, Format>;

@@ -2,13 +2,13 @@ import { z } from 'zod';
 
 /** One entry of `AUTH_ISSUERS`. */
 export interface ProviderIssuer {
-  /** As the `iss` claim has it, to the letter. */
+  /** Must equal the `iss` claim exactly. */
   readonly issuer: string;
-  /** `null`: the issuer's discovery document names it. */
+  /** `null`: taken from the issuer's discovery document. */
   readonly jwksUrl: string | null;
-  /** One of these must be among a token's `aud`. Never empty. */
+  /** A token's `aud` must contain one of these. Never empty. */
   readonly audience: readonly string[];
-  /** `null`: the one of `AUTH_EMAIL_CLAIM`. */
+  /** `null`: `AUTH_EMAIL_CLAIM` applies. */
   readonly emailClaim: string | null;
 }
 
@@ -23,13 +23,13 @@ const issuers = z.array(
   }),
 );
 
-/** The issuers that a JSON text names, or why it names none, in words that go after "must". */
+/** The issuers in a JSON text, or the requirement that the text breaks, worded to follow "must". */
 export function parseIssuers(json: string): ProviderIssuer[] | string {
   let content: unknown;
   try {
     content = JSON.parse(json);
   } catch {
-    return 'be JSON';
+    return 'be valid JSON';
   }
   const parsed = issuers.safeParse(content);
   if (parsed.success) return parsed.data;
@@ -38,8 +38,8 @@ export function parseIssuers(json: string): ProviderIssuer[] | string {
 }
 
 /**
- * Whether one may ask this URL for keys: `https`, or `http` where nobody listens in, on this machine or outside of
- * production. It has no user, no fragment and, unless `mayHaveQuery` says so, no query (OpenID Connect Discovery 1.0,
+ * Whether Rollcall may fetch keys from this URL: `https`, or `http` where nobody can eavesdrop (on this machine, or
+ * outside production). It has no user, no fragment and, unless `mayHaveQuery`, no query (OpenID Connect Discovery 1.0,
  * section 3).
  */
 export function isProviderUrl(
@@ -49,6 +49,6 @@ export function isProviderUrl(
   const url = URL.parse(text);
   if (url === null || /[\s#]/.test(text) || url.username || url.password) return false;
   if (text.includes('?') && !mayHaveQuery) return false;
-  const isPrivate = !httpsOnly || /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(url.hostname);
-  return url.protocol === 'https:' || (url.protocol === 'http:' && isPrivate);
+  const allowsHttp = !httpsOnly || /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(url.hostname);
+  return url.protocol === 'https:' || (url.protocol === 'http:' && allowsHttp);
 }

@@ -1,19 +1,19 @@
 /**
- * `npm run config`: prints the settings in force and where each came from, secrets masked.
- * With `--env-example`: prints what belongs in `.env.example`.
+ * `npm run config`: prints the settings in force and the source of each value, with secrets masked.
+ * With `--env-example`: prints the content of `.env.example`.
  */
 import { envExample } from './example.ts';
-import { orExit } from './exit.ts';
+import { exitOnSettingsError } from './exit.ts';
 import { type Variable, variables } from './schema.ts';
 import { type TracedSettings, traceSettings } from './settings.ts';
 import type { Webhook } from './webhooks.ts';
 
 const MASK = '********';
 
-function table({ settings, origins }: TracedSettings): string {
+function formatTable({ settings, origins }: TracedSettings): string {
   const rows = variables.map((variable) => ({
     name: variable.env,
-    value: shown(variable, variable.path.split('.').reduce(property, settings)),
+    value: formatValue(variable, variable.path.split('.').reduce(getProperty, settings)),
     origin: origins.get(variable.env) ?? 'default',
   }));
   const nameWidth = Math.max(...rows.map(({ name }) => name.length));
@@ -23,23 +23,23 @@ function table({ settings, origins }: TracedSettings): string {
     .join('');
 }
 
-function property(holder: unknown, name: string): unknown {
+function getProperty(holder: unknown, name: string): unknown {
   return (holder as Record<string, unknown>)[name];
 }
 
-function shown({ sensitive, format }: Variable, value: unknown): string {
+function formatValue({ sensitive, format }: Variable, value: unknown): string {
   if (value === null) return '(none)';
-  if (!sensitive) return withoutQueries(format === 'issuers' ? JSON.stringify(value) : String(value), format);
+  if (!sensitive) return maskQueries(format === 'issuers' ? JSON.stringify(value) : String(value), format);
   if (format === 'webhooks') return (value as Webhook[]).map(({ name }) => name).join(', ') || '(none)';
-  return format === 'postgres-url' ? withoutPasswords(String(value)) : MASK;
+  return format === 'postgres-url' ? maskPasswords(String(value)) : MASK;
 }
 
-/** Some providers have a key in the URL of their keys. */
-function withoutQueries(text: string, format: unknown): string {
+/** Some providers put an API key into the query of their key URL. */
+function maskQueries(text: string, format: unknown): string {
   return format === 'issuers' || format === 'provider-url' ? text.replace(/\?[^"]*/g, `?${MASK}`) : text;
 }
 
-function withoutPasswords(href: string): string {
+function maskPasswords(href: string): string {
   const url = new URL(href);
   if (url.password) url.password = MASK;
   for (const name of [...url.searchParams.keys()]) {
@@ -48,4 +48,6 @@ function withoutPasswords(href: string): string {
   return url.href;
 }
 
-process.stdout.write(process.argv.includes('--env-example') ? envExample() : table(orExit(traceSettings)));
+process.stdout.write(
+  process.argv.includes('--env-example') ? envExample() : formatTable(exitOnSettingsError(traceSettings)),
+);

@@ -6,47 +6,47 @@ import { EXAMPLE_SECRET, type Webhook } from './webhooks.ts';
 
 convict.addFormats(formats);
 
-/** The three that there are. */
+/** Every environment. */
 export const ENVIRONMENTS = ['development', 'test', 'production'] as const;
-/** What a process is for: it decides defaults, and what is required. */
+/** The purpose of a process. It decides which defaults apply and which settings are required. */
 export type Environment = (typeof ENVIRONMENTS)[number];
 
-/** What Rollcall runs with. Frozen; times in milliseconds. What each one means is said once, in the schema below. */
+/** Every setting of Rollcall. Frozen; times in milliseconds. {@link schemaFor} documents each one. */
 export interface Settings {
   readonly environment: Environment;
   readonly host: string;
   readonly port: number;
   readonly database: {
-    /** `null`: the embedded server. Never in production. */
+    /** `null`: the embedded database. Never `null` in production. */
     readonly url: string | null;
     readonly poolMax: number;
     readonly connectTimeoutMs: number;
     readonly statementTimeoutMs: number;
   };
-  /** Absolute. */
+  /** Absolute path. */
   readonly dataDir: string;
   readonly auth: AuthSettings;
-  /** As `URL.origin` writes them. */
+  /** In the form of `URL.origin`. */
   readonly corsOrigins: readonly string[];
-  /** A number of hops, or addresses and networks. */
+  /** The number of proxies, or their addresses and networks. */
   readonly trustProxy: number | readonly string[];
-  /** In a minute; 0 for any number. */
+  /** Per minute; 0: unlimited. */
   readonly rateLimit: {
     readonly failures: number;
     readonly requests: number;
     readonly store: 'memory' | 'database';
   };
-  /** Normalised, no doubles. */
+  /** Normalised, without duplicates. */
   readonly initialAdmins: readonly string[];
   readonly access: {
     readonly policy: (typeof ACCESS_POLICIES)[number];
-    /** Lower-cased and in ASCII, `*.` in front for all below; no doubles. */
+    /** Lower case, in ASCII, without duplicates. A leading `*.` stands for every subdomain. */
     readonly domains: readonly string[];
   };
   readonly preferences: {
-    /** Of the preferences as JSON. */
+    /** Size of the preferences as JSON. */
     readonly maxBytes: number;
-    /** The path of a JSON Schema; absolute. */
+    /** Absolute path of a JSON Schema. */
     readonly schema: string | null;
   };
   readonly history: {
@@ -61,36 +61,37 @@ export interface Settings {
   readonly bootTimeoutMs: number;
 }
 
-// Under 100 somebody thought in seconds (and 0 would mean "for ever" to pg); over 2^31-1 a Node timer fires at once.
+// A value under 100 was meant in seconds (and pg reads 0 as "no limit"); over 2^31-1, a Node timer fires at once.
 const milliseconds = { format: 'whole-number', min: 100, max: 2 ** 31 - 1 };
 
-// Counted in PostgreSQL's `integer`, with room for those that are refused.
+// Counted in PostgreSQL's `integer`, with room for the requests over the limit.
 const limit = { format: 'whole-number', min: 0, max: 1_000_000 };
 
 /**
- * Every setting, as convict takes it, where `texts` are what was given for each variable: `doc`, `format`, `default`,
- * `env`, and `sensitive` for what is never printed and may also come from the file that `<env>_FILE` names. Ours besides:
- * `min` and `max`, `refusePlaceholders`, `httpsOnly`, `mayHaveQuery`, `besides`, `policy`, `example` (shown in
- * `.env.example` in the place of a default) and `fallback` (a second variable to look at).
+ * The convict schema of every setting; `texts` holds the text of each variable that is set. Convict defines `doc`,
+ * `format`, `default`, `env`, `nullable` and `sensitive` (never printed; may also come from the file that `<env>_FILE`
+ * names). Rollcall adds arguments of its formats (`min`, `max`, `refusePlaceholders`, `httpsOnly`, `mayHaveQuery`,
+ * `primaryIssuer`, `policy`), `example` (shown in `.env.example` instead of the default) and `fallback` (a second
+ * variable to read).
  */
 export function schemaFor(environment: Environment, texts: NodeJS.Dict<string> = {}) {
   const production = environment === 'production';
   return {
     environment: {
-      doc: 'Which of development, test and production this is; unset, NODE_ENV decides. To be set outside .env.',
+      doc: 'development, test or production. Falls back to NODE_ENV. Set it in the process environment, not in .env.',
       format: [...ENVIRONMENTS],
       default: 'development',
       env: 'ENVIRONMENT',
       fallback: 'NODE_ENV',
     },
     host: {
-      doc: 'The address to listen on. In production the default is 0.0.0.0, every IPv4 address.',
+      doc: 'Address to listen on. Production default: 0.0.0.0 (all IPv4 addresses).',
       format: 'host',
       default: production ? '0.0.0.0' : '127.0.0.1',
       env: 'HOST',
     },
     port: {
-      doc: 'The port to listen on; 0 picks a free one.',
+      doc: 'Port to listen on. 0 picks a free port.',
       format: 'whole-number',
       min: 0,
       max: 65_535,
@@ -99,7 +100,7 @@ export function schemaFor(environment: Environment, texts: NodeJS.Dict<string> =
     },
     database: {
       url: {
-        doc: 'The PostgreSQL database. Required in production; elsewhere Rollcall runs one of its own.',
+        doc: 'PostgreSQL database. Required in production; otherwise Rollcall runs an embedded PostgreSQL.',
         format: 'postgres-url',
         default: null,
         nullable: !production,
@@ -108,7 +109,7 @@ export function schemaFor(environment: Environment, texts: NodeJS.Dict<string> =
         example: 'postgres://rollcall:password@localhost:5432/rollcall',
       },
       poolMax: {
-        doc: 'The most connections to hold open, at least 2: the boot lock keeps one while migrations run.',
+        doc: 'Maximum number of open connections, at least 2: the boot lock holds one while migrations run.',
         format: 'whole-number',
         min: 2,
         max: 10_000,
@@ -116,75 +117,75 @@ export function schemaFor(environment: Environment, texts: NodeJS.Dict<string> =
         env: 'DATABASE_POOL_MAX',
       },
       connectTimeoutMs: {
-        doc: 'How long to wait for a connection.',
+        doc: 'Time to wait for a database connection, in milliseconds.',
         ...milliseconds,
         default: 3000,
         env: 'DATABASE_CONNECT_TIMEOUT_MS',
       },
       statementTimeoutMs: {
-        doc: 'How long one SQL statement may run.',
+        doc: 'Maximum duration of one SQL statement, in milliseconds.',
         ...milliseconds,
         default: 10_000,
         env: 'DATABASE_STATEMENT_TIMEOUT_MS',
       },
     },
     dataDir: {
-      doc: "The folder of the embedded database's files and of the development secret.",
+      doc: 'Folder of the embedded database and the development secret.',
       format: 'folder',
       default: '.data',
       env: 'DATA_DIR',
     },
     auth: authSchema(production, texts),
     corsOrigins: {
-      doc: 'Other origins, separated by commas, whose pages may call from browsers, with cookies too.',
+      doc: 'Other origins whose pages may call the API from a browser, cookies included, separated by commas.',
       format: 'origins',
       default: [],
       env: 'CORS_ORIGINS',
       example: 'https://app.example.com,http://localhost:3000',
     },
     trustProxy: {
-      doc: 'The proxies in front: how many in a row, or their addresses and networks (CIDR), separated by commas.',
+      doc: 'Trusted reverse proxies: how many in a row, or their addresses and networks (CIDR), separated by commas.',
       format: 'proxies',
       default: 0,
       env: 'TRUST_PROXY',
     },
     rateLimit: {
       failures: {
-        doc: 'The most failed authentications from one client address (IPv6: from its /64) in a minute; 0: no limit.',
+        doc: 'Failed authentications allowed per minute from one client address (IPv6: from one /64). 0: unlimited.',
         ...limit,
         default: 30,
         env: 'RATE_LIMIT_FAILURES',
       },
       requests: {
-        doc: 'The most requests of one account in a minute; 0: no limit.',
+        doc: 'Requests allowed per minute from one account. 0: unlimited.',
         ...limit,
         default: 600,
         env: 'RATE_LIMIT_REQUESTS',
       },
       store: {
-        doc: 'Where requests are counted: memory (each process for itself) or database (all together).',
+        doc: 'Where requests are counted: memory (per process) or database (across all processes).',
         format: ['memory', 'database'],
         default: 'memory',
         env: 'RATE_LIMIT_STORE',
       },
     },
     initialAdmins: {
-      doc: 'Emails, separated by commas, that every start makes admins. Only development has one by default.',
+      doc: 'Emails that become admins at every start, separated by commas. Default outside development: none.',
       format: 'emails',
       default: environment === 'development' ? ['admin@example.com'] : [],
       env: 'INITIAL_ADMINS',
     },
     access: {
       policy: {
-        doc: 'Who gets an account: invited (who has one), domains (also ACCESS_DOMAINS) or open (any valid token).',
+        doc: 'Who may sign in: invited (existing accounts), domains (also emails in ACCESS_DOMAINS) or open (any valid token).',
         format: [...ACCESS_POLICIES],
         default: 'invited',
         env: 'ACCESS_POLICY',
-        // With the example of ACCESS_DOMAINS.
+        // The example of ACCESS_DOMAINS is valid only with this policy.
         example: 'domains',
       },
       domains: {
-        doc: 'Domains of emails, separated by commas, for ACCESS_POLICY=domains; *.example.com is all below it.',
+        doc: 'Email domains for ACCESS_POLICY=domains, separated by commas. *.example.com stands for every subdomain.',
         format: 'domains',
         default: [],
         policy: texts['ACCESS_POLICY'],
@@ -194,7 +195,7 @@ export function schemaFor(environment: Environment, texts: NodeJS.Dict<string> =
     },
     preferences: {
       maxBytes: {
-        doc: 'The most bytes that the preferences of one account may have, as JSON.',
+        doc: 'Maximum size of the preferences of one account as JSON, in bytes.',
         format: 'whole-number',
         min: 2,
         max: 100 * 1024,
@@ -202,7 +203,7 @@ export function schemaFor(environment: Environment, texts: NodeJS.Dict<string> =
         env: 'PREFERENCES_MAX_BYTES',
       },
       schema: {
-        doc: 'The path of a JSON Schema (2020-12) that preferences must match; without, they are any object.',
+        doc: 'Path of a JSON Schema (2020-12) that preferences must match. Default: any JSON object.',
         format: 'file',
         default: null,
         nullable: true,
@@ -212,7 +213,7 @@ export function schemaFor(environment: Environment, texts: NodeJS.Dict<string> =
     },
     history: {
       eraseAfterDays: {
-        doc: 'How many days a deleted account can be restored; then its history loses the person. 0 erases at once.',
+        doc: 'Days during which a deleted account can be restored; then its personal data is erased. 0: erase at once.',
         format: 'whole-number',
         min: 0,
         max: 3_650,
@@ -222,7 +223,7 @@ export function schemaFor(environment: Environment, texts: NodeJS.Dict<string> =
     },
     webhooks: {
       hooks: {
-        doc: 'Whom to tell of changes, as a JSON array of {url, secret, name?, actions?, fields?}.',
+        doc: 'Receivers of account changes, as a JSON array of {url, secret, name?, actions?, fields?}.',
         format: 'webhooks',
         default: [],
         httpsOnly: production && texts['WEBHOOKS_ALLOW_PRIVATE'] !== 'true',
@@ -232,26 +233,26 @@ export function schemaFor(environment: Environment, texts: NodeJS.Dict<string> =
         example: `[{"url":"https://crm.example.com/rollcall","secret":"${EXAMPLE_SECRET}","fields":["role"]}]`,
       },
       allowPrivate: {
-        doc: 'Whether webhooks may lead to private addresses, and in production to plain http: true or false.',
+        doc: 'Whether webhooks may use private addresses and, in production, plain http: true or false.',
         format: 'true-or-false',
         default: false,
         env: 'WEBHOOKS_ALLOW_PRIVATE',
       },
     },
     logLevel: {
-      doc: 'The least severe log line to write: trace, debug, info, warn, error, fatal or silent.',
+      doc: 'Lowest level of log lines to write: trace, debug, info, warn, error, fatal or silent.',
       format: ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
       default: 'info',
       env: 'LOG_LEVEL',
     },
     shutdownTimeoutMs: {
-      doc: 'How long requests in flight may take to end once the process is told to stop.',
+      doc: 'Time for requests in flight to finish during a shutdown, in milliseconds.',
       ...milliseconds,
       default: 10_000,
       env: 'SHUTDOWN_TIMEOUT_MS',
     },
     bootTimeoutMs: {
-      doc: 'How long a start may wait for the database and for other replicas.',
+      doc: 'Time that a start waits for the database and for other replicas, in milliseconds.',
       ...milliseconds,
       default: 60_000,
       env: 'BOOT_TIMEOUT_MS',
@@ -259,7 +260,7 @@ export function schemaFor(environment: Environment, texts: NodeJS.Dict<string> =
   } satisfies convict.Schema<Settings>;
 }
 
-/** One entry of the schema with its place in {@link Settings}, as in `database.url`. */
+/** One setting of the schema. `path` locates it in {@link Settings}, as in `database.url`. */
 export interface Variable {
   readonly path: string;
   readonly env: string;
@@ -271,7 +272,7 @@ export interface Variable {
   readonly fallback?: string;
 }
 
-/** Every variable, in the order in which they are documented, reported and printed; defaults are development's. */
+/** Every variable, in the order of documentation, problems and output. Defaults are those of development. */
 export const variables: readonly Variable[] = Object.entries(schemaFor('development')).flatMap(
   ([name, entry]): Variable[] =>
     'env' in entry

@@ -1,10 +1,13 @@
 import convict from 'convict';
 import { ENVIRONMENTS, type Settings, schemaFor, variables } from './schema.ts';
-import { ambientSources, lookUp } from './sources.ts';
+import { defaultSources, lookUp } from './sources.ts';
 
 export type { Environment, Settings } from './schema.ts';
 
-/** Every problem found, one a line, each naming its variable and what it wants; never the value of a secret. */
+/**
+ * All problems in the settings. The message has one line for each, with its variable and what is required. It never
+ * contains the value of a secret.
+ */
 export class SettingsError extends Error {
   override readonly name = 'SettingsError';
   readonly problems: readonly string[];
@@ -15,62 +18,65 @@ export class SettingsError extends Error {
   }
 }
 
-/** The settings in force and, by variable, where each that is no default came from. */
+/** The settings in force and, by variable, the source of every value that is not a default. */
 export interface TracedSettings {
   readonly settings: Settings;
   readonly origins: ReadonlyMap<string, string>;
 }
 
 /**
- * Reads, checks and freezes the settings. Without `env` they come from the environment of this process and, in
- * development, from `./.env`, over which the environment wins.
- * @throws {SettingsError} with all problems at once, in the schema's order.
+ * Reads, validates and freezes the settings. Without `env`, reads the environment of this process and, in development,
+ * also `./.env`; the environment wins.
+ * @throws {SettingsError} with all problems at once, in the order of the schema.
  */
 export function loadSettings(env?: NodeJS.ProcessEnv): Settings {
   return traceSettings(env).settings;
 }
 
-/** As {@link loadSettings}, and says where the values came from. */
+/** Like {@link loadSettings}, and also returns the source of each value. */
 export function traceSettings(env?: NodeJS.ProcessEnv): TracedSettings {
   const { sources, problems } = env
     ? { sources: [{ name: 'environment', env }], problems: [] }
-    : ambientSources();
+    : defaultSources();
   const found = variables.map((variable) => ({ ...variable, ...lookUp(variable, sources) }));
   const texts = Object.fromEntries(found.flatMap(({ env: name, text }) => (text ? [[name, text]] : [])));
 
   const environment = ENVIRONMENTS.find((known) => known === texts['ENVIRONMENT']) ?? 'development';
   const config = convict<Settings>(schemaFor(environment, texts), { env: texts });
-  const complaints = complaintsOf(config);
-  const wrong = found.flatMap(({ env: name, path, from, problem }) => {
-    const complaint = complaints.get(path);
+  const invalid = findInvalid(config);
+  const variableProblems = found.flatMap(({ env: name, path, from, problem }) => {
+    const requirement = invalid.get(path);
     const origin = from && from !== 'environment' ? ` (from ${from})` : '';
-    return problem ?? (complaint ? `${name}${origin} ${complaint}` : []);
+    return problem ?? (requirement ? `${name}${origin} ${requirement}` : []);
   });
-  if (problems.length + wrong.length > 0) throw new SettingsError([...problems, ...wrong]);
+  if (problems.length + variableProblems.length > 0) {
+    throw new SettingsError([...problems, ...variableProblems]);
+  }
 
-  const settings = frozen(config.getProperties());
+  const settings = deepFreeze(config.getProperties());
   const origins = new Map(found.flatMap(({ env: name, from }) => (from ? [[name, from]] : [])));
   return { settings, origins };
 }
 
-function frozen<T>(value: T): T {
-  if (typeof value === 'object' && value !== null) Object.values(Object.freeze(value)).forEach(frozen);
+function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null) Object.values(Object.freeze(value)).forEach(deepFreeze);
   return value;
 }
 
 /**
- * What convict finds wrong, by path. It tells in one text, a line each: `path: must …: value was "…"`, with no value
- * for what is `sensitive`. A list's value is dropped here, for its format names the bad ones.
+ * The requirement that each invalid setting breaks, by path. Convict reports all of them in one text, a line each:
+ * `path: must …: value was "…"`, without the value if the setting is `sensitive`. This function drops the value of a
+ * list, because the format already names the invalid items.
  */
-function complaintsOf(config: convict.Config<Settings>): ReadonlyMap<string, string> {
+function findInvalid(config: convict.Config<Settings>): ReadonlyMap<string, string> {
   try {
     config.validate();
     return new Map();
   } catch (error) {
     const lines = (error as Error).message.split('\n').map((line): [string, string] => {
-      const [, path = '', wanted = '', value] =
+      const [, path = '', requirement = '', value] =
         /^(\S+): (.*?)(?:: value was (?:\[.*|(.*)))?$/s.exec(line) ?? [];
-      return [path, value ? `${wanted}, not ${value}` : wanted];
+      return [path, value ? `${requirement}, not ${value}` : requirement];
     });
     return new Map(lines);
   }

@@ -2,21 +2,21 @@ import { readFileSync } from 'node:fs';
 import { readDotenv } from './dotenv.ts';
 import { type Variable, variables } from './schema.ts';
 
-/** A set of variables and its name, as in `PORT (from .env)`. Of several, the first that has a variable wins. */
+/** A named set of variables, as in `PORT (from .env)`. If several sources set a variable, the first one wins. */
 export interface Source {
   readonly name: string;
   readonly env: NodeJS.Dict<string>;
 }
 
-/** The text that was given for a variable and where it was found, or why it cannot be had, or nothing. */
+/** The text of a variable and the source it came from; or the problem with it; or neither if the variable is unset. */
 export interface Given {
   readonly text?: string;
   readonly from?: string;
   readonly problem?: string;
 }
 
-/** The environment of this process and, in development, `./.env`, with what is wrong with that file. */
-export function ambientSources(): { sources: Source[]; problems: readonly string[] } {
+/** The environment of this process and, in development, `./.env`, with the problems in that file. */
+export function defaultSources(): { sources: Source[]; problems: readonly string[] } {
   const environment: Source = { name: 'environment', env: process.env };
   const { ENVIRONMENT, NODE_ENV } = process.env;
   if ((ENVIRONMENT || NODE_ENV || 'development') !== 'development') {
@@ -27,30 +27,34 @@ export function ambientSources(): { sources: Source[]; problems: readonly string
   return { sources: [environment, { name: '.env', env }], problems };
 }
 
-/** Looks a variable up: by its name, a secret also by `<name>_FILE`, then by its fallback. Empty counts as unset. */
+/** Looks a variable up by its name, then (a secret) by `<name>_FILE`, then by its fallback. Empty counts as unset. */
 export function lookUp(variable: Variable, sources: readonly Source[]): Given {
   const { env: name, sensitive, fallback } = variable;
   for (const source of sources) {
     const text = source.env[name];
     const path = sensitive && source.env[`${name}_FILE`];
-    const second = fallback && source.env[fallback];
-    if (text && path) return { problem: `${name} and ${name}_FILE must not both be set` };
+    const fallbackText = fallback && source.env[fallback];
+    if (text && path) return { problem: `${name} and ${name}_FILE are both set: unset one of them` };
     if (text) return { text, from: source.name };
-    if (path) return readSecret(`${name}_FILE`, path);
-    if (second) return { text: second, from: fallback };
+    if (path) return readSecret(name, path);
+    if (fallbackText) return { text: fallbackText, from: fallback };
   }
   return {};
 }
 
 function readSecret(name: string, path: string): Given {
-  // Somebody put the URL itself here, password and all.
-  if (path.includes('://')) return { problem: `${name} must be the path of a file` };
+  // A URL here is the secret itself, with its password: the problem must not quote it.
+  if (path.includes('://')) {
+    return { problem: `${name}_FILE must be the path of a file: put the value itself into ${name}` };
+  }
   try {
-    // Strictly UTF-8: a lenient reading would turn random bytes into so many equal replacement characters.
+    // Strict UTF-8: a lenient decoder would turn random bytes into identical replacement characters.
     const text = new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(path)).replace(/\r?\n$/, '');
-    return text ? { text, from: `file ${path}` } : { problem: `${name} must not be an empty file: ${path}` };
+    return text
+      ? { text, from: `file ${path}` }
+      : { problem: `${name}_FILE must not name an empty file: ${path}` };
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    return { problem: `${name} must be a readable text file: ${path} (${code})` };
+    return { problem: `${name}_FILE must name a readable text file: ${path} (${code})` };
   }
 }

@@ -2,8 +2,8 @@ import pino, { type Logger } from 'pino';
 import type { Settings } from '../config/settings.ts';
 
 /**
- * The process's log: JSON lines on standard output; in development, lines for people. Secrets have no business here,
- * and those that might slip in with a request's headers are struck out.
+ * The log of the process: JSON lines on standard output, or readable lines in development. Callers must not log
+ * secrets; credentials in the headers of a logged request are redacted.
  */
 export async function createLog({ logLevel, environment }: Settings): Promise<Logger> {
   const options = {
@@ -11,7 +11,7 @@ export async function createLog({ logLevel, environment }: Settings): Promise<Lo
     redact: ['*.authorization', '*.cookie', '*.headers.authorization', '*.headers.cookie'],
   };
   if (environment !== 'development') return pino(options);
-  // A development dependency: where only those of production are installed, the lines stay JSON.
+  // pino-pretty is a development dependency: without it, the lines stay JSON.
   const pretty = await import('pino-pretty').catch(() => undefined);
   return pretty === undefined
     ? pino(options)

@@ -4,10 +4,10 @@ import { claimOptions } from './claims.ts';
 import { checkWithEach, type KeyRing } from './key-ring.ts';
 import type { TokenSource } from './token.ts';
 
-/** The names that Auth.js 5 gives its session cookie, on HTTPS and without. */
+/** The names of the Auth.js 5 session cookie, over HTTPS and over HTTP. */
 export const AUTHJS_COOKIES: readonly string[] = ['__Secure-authjs.session-token', 'authjs.session-token'];
 
-/** The content encryptions that Auth.js decrypts, each with its key's length in bytes and the hash of its `kid`. */
+/** The content encryptions that Auth.js decrypts, with the key length in bytes and the hash that makes the `kid`. */
 const ENCRYPTIONS = [
   { enc: 'A256CBC-HS512', length: 64, digest: 'sha512' },
   { enc: 'A256GCM', length: 32, digest: 'sha256' },
@@ -21,22 +21,21 @@ interface SessionKey {
 }
 
 /**
- * The session tokens of Auth.js 5: encrypted under a key that is derived from one of our secrets and the cookie's name.
- * All keys are derived here, once; a token's `kid`, which Auth.js always sets, says which of them is its own. `now` is the
- * clock.
+ * The source of Auth.js 5 session tokens, which are encrypted under a key derived from a secret and the cookie name.
+ * Derives all keys once. A token's `kid`, which Auth.js always sets, selects its key. `now` is the clock.
  */
 export async function authjsSource(
   ring: KeyRing,
   { cookieNames, emailClaim, now }: { cookieNames: readonly string[]; emailClaim: string; now: () => Date },
 ): Promise<TokenSource> {
   const keys = await Promise.all(
-    ring.flatMap((secret) => cookieNames.flatMap((cookieName) => sessionKeys(secret, cookieName))),
+    ring.flatMap((secret) => cookieNames.flatMap((cookieName) => deriveKeys(secret, cookieName))),
   );
   return {
     emailClaim,
     check(token, { enc, kid }) {
-      const named = keys.filter((key) => key.enc === enc && (kid === undefined || key.kid === kid));
-      return checkWithEach(named, ({ bytes }) =>
+      const candidates = keys.filter((key) => key.enc === enc && (kid === undefined || key.kid === kid));
+      return checkWithEach(candidates, ({ bytes }) =>
         jwtDecrypt(token, bytes, {
           keyManagementAlgorithms: ['dir'],
           contentEncryptionAlgorithms: ENCRYPTIONS.map(({ enc }) => enc),
@@ -47,7 +46,7 @@ export async function authjsSource(
   };
 }
 
-function sessionKeys(secret: string, cookieName: string): Promise<SessionKey>[] {
+function deriveKeys(secret: string, cookieName: string): Promise<SessionKey>[] {
   return ENCRYPTIONS.map(async ({ enc, length, digest }) => {
     const info = `Auth.js Generated Encryption Key (${cookieName})`;
     const bytes = new Uint8Array(hkdfSync('sha256', secret, cookieName, info, length));

@@ -1,23 +1,23 @@
 import type { JWTClaimVerificationOptions, JWTPayload } from 'jose';
 import { type Identity, InvalidToken } from './token.ts';
 
-/** How far the clock of whoever made a token may be off, in seconds. */
+/** Allowed difference between our clock and the clock of a token's issuer, in seconds. */
 const CLOCK_TOLERANCE_SECONDS = 15;
 
-/** When a token is valid, as its claims have it: in seconds since 1970. */
+/** The validity period in a token's claims, in seconds since 1970. */
 export interface Validity {
   readonly exp: number;
   readonly nbf: number;
 }
 
-/** What jose shall see to in the claims of every token, whoever made it. */
+/** The claim checks that jose performs on the tokens of every source. */
 export function claimOptions(now: Date): JWTClaimVerificationOptions {
   return { requiredClaims: ['exp'], clockTolerance: CLOCK_TOLERANCE_SECONDS, currentDate: now };
 }
 
 /**
- * Whom claims that jose has checked speak for, and when. Throws `InvalidToken` where they name nobody or come from the
- * future.
+ * The identity and validity period in claims that jose has verified.
+ * @throws {InvalidToken} if the email is missing or `iat` is in the future.
  */
 export function readClaims(claims: JWTPayload, emailClaim: string, now: Date): [Identity, Validity] {
   const { iat, exp = 0, nbf = 0, name, email_verified: verified = true } = claims;
@@ -26,9 +26,9 @@ export function readClaims(claims: JWTPayload, emailClaim: string, now: Date): [
   }
   const email = Object.hasOwn(claims, emailClaim) ? claims[emailClaim] : undefined;
   if (typeof email !== 'string' || email === '') {
-    throw new InvalidToken(`the "${emailClaim}" claim must be a string`);
+    throw new InvalidToken(`the "${emailClaim}" claim must be a non-empty string`);
   }
-  // Some providers write it as a string.
+  // Some providers send a string.
   const isUnverified = verified !== true && verified !== 'true';
   return [
     {
@@ -40,7 +40,7 @@ export function readClaims(claims: JWTPayload, emailClaim: string, now: Date): [
   ];
 }
 
-/** Whether a token that was valid once is so now, by the same measure. */
+/** Whether a token that was valid before is valid now, with the same tolerance as jose. */
 export function isCurrent({ exp, nbf }: Validity, now: Date): boolean {
   return exp > seconds(now) - CLOCK_TOLERANCE_SECONDS && nbf <= seconds(now) + CLOCK_TOLERANCE_SECONDS;
 }

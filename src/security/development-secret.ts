@@ -3,9 +3,9 @@ import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /**
- * The secret that tokens are signed with where none is configured: made once, kept in `dataDir` for its owner's eyes
- * alone, and the same for every process that asks, also when several ask at once for the first time. Throws when the
- * file is there but holds no secret.
+ * The secret that signs tokens when none is configured. Generated once and stored in `dataDir`, readable only by its
+ * owner. Every process gets the same one, even if several call this at once for the first time.
+ * @throws {Error} if the file exists but holds no secret.
  */
 export async function developmentSecret(dataDir: string): Promise<string> {
   const path = join(dataDir, 'auth-secret');
@@ -13,7 +13,7 @@ export async function developmentSecret(dataDir: string): Promise<string> {
   if (existing !== undefined) return existing;
 
   await mkdir(dataDir, { recursive: true });
-  // Written whole under another name and then linked, which fails where the name is taken: nobody reads half a secret.
+  // A complete draft is linked to the final name, which fails if the name exists: no process reads half a secret.
   const draft = `${path}.${process.pid}.${randomBytes(4).toString('hex')}`;
   try {
     await writeFile(draft, `${randomBytes(32).toString('base64url')}\n`, { mode: 0o600, flag: 'wx' });
@@ -29,7 +29,7 @@ export async function developmentSecret(dataDir: string): Promise<string> {
 async function readSecret(path: string): Promise<string | undefined> {
   try {
     const secret = (await readFile(path, 'utf8')).trim();
-    if (secret.length < 32) throw new Error(`${path} holds no secret: remove it, and a new one is made.`);
+    if (secret.length < 32) throw new Error(`${path} holds no secret: remove it to generate a new one.`);
     return secret;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;

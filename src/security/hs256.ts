@@ -4,10 +4,10 @@ import { claimOptions } from './claims.ts';
 import { checkWithEach, type KeyRing } from './key-ring.ts';
 import type { TokenSource } from './token.ts';
 
-/** The one algorithm of this source: an attacker's choice of `alg` is never followed (RFC 8725, section 3.1). */
+/** The only algorithm of this source, whatever `alg` an attacker chooses (RFC 8725, section 3.1). */
 export const HS256 = 'HS256';
 
-/** JSON Web Tokens (RFC 7519) signed with HS256 under one of our own secrets. `now` is the clock. */
+/** The source of JSON Web Tokens (RFC 7519) signed with HS256 and one of our secrets. `now` is the clock. */
 export async function hs256Source(
   ring: KeyRing,
   { emailClaim, now }: { emailClaim: string; now: () => Date },
@@ -21,8 +21,8 @@ export async function hs256Source(
 }
 
 /**
- * Signs a token that speaks for `email` for as long as `ttl` says, in jose's words for a time span: `30s`, `15m`, `1h`,
- * `7 days`. Throws a `TypeError` for other words.
+ * Signs a token for `email` that expires after `ttl`, a jose time span such as `30s`, `15m`, `1h` or `7 days`.
+ * @throws {TypeError} if `ttl` is not a time span.
  */
 export async function signHs256(
   secret: string,
@@ -37,7 +37,7 @@ export async function signHs256(
     .sign(await importSecret(secret));
 }
 
-// As a CryptoKey, imported once: jose would import bytes anew for each token.
+// Imported once: given raw bytes, jose would import them again for each token.
 function importSecret(secret: string): Promise<webcrypto.CryptoKey> {
   const hmac = { name: 'HMAC', hash: 'SHA-256' };
   return crypto.subtle.importKey('raw', Buffer.from(secret), hmac, false, ['sign', 'verify']);

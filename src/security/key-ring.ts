@@ -2,12 +2,12 @@ import { errors, type JWTPayload } from 'jose';
 import { developmentSecret } from './development-secret.ts';
 import { InvalidToken, refusalOf } from './token.ts';
 
-/** Secrets under which tokens are taken, newest first. The first one signs. */
+/** The secrets that verify tokens, newest first. The first one signs. */
 export type KeyRing = readonly [newest: string, ...older: string[]];
 
 /**
- * The ring of the configured secrets, in Auth.js's order: the one with the highest number is the newest, the one without
- * the oldest. Where none is configured, it is the development secret. Throws what {@link developmentSecret} throws.
+ * The ring of the configured secrets, in the order of Auth.js: the highest number is the newest, no number the oldest.
+ * Without configured secrets, the ring holds the development secret. Throws the errors of {@link developmentSecret}.
  */
 export async function keyRing(
   {
@@ -23,14 +23,14 @@ export async function keyRing(
 }
 
 /**
- * Checks a token with one key after the other, until one fits it. Throws `InvalidToken` where none does, or where it
- * fits and the claims are not as they must be.
+ * Checks a token with one key after the other until one matches.
+ * @throws {InvalidToken} if no key matches, or if one matches and the claims are invalid.
  */
 export async function checkWithEach<Key>(
   keys: readonly Key[],
   check: (key: Key) => Promise<{ payload: JWTPayload }>,
 ): Promise<JWTPayload> {
-  let refusal: unknown = new InvalidToken('no key of ours is the one that it names');
+  let refusal: unknown = new InvalidToken('no configured key matches the token');
   for (const key of keys) {
     try {
       return (await check(key)).payload;

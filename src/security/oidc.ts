@@ -4,24 +4,24 @@ import { fetchKeys } from './provider.ts';
 import { remoteKeys } from './remote-keys.ts';
 import { refusalOf, type TokenSource } from './token.ts';
 
-/** The algorithms of these sources, of which none works with a secret. */
+/** The algorithms of OpenID Connect sources. None of them works with a secret. */
 export const OIDC_ALGORITHMS: readonly string[] = ['RS256', 'PS256', 'ES256', 'ES384', 'EdDSA'];
 
-/** An OpenID Connect issuer whose tokens are taken. */
+/** An OpenID Connect issuer whose tokens Rollcall accepts. */
 export interface Issuer {
-  /** As the `iss` claim has it, to the letter; `null`: that is not looked at. */
+  /** Must equal the `iss` claim exactly; `null`: any `iss`. */
   readonly issuer: string | null;
-  /** `null`: the issuer's discovery document names it. */
+  /** `null`: taken from the issuer's discovery document. */
   readonly jwksUrl: string | null;
-  /** One of these must be among a token's `aud`. Never empty. */
+  /** A token's `aud` must contain one of these. Never empty. */
   readonly audience: readonly string[];
-  /** The claim that has the email. */
+  /** The claim that holds the email. */
   readonly emailClaim: string;
 }
 
 /**
- * JSON Web Tokens (RFC 7519) of an OpenID Connect issuer, under the keys that it publishes. It is asked for them when the
- * first of its tokens comes. `now` is the clock.
+ * The source of JSON Web Tokens (RFC 7519) signed by an OpenID Connect issuer with the keys that it publishes. Fetches
+ * the keys when the first of its tokens arrives. `now` is the clock.
  */
 export function oidcSource(
   { issuer, jwksUrl, audience, emailClaim }: Issuer,
@@ -33,7 +33,7 @@ export function oidcSource(
     keepFresh: keys.keepFresh,
     async check(token) {
       try {
-        const { payload } = await jwtVerify(token, (header) => keys.keyFor(header), {
+        const { payload } = await jwtVerify(token, (header) => keys.getKey(header), {
           algorithms: [...OIDC_ALGORITHMS],
           audience: [...audience],
           ...(issuer !== null && { issuer }),

@@ -1,29 +1,30 @@
 import type { JSONWebKeySet } from 'jose';
 
-/** Where an identity provider's keys are to be had. */
+/** Where to fetch the keys of an identity provider. */
 export interface KeysLocation {
-  /** As its discovery document and the `iss` claim have it, to the letter. */
+  /** Must equal the issuer in its discovery document exactly. */
   readonly issuer: string | null;
-  /** `null`: the issuer's discovery document names it. */
+  /** `null`: taken from the issuer's discovery document. */
   readonly jwksUrl: string | null;
 }
 
-/** How long an answer may take, discovery and keys together. */
+/** Time limit for discovery and keys together. */
 const TIMEOUT_MS = 5_000;
 
-/** More than any provider has to say. */
+/** More than any provider sends. */
 const MAX_BYTES = 128 * 1024;
 
 /**
- * Asks an identity provider for its keys, by way of its discovery document (OpenID Connect Discovery 1.0, section 4) where
- * no URL is given. Throws an `Error` whose message says, for the log, why they cannot be had; what they are is not looked at.
+ * Fetches the keys of an identity provider. Without `jwksUrl`, finds their URL through the discovery document (OpenID
+ * Connect Discovery 1.0, section 4). Does not validate the keys.
+ * @throws {Error} with the reason, for the log.
  */
 export async function fetchKeys({ issuer, jwksUrl }: KeysLocation): Promise<JSONWebKeySet> {
   const signal = AbortSignal.timeout(TIMEOUT_MS);
   return (await fetchJson(jwksUrl ?? (await discover(issuer ?? '', signal)), signal)) as JSONWebKeySet;
 }
 
-/** A URL as it may be logged: there are providers that want a key in its query. */
+/** Removes the query of a URL before it is logged, because some providers require an API key there. */
 export function withoutQuery(url: string): string {
   return url.replace(/\?.*/s, '');
 }
@@ -31,13 +32,13 @@ export function withoutQuery(url: string): string {
 async function discover(issuer: string, signal: AbortSignal): Promise<string> {
   const url = `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`;
   const document = await fetchJson(url, signal);
-  const { issuer: name, jwks_uri: jwksUri } = Object(document) as Record<string, unknown>;
-  // Or one issuer could speak for another (section 4.3).
-  if (name !== issuer) throw new Error(`${url}: this is the document of another issuer`);
+  const { issuer: actual, jwks_uri: jwksUri } = Object(document) as Record<string, unknown>;
+  // Otherwise one issuer could impersonate another (section 4.3).
+  if (actual !== issuer) throw new Error(`${url}: "issuer" must be ${issuer}`);
   const jwksUrl = typeof jwksUri === 'string' ? URL.parse(jwksUri) : null;
-  // In the clear only where the document came in the clear.
+  // Plain http only if the document itself came over plain http.
   const isSafe = jwksUrl?.protocol === 'https:' || jwksUrl?.protocol === new URL(issuer).protocol;
-  if (jwksUrl === null || !isSafe) throw new Error(`${url}: there is no "jwks_uri" that will do`);
+  if (jwksUrl === null || !isSafe) throw new Error(`${url}: "jwks_uri" must be an https URL`);
   return jwksUrl.href;
 }
 
@@ -45,13 +46,13 @@ async function fetchJson(url: string, signal: AbortSignal): Promise<unknown> {
   try {
     const response = await fetch(url, {
       signal,
-      // Whoever is asked is who was configured.
+      // Only the configured host may answer.
       redirect: 'error',
       headers: { Accept: 'application/json' },
     });
-    // Of an answer that is none of ours, too: what is not read holds the connection.
+    // Read error responses too: an unread body keeps the connection.
     const body = await read(response);
-    if (response.status !== 200) throw new Error(`the status is ${response.status}`);
+    if (response.status !== 200) throw new Error(`the response status is ${response.status}`);
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body));
   } catch (error) {
     const { message, cause } = error as Error & { cause?: NodeJS.ErrnoException };
@@ -64,7 +65,7 @@ async function read({ body }: Response): Promise<Buffer> {
   let size = 0;
   for await (const chunk of body ?? []) {
     size += chunk.length;
-    if (size > MAX_BYTES) throw new Error(`these are more than ${MAX_BYTES} bytes`);
+    if (size > MAX_BYTES) throw new Error(`the response is longer than ${MAX_BYTES} bytes`);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);

@@ -7,54 +7,58 @@ import {
 } from 'jose';
 import { InvalidToken, ProviderUnavailable } from './token.ts';
 
-/** The keys of somebody who may be down, and who may change them. */
+/** The keys of an identity provider that may be down and may change its keys. */
 export interface RemoteKeys {
-  /** The key that signed a token with this header. Throws `InvalidToken`, and `ProviderUnavailable` where it is missing. */
-  keyFor(header: JWSHeaderParameters): Promise<CryptoKey>;
-  /** Sees to it that a key that was withdrawn does not stay known. Never throws. */
+  /**
+   * The key for a token with this header.
+   * @throws {InvalidToken} if the provider has no such key.
+   * @throws {ProviderUnavailable} if that cannot be determined now.
+   */
+  getKey(header: JWSHeaderParameters): Promise<CryptoKey>;
+  /** Refetches old keys, so that withdrawn keys are forgotten. Never throws. */
   keepFresh(): Promise<void>;
 }
 
-/** What remote keys need of the world. */
+/** The dependencies of {@link remoteKeys}. */
 export interface RemoteKeysOptions {
   readonly fetchKeys: () => Promise<JSONWebKeySet>;
   readonly now: () => Date;
-  /** The keys are others than they were. */
+  /** Called when the keys have changed. */
   readonly onChange: () => void;
-  /** They were asked for and cannot be had. */
+  /** Called when fetching the keys has failed. */
   readonly onFailure: (error: Error) => void;
 }
 
-/** From this age on, keys are asked for again, while they go on working. */
+/** From this age, keys are refetched in the background. */
 const REFRESH_MS = 5 * 60_000;
 
-/** From this age on, what is asked for is waited for, unless asking has just failed. */
+/** From this age, callers wait for the refetch, unless the last one failed. */
 const MAX_AGE_MS = 10 * 60_000;
 
-/** The shortest time between two askings, so that strangers with made-up `kid`s cannot have the provider flooded. */
+/** Minimum time between two fetches, so that made-up `kid`s cannot flood the provider. */
 const COOL_DOWN_MS = 10_000;
 
-/** What the provider has said so lately is its last word; later, it may have more keys than it had. */
-const LAST_WORD_MS = 1_000;
+/** For this long after a fetch, an unknown key does not exist; later, the provider may have added it. */
+const CONCLUSIVE_MS = 1_000;
 
 /**
- * Keys that are asked for when they are first needed and kept from then on: also when they are old and their provider is
- * down, for then nobody could sign in. A `kid` that is unknown asks once more, with a cool-down, during which nobody can
- * say whether there is such a key.
+ * Keys that are fetched when first needed and then kept. They stay in use while the provider is down, however old they
+ * are, because otherwise nobody could sign in. An unknown `kid` triggers another fetch; during the cool-down it is
+ * unknown whether such a key exists.
  */
 export function remoteKeys({ fetchKeys, now, onChange, onFailure }: RemoteKeysOptions): RemoteKeys {
   let known: { readonly text: string; readonly find: ReturnType<typeof createLocalJWKSet> } | undefined;
   let knownSince = Number.NEGATIVE_INFINITY;
-  let askedAt = Number.NEGATIVE_INFINITY;
+  let fetchedAt = Number.NEGATIVE_INFINITY;
   let failure: Error | undefined;
-  let asking: Promise<void> | undefined;
+  let fetching: Promise<void> | undefined;
 
-  // A clock that was set back makes nothing young.
+  // A clock that was set back must not make anything look recent.
   const isWithin = (ms: number, since: number) => {
     const age = now().getTime() - since;
     return age >= 0 && age < ms;
   };
-  const ask = async () => {
+  const refetch = async () => {
     try {
       const keys = await fetchKeys();
       const text = JSON.stringify(keys);
@@ -69,20 +73,20 @@ export function remoteKeys({ fetchKeys, now, onChange, onFailure }: RemoteKeysOp
       failure = error as Error;
       onFailure(failure);
     } finally {
-      askedAt = now().getTime();
-      asking = undefined;
+      fetchedAt = now().getTime();
+      fetching = undefined;
     }
   };
-  /** At most one at a time: whoever comes meanwhile waits for the same answer. */
-  const askOnce = () => {
-    asking ??= ask();
-    return asking;
+  /** Concurrent callers share one fetch. */
+  const refetchOnce = () => {
+    fetching ??= refetch();
+    return fetching;
   };
 
   const keepFresh = async () => {
-    if (isWithin(REFRESH_MS, knownSince) || isWithin(COOL_DOWN_MS, askedAt)) return;
-    const asked = askOnce();
-    if (failure === undefined && !isWithin(MAX_AGE_MS, knownSince)) await asked;
+    if (isWithin(REFRESH_MS, knownSince) || isWithin(COOL_DOWN_MS, fetchedAt)) return;
+    const fetched = refetchOnce();
+    if (failure === undefined && !isWithin(MAX_AGE_MS, knownSince)) await fetched;
   };
   const find = async (header: JWSHeaderParameters) => {
     try {
@@ -95,20 +99,21 @@ export function remoteKeys({ fetchKeys, now, onChange, onFailure }: RemoteKeysOp
 
   return {
     keepFresh,
-    async keyFor(header) {
+    async getKey(header) {
       await keepFresh();
       let key = await find(header);
-      if (key === undefined && !isWithin(COOL_DOWN_MS, askedAt)) {
-        await askOnce();
+      if (key === undefined && !isWithin(COOL_DOWN_MS, fetchedAt)) {
+        await refetchOnce();
         key = await find(header);
       }
       if (key !== undefined) return key;
-      if (failure === undefined && isWithin(LAST_WORD_MS, askedAt)) {
-        throw new InvalidToken('the issuer has no such key');
+      if (failure === undefined && isWithin(CONCLUSIVE_MS, fetchedAt)) {
+        throw new InvalidToken('the issuer has no matching key');
       }
-      const waitMs = askedAt + COOL_DOWN_MS - now().getTime();
+      const waitMs = fetchedAt + COOL_DOWN_MS - now().getTime();
       throw new ProviderUnavailable(Math.max(1, Math.ceil(waitMs / 1000)), {
-        cause: failure ?? new Error('It has been asked just now, and is not asked again so soon.'),
+        cause:
+          failure ?? new Error('The keys were fetched a moment ago: the next fetch waits for the cool-down.'),
       });
     },
   };

@@ -1,49 +1,48 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 
-/** By which secret scanners know it. */
+/** Lets secret scanners recognise a token. */
 const PREFIX = 'rc_';
 
-/** 43 characters carry the 32 random bytes, 6 the checksum. */
+/** The prefix, 43 characters for the 32 random bytes, and 6 for the checksum. */
 const FORM = /^rc_([\w-]{43})([\w-]{6})$/;
 
-/** A new token, and the digest by which it will be known. */
+/** A new token and the digest that identifies it from now on. */
 export interface MintedToken {
-  /** To be shown once and kept nowhere. */
+  /** Show it once and store it nowhere. */
   readonly token: string;
   readonly digest: string;
 }
 
 /**
- * Makes a token of 256 random bits. Its prefix and its checksum let a scanner of secrets tell it from anything else
- * without asking us.
+ * Mints a token of 256 random bits. Its prefix and checksum let secret scanners recognise it offline.
  */
 export function mintServiceToken(): MintedToken {
   const random = randomBytes(32).toString('base64url');
-  const token = PREFIX + random + checksumOf(random);
-  return { token, digest: digestOf(token) };
+  const token = PREFIX + random + computeChecksum(random);
+  return { token, digest: computeDigest(token) };
 }
 
-/** Whether a bearer token says that it is one of these. */
+/** Whether a bearer token claims to be a service token. */
 export function isServiceToken(token: string): boolean {
   return token.startsWith(PREFIX);
 }
 
 /**
- * The digest (SHA-256, in hexadecimal) of a token; `undefined` for what cannot be one, which costs no look-up. A plain
- * digest is enough: nobody guesses 256 bits, however fast.
+ * The SHA-256 digest of a token, in hexadecimal; `undefined` if the text is not a well-formed token, which saves a
+ * look-up. A plain digest is enough, because 256 random bits cannot be guessed.
  */
 export function serviceTokenDigest(token: string): string | undefined {
   const [, random = '', checksum] = FORM.exec(token) ?? [];
-  return checksum === checksumOf(random) ? digestOf(token) : undefined;
+  return checksum === computeChecksum(random) ? computeDigest(token) : undefined;
 }
 
-function checksumOf(random: string): string {
+function computeChecksum(random: string): string {
   const bytes = Buffer.alloc(4);
   bytes.writeUInt32BE(crc32(PREFIX + random));
   return bytes.toString('base64url');
 }
 
-function digestOf(token: string): string {
+function computeDigest(token: string): string {
   return createHash('sha256').update(token).digest('hex');
 }

@@ -1,27 +1,26 @@
 import { InvalidToken } from './token.ts';
 
 /**
- * The token in a `Cookie` header: the value of the first of these names that has one, or, where a name has none, those of
- * its chunks (`name.0`, `name.1` and so on, up to the first that is missing), into which Auth.js splits what is too long
- * for one cookie. Names count to the letter. `undefined` where there is no such cookie.
- *
- * Throws `InvalidToken` where one of them comes twice, or once whole and once in chunks: one of the two is somebody else's
- * (RFC 6265, section 8.6).
+ * The token in a `Cookie` header: the value of the first of `names` that is present, or `undefined`. Names are case
+ * sensitive. Auth.js splits a token that is too long for one cookie into chunks (`name.0`, `name.1` and so on); this
+ * function joins them, up to the first missing chunk.
+ * @throws {InvalidToken} if a cookie appears twice, or both whole and in chunks: another site may have set one of them
+ *   (RFC 6265, section 8.6).
  */
 export function sessionToken(header: string, names: readonly string[]): string | undefined {
-  const cookies = parse(header);
+  const cookies = parseCookies(header);
   for (const name of names) {
-    const [whole, parts] = [cookieValue(cookies, name), chunked(cookies, name)];
-    if (whole !== '' && parts !== '') throw twice();
-    if (whole + parts !== '') return whole + parts;
+    const [whole, joined] = [readValue(cookies, name), joinChunks(cookies, name)];
+    if (whole !== '' && joined !== '') throw duplicateCookie();
+    if (whole + joined !== '') return whole + joined;
   }
   return undefined;
 }
 
-function chunked(cookies: Cookies, name: string): string {
+function joinChunks(cookies: Cookies, name: string): string {
   let token = '';
   for (let index = 0; ; index++) {
-    const chunk = cookieValue(cookies, `${name}.${index}`);
+    const chunk = readValue(cookies, `${name}.${index}`);
     if (chunk === '') return token;
     token += chunk;
   }
@@ -29,17 +28,17 @@ function chunked(cookies: Cookies, name: string): string {
 
 type Cookies = ReadonlyMap<string, readonly string[]>;
 
-function cookieValue(cookies: Cookies, name: string): string {
+function readValue(cookies: Cookies, name: string): string {
   const [value = '', ...others] = cookies.get(name) ?? [];
-  if (others.length > 0) throw twice();
+  if (others.length > 0) throw duplicateCookie();
   return value;
 }
 
-function twice(): InvalidToken {
-  return new InvalidToken('a session cookie comes twice');
+function duplicateCookie(): InvalidToken {
+  return new InvalidToken('the session cookie appears twice');
 }
 
-function parse(header: string): Cookies {
+function parseCookies(header: string): Cookies {
   const cookies = new Map<string, string[]>();
   for (const pair of header.split(';')) {
     const [name = '', ...value] = pair.split('=');

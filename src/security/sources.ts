@@ -2,19 +2,19 @@ import { AUTHJS_COOKIES } from './authjs-session.ts';
 import type { KeyRing } from './key-ring.ts';
 import type { Issuer } from './oidc.ts';
 
-/** Whose tokens are taken. */
+/** The configured sources of tokens. */
 export interface Sources {
-  /** The secrets of the HS256 tokens and of Auth.js's sessions. */
+  /** The secrets of HS256 tokens and Auth.js sessions. */
   readonly ring: KeyRing;
-  /** The names of Auth.js's session cookie. */
+  /** The names of the Auth.js session cookie. */
   readonly cookieNames: readonly string[];
-  /** The claim that has the email in tokens that are made with the secrets. */
+  /** The claim that holds the email in tokens made with the secrets. */
   readonly emailClaim: string;
-  /** No two with the same name. */
+  /** Without duplicate names. */
   readonly issuers: readonly Issuer[];
 }
 
-/** What is configured of them: one issuer by itself, and more in a list. */
+/** The settings of {@link Sources}: one issuer on its own and further ones in a list. */
 export interface SourceSettings {
   readonly cookieName: string | null;
   readonly emailClaim: string;
@@ -24,7 +24,7 @@ export interface SourceSettings {
   readonly issuers: readonly (Omit<Issuer, 'emailClaim'> & { readonly emailClaim: string | null })[];
 }
 
-/** The sources that are configured. The one issuer is not among the others: the settings see to that. */
+/** The sources in the settings. Validation of the settings keeps the single issuer out of the list. */
 export function sourcesOf(settings: SourceSettings, ring: KeyRing): Sources {
   const { cookieName, emailClaim, issuer, jwksUrl, audience } = settings;
   const single = { issuer, jwksUrl, audience: audience ?? [], emailClaim };

@@ -1,47 +1,50 @@
 import { decodeProtectedHeader, type ProtectedHeaderParameters } from 'jose';
 import { InvalidToken, refusalOf } from './token.ts';
 
-/** A token by its looks, before any of it is believed. */
+/** The form of a token, before any of its content is trusted. */
 export interface TokenForm {
-  /** Three parts (a JWS), or five of which the second is empty (a JWE whose key both sides have: `dir`). */
+  /** `signed`: three parts (a JWS). `encrypted`: five, the second empty (a JWE with a shared key, `dir`). */
   readonly kind: 'signed' | 'encrypted';
   readonly header: ProtectedHeaderParameters;
 }
 
-/** Longer than any session token in use; it bounds the work that a stranger can ask for. */
+/** Longer than any session token in use. Limits the work that an unauthenticated request causes. */
 const MAX_TOKEN_LENGTH = 8192;
 
-// The compact forms (RFC 7515, section 7.1; RFC 7516, section 7.1) in base64url and nothing else: jose's decoder overlooks
-// blanks and padding.
+// The compact forms (RFC 7515, section 7.1; RFC 7516, section 7.1), strictly in base64url: jose's decoder ignores blanks
+// and padding.
 const SIGNED = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 const ENCRYPTED = /^[\w-]+\.\.[\w-]+\.[\w-]+\.[\w-]+$/;
 
 /**
- * What the header of a token must not have: demands that nobody here knows (`crit`), keys that the token itself brings
- * along (RFC 8725, section 3.5), compression, whose bombs cost more than their sender's effort, and other tokens inside.
+ * Forbidden header parameters: extensions that must be understood (`crit`), keys supplied by the token itself (RFC 8725,
+ * section 3.5), compression, because of decompression bombs, and nested tokens.
  */
-const REFUSED_PARAMETERS = ['crit', 'jwk', 'jku', 'x5c', 'x5u', 'zip', 'cty'];
+const FORBIDDEN_PARAMETERS = ['crit', 'jwk', 'jku', 'x5c', 'x5u', 'zip', 'cty'];
 
-/** Tokens that say of themselves to be something else, such as a logout, are not taken for a sign-in (RFC 8725, 3.11). */
+/** A token of another type, such as a logout token, must not pass as a sign-in (RFC 8725, section 3.11). */
 const TYPE = /^(?:application\/)?(?:at\+)?jwt$/i;
 
-/** Looks at a token's form and header. Throws `InvalidToken` for what no source makes. */
-export function formOf(token: string): TokenForm {
+/**
+ * Reads a token's form and header, without verifying them.
+ * @throws {InvalidToken} if no source makes such tokens.
+ */
+export function readTokenForm(token: string): TokenForm {
   if (token.length > MAX_TOKEN_LENGTH) throw new InvalidToken('the token is too long');
   const kind = SIGNED.test(token) ? 'signed' : ENCRYPTED.test(token) ? 'encrypted' : undefined;
-  if (kind === undefined) throw new InvalidToken('this is not a token in a compact form');
-  const header = headerOf(token);
-  const refused = REFUSED_PARAMETERS.find((name) => Object.hasOwn(header, name));
-  if (refused !== undefined) throw new InvalidToken(`the header has "${refused}"`);
+  if (kind === undefined) throw new InvalidToken('the token is neither a compact JWS nor a compact JWE');
+  const header = readHeader(token);
+  const forbidden = FORBIDDEN_PARAMETERS.find((name) => Object.hasOwn(header, name));
+  if (forbidden !== undefined) throw new InvalidToken(`the header must not have "${forbidden}"`);
   const { typ, kid } = header as Record<string, unknown>;
   if (typ !== undefined && !(typeof typ === 'string' && TYPE.test(typ))) {
-    throw new InvalidToken('by its "typ" this is another token');
+    throw new InvalidToken('the "typ" must be "JWT" or "at+jwt"');
   }
   if (kid !== undefined && typeof kid !== 'string') throw new InvalidToken('the "kid" must be a string');
   return { kind, header };
 }
 
-function headerOf(token: string): ProtectedHeaderParameters {
+function readHeader(token: string): ProtectedHeaderParameters {
   try {
     return decodeProtectedHeader(token);
   } catch (error) {

@@ -1,24 +1,24 @@
 import type { JWTPayload, ProtectedHeaderParameters } from 'jose';
 
-/** Who a token speaks for. */
+/** The identity in a verified token. */
 export interface Identity {
-  /** As the token has it; the accounts' own form of it is made where accounts are looked up. */
+  /** As in the token; the account look-up normalises it. */
   readonly email: string;
-  /** As the token has it, where it has one. */
+  /** As in the token, if present. */
   readonly name?: string;
-  /** Whether its maker says that nobody has seen to it that the email is theirs. */
+  /** Whether the issuer marks the email as unverified. */
   readonly isUnverified?: true;
 }
 
-/** The token was refused. The reason is for the log alone: outside, all refusals look alike. */
+/** The token is invalid. The reason is only for the log: callers receive the same refusal for all reasons. */
 export class InvalidToken extends Error {
   override readonly name = 'InvalidToken';
 }
 
-/** The token is good, but its maker says that nobody has seen to it that the email is theirs. */
+/** The token is valid, but its issuer marks the email as unverified. */
 export class EmailUnverified extends Error {
   override readonly name = 'EmailUnverified';
-  /** Whose it may be or not. */
+  /** The unverified email. */
   readonly email: string;
 
   constructor(email: string) {
@@ -27,10 +27,10 @@ export class EmailUnverified extends Error {
   }
 }
 
-/** Whether the token is good cannot be said: the identity provider does not tell the key that it names. */
+/** The token cannot be verified now: its key is unknown and the identity provider cannot be asked for it. */
 export class ProviderUnavailable extends Error {
   override readonly name = 'ProviderUnavailable';
-  /** When the provider is asked again, in whole seconds from now, at least 1. */
+  /** Whole seconds until the provider is asked again, at least 1. */
   readonly retryAfterSeconds: number;
 
   constructor(retryAfterSeconds: number, options: ErrorOptions) {
@@ -39,29 +39,29 @@ export class ProviderUnavailable extends Error {
   }
 }
 
-/** Checks tokens that were made elsewhere. */
+/** Verifies tokens that another system issued. */
 export interface TokenVerifier {
   /**
-   * Whom the token speaks for. Throws `InvalidToken` for every token that it does not vouch for, `EmailUnverified`, and
-   * `ProviderUnavailable`.
+   * The identity in a token.
+   * @throws {InvalidToken | EmailUnverified | ProviderUnavailable}
    */
   verify(token: string): Promise<Identity>;
 }
 
-/** One of those whose tokens are taken, with keys and algorithms of its own. */
+/** A source of tokens, with its own keys and algorithms. */
 export interface TokenSource {
-  /** The claim that has the email. */
+  /** The claim that holds the email. */
   readonly emailClaim: string;
   /**
-   * The claims of a token that this source made for us and that is valid now; `header` is what it says of itself.
-   * Throws `InvalidToken` and `ProviderUnavailable`.
+   * The claims of a token, if this source issued it for us and it is valid now. `header` is the token's own.
+   * @throws {InvalidToken | ProviderUnavailable}
    */
   check(token: string, header: ProtectedHeaderParameters): Promise<JWTPayload>;
-  /** To be awaited before a token that was checked earlier is taken without a check. Never throws. */
+  /** Call and await it before accepting a token that was checked earlier. Never throws. */
   keepFresh?(): Promise<void>;
 }
 
-/** What went wrong while a token was checked, as a refusal of that token; what says so itself is left as it is. */
+/** Turns an error of a token check into an `InvalidToken`; keeps `InvalidToken` and `ProviderUnavailable`. */
 export function refusalOf(error: unknown): Error {
   if (error instanceof InvalidToken || error instanceof ProviderUnavailable) return error;
   return new InvalidToken((error as Error).message, { cause: error });

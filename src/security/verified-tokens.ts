@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache';
 import { isCurrent, type Validity } from './claims.ts';
 import type { Identity } from './token.ts';
 
-/** What the check of a token found. */
+/** The result of a successful token check. */
 export interface Verified {
   readonly identity: Identity;
   readonly validity: Validity;
@@ -11,23 +11,23 @@ export interface Verified {
   readonly keepFresh?: (() => Promise<void>) | undefined;
 }
 
-/** Tokens that have been checked, so that their cryptography is not done again while they are valid. */
+/** A cache of verified tokens, which saves their cryptography while they are valid. */
 export interface VerifiedTokens {
-  /** Whom the token speaks for, without a check where it is known. Throws what the check throws; that is never kept. */
-  identityOf(token: string): Promise<Identity>;
-  /** Forgets all of them: keys have changed. */
+  /** The identity in a token, from the cache or from a check. Throws the errors of the check and never caches them. */
+  identify(token: string): Promise<Identity>;
+  /** Empties the cache. Call it when keys change. */
   forget(): void;
 }
 
-/** What all of them together may take, in bytes, more or less: some 30,000 of the usual ones. */
+/** Approximate size limit of the cache, in bytes: about 30,000 typical tokens. */
 const MAX_BYTES = 8 * 1024 * 1024;
 
-/** What one takes besides its texts. */
+/** Size of an entry without its texts. */
 const ENTRY_BYTES = 250;
 
 /**
- * A bounded memory in front of `check`, by the tokens' digests, so that it holds no tokens. What a token may *do* is not in
- * it: role and status come from the account, at each request. `now` is the clock.
+ * A bounded cache in front of `check`. Its keys are digests, so it holds no tokens. It holds no permissions either: role
+ * and status come from the account at each request. `now` is the clock.
  */
 export function verifiedTokens(check: (token: string) => Promise<Verified>, now: () => Date): VerifiedTokens {
   const known = new LRUCache<string, Verified>({
@@ -36,16 +36,16 @@ export function verifiedTokens(check: (token: string) => Promise<Verified>, now:
   });
   let generation = 0;
   return {
-    async identityOf(token) {
+    async identify(token) {
       const digest = hash('sha256', token, 'base64url');
-      // It may empty the memory: what is known is looked up afterwards.
+      // This may empty the cache, so the look-up comes after it.
       await known.peek(digest)?.keepFresh?.();
       const found = known.get(digest);
       if (found !== undefined && isCurrent(found.validity, now())) return found.identity;
 
       const before = generation;
       const verified = await check(token);
-      // The key that was good for it may be gone by now.
+      // Its key may have been withdrawn during the check.
       if (generation === before) known.set(digest, verified);
       return verified.identity;
     },

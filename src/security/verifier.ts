@@ -6,21 +6,21 @@ import { OIDC_ALGORITHMS, oidcSource } from './oidc.ts';
 import { withoutQuery } from './provider.ts';
 import type { Sources } from './sources.ts';
 import { EmailUnverified, InvalidToken, refusalOf, type TokenSource, type TokenVerifier } from './token.ts';
-import { formOf, type TokenForm } from './token-form.ts';
+import { readTokenForm, type TokenForm } from './token-form.ts';
 import { verifiedTokens } from './verified-tokens.ts';
 
-/** What a verifier needs of the world. */
+/** The dependencies of {@link tokenVerifier}. */
 export interface VerifierOptions {
   /** The clock. */
   readonly now?: () => Date;
-  /** The keys of this issuer (by its name or the URL of its keys, without the query) were asked for and cannot be had. */
+  /** Called when fetching the keys of an issuer has failed. `issuer` is its name, or its key URL without the query. */
   readonly onProviderFailure?: (issuer: string, error: Error) => void;
 }
 
 /**
- * A verifier of the tokens of all these sources. What a token says of itself chooses the one source that may vouch for it,
- * and each has algorithms and keys of its own (RFC 8725, sections 3.1 and 3.8): a public key is never taken for a secret.
- * No issuer is asked for anything before the first of its tokens comes.
+ * A verifier of tokens from all these sources. The header and issuer of a token select the only source that may verify
+ * it. Each source has its own algorithms and keys (RFC 8725, sections 3.1 and 3.8), so a public key is never used as a
+ * secret. No issuer is contacted before the first of its tokens arrives.
  */
 export async function tokenVerifier(
   { ring, cookieNames, emailClaim, issuers }: Sources,
@@ -37,18 +37,18 @@ export async function tokenVerifier(
     }),
   );
 
-  function sourceOf(token: string, { kind, header: { alg = '' } }: TokenForm): TokenSource {
+  function selectSource(token: string, { kind, header: { alg = '' } }: TokenForm): TokenSource {
     if (kind === 'encrypted') return sessionSource;
     if (alg === HS256) return secretSource;
-    if (!OIDC_ALGORITHMS.includes(alg)) throw new InvalidToken('no source of tokens signs like this');
-    const source = issuerSources.get(claimedIssuer(token)) ?? issuerSources.get(null);
-    if (source === undefined) throw new InvalidToken('the issuer is none of those that are configured');
+    if (!OIDC_ALGORITHMS.includes(alg)) throw new InvalidToken('no configured source uses this "alg"');
+    const source = issuerSources.get(readClaimedIssuer(token)) ?? issuerSources.get(null);
+    if (source === undefined) throw new InvalidToken('the issuer is not configured');
     return source;
   }
 
   async function check(token: string) {
-    const form = formOf(token);
-    const source = sourceOf(token, form);
+    const form = readTokenForm(token);
+    const source = selectSource(token, form);
     const claims = await source.check(token, form.header);
     const [identity, validity] = readClaims(claims, source.emailClaim, now());
     return { identity, validity, keepFresh: source.keepFresh };
@@ -56,16 +56,16 @@ export async function tokenVerifier(
 
   return {
     async verify(token) {
-      const identity = await verified.identityOf(token);
-      // After the memory, which keeps this as well.
+      const identity = await verified.identify(token);
+      // Checked after the cache, which holds unverified identities too.
       if (identity.isUnverified) throw new EmailUnverified(identity.email);
       return identity;
     },
   };
 }
 
-/** The `iss` that a signed token claims to have; the source that it names checks it again. */
-function claimedIssuer(token: string): string | null {
+/** The unverified `iss` of a signed token; the source that it selects verifies it. */
+function readClaimedIssuer(token: string): string | null {
   try {
     return decodeJwt(token).iss ?? null;
   } catch (error) {

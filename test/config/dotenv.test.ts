@@ -7,14 +7,14 @@ describe('.env', function () {
   const inFolderWith = (content: string, env: NodeJS.ProcessEnv = {}): Run =>
     print(folderFor(this, { '.env': content }), env);
 
-  it('is read in development, and the environment wins over it', () => {
+  it('is read in development, where the environment overrides it', () => {
     const run = inFolderWith('PORT=9000\nLOG_LEVEL=warn\n', { LOG_LEVEL: 'debug' });
     expect(row(run, 'PORT')).to.equal('PORT 9000 (.env)');
     expect(row(run, 'LOG_LEVEL')).to.equal('LOG_LEVEL debug (environment)');
     expect(row(run, 'HOST')).to.equal('HOST 127.0.0.1 (default)');
   });
 
-  it('is not read in test, nor in production, nor in an environment that does not exist', () => {
+  it('is not read in test, in production or in an unknown environment', () => {
     const ready = { DATABASE_URL: 'postgres://db/app', AUTH_SECRET: 'only-for-tests-0123456789-abcdefghij' };
     const broken = 'PORT=9000\nnonsense\n';
     expect(row(inFolderWith(broken, { ENVIRONMENT: 'test' }), 'PORT')).to.equal('PORT 8000 (default)');
@@ -32,7 +32,7 @@ describe('.env', function () {
     expect(inFolderWith('').status).to.equal(0);
   });
 
-  it('takes comments, quotes, exports, lines of Windows and names of others', () => {
+  it('accepts comments, quotes, exports, Windows line endings and unknown names', () => {
     const run = inFolderWith(
       '\uFEFFPORT = 9000 # mine\r\n\r\n# a comment\r\nexport HOST="::1" # quoted\r\nDATA_DIR=\'/a#b\'\r\n' +
         'POSTGRES_PASSWORD=x\r\nPGHOST=db\r\nNOTE="two\r\nlines"\r\nBOOT_TIMEOUT_MS=\r\nLOG_LEVEL=`warn`',
@@ -45,21 +45,22 @@ describe('.env', function () {
     expect(row(run, 'LOG_LEVEL')).to.equal('LOG_LEVEL warn (.env)');
   });
 
-  it('yields to the environment in which form a secret is given, too', () => {
+  it('is overridden by a secret in the environment, also if it names a file for that secret', () => {
     const run = inFolderWith('AUTH_SECRET_FILE=/nowhere\n', {
       AUTH_SECRET: 'only-for-tests-0123456789-abcdefghij',
     });
     expect(row(run, 'AUTH_SECRET')).to.equal('AUTH_SECRET ******** (environment)');
   });
 
-  it('is named where one of its values is wrong', () => {
+  it('is named as the source of an invalid value', () => {
     expect(inFolderWith('PORT=12abc\n').stderr).to.equal(
       'Rollcall cannot start: 1 problem in its settings\nPORT (from .env) must be a whole number from 0 to 65535, not "12abc"\n',
     );
   });
 
-  it('cannot choose another environment than the one in which it is read', () => {
-    const refused = '.env must leave ENVIRONMENT to the real environment: it is read in development only\n';
+  it('cannot select an environment other than development', () => {
+    const refused =
+      '.env must not select an environment other than development, the only one that reads it: set ENVIRONMENT in the process environment\n';
     expect(inFolderWith('ENVIRONMENT=production\n').stderr).to.equal(
       `Rollcall cannot start: 1 problem in its settings\n${refused}`,
     );
@@ -67,7 +68,7 @@ describe('.env', function () {
     expect(inFolderWith('ENVIRONMENT=development\nNODE_ENV=production\n').status).to.equal(0);
   });
 
-  it('is a problem when it cannot be read', () => {
+  it('causes a problem if it cannot be read', () => {
     const folder = folderFor(this);
     mkdirSync(join(folder, '.env'));
     const { status, stderr } = print(folder);
@@ -88,16 +89,16 @@ describe('.env', function () {
     ['PORT 9000\rhunter2\r\r', [1]],
   ];
   for (const [content, lines] of malformed) {
-    it(`has its malformed lines named, not quoted: ${JSON.stringify(content)}`, () => {
+    it(`has malformed lines reported by number, not quoted: ${JSON.stringify(content)}`, () => {
       const { status, stderr } = inFolderWith(content);
       expect(status).to.equal(78);
-      for (const line of lines) expect(stderr).to.include(`\n.env must have NAME=value in line ${line}\n`);
+      for (const line of lines) expect(stderr).to.include(`\n.env line ${line} must be NAME=value\n`);
       expect(stderr.match(/NAME=value/g)).to.have.lengthOf(lines.length);
       expect(stderr).not.to.include('hunter2');
     });
   }
 
-  const slips: [wrong: string, meant: string][] = [
+  const typos: [wrong: string, intended: string][] = [
     ['PROT', 'PORT'],
     ['port', 'PORT'],
     ['DATABASE_ULR', 'DATABASE_URL'],
@@ -106,23 +107,23 @@ describe('.env', function () {
     ['AUTH-SECRET', 'AUTH_SECRET'],
     ['ENVIROMENT', 'ENVIRONMENT'],
   ];
-  for (const [wrong, meant] of slips) {
-    it(`has a slip of the finger pointed out: ${wrong}`, () => {
+  for (const [wrong, intended] of typos) {
+    it(`has a typo reported: ${wrong}`, () => {
       const { status, stderr } = inFolderWith(`${wrong}=hunter2\n`);
       expect(status).to.equal(78);
       expect(stderr).to.equal(
-        `Rollcall cannot start: 1 problem in its settings\n.env must say ${meant} where it says ${wrong}\n`,
+        `Rollcall cannot start: 1 problem in its settings\n.env sets ${wrong}, which is not a setting: rename it to ${intended}\n`,
       );
     });
   }
 
-  it('has its problems told along with all the others', () => {
+  it('has its problems reported with all others', () => {
     const { status, stderr } = inFolderWith('nonsense\nPROT=1\nLOG_LEVEL=loud\n', { PORT: 'x' });
     expect(status).to.equal(78);
-    expect(stderr.split('\n').map((line) => line.split(' must')[0])).to.deep.equal([
+    expect(stderr.split('\n').map((line) => line.split(/ must|,/)[0])).to.deep.equal([
       'Rollcall cannot start: 4 problems in its settings',
-      '.env',
-      '.env',
+      '.env line 1',
+      '.env sets PROT',
       'PORT',
       'LOG_LEVEL (from .env)',
       '',

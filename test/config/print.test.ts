@@ -9,7 +9,7 @@ import { folderFor, print, program, row } from './run.ts';
 describe('npm run config', function () {
   const folder = folderFor(this, { url: 'postgres://app:hunter2@db/app\n' });
 
-  it('prints every setting in force, in the order of the schema, and where it came from', () => {
+  it('prints every setting in force and its source, in the order of the schema', () => {
     const run = print(folder, {
       NODE_ENV: 'test',
       PORT: '9000',
@@ -34,7 +34,7 @@ describe('npm run config', function () {
     );
   });
 
-  it('keeps to itself what may be a key in the URL of keys', () => {
+  it('masks the query of a key URL, which may hold an API key', () => {
     const issuer = 'https://id.example.com';
     const run = print(folder, {
       AUTH_JWKS_URL: `${issuer}/keys?key=hunter2`,
@@ -46,7 +46,7 @@ describe('npm run config', function () {
     expect(run.stdout).not.to.include('hunter2');
   });
 
-  it('says all that is wrong on stderr, nothing on stdout, and exits 78', () => {
+  it('prints every problem to stderr, nothing to stdout, and exits 78', () => {
     const { status, stdout, stderr } = print(folder, { ENVIRONMENT: 'production', PORT: '80a' });
     expect(status).to.equal(78);
     expect(stdout).to.equal('');
@@ -54,7 +54,7 @@ describe('npm run config', function () {
       'Rollcall cannot start: 3 problems in its settings',
       'PORT must be a whole number from 0 to 65535, not "80a"',
       'DATABASE_URL must be set in production, to postgres://user:password@host:port/database',
-      'AUTH_SECRET must be set in production, to 32 bytes or more, as from: openssl rand -base64 48',
+      'AUTH_SECRET must be set in production, to 32 bytes or more; generate it with: openssl rand -base64 48',
       '',
     ]);
   });
@@ -63,11 +63,11 @@ describe('npm run config', function () {
 describe('settingsOrExit', function () {
   const folder = folderFor(this);
 
-  it('gives a program its settings', () => {
+  it('returns the settings', () => {
     expect(program(folder, { PORT: '9000' })).to.deep.equal({ status: 0, stdout: '9000\n', stderr: '' });
   });
 
-  it('ends a program that has none, as npm run config ends', () => {
+  it('ends a program with invalid settings the way npm run config does', () => {
     const env = { ENVIRONMENT: 'production', PORT: '80a' };
     expect(program(folder, env)).to.deep.equal(print(folder, env));
   });
@@ -76,25 +76,25 @@ describe('settingsOrExit', function () {
 describe('.env.example', function () {
   const committed = readFileSync(join(import.meta.dirname, '../../.env.example'), 'utf8');
 
-  it('is what the schema says (else: node config/print.ts --env-example > .env.example)', () => {
+  it('matches the schema (update it with: node config/print.ts --env-example > .env.example)', () => {
     expect(committed).to.equal(envExample());
     expect(print(folderFor(this), { PORT: 'x' }, '--env-example').stdout).to.equal(committed);
   });
 
-  it('has every variable with its doc and its default, and the file of every secret', () => {
+  it('has every variable with its doc and default, and the file variable of every secret', () => {
     for (const { env, doc, default: standard, example, sensitive } of variables) {
       expect(committed).to.include(`\n# ${doc}\n# ${env}=${example ?? standard}\n`);
       if (sensitive) expect(committed).to.include(`\n# ${env}_FILE=`);
     }
   });
 
-  it('changes nothing when it is copied to .env as it is', () => {
+  it('changes nothing when copied to .env', () => {
     const run = print(folderFor(this, { '.env': committed }));
     expect(run.status).to.equal(0);
     expect(run.stdout).not.to.include('(.env)');
   });
 
-  it('works with everything uncommented but the files, in development', () => {
+  it('is valid in development with everything but the file variables uncommented', () => {
     const uncommented = committed.replace(/^# (?=[A-Z_\d]+=)(?!\w+_FILE=)/gm, '');
     const run = print(folderFor(this, { '.env': uncommented }));
     expect(run.stderr).to.equal('');
@@ -105,6 +105,6 @@ describe('.env.example', function () {
   it('shows a secret that production refuses', () => {
     const shown = /^# AUTH_SECRET=(.+)$/m.exec(committed)?.[1] ?? '';
     const env = { ENVIRONMENT: 'production', DATABASE_URL: 'postgres://db/app', AUTH_SECRET: shown };
-    expect(() => loadSettings(env)).to.throw(SettingsError, /^AUTH_SECRET must be a secret of your own/);
+    expect(() => loadSettings(env)).to.throw(SettingsError, /^AUTH_SECRET must not be a placeholder/);
   });
 });

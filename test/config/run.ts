@@ -5,14 +5,14 @@ import { join } from 'node:path';
 
 const CONFIG = join(import.meta.dirname, '../../config');
 
-/** How a process ended, and all that it said. */
+/** The exit status and the whole output of a process. */
 export interface Run {
   readonly status: number | null;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-/** Runs Node in `cwd`, with `env` and nothing else of this process's environment. */
+/** Runs Node in `cwd` with only `env` as its environment. */
 function node(cwd: string, env: NodeJS.ProcessEnv, args: string[]): Run {
   const { NODE_V8_COVERAGE } = process.env;
   const options = { cwd, env: { NODE_V8_COVERAGE, ...env }, encoding: 'utf8' } as const;
@@ -20,24 +20,24 @@ function node(cwd: string, env: NodeJS.ProcessEnv, args: string[]): Run {
   return { status, stdout, stderr };
 }
 
-/** Runs what `npm run config` runs. */
+/** Runs the program of `npm run config`. */
 export function print(cwd: string, env: NodeJS.ProcessEnv = {}, ...args: string[]): Run {
   return node(cwd, env, [join(CONFIG, 'print.ts'), ...args]);
 }
 
-/** Runs a program that loads its settings as the server does, and prints its port. */
+/** Runs a program that loads its settings like the server and prints its port. */
 export function program(cwd: string, env: NodeJS.ProcessEnv): Run {
   const source = `import { settingsOrExit } from '${CONFIG}/exit.ts'; console.log(settingsOrExit().port);`;
   return node(cwd, env, ['--input-type=module', '--eval', source]);
 }
 
-/** The row of one variable in what the command printed, its columns separated by single blanks. */
+/** The output row of one variable, its columns separated by single spaces. */
 export function row({ stdout }: Run, name: string): string | undefined {
   const line = stdout.split('\n').find((text) => text.startsWith(`${name} `));
   return line?.replace(/ +/g, ' ');
 }
 
-/** A folder of the test's own, with the given files in it; gone when the suite ends. */
+/** A temporary folder with the given files, removed when the suite ends. */
 export function folderFor(suite: Mocha.Suite, files: Record<string, string | Uint8Array> = {}): string {
   const folder = mkdtempSync(join(tmpdir(), 'rollcall-config-'));
   suite.afterAll(() => rmSync(folder, { recursive: true }));

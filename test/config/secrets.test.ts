@@ -32,14 +32,14 @@ describe('secrets', function () {
   }
 
   describe('in files', () => {
-    it('are read, less one newline at the end', () => {
+    it('are read without one final newline', () => {
       for (const name of ['secret', 'windows', 'bare']) {
         expect(loadSettings({ AUTH_SECRET_FILE: at(name) }).auth.secret).to.equal(SECRET);
       }
       expect(loadSettings({ AUTH_SECRET_FILE: at('blankLine') }).auth.secret).to.equal(`${SECRET}\n`);
     });
 
-    it('may be all that production has', () => {
+    it('satisfy the requirements of production', () => {
       const settings = loadSettings({
         ENVIRONMENT: 'production',
         AUTH_SECRET_FILE: at('secret'),
@@ -48,52 +48,58 @@ describe('secrets', function () {
       expect([settings.auth.secret, settings.database.url]).to.deep.equal([SECRET, URL_]);
     });
 
-    it('are held to the same rules, and the problem says which file it was', () => {
+    it('follow the same rules, and a problem names the file', () => {
       expect(problemOf({ AUTH_SECRET_FILE: at('short') })).to.match(
         new RegExp(`^AUTH_SECRET \\(from file ${at('short')}\\) must have 32 bytes or more`),
       );
     });
 
-    it('exclude the variable itself', () => {
+    it('are refused together with the variable itself', () => {
       expect(problemOf({ AUTH_SECRET: SECRET, AUTH_SECRET_FILE: at('secret') })).to.equal(
-        'AUTH_SECRET and AUTH_SECRET_FILE must not both be set',
+        'AUTH_SECRET and AUTH_SECRET_FILE are both set: unset one of them',
       );
       expect(problemOf({ DATABASE_URL: URL_, DATABASE_URL_FILE: at('url') })).to.equal(
-        'DATABASE_URL and DATABASE_URL_FILE must not both be set',
+        'DATABASE_URL and DATABASE_URL_FILE are both set: unset one of them',
       );
     });
 
-    it('give way to an empty counterpart', () => {
+    it('tolerate an empty counterpart', () => {
       expect(loadSettings({ AUTH_SECRET: '', AUTH_SECRET_FILE: at('secret') }).auth.secret).to.equal(SECRET);
       expect(loadSettings({ AUTH_SECRET: SECRET, AUTH_SECRET_FILE: '' }).auth.secret).to.equal(SECRET);
     });
 
-    const unreadable: [name: string, wanted: string][] = [
-      ['missing', 'must be a readable text file: PATH (ENOENT)'],
-      ['.', 'must be a readable text file: PATH (EISDIR)'],
-      ['binary', 'must be a readable text file: PATH (ERR_ENCODING_INVALID_ENCODED_DATA)'],
-      ['empty', 'must not be an empty file: PATH'],
-      ['newline', 'must not be an empty file: PATH'],
+    const unreadable: [name: string, requirement: string][] = [
+      ['missing', 'must name a readable text file: PATH (ENOENT)'],
+      ['.', 'must name a readable text file: PATH (EISDIR)'],
+      ['binary', 'must name a readable text file: PATH (ERR_ENCODING_INVALID_ENCODED_DATA)'],
+      ['empty', 'must not name an empty file: PATH'],
+      ['newline', 'must not name an empty file: PATH'],
     ];
-    for (const [name, wanted] of unreadable) {
+    for (const [name, requirement] of unreadable) {
       it(`are a problem when the file is: ${name}`, () => {
-        const problem = `AUTH_SECRET_FILE ${wanted.replace('PATH', at(name))}`;
+        const problem = `AUTH_SECRET_FILE ${requirement.replace('PATH', at(name))}`;
         expect(problemOf({ AUTH_SECRET_FILE: at(name) })).to.equal(problem);
-        // One cause, one problem: nothing about a secret that production lacks.
+        // One cause, one problem: no second one about the missing secret.
         expect(
           problemOf({ ENVIRONMENT: 'production', DATABASE_URL: URL_, AUTH_SECRET_FILE: at(name) }),
         ).to.equal(problem);
       });
     }
 
-    it('are only for secrets', () => {
+    it('work only for secrets', () => {
       expect(loadSettings({ PORT_FILE: at('missing') }).port).to.equal(8000);
     });
   });
 
+  it('refuse a URL in place of a path', () => {
+    expect(problemOf({ DATABASE_URL_FILE: URL_ })).to.equal(
+      'DATABASE_URL_FILE must be the path of a file: put the value itself into DATABASE_URL',
+    );
+  });
+
   describe('are never printed', () => {
     const hidden = 'hunter2';
-    const wrong: NodeJS.ProcessEnv[] = [
+    const invalid: NodeJS.ProcessEnv[] = [
       { DATABASE_URL: `mysql://app:${hidden}@db/app` },
       { DATABASE_URL: `${hidden}` },
       { DATABASE_URL: `postgres://app:${hidden}` },
@@ -112,8 +118,8 @@ describe('secrets', function () {
       { AUTH_SECRET: hidden, AUTH_SECRET_FILE: 'short' },
       { ENVIRONMENT: 'production', AUTH_SECRET: 'hunter2'.padEnd(16, '-').repeat(2), DATABASE_URL: hidden },
     ];
-    for (const env of wrong) {
-      it(`when wrong: ${JSON.stringify(env)}`, () => {
+    for (const env of invalid) {
+      it(`when invalid: ${JSON.stringify(env)}`, () => {
         const { status, stdout, stderr } = print(folder, env);
         expect(status).to.equal(78);
         expect(stdout).to.equal('');
@@ -124,7 +130,7 @@ describe('secrets', function () {
       });
     }
 
-    const right: [given: string, shown: string][] = [
+    const valid: [given: string, shown: string][] = [
       [URL_, 'postgres://app:********@db.internal:5432/app'],
       ['postgres://app@db/app', 'postgres://app@db/app'],
       ['postgres://app:h%40hunter2@db/app?sslmode=require', 'postgres://app:********@db/app?sslmode=require'],
@@ -137,8 +143,8 @@ describe('secrets', function () {
         'postgres://db/app?PASSWORD=********&sslpassword=********',
       ],
     ];
-    for (const [given, shown] of right) {
-      it(`when right: DATABASE_URL=${given}`, () => {
+    for (const [given, shown] of valid) {
+      it(`when valid: DATABASE_URL=${given}`, () => {
         const run = print(folder, {
           DATABASE_URL: given,
           AUTH_SECRET: `${hidden}-and-twenty-five-more-bytes`,

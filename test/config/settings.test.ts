@@ -11,10 +11,10 @@ const HOOK = {
 };
 const PRODUCTION = { ENVIRONMENT: 'production', DATABASE_URL: URL_, AUTH_SECRET: SECRET };
 
-/** What is no list of issuers, and why. */
-const NO_ISSUERS: [value: string, why: string][] = [
-  ['https://id.example.com', 'be JSON'],
-  ['[', 'be JSON'],
+/** Invalid values of AUTH_ISSUERS, and the requirement that each one breaks. */
+const INVALID_ISSUERS: [value: string, requirement: string][] = [
+  ['https://id.example.com', 'be valid JSON'],
+  ['[', 'be valid JSON'],
   ['{}', 'be a JSON array of {issuer, audience, jwksUrl\\?, emailClaim\\?}; at "": '],
   ['["https://id.example.com"]', 'be a JSON array of .*; at "0": '],
   ['[{"issuer":"https://id.example.com"}]', 'be a JSON array of .*; at "0.audience": '],
@@ -22,10 +22,10 @@ const NO_ISSUERS: [value: string, why: string][] = [
   ['[{"issuer":"https://id.example.com","audience":[]}]', 'be a JSON array of .*; at "0.audience": '],
   ['[{"audience":"web"}]', 'be a JSON array of .*; at "0.issuer": '],
   ['[{"issuer":"https://id.example.com","audience":"web","jwks":"x"}]', 'be a JSON array of .*; at "0": '],
-  ['[{"issuer":"id.example.com","audience":"web"}]', 'have for each issuer an https URL'],
+  ['[{"issuer":"id.example.com","audience":"web"}]', 'give each issuer as an https URL'],
   [
     '[{"issuer":"https://id.example.com","audience":"web","jwksUrl":"file:///keys"}]',
-    'have for each jwksUrl an https URL',
+    'give each jwksUrl as an https URL',
   ],
   [
     '[{"issuer":"https://id.example.com","audience":"web"},{"issuer":"https://id.example.com","audience":"app"}]',
@@ -33,8 +33,8 @@ const NO_ISSUERS: [value: string, why: string][] = [
   ],
 ];
 
-/** What is no URL of an identity provider. */
-const NO_URLS = [
+/** Invalid URLs of an identity provider. */
+const INVALID_URLS = [
   'id.example.com',
   'ftp://id.example.com',
   'https://user:password@id.example.com',
@@ -54,7 +54,7 @@ function problemsOf(env: NodeJS.ProcessEnv): readonly string[] {
 }
 
 describe('settings', () => {
-  it('have a default for everything in development', () => {
+  it('all have a default in development', () => {
     expect(loadSettings({})).to.deep.equal({
       environment: 'development',
       host: '127.0.0.1',
@@ -87,7 +87,7 @@ describe('settings', () => {
     });
   });
 
-  it('come from the environment, each from its variable', () => {
+  it('are read from the environment, each from its variable', () => {
     expect(
       loadSettings({
         ENVIRONMENT: 'test',
@@ -178,14 +178,14 @@ describe('settings', () => {
     });
   });
 
-  it('take an empty variable for an unset one', () => {
+  it('treat an empty variable as unset', () => {
     const empty = Object.fromEntries(variables.map(({ env }) => [env, '']));
     expect(
       loadSettings({ ...empty, AUTH_SECRET_FILE: '', DATABASE_URL_FILE: '', NODE_ENV: '' }),
     ).to.deep.equal(loadSettings({}));
   });
 
-  it('cannot be changed', () => {
+  it('are frozen', () => {
     const settings = loadSettings({
       TRUST_PROXY: '10.0.0.1',
       WEBHOOKS: JSON.stringify([HOOK]),
@@ -214,44 +214,44 @@ describe('settings', () => {
     }
   });
 
-  it('leave alone the variables of others', () => {
+  it('ignore the variables of other programs', () => {
     expect(problemsOf({ PROT: '80', PGHOST: 'db', constructor: 'x' })).to.deep.equal([]);
   });
 
   describe('the environment', () => {
-    it('is ENVIRONMENT, or else NODE_ENV, or else development', () => {
+    it('is ENVIRONMENT, else NODE_ENV, else development', () => {
       expect(loadSettings({ ENVIRONMENT: 'test', NODE_ENV: 'development' }).environment).to.equal('test');
       expect(loadSettings({ ENVIRONMENT: '', NODE_ENV: 'test' }).environment).to.equal('test');
       expect(loadSettings({}).environment).to.equal('development');
     });
 
-    it('decides where to listen', () => {
+    it('determines the default host', () => {
       expect(loadSettings({ ENVIRONMENT: 'test' }).host).to.equal('127.0.0.1');
       expect(loadSettings(PRODUCTION).host).to.equal('0.0.0.0');
       expect(loadSettings({ ...PRODUCTION, HOST: '10.0.0.7' }).host).to.equal('10.0.0.7');
     });
 
-    it('gives only development an admin that nobody asked for', () => {
+    it('has a default admin only in development', () => {
       expect(loadSettings({ ENVIRONMENT: 'test' }).initialAdmins).to.deep.equal([]);
       expect(loadSettings(PRODUCTION).initialAdmins).to.deep.equal([]);
     });
   });
 
-  describe('the first admins', () => {
-    it('are normalised; blanks and doubles do no harm', () => {
+  describe('the initial admins', () => {
+    it('are normalised, without blanks and duplicates', () => {
       const { initialAdmins } = loadSettings({
         INITIAL_ADMINS: ' Ada@Example.COM,, grace@example.com ,ada@example.com,\tＡda@example.com,',
       });
       expect(initialAdmins).to.deep.equal(['ada@example.com', 'grace@example.com']);
     });
 
-    it('are nobody where the list has only blanks', () => {
+    it('are empty if the list has only blanks', () => {
       expect(loadSettings({ INITIAL_ADMINS: ' , ,' }).initialAdmins).to.deep.equal([]);
     });
   });
 
   describe('the origins', () => {
-    it('are as browsers write them; blanks and doubles do no harm', () => {
+    it('have the form that browsers send, without blanks and duplicates', () => {
       const { corsOrigins } = loadSettings({
         CORS_ORIGINS:
           'HTTPS://App.Example.com:443/,https://app.example.com, http://localhost:3000 ,,https://bücher.example,http://[::1]:80',
@@ -266,11 +266,11 @@ describe('settings', () => {
   });
 
   describe('the trusted proxies', () => {
-    it('are a number of hops', () => {
+    it('may be a number of proxies', () => {
       expect(loadSettings({ TRUST_PROXY: '2' }).trustProxy).to.equal(2);
     });
 
-    it('are addresses and networks; blanks and doubles do no harm', () => {
+    it('may be addresses and networks, without blanks and duplicates', () => {
       expect(
         loadSettings({ TRUST_PROXY: ' 10.0.0.0/8, 192.0.2.7,,fd00::/8,192.0.2.7 ' }).trustProxy,
       ).to.deep.equal(['10.0.0.0/8', '192.0.2.7', 'fd00::/8']);
@@ -338,7 +338,7 @@ describe('settings', () => {
     const choices =
       /^(ENVIRONMENT|LOG_LEVEL|RATE_LIMIT_STORE) must be one of the possible values: \[.+\], not "/;
     const url =
-      /^DATABASE_URL must be postgres:\/\/user:password@host:port\/database, with .* percent-encoded$/;
+      'DATABASE_URL must be postgres://user:password@host:port/database, with @ : / ? # % in the password percent-encoded (@ as %40)';
     const trust =
       'TRUST_PROXY must be a number of proxies from 0 to 10, or addresses and networks such as 10.0.0.0/8, separated by commas';
     const bad: [name: string, value: string, problem: string | RegExp][] = [
@@ -424,18 +424,14 @@ describe('settings', () => {
       ...['a b', 'a=b', 'a;b', 'session"', 'sitzung-ü'].map((value): [string, string, RegExp] => [
         'AUTH_COOKIE_NAME',
         value,
-        /^AUTH_COOKIE_NAME must be the name of a cookie, not /,
+        /^AUTH_COOKIE_NAME must be a valid cookie name, not /,
       ]),
-      [
-        'AUTH_EMAIL_CLAIM',
-        'e mail',
-        'AUTH_EMAIL_CLAIM must be the name of a claim, without blanks, not "e mail"',
-      ],
-      ['AUTH_AUDIENCE', ' , ', 'AUTH_AUDIENCE must be one or more, separated by commas'],
-      ...NO_ISSUERS.map(([value, why]): [string, string, RegExp] => [
+      ['AUTH_EMAIL_CLAIM', 'e mail', 'AUTH_EMAIL_CLAIM must be a claim name without spaces, not "e mail"'],
+      ['AUTH_AUDIENCE', ' , ', 'AUTH_AUDIENCE must be one or more audiences, separated by commas'],
+      ...INVALID_ISSUERS.map(([value, requirement]): [string, string, RegExp] => [
         'AUTH_ISSUERS',
         value,
-        new RegExp(`^AUTH_ISSUERS must ${why}`),
+        new RegExp(`^AUTH_ISSUERS must ${requirement}`),
       ]),
       [
         'INITIAL_ADMINS',
@@ -476,26 +472,27 @@ describe('settings', () => {
       });
     }
 
-    for (const value of NO_URLS) {
+    for (const value of INVALID_URLS) {
       it(`AUTH_ISSUER and AUTH_JWKS_URL ${JSON.stringify(value)}`, () => {
-        for (const name of ['AUTH_ISSUER', 'AUTH_JWKS_URL']) {
-          const [problem, ...others] = problemsOf({ [name]: value, AUTH_AUDIENCE: 'web' });
-          expect(problem).to.match(
-            new RegExp(`^${name} must be an https URL without user, query and fragment`),
-          );
-          expect(others).to.deep.equal([]);
+        for (const [name, without] of [
+          ['AUTH_ISSUER', 'user, query or fragment'],
+          ['AUTH_JWKS_URL', 'user or fragment'],
+        ]) {
+          expect(problemsOf({ [`${name}`]: value, AUTH_AUDIENCE: 'web' })).to.deep.equal([
+            `${name} must be an https URL without ${without} (http is allowed on this machine and outside production), not ${JSON.stringify(value)}`,
+          ]);
         }
       });
     }
 
-    it('an AUTH_ISSUER with a query, which only the URL of its keys may have', () => {
+    it('an AUTH_ISSUER with a query, which only AUTH_JWKS_URL may have', () => {
       const url = 'https://id.example.com/?x=1';
       expect(problemsOf({ AUTH_ISSUER: url, AUTH_AUDIENCE: 'web' })).to.have.lengthOf(1);
       expect(problemsOf({ AUTH_JWKS_URL: url, AUTH_AUDIENCE: 'web' })).to.deep.equal([]);
     });
 
-    it('an issuer whose audience nobody has named', () => {
-      const problem = 'AUTH_AUDIENCE must be set where AUTH_ISSUER or AUTH_JWKS_URL is';
+    it('an issuer without an audience', () => {
+      const problem = 'AUTH_AUDIENCE must be set when AUTH_ISSUER or AUTH_JWKS_URL is set';
       expect(problemsOf({ AUTH_ISSUER: 'https://id.example.com' })).to.deep.equal([problem]);
       expect(problemsOf({ AUTH_JWKS_URL: 'https://id.example.com', AUTH_AUDIENCE: '' })).to.deep.equal([
         problem,
@@ -503,13 +500,13 @@ describe('settings', () => {
       expect(problemsOf({ AUTH_AUDIENCE: 'web' })).to.deep.equal([]);
     });
 
-    it('domains without a policy that goes by them, and that policy without domains', () => {
-      const missing = ['ACCESS_DOMAINS must be set where ACCESS_POLICY is domains'];
+    it('domains under a policy that ignores them, and the domains policy without domains', () => {
+      const missing = ['ACCESS_DOMAINS must be set when ACCESS_POLICY is domains'];
       expect(problemsOf({ ACCESS_POLICY: 'domains' })).to.deep.equal(missing);
       expect(problemsOf({ ACCESS_POLICY: 'domains', ACCESS_DOMAINS: ' , ' })).to.deep.equal(missing);
       for (const policy of [{}, { ACCESS_POLICY: 'invited' }, { ACCESS_POLICY: 'open' }]) {
         expect(problemsOf({ ...policy, ACCESS_DOMAINS: 'example.com' })).to.deep.equal([
-          'ACCESS_DOMAINS must be left out where ACCESS_POLICY is not domains',
+          'ACCESS_DOMAINS must not be set unless ACCESS_POLICY is domains',
         ]);
       }
     });
@@ -517,19 +514,19 @@ describe('settings', () => {
     it('an issuer that is configured twice', () => {
       const AUTH_ISSUERS = '[{"issuer":"https://id.example.com","audience":"web"}]';
       const env = { AUTH_ISSUERS, AUTH_ISSUER: 'https://id.example.com', AUTH_AUDIENCE: 'web' };
-      expect(problemsOf(env)).to.deep.equal(['AUTH_ISSUERS must not name the issuer of AUTH_ISSUER, too']);
+      expect(problemsOf(env)).to.deep.equal(['AUTH_ISSUERS must not repeat the issuer of AUTH_ISSUER']);
       expect(problemsOf({ ...env, AUTH_ISSUER: 'https://id.example.com/' })).to.deep.equal([]);
     });
 
-    it('what NODE_ENV says, naming it', () => {
+    it('an invalid NODE_ENV, naming it', () => {
       expect(problemsOf({ NODE_ENV: 'staging' })[0]).to.match(
         /^ENVIRONMENT \(from NODE_ENV\) must be one of .*, not "staging"$/,
       );
     });
 
-    it('everything at once, one line each, in the order of the schema', () => {
+    it('all invalid variables at once, one line each, in the order of the schema', () => {
       const all = Object.fromEntries(variables.map(({ env }) => [env, ' ']));
-      // Of these, nothing is as good as anything.
+      // For these, a blank is a valid empty list.
       Object.assign(all, { CORS_ORIGINS: 'nowhere', ACCESS_DOMAINS: 'nowhere', INITIAL_ADMINS: 'nobody' });
       const problems = problemsOf(all);
       expect(problems.map((problem) => problem.split(' ')[0])).to.deep.equal(variables.map(({ env }) => env));
@@ -539,16 +536,16 @@ describe('settings', () => {
   });
 
   describe('in production', () => {
-    it('need a database and a secret', () => {
+    it('require a database and a secret', () => {
       expect(problemsOf({ ENVIRONMENT: 'production' })).to.deep.equal([
         'DATABASE_URL must be set in production, to postgres://user:password@host:port/database',
-        'AUTH_SECRET must be set in production, to 32 bytes or more, as from: openssl rand -base64 48',
+        'AUTH_SECRET must be set in production, to 32 bytes or more; generate it with: openssl rand -base64 48',
       ]);
       expect(problemsOf({ NODE_ENV: 'production' })).to.have.lengthOf(2);
       expect(problemsOf({ ...PRODUCTION, DATABASE_URL: '', AUTH_SECRET: '' })).to.have.lengthOf(2);
     });
 
-    it('are content with those two', () => {
+    it('require nothing else', () => {
       const { database, auth } = loadSettings(PRODUCTION);
       expect([database.url, auth.secret]).to.deep.equal([URL_, SECRET]);
     });
@@ -589,9 +586,9 @@ describe('settings', () => {
       '€'.repeat(11),
     ];
     for (const placeholder of placeholders) {
-      it(`refuse the placeholder ${JSON.stringify(placeholder)}, which will do elsewhere`, () => {
+      it(`refuse the placeholder ${JSON.stringify(placeholder)}, which other environments accept`, () => {
         expect(problemsOf({ ...PRODUCTION, AUTH_SECRET: placeholder })).to.deep.equal([
-          'AUTH_SECRET must be a secret of your own in production, not a placeholder: openssl rand -base64 48',
+          'AUTH_SECRET must not be a placeholder in production; generate it with: openssl rand -base64 48',
         ]);
         expect(problemsOf({ ENVIRONMENT: 'test', AUTH_SECRET: placeholder })).to.deep.equal([]);
         expect(problemsOf({ ...PRODUCTION, AUTH_SECRET_2: placeholder })).to.have.lengthOf(1);

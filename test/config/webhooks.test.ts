@@ -17,7 +17,7 @@ describe('WEBHOOKS', function () {
 
   const hooksOf = (entries: unknown, env: NodeJS.ProcessEnv = {}) =>
     loadSettings({ WEBHOOKS: JSON.stringify(entries), ...env }).webhooks.hooks;
-  /** The one problem, which gives no secret away. */
+  /** The only problem; checks that it reveals no secret. */
   const problemOf = (entries: unknown, env: NodeJS.ProcessEnv = {}) => {
     const text = typeof entries === 'string' ? entries : JSON.stringify(entries);
     try {
@@ -33,7 +33,7 @@ describe('WEBHOOKS', function () {
   };
   const good = { url: URL_, secret: SECRET };
 
-  it('are those who are told, with all that they want', () => {
+  it('have a name, a URL, secrets, actions and fields', () => {
     const other = `whsec_${Buffer.alloc(64, 7).toString('base64')}`;
     expect(
       hooksOf([
@@ -61,21 +61,21 @@ describe('WEBHOOKS', function () {
     expect(hooksOf([])).to.deep.equal([]);
   });
 
-  it('come from a file, too', () => {
+  it('may come from a file', () => {
     const path = join(folder, 'hooks.json');
     expect(loadSettings({ WEBHOOKS_FILE: path }).webhooks.hooks).to.have.length(1);
   });
 
-  it('are shown by their names', () => {
+  it('are printed by name', () => {
     const run = print(folder, { WEBHOOKS_FILE: 'hooks.json' });
     expect(row(run, 'WEBHOOKS')).to.equal('WEBHOOKS crm.example.com (file hooks.json)');
     expect(row(print(folder), 'WEBHOOKS')).to.equal('WEBHOOKS (none) (default)');
   });
 
   const shape = 'WEBHOOKS must be a JSON array of {url, secret, name?, actions?, fields?}';
-  const name = 'must be 1 to 100 of a-z 0-9 . _ -, the first a letter or digit';
-  const url = 'must be an https URL without user and fragment';
-  const secret = 'must be whsec_ and 24 to 64 bytes in base64';
+  const name = 'must be 1 to 100 characters of a-z 0-9 . _ -, starting with a letter or digit';
+  const url = 'must be an https URL without user or fragment';
+  const secret = 'must be whsec_ followed by 24 to 64 bytes in base64';
   const field =
     'must be one of email, name, role, status, storageMode, preferences, or a path such as preferences.theme';
   const bytes = (length: number) => `whsec_${Buffer.alloc(length, 'hunter2').toString('base64')}`;
@@ -84,11 +84,11 @@ describe('WEBHOOKS', function () {
     [`[{"url":"${URL_}","secret":"${SECRET}"}`, shape],
     ['/etc/hooks.json', shape],
     [{ ...good }, `${shape}; it must be an array`],
-    [[null], `${shape}; entry 1: it must be an object`],
-    [[good, []], `${shape}; entry 2: it must be an object`],
+    [[null], `${shape}; entry 1 must be an object`],
+    [[good, []], `${shape}; entry 2 must be an object`],
     [[{ secret: SECRET }], `${shape}; entry 1: url must be text`],
     [[{ url: URL_ }], `${shape}; entry 1: secret must be an array`],
-    [[{ ...good, sekret: SECRET, 'a\nb': 1 }], `${shape}; entry 1: it must not have ["sekret","a\\nb"]`],
+    [[{ ...good, sekret: SECRET, 'a\nb': 1 }], `${shape}; entry 1 has unknown properties ["sekret","a\\nb"]`],
     ...['crm.example.com', 'ftp://crm.example.com', 'https://', 'https://u:hunter2@crm.example.com/'].map(
       (bad): [unknown, string] => [[{ ...good, url: bad }], `${shape}; entry 1: url ${url}`],
     ),
@@ -142,15 +142,15 @@ describe('WEBHOOKS', function () {
     ],
     [
       [good, { ...good, url: 'https://crm.example.com/other' }],
-      'WEBHOOKS must be webhooks that can work: entry 2 (crm.example.com): name must be one of its own',
+      'WEBHOOKS must be valid webhooks: entry 2 (crm.example.com): name must be unique',
     ],
     [
       [good, { ...good, name: 'other', url: 'HTTPS://CRM.example.com:443/rollcall' }],
-      'WEBHOOKS must be webhooks that can work: entry 2 (other): url must be one of its own',
+      'WEBHOOKS must be valid webhooks: entry 2 (other): url must be unique',
     ],
     [
       [{ ...good, url: `https://${`${'a'.repeat(60)}.`.repeat(2)}example` }],
-      'WEBHOOKS must be webhooks that can work: entry 1: name must be given',
+      'WEBHOOKS must be valid webhooks: entry 1: name must be set, because the host of the url makes no valid one',
     ],
   ];
   for (const [entries, problem] of bad) {
@@ -159,10 +159,10 @@ describe('WEBHOOKS', function () {
     });
   }
 
-  it('want https in production, unless private addresses are allowed', () => {
+  it('require https in production unless private addresses are allowed', () => {
     const plain = [{ ...good, url: 'http://crm:8080/' }];
     expect(problemOf(plain, PRODUCTION)).to.equal(
-      'WEBHOOKS must be webhooks that can work: entry 1 (crm-8080): url must be https, or WEBHOOKS_ALLOW_PRIVATE true',
+      'WEBHOOKS must be valid webhooks: entry 1 (crm-8080): url must be https unless WEBHOOKS_ALLOW_PRIVATE is true',
     );
     expect(problemOf(plain, { ...PRODUCTION, WEBHOOKS_ALLOW_PRIVATE: 'false' })).to.be.a('string');
     expect(problemOf(plain, { ...PRODUCTION, WEBHOOKS_ALLOW_PRIVATE: 'true' })).to.equal(undefined);
@@ -170,17 +170,17 @@ describe('WEBHOOKS', function () {
     expect(problemOf([good], PRODUCTION)).to.equal(undefined);
   });
 
-  it('want secrets of their own in production', () => {
+  it('must not use the example secret in production', () => {
     const example = [{ url: URL_, secret: [SECRET, EXAMPLE_SECRET] }];
     expect(problemOf(example, PRODUCTION)).to.equal(
-      'WEBHOOKS must be webhooks that can work: entry 1 (crm.example.com): secret must be one of your own',
+      'WEBHOOKS must be valid webhooks: entry 1 (crm.example.com): secret must not be the one from .env.example',
     );
     expect(problemOf(example)).to.equal(undefined);
   });
 
-  it('are said to come from a file, where it is the file that is wrong', () => {
+  it('have a problem with their file reported under WEBHOOKS_FILE', () => {
     expect(problemOf('', { WEBHOOKS_FILE: join(folder, 'nowhere.json') })).to.match(
-      /^WEBHOOKS_FILE must be a readable text file: .*\(ENOENT\)$/,
+      /^WEBHOOKS_FILE must name a readable text file: .*\(ENOENT\)$/,
     );
   });
 });

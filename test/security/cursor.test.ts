@@ -4,7 +4,7 @@ import { cursorCodec } from '../../src/security/cursor.ts';
 const SCOPE = { list: 'users', sort: 'email' };
 
 describe('cursors', () => {
-  it('outlive a change of secrets, and are sealed with the newest', () => {
+  it('survive secret rotation and are sealed with the newest secret', () => {
     const before = cursorCodec('old');
     const during = cursorCodec('new', 'old');
     const after = cursorCodec('new');
@@ -16,7 +16,7 @@ describe('cursors', () => {
     expect(before.open(recent, SCOPE)).to.equal(undefined);
   });
 
-  it('are good for their own scope alone, under each of the secrets', () => {
+  it('are valid only for their own scope, with each of the secrets', () => {
     const codec = cursorCodec('3', '2', '1');
     for (const secret of ['1', '2', '3']) {
       const cursor = cursorCodec(secret).seal(['a'], SCOPE);

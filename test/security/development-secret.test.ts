@@ -8,7 +8,7 @@ import { developmentSecret } from '../../src/security/development-secret.ts';
 
 const MODULE = join(import.meta.dirname, '../../src/security/development-secret.ts');
 
-/** Calls it `times` times at once in another process, and prints what each call returned. */
+/** A program that calls `developmentSecret` `times` times at once and prints all results. */
 const PROGRAM = `
   import { developmentSecret } from ${JSON.stringify(MODULE)};
   const [directory, times] = process.argv.slice(1);
@@ -32,24 +32,24 @@ describe('the development secret', () => {
       (error: Error) => error.message,
     );
 
-  it('is made once, and is the same ever after', async () => {
+  it('is generated once and then stays the same', async () => {
     const secret = await developmentSecret(directory);
     expect(secret).to.match(/^[\w-]{43}$/);
     expect(await developmentSecret(directory)).to.equal(secret);
     expect(await readFile(join(directory, 'auth-secret'), 'utf8')).to.equal(`${secret}\n`);
   });
 
-  it('is another one in another folder', async () => {
+  it('differs between folders', async () => {
     expect(await developmentSecret(directory)).not.to.equal(await developmentSecret(join(parent, 'other')));
   });
 
-  it('is for the eyes of its owner alone, and leaves nothing else behind', async () => {
+  it('is readable only by its owner, and no draft is left over', async () => {
     await developmentSecret(directory);
     expect((await stat(join(directory, 'auth-secret'))).mode & 0o777).to.equal(0o600);
     expect(await readdir(directory)).to.deep.equal(['auth-secret']);
   });
 
-  it('is the same for twenty who ask for it at once for the first time, in five processes', async () => {
+  it('is the same for twenty concurrent first calls in five processes', async () => {
     const run = () =>
       promisify(execFile)(process.execPath, ['--input-type=module', '--eval', PROGRAM, directory, '4']);
     const outputs = await Promise.all(Array.from({ length: 5 }, run));
@@ -60,27 +60,27 @@ describe('the development secret', () => {
     expect(await readdir(directory)).to.deep.equal(['auth-secret']);
   });
 
-  for (const [what, content] of [
+  for (const [problem, content] of [
     ['empty', ''],
     ['blank', ' \n'.repeat(40)],
-    ['too short for a secret', 'x'.repeat(31)],
+    ['too short', 'x'.repeat(31)],
   ] as const) {
-    it(`is not taken from a file that is ${what}, and the file is left as it is`, async () => {
+    it(`is not read from a file that is ${problem}, and the file stays unchanged`, async () => {
       const path = join(parent, 'auth-secret');
       await writeFile(path, content);
       expect(await failureOf(developmentSecret(parent))).to.equal(
-        `${path} holds no secret: remove it, and a new one is made.`,
+        `${path} holds no secret: remove it to generate a new one.`,
       );
       expect(await readFile(path, 'utf8')).to.equal(content);
     });
   }
 
-  it('may be one that somebody put there', async () => {
+  it('may be set by hand', async () => {
     await writeFile(join(parent, 'auth-secret'), `  ${'own '.repeat(10)}\n`);
     expect(await developmentSecret(parent)).to.equal('own '.repeat(10).trim());
   });
 
-  it('cannot be had where there is a file in the place of the folder', async () => {
+  it('cannot be stored if the folder is a file', async () => {
     await writeFile(join(parent, 'file'), '');
     expect(await failureOf(developmentSecret(join(parent, 'file')))).to.match(/ENOTDIR|EEXIST/);
   });

@@ -8,39 +8,39 @@ import { SECRET, sources } from '../support/app.ts';
 import { refusalOf } from '../support/problem.ts';
 import { forge } from '../support/tokens.ts';
 
-/** The moment at which the tests' clock stands, as tokens have it. */
+/** The fixed time of the test clock, in seconds since 1970. */
 const NOW = 1_700_000_000;
 
 const at = (seconds: number) => () => new Date(seconds * 1000);
 
-/** Checks a token under these secrets. */
+/** Verifies a token with these secrets. */
 async function verify(token: string, { ring, now }: { ring?: KeyRing; now?: () => Date } = {}) {
   const verifier = await tokenVerifier(sources({}, ring), now && { now });
   return verifier.verify(token);
 }
 
 describe('the verifier', () => {
-  const cases: [what: string, claims: Record<string, unknown>, accepted: boolean][] = [
+  const cases: [kind: string, claims: Record<string, unknown>, accepted: boolean][] = [
     ['is valid for one more second', { exp: NOW + 1 }, true],
     ['expired this second', { exp: NOW }, true],
     ['expired 14 seconds ago', { exp: NOW - 14 }, true],
     ['expired 15 seconds ago', { exp: NOW - 15 }, false],
-    ['begins in 15 seconds', { exp: NOW + 60, nbf: NOW + 15 }, true],
-    ['begins in 16 seconds', { exp: NOW + 60, nbf: NOW + 16 }, false],
+    ['has its nbf in 15 seconds', { exp: NOW + 60, nbf: NOW + 15 }, true],
+    ['has its nbf in 16 seconds', { exp: NOW + 60, nbf: NOW + 16 }, false],
     ['was issued 15 seconds from now', { exp: NOW + 60, iat: NOW + 15 }, true],
     ['was issued 16 seconds from now', { exp: NOW + 60, iat: NOW + 16 }, false],
-    ['was issued at a time that is no number', { exp: NOW + 60, iat: 'now' }, false],
-    ['expired before it began', { exp: NOW - 60, nbf: NOW + 60 }, false],
+    ['has an iat that is not a number', { exp: NOW + 60, iat: 'now' }, false],
+    ['expires before its nbf', { exp: NOW - 60, nbf: NOW + 60 }, false],
   ];
-  for (const [what, claims, accepted] of cases) {
-    it(`${accepted ? 'accepts' : 'refuses'} a token that ${what}`, async () => {
+  for (const [kind, claims, accepted] of cases) {
+    it(`${accepted ? 'accepts' : 'refuses'} a token that ${kind}`, async () => {
       const checked = verify(forge({ claims }), { now: at(NOW) });
       if (accepted) expect(await checked).to.deep.equal({ email: 'ada@example.com' });
       else expect(await refusalOf(checked)).to.be.instanceOf(InvalidToken);
     });
   }
 
-  it('asks its clock anew for each token', async () => {
+  it('reads its clock for each token', async () => {
     let seconds = NOW;
     const verifier = await tokenVerifier(sources(), { now: () => new Date(seconds * 1000) });
     const token = forge({ claims: { exp: NOW + 60 } });
@@ -49,7 +49,7 @@ describe('the verifier', () => {
     expect(await refusalOf(verifier.verify(token))).to.be.instanceOf(InvalidToken);
   });
 
-  it('says of a token no more than whom it speaks for, as the token has it', async () => {
+  it('returns only the email and name, unchanged', async () => {
     const claims = { email: ' Ada@Example.COM', name: 'Ada', role: 'admin', sub: '1', picture: 'x' };
     expect(await verify(forge({ claims }))).to.deep.equal({ email: ' Ada@Example.COM', name: 'Ada' });
     for (const name of ['', 42, null, ['Ada'], undefined]) {
@@ -57,7 +57,7 @@ describe('the verifier', () => {
     }
   });
 
-  it('takes the email from the claim that is configured, and from no other', async () => {
+  it('reads the email only from the configured claim', async () => {
     const emailClaim = 'https://example.com/email';
     const verifier = await tokenVerifier(sources({ emailClaim }));
     const token = await signHs256(SECRET, 'ada@example.com', '1h', emailClaim);
@@ -91,14 +91,14 @@ describe('the verifier', () => {
     });
   }
 
-  it('says of an unverified email nothing in a token that is not good', async () => {
+  it('refuses an invalid token before it reports an unverified email', async () => {
     const claims = { email_verified: false };
     for (const token of [forge({ claims, secret: 'x' }), forge({ claims: { ...claims, exp: 1 } })]) {
       expect(await refusalOf(verify(token))).to.be.instanceOf(InvalidToken);
     }
   });
 
-  it('takes tokens under each secret of the ring, and under no other', async () => {
+  it('accepts tokens made with each secret of the ring, and no others', async () => {
     const ring: KeyRing = ['4', '3', '2', '1'].map((digit) => digit.repeat(32)) as [string];
     for (const secret of ring) {
       expect(await verify(forge({ secret }), { ring })).to.deep.equal({ email: 'ada@example.com' });
@@ -110,7 +110,7 @@ describe('the verifier', () => {
     expect((expired as Error).message).to.equal('"exp" claim timestamp check failed');
   });
 
-  it('takes a secret of any characters, and tells near ones apart', async () => {
+  it('accepts a secret of any characters and distinguishes similar secrets', async () => {
     for (const [secret, other] of [
       ['é💚'.repeat(8), 'é💙'.repeat(8)],
       ['x'.repeat(64), 'x'.repeat(65)],
@@ -122,14 +122,14 @@ describe('the verifier', () => {
     }
   });
 
-  it('looks at no token that is longer than 8 KiB', async () => {
+  it('refuses a token that is longer than 8 KiB', async () => {
     const good = forge({ claims: { padding: 'x'.repeat(8192) } });
     const refusal = await refusalOf(verify(good));
     expect(refusal).to.be.instanceOf(InvalidToken);
     expect((refusal as Error).message).to.equal('the token is too long');
   });
 
-  it('refuses a token whose signature has any one bit changed', async () => {
+  it('refuses a token if one bit of its signature is flipped', async () => {
     const [header, payload, signature = ''] = forge().split('.');
     const bytes = Buffer.from(signature, 'base64url');
     const verifier = await tokenVerifier(sources());
@@ -143,12 +143,12 @@ describe('the verifier', () => {
 });
 
 describe('the signer', () => {
-  it('makes tokens that the verifier accepts', async () => {
+  it('signs tokens that the verifier accepts', async () => {
     const token = await signHs256(SECRET, 'ada@example.com', '1m');
     expect(await verify(token)).to.deep.equal({ email: 'ada@example.com' });
   });
 
-  it('says in them what is needed and nothing more', async () => {
+  it('sets only the necessary header and claims', async () => {
     const token = await signHs256(SECRET, 'ada@example.com', '1h');
     expect(decodeProtectedHeader(token)).to.deep.equal({ alg: 'HS256' });
     expect(decodeJwt(token)).to.have.all.keys('email', 'iat', 'exp');
@@ -161,14 +161,14 @@ describe('the signer', () => {
     ['7d', 604_800],
     ['7 days', 604_800],
   ] as const) {
-    it(`lets them live for ${ttl}`, async () => {
+    it(`signs tokens that expire after ${ttl}`, async () => {
       const { iat = 0, exp = 0 } = decodeJwt(await signHs256(SECRET, 'ada@example.com', ttl));
       expect(exp - iat).to.equal(seconds);
     });
   }
 
   for (const ttl of ['', 'soon', '1', '1x', '1h30m', 'h1', 'Infinity']) {
-    it(`does not know the time span ${JSON.stringify(ttl)}`, async () => {
+    it(`refuses the time span ${JSON.stringify(ttl)}`, async () => {
       expect(await refusalOf(signHs256(SECRET, 'ada@example.com', ttl))).to.be.instanceOf(TypeError);
     });
   }

@@ -24,7 +24,7 @@ const AUDIENCE = 'rollcall';
 const ADA = { email: 'ada@example.com' };
 const SALT = 'authjs.session-token';
 
-/** Each maker of tokens, with what it has in the way of keys, and how a token of its kind is made with any bytes. */
+/** Tries the keys of every source on the tokens of every other source. */
 describe('the keys of one source', () => {
   let one: KeyServer & { pair: GenerateKeyPairResult; jwk: JWK };
   let two: typeof one;
@@ -32,7 +32,7 @@ describe('the keys of one source', () => {
   let verifier: TokenVerifier;
 
   before(async () => {
-    // The same `kid` everywhere: it must not matter whose it is.
+    // The same `kid` everywhere: it must not decide which source a key belongs to.
     const make = async () => {
       const pair = await generateKeyPair('RS256', { extractable: true });
       const jwk = { ...(await exportJWK(pair.publicKey)), kid: 'key' };
@@ -62,7 +62,7 @@ describe('the keys of one source', () => {
     new SignJWT(claims(iss))
       .setProtectedHeader({ alg: 'HS256', ...header })
       .sign(typeof secret === 'string' ? Buffer.from(secret) : secret);
-  /** A token that says RS256 over an HMAC, which no library makes. */
+  /** A token that claims RS256 but carries an HMAC, which no library produces. */
   const disguised = (secret: string | Buffer, iss?: string) =>
     forge({ header: { alg: 'RS256', kid: 'key' }, claims: claims(iss), secret });
   const encrypted = (key: Uint8Array, header = {}) =>
@@ -71,8 +71,8 @@ describe('the keys of one source', () => {
     new Uint8Array(hkdfSync('sha256', SECRET, SALT, `Auth.js Generated Encryption Key (${SALT})`, length));
   const sha256 = (text: string | Buffer) => createHash('sha256').update(text).digest();
 
-  /** Every way in which a public key is written. */
-  const written = async ({ pair, jwk }: typeof one) => {
+  /** Every common encoding of a public key. */
+  const encodingsOf = async ({ pair, jwk }: typeof one) => {
     const spki = await exportSPKI(pair.publicKey);
     const key = createPublicKey({ key: jwk as JsonWebKey, format: 'jwk' });
     return [
@@ -89,7 +89,7 @@ describe('the keys of one source', () => {
     ];
   };
 
-  it('open what is their own', async () => {
+  it('verify the tokens of that source', async () => {
     for (const token of [
       forge(),
       await sessionOf(),
@@ -102,8 +102,8 @@ describe('the keys of one source', () => {
     }
   });
 
-  /** From whose key, to whose kind of token: what an attacker who has that key, or knows it, would send. */
-  const confusions: [from: string, to: string, tokens: () => Promise<(string | Promise<string>)[]>][] = [
+  /** The tokens that an attacker who knows a key could send as tokens of another source. */
+  const confusions: [key: string, target: string, tokens: () => Promise<(string | Promise<string>)[]>][] = [
     [
       'the secret',
       'a session',
@@ -111,7 +111,7 @@ describe('the keys of one source', () => {
         encrypted(Buffer.from(SECRET).subarray(0, 32)),
         encrypted(sha256(SECRET)),
         encrypted(new Uint8Array(hkdfSync('sha256', SECRET, '', '', 32))),
-        // NextAuth.js 4 derived its key like this.
+        // The key derivation of NextAuth.js 4.
         encrypted(new Uint8Array(hkdfSync('sha256', SECRET, '', 'NextAuth.js Generated Encryption Key', 32))),
       ],
     ],
@@ -135,7 +135,7 @@ describe('the keys of one source', () => {
       "an issuer's public key",
       'an HS256 token',
       async () =>
-        (await written(one)).flatMap((text) => [
+        (await encodingsOf(one)).flatMap((text) => [
           hmac(text as Uint8Array),
           hmac(text as Uint8Array, { kid: 'key' }, one.origin),
           disguised(text as Buffer, one.origin),
@@ -145,7 +145,7 @@ describe('the keys of one source', () => {
       "an issuer's public key",
       'a session',
       async () => [
-        ...(await written(one)).flatMap((text) => [
+        ...(await encodingsOf(one)).flatMap((text) => [
           encrypted(sha256(text)),
           encrypted(sha256(text), { kid: 'key' }),
         ]),
@@ -169,16 +169,16 @@ describe('the keys of one source', () => {
     [
       "the anonymous issuer's public key",
       'an HS256 token',
-      async () => (await written(anonymous)).map((text) => hmac(text as Uint8Array)),
+      async () => (await encodingsOf(anonymous)).map((text) => hmac(text as Uint8Array)),
     ],
     [
       "the anonymous issuer's public key",
       'a session',
-      async () => (await written(anonymous)).map((text) => encrypted(sha256(text))),
+      async () => (await encodingsOf(anonymous)).map((text) => encrypted(sha256(text))),
     ],
   ];
-  for (const [from, to, tokens] of confusions) {
-    it(`make no token of another: ${from}, for ${to}`, async () => {
+  for (const [key, target, tokens] of confusions) {
+    it(`make no token of another source: ${key}, for ${target}`, async () => {
       for (const made of await tokens()) {
         const token = await made;
         expect(await refusalOf(verifier.verify(token)), token).to.be.instanceOf(InvalidToken);
@@ -186,7 +186,7 @@ describe('the keys of one source', () => {
     });
   }
 
-  it('stay their own where an issuer publishes a secret among its keys', async () => {
+  it('are never a secret that an issuer publishes', async () => {
     const k = Buffer.from('a secret that everybody knows, and long').toString('base64url');
     const server = await serveKeys({ keys: [{ kty: 'oct', k, kid: 'key', alg: 'HS256' }] });
     const { verify } = await tokenVerifier(sources({ jwksUrl: server.url, audience: [AUDIENCE] }));
@@ -199,7 +199,7 @@ describe('the keys of one source', () => {
     await server.close();
   });
 
-  it('are not those that a token brings along', async () => {
+  it('never come from the token itself', async () => {
     const { privateKey, publicKey } = await generateKeyPair('RS256', { extractable: true });
     const jwk = await exportJWK(publicKey);
     const evil = await serveKeys({ keys: [{ ...jwk, kid: 'key' }] });

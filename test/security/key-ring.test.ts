@@ -15,7 +15,7 @@ describe('the ring of secrets', () => {
 
   afterEach(() => rm(folder, { recursive: true }));
 
-  it("has the newest first, which is the one with the highest number: Auth.js's order", async () => {
+  it('has the secret with the highest number first, as Auth.js does', async () => {
     const all = { secret: 'a', secret1: 'b', secret2: 'c', secret3: 'd' };
     expect(await keyRing(all, folder)).to.deep.equal(['d', 'c', 'b', 'a']);
     expect(await keyRing({ ...all, secret2: null }, folder)).to.deep.equal(['d', 'b', 'a']);
@@ -24,7 +24,7 @@ describe('the ring of secrets', () => {
     expect(await readdir(folder)).to.deep.equal([]);
   });
 
-  it('is the development secret where there is no other', async () => {
+  it('is the development secret if none is configured', async () => {
     const [secret, ...older] = await keyRing(NONE, folder);
     expect(`${secret}\n`).to.equal(await readFile(join(folder, 'auth-secret'), 'utf8'));
     expect(older).to.deep.equal([]);

@@ -6,7 +6,7 @@ import { expect } from 'chai';
 import { isPublicAddress, PrivateAddress, publicOnly } from '../../src/security/public-address.ts';
 
 describe('a public address', () => {
-  const isOne = [
+  const publicAddresses = [
     '1.1.1.1',
     '8.8.8.8',
     '9.255.255.255',
@@ -29,7 +29,7 @@ describe('a public address', () => {
     '2001:4860:4860::8888',
     '64:ff9b::8.8.8.8',
   ];
-  const isNone = [
+  const otherAddresses = [
     '0.0.0.0',
     '0.1.2.3',
     '10.0.0.1',
@@ -76,12 +76,13 @@ describe('a public address', () => {
     '127.1',
     '1.2.3.4.5',
   ];
-  for (const address of isOne) it(`is ${address}`, () => expect(isPublicAddress(address)).to.equal(true));
-  for (const address of isNone)
+  for (const address of publicAddresses)
+    it(`is ${address}`, () => expect(isPublicAddress(address)).to.equal(true));
+  for (const address of otherAddresses)
     it(`is not ${address}`, () => expect(isPublicAddress(address)).to.equal(false));
 });
 
-describe('a request that may reach public addresses only', () => {
+describe('a request with publicOnly', () => {
   let server: http.Server;
   let port: number;
   let connections = 0;
@@ -130,7 +131,7 @@ describe('a request that may reach public addresses only', () => {
     }
   }
 
-  it('says of a name that leads nowhere what the system says', async () => {
+  it('fails with the error of the system if the name does not resolve', async () => {
     const url = new URL('http://nowhere.invalid/');
     const [error] = await once(http.get(url, publicOnly(url)), 'error').catch((thrown) => [thrown]);
     expect(error.message).to.match(/^getaddrinfo \w+ nowhere\.invalid$/);

@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { isServiceToken, mintServiceToken, serviceTokenDigest } from '../../src/security/service-token.ts';
 
 describe('a service token', () => {
-  it('is known by its digest, which is SHA-256 of all of it', () => {
+  it('is identified by the SHA-256 digest of its full text', () => {
     const { token, digest } = mintServiceToken();
     expect(token).to.match(/^rc_[\w-]{49}$/);
     expect(isServiceToken(token)).to.equal(true);
@@ -11,11 +11,11 @@ describe('a service token', () => {
     expect(serviceTokenDigest(token)).to.equal(digest);
   });
 
-  it('is unlike any other', () => {
+  it('is unique', () => {
     expect(new Set(Array.from({ length: 1_000 }, () => mintServiceToken().token)).size).to.equal(1_000);
   });
 
-  it('with one character changed is none', () => {
+  it('is invalid if one character changes', () => {
     const { token } = mintServiceToken();
     for (let at = 3; at < token.length; at++) {
       const other = token[at] === 'A' ? 'B' : 'A';
@@ -33,7 +33,7 @@ describe('a service token', () => {
     `${mintServiceToken().token}\n`,
     'eyJ.e30.x',
   ]) {
-    it(`is not ${JSON.stringify(text)}`, () => {
+    it(`does not have the form ${JSON.stringify(text)}`, () => {
       expect(serviceTokenDigest(text)).to.equal(undefined);
     });
   }

@@ -3,118 +3,118 @@ import { InvalidToken } from '../../src/security/token.ts';
 import { type Verified, verifiedTokens } from '../../src/security/verified-tokens.ts';
 import { refusalOf } from '../support/problem.ts';
 
-/** The moment at which the tests' clock begins, as tokens have it. */
+/** The start of the test clock, in seconds since 1970. */
 const NOW = 1_700_000_000;
 
 describe('verified tokens', () => {
   let seconds: number;
   let checks: string[];
-  /** What the check finds. */
+  /** The result of the check. */
   let found: Verified;
-  /** What happens while it looks. */
-  let meanwhile: () => Promise<void> | void;
+  /** Runs during the check. */
+  let duringCheck: () => Promise<void> | void;
 
   beforeEach(() => {
     seconds = NOW;
     checks = [];
     found = { identity: { email: 'ada@example.com' }, validity: { exp: NOW + 60, nbf: 0 } };
-    meanwhile = () => undefined;
+    duringCheck = () => undefined;
   });
 
-  const remember = () =>
+  const createCache = () =>
     verifiedTokens(
       async (token) => {
         checks.push(token);
-        await meanwhile();
+        await duringCheck();
         if (token === 'bad') throw new InvalidToken('bad');
         return found;
       },
       () => new Date(seconds * 1000),
     );
 
-  it('are checked once', async () => {
-    const tokens = remember();
+  it('are checked only once', async () => {
+    const tokens = createCache();
     for (let time = 0; time < 100; time++) {
-      expect(await tokens.identityOf('a')).to.deep.equal({ email: 'ada@example.com' });
+      expect(await tokens.identify('a')).to.deep.equal({ email: 'ada@example.com' });
     }
-    await tokens.identityOf('b');
-    await tokens.identityOf('a');
+    await tokens.identify('b');
+    await tokens.identify('a');
     expect(checks).to.deep.equal(['a', 'b']);
   });
 
-  it('are checked again as soon as they have expired, by the tolerance of the check itself', async () => {
-    const tokens = remember();
-    await tokens.identityOf('a');
+  it('are checked again when they expire, with the tolerance of the check', async () => {
+    const tokens = createCache();
+    await tokens.identify('a');
     seconds = NOW + 74;
-    await tokens.identityOf('a');
+    await tokens.identify('a');
     expect(checks).to.have.lengthOf(1);
     seconds = NOW + 75;
-    await tokens.identityOf('a');
+    await tokens.identify('a');
     expect(checks).to.have.lengthOf(2);
   });
 
-  it('are checked again where they have not begun, after the clock was set back', async () => {
+  it('are checked again if the clock was set back before their nbf', async () => {
     found = { ...found, validity: { exp: NOW + 60, nbf: NOW } };
-    const tokens = remember();
-    await tokens.identityOf('a');
+    const tokens = createCache();
+    await tokens.identify('a');
     seconds = NOW - 15;
-    await tokens.identityOf('a');
+    await tokens.identify('a');
     expect(checks).to.have.lengthOf(1);
     seconds = NOW - 16;
-    await tokens.identityOf('a');
+    await tokens.identify('a');
     expect(checks).to.have.lengthOf(2);
   });
 
-  it('are only those that were good: a refused one is checked each time', async () => {
-    const tokens = remember();
+  it('do not include refused tokens, which are checked each time', async () => {
+    const tokens = createCache();
     for (let time = 0; time < 3; time++) {
-      expect(await refusalOf(tokens.identityOf('bad'))).to.be.instanceOf(InvalidToken);
+      expect(await refusalOf(tokens.identify('bad'))).to.be.instanceOf(InvalidToken);
     }
     expect(checks).to.have.lengthOf(3);
   });
 
-  it('are forgotten when keys change, also those that are just being checked', async () => {
-    const tokens = remember();
-    await tokens.identityOf('a');
+  it('are forgotten when keys change, also during their check', async () => {
+    const tokens = createCache();
+    await tokens.identify('a');
     tokens.forget();
-    await tokens.identityOf('a');
+    await tokens.identify('a');
     expect(checks).to.have.lengthOf(2);
 
-    meanwhile = () => tokens.forget();
-    await tokens.identityOf('b');
-    meanwhile = () => undefined;
-    await tokens.identityOf('b');
-    await tokens.identityOf('b');
+    duringCheck = () => tokens.forget();
+    await tokens.identify('b');
+    duringCheck = () => undefined;
+    await tokens.identify('b');
+    await tokens.identify('b');
     expect(checks).to.deep.equal(['a', 'a', 'b', 'b']);
   });
 
-  it('ask their source for fresh keys first, which may have them forgotten', async () => {
-    const tokens = remember();
+  it('refresh the keys of their source first, which may empty the cache', async () => {
+    const tokens = createCache();
     let asked = 0;
     found = { ...found, keepFresh: async () => void asked++ };
-    await tokens.identityOf('a');
-    await tokens.identityOf('a');
+    await tokens.identify('a');
+    await tokens.identify('a');
     expect([asked, checks.length]).to.deep.equal([1, 1]);
     found = { ...found, keepFresh: async () => tokens.forget() };
-    await tokens.identityOf('b');
-    await tokens.identityOf('b');
+    await tokens.identify('b');
+    await tokens.identify('b');
     expect(checks).to.deep.equal(['a', 'b', 'b']);
   });
 
-  it('are bounded, the ones that nobody has used for longest going first', async () => {
-    const tokens = remember();
+  it('are bounded: the least recently used are evicted first', async () => {
+    const tokens = createCache();
     found = { ...found, identity: { email: `${'x'.repeat(4000)}@example.com` } };
-    await tokens.identityOf('used');
+    await tokens.identify('used');
     for (let index = 0; index < 3000; index++) {
-      await tokens.identityOf(`${index}`);
-      await tokens.identityOf('used');
+      await tokens.identify(`${index}`);
+      await tokens.identify('used');
     }
     const before = checks.length;
     expect(before).to.equal(3001);
-    await tokens.identityOf('used');
-    await tokens.identityOf('2999');
+    await tokens.identify('used');
+    await tokens.identify('2999');
     expect(checks).to.have.lengthOf(before);
-    await tokens.identityOf('0');
+    await tokens.identify('0');
     expect(checks).to.have.lengthOf(before + 1);
   });
 });

@@ -8,13 +8,13 @@ import { type KeyServer, serveKeys } from '../support/key-server.ts';
 import { refusalOf } from '../support/problem.ts';
 import { forge, inSeconds } from '../support/tokens.ts';
 
-/** What the platform is asked for when a signature is checked or a token is decrypted. */
+/** The platform functions that check a signature or decrypt a token. */
 const CRYPTOGRAPHY = ['verify', 'decrypt', 'importKey', 'sign'] as const;
 
-describe('a token that was good', () => {
+describe('a verified token', () => {
   let keys: KeyServer;
-  let tokens: [what: string, token: string][];
-  /** How often the platform was asked for any of it. */
+  let tokens: [kind: string, token: string][];
+  /** The number of calls to any of these functions. */
   let calls: number;
   const { subtle } = crypto;
 
@@ -46,20 +46,20 @@ describe('a token that was good', () => {
   const verifierAt = (now: () => Date) =>
     tokenVerifier(sources({ jwksUrl: keys.url, audience: ['rollcall'] }), { now });
 
-  it('costs no cryptography again', async () => {
+  it('needs no cryptography when it comes again', async () => {
     const verifier = await verifierAt(() => new Date());
-    for (const [what, token] of tokens) {
+    for (const [kind, token] of tokens) {
       calls = 0;
       const identity = await verifier.verify(token);
-      expect(calls, what).to.be.above(0);
+      expect(calls, kind).to.be.above(0);
       calls = 0;
       for (let time = 0; time < 100; time++) expect(await verifier.verify(token)).to.equal(identity);
-      expect(calls, what).to.equal(0);
+      expect(calls, kind).to.equal(0);
     }
     expect(keys.asked()).to.equal(1);
   });
 
-  it('costs none again either where it says that its email is not verified', async () => {
+  it('needs none either if its email is unverified', async () => {
     const verifier = await verifierAt(() => new Date());
     const token = forge({ claims: { email_verified: false } });
     for (let time = 0; time < 3; time++) {
@@ -69,22 +69,22 @@ describe('a token that was good', () => {
     }
   });
 
-  it('is good no longer than it says', async () => {
+  it('is valid only until its exp', async () => {
     let ahead = 0;
     const verifier = await verifierAt(() => new Date(Date.now() + ahead));
-    for (const [what, token] of tokens) {
+    for (const [kind, token] of tokens) {
       ahead = 0;
       await verifier.verify(token);
       ahead = 3600_000;
-      expect(await verifier.verify(token), what).to.include({ email: 'ada@example.com' });
+      expect(await verifier.verify(token), kind).to.include({ email: 'ada@example.com' });
       ahead = 3620_000;
-      expect(await refusalOf(verifier.verify(token)), what).to.be.instanceOf(InvalidToken);
+      expect(await refusalOf(verifier.verify(token)), kind).to.be.instanceOf(InvalidToken);
       ahead = 0;
-      expect(await verifier.verify(token), what).to.include({ email: 'ada@example.com' });
+      expect(await verifier.verify(token), kind).to.include({ email: 'ada@example.com' });
     }
   });
 
-  it('says nothing for one that differs in any sign', async () => {
+  it('does not make a token valid that differs in one character', async () => {
     const verifier = await verifierAt(() => new Date());
     for (const [, token] of tokens) {
       await verifier.verify(token);

@@ -1,15 +1,15 @@
 import { type Session, takeLease } from './lease.ts';
 import { findPostmaster } from './postmaster.ts';
 import { type Deadline, retry, TryAgain } from './retry.ts';
-import { freePort, PortTaken, type Setup, startServer } from './start.ts';
+import { findFreePort, PortTaken, type Setup, startServer } from './start.ts';
 
 /**
- * After a crash a server goes back to the old port, where the pools of those who used it look for it. This
- * often a newcomer tries to have it: what is left of the dead server may hold it for an instant more.
+ * Attempts to start on the port from before a crash, where existing connection pools expect the server. The remains of
+ * the dead server may hold the port for a moment.
  */
-const PATIENCE = 5;
+const OLD_PORT_ATTEMPTS = 5;
 
-/** A lease, and where the server is that it is on. */
+/** A lease and the port of its server. */
 export interface Acquired {
   readonly lease: Session;
   readonly port: number;
@@ -17,34 +17,33 @@ export interface Acquired {
   readonly started: boolean;
 }
 
-/** For those who had a lease and lost it. */
-export interface Again {
-  /** The port on which the server must be, because it is known already. */
+/** How to regain a lost lease. */
+export interface Recovery {
+  /** The port that the server must use, because callers already know it. */
   readonly port: number;
-  /** Aborts when the lease is no longer wanted. */
+  /** Aborts when the lease is no longer needed. */
   readonly signal: AbortSignal;
 }
 
 /**
- * Takes a lease on the cluster's server, starting it when it
- * is down, and starting over whenever it goes away in between.
- * @throws Error after the deadline, or when the server cannot start; the signal's reason.
+ * Takes a lease on the cluster's server. Starts the server if it is down, and tries again if it stops meanwhile.
+ * @throws {Error} after the deadline, or if the server cannot start; the signal's reason after an abort.
  */
-export async function acquire(setup: Setup, deadline: Deadline, again?: Again): Promise<Acquired> {
+export async function acquire(setup: Setup, deadline: Deadline, recovery?: Recovery): Promise<Acquired> {
   const { cluster } = setup;
   let startedPid: number | undefined;
   let oldPort: number | undefined;
-  let refusals = 0;
+  let failedAttempts = 0;
 
-  return retry(deadline, cluster.place.title, async () => {
-    again?.signal.throwIfAborted();
+  return retry(deadline, cluster.location.title, async () => {
+    recovery?.signal.throwIfAborted();
     const server = await findPostmaster(cluster);
     if (server?.state === 'busy') throw new TryAgain('it is starting, recovering or stopping');
 
     if (server?.state === 'ready' && server.port) {
-      if (again && server.port !== again.port) {
+      if (recovery && server.port !== recovery.port) {
         throw new Error(
-          `The embedded PostgreSQL now listens on port ${server.port}, no longer on ${again.port}.`,
+          `The embedded PostgreSQL moved from port ${recovery.port} to ${server.port}: restart this process.`,
         );
       }
       const lease = await takeLease(cluster, server.port, deadline);
@@ -52,11 +51,12 @@ export async function acquire(setup: Setup, deadline: Deadline, again?: Again): 
     }
 
     oldPort ??= server?.port;
-    const port = again?.port ?? (oldPort && refusals < PATIENCE ? oldPort : await freePort());
+    const port =
+      recovery?.port ?? (oldPort && failedAttempts < OLD_PORT_ATTEMPTS ? oldPort : await findFreePort());
     try {
       startedPid = await startServer(setup, port, server?.pid, deadline);
     } catch (error) {
-      if (error instanceof PortTaken) refusals++;
+      if (error instanceof PortTaken) failedAttempts++;
       throw error;
     }
     throw new TryAgain('it has just started');

@@ -3,41 +3,41 @@ import { randomBytes } from 'node:crypto';
 import { chown, mkdir, open, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import type { Account } from './account.ts';
 import type { Binaries } from './binaries.ts';
-import { draftOf, remove } from './draft.ts';
+import { draftOf, removeDraft } from './draft.ts';
+import type { OsUser } from './os-user.ts';
 import { BARE_ENVIRONMENT } from './processes.ts';
 import type { Deadline } from './retry.ts';
 
-/** PostgreSQL's superuser, the owner of everything in the cluster. */
+/** PostgreSQL's superuser, which owns everything in the cluster. */
 export const USER = 'rollcall';
 
-/** Where an embedded database keeps its things, whether they exist yet or not. */
-export interface Place {
-  /** The folder given by the caller, made absolute. */
+/** The paths of an embedded database, whether they exist or not. */
+export interface Location {
+  /** The absolute path of the caller's folder. */
   readonly directory: string;
-  /** What error messages call it. */
+  /** Its name in error messages. */
   readonly title: string;
-  /** Appears whole, by one rename: the data and the password that opens them. */
+  /** Contains the data and the password. Created by one rename, so it is never incomplete. */
   readonly cluster: string;
   readonly data: string;
   readonly password: string;
-  /** What the running server, or the last one, had to say. */
+  /** The log of the running or the last server. */
   readonly log: string;
 }
 
-/** A cluster that exists: what one needs to recognise its server and to talk to it. */
+/** An existing cluster, and how to recognise and reach its server. */
 export interface Cluster {
-  readonly place: Place;
+  readonly location: Location;
   readonly password: string;
-  /** Passed to the server as `cluster_name`, so that its process can be told from all others. */
-  readonly mark: string;
-  /** The major version of the PostgreSQL that made it. */
+  /** Passed to the server as `cluster_name`, which identifies its process. */
+  readonly name: string;
+  /** The major version of the PostgreSQL that created it. */
   readonly major: string;
 }
 
-/** The paths under a directory. */
-export function placeOf(directory: string): Place {
+/** The location of the embedded database in a folder. */
+export function locationOf(directory: string): Location {
   const root = resolve(directory);
   const cluster = join(root, 'cluster');
   return {
@@ -51,85 +51,89 @@ export function placeOf(directory: string): Place {
 }
 
 /**
- * Reads the cluster at `place`; undefined when there is none yet.
- * @throws Error when a part of it is missing.
+ * Reads the cluster at `location`; `undefined` if there is none.
+ * @throws {Error} if a part of it is missing.
  */
-export async function readCluster(place: Place): Promise<Cluster | undefined> {
-  if (!(await stat(place.cluster).catch(() => undefined))) return undefined;
+export async function readCluster(location: Location): Promise<Cluster | undefined> {
+  if (!(await stat(location.cluster).catch(() => undefined))) return undefined;
   try {
-    const { ino } = await stat(place.data, { bigint: true });
+    const { ino } = await stat(location.data, { bigint: true });
     return {
-      place,
-      password: (await readFile(place.password, 'utf8')).trim(),
-      mark: `rollcall-${ino}`, // stays the same when the folder is moved, unlike its path
-      major: (await readFile(join(place.data, 'PG_VERSION'), 'utf8')).trim(),
+      location,
+      password: (await readFile(location.password, 'utf8')).trim(),
+      name: `rollcall-${ino}`, // unlike the path, the inode stays the same when the folder is moved
+      major: (await readFile(join(location.data, 'PG_VERSION'), 'utf8')).trim(),
     };
   } catch (cause) {
     throw new Error(
-      `${place.cluster} is damaged (${(cause as Error).message}): restore it, or remove it to start empty.`,
+      `${location.cluster} is damaged (${(cause as Error).message}): restore it, or remove it to start empty.`,
       { cause },
     );
   }
 }
 
 /**
- * Reads the cluster at `place`, and makes it first (initdb, 1 s) when there is none. Any number of processes
- * may do so at once: the first to finish wins, the others use what it made.
- * @throws Error when it was made by another major version of PostgreSQL, or initdb fails.
+ * Reads the cluster at `location`, or creates it (initdb, 1 s). Safe to call from several processes at once: the first
+ * to finish wins, and the others use its cluster.
+ * @throws {Error} if another major version of PostgreSQL created the cluster, or initdb fails.
  */
 export async function ensureCluster(
-  place: Place,
+  location: Location,
   binaries: Binaries,
-  account: Account,
+  user: OsUser,
   deadline: Deadline,
 ): Promise<Cluster> {
-  let cluster = await readCluster(place);
+  let cluster = await readCluster(location);
   if (!cluster) {
-    await create(place, binaries, account, deadline);
-    cluster = await readCluster(place);
+    await createCluster(location, binaries, user, deadline);
+    cluster = await readCluster(location);
   }
-  if (!cluster) throw new Error(`${place.cluster} was removed while it was being opened.`);
+  if (!cluster) throw new Error(`${location.cluster} was removed while it was opened: start again.`);
   if (cluster.major !== binaries.major) {
     throw new Error(
-      `${place.data} was made by PostgreSQL ${cluster.major}, and this is PostgreSQL ${binaries.major}, which ` +
-        `cannot read it: dump it with the old version, or remove ${place.cluster} to start empty.`,
+      `PostgreSQL ${binaries.major} cannot read ${location.data}, which PostgreSQL ${cluster.major} created: dump it ` +
+        `with the old version, or remove ${location.cluster} to start empty.`,
     );
   }
   return cluster;
 }
 
-async function create(place: Place, binaries: Binaries, account: Account, deadline: Deadline): Promise<void> {
-  const draft = draftOf(place.cluster);
+async function createCluster(
+  location: Location,
+  binaries: Binaries,
+  user: OsUser,
+  deadline: Deadline,
+): Promise<void> {
+  const draft = draftOf(location.cluster);
   const data = join(draft, 'data');
   const password = join(draft, 'password');
   try {
     await mkdir(data, { recursive: true, mode: 0o700 });
     await writeFile(password, randomBytes(32).toString('base64url'), { mode: 0o600 });
-    if (account.ids) {
-      for (const path of [password, data, draft]) await chown(path, account.ids.uid, account.ids.gid);
+    if (user.ids) {
+      for (const path of [password, data, draft]) await chown(path, user.ids.uid, user.ids.gid);
     }
-    await initdb(data, binaries, account, deadline);
-    await rename(draft, place.cluster);
-    // A cluster that answered must not be gone after a power
-    // cut because its new name was not yet on the disk.
-    const folder = await open(place.directory);
+    await runInitdb(data, binaries, user, deadline);
+    await rename(draft, location.cluster);
+    // A power failure must not undo the rename of a cluster that is already in use.
+    const folder = await open(location.directory);
     await folder.sync().finally(() => folder.close());
   } catch (error) {
-    await remove(draft);
+    await removeDraft(draft);
     const lostRace = ['EEXIST', 'ENOTEMPTY'].includes((error as NodeJS.ErrnoException).code ?? '');
     if (!lostRace) throw error;
   }
 }
 
-async function initdb(data: string, binaries: Binaries, account: Account, deadline: Deadline): Promise<void> {
-  // Relative paths: as another account it could not walk the absolute ones (see start.ts).
-  const where = [`--pgdata=${account.ids ? '/proc/self/cwd' : data}`, '--pwfile=../password'];
-  const who = [`--username=${USER}`, '--auth=scram-sha-256'];
-  // PostgreSQL's own C.UTF-8 and not the C library's: it sorts and folds alike on every machine.
+async function runInitdb(data: string, binaries: Binaries, user: OsUser, deadline: Deadline): Promise<void> {
+  // Relative paths, because another user may be unable to traverse the absolute ones (see start.ts).
+  const paths = [`--pgdata=${user.ids ? '/proc/self/cwd' : data}`, '--pwfile=../password'];
+  const access = [`--username=${USER}`, '--auth=scram-sha-256'];
+  // PostgreSQL's own C.UTF-8, unlike the C library's, sorts and folds identically on every machine.
   const text = ['--encoding=UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'];
   try {
-    await promisify(execFile)(binaries.initdb, [...where, ...who, ...text], {
-      ...account.ids,
+    await promisify(execFile)(binaries.initdb, [...paths, ...access, ...text], {
+      ...user.ids,
       cwd: data,
       env: BARE_ENVIRONMENT,
       timeout: deadline.left(),
@@ -137,6 +141,6 @@ async function initdb(data: string, binaries: Binaries, account: Account, deadli
     });
   } catch (cause) {
     const { stderr, message } = cause as Error & { stderr?: string };
-    throw new Error(`initdb failed, as ${account.name} in ${data}: ${stderr?.trim() || message}`, { cause });
+    throw new Error(`initdb failed as ${user.name} in ${data}: ${stderr?.trim() || message}`, { cause });
   }
 }

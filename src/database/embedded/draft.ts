@@ -1,44 +1,44 @@
 import { randomBytes } from 'node:crypto';
 import { readdir, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { exists } from './processes.ts';
+import { processExists } from './processes.ts';
 
-/** Nothing here takes minutes to make: an older draft is dead, even if its maker's pid is in use again. */
-const DEAD_AFTER_MS = 10 * 60_000;
+/** Creating a draft takes seconds: an older one is abandoned, even if its creator's pid is in use again. */
+const ABANDONED_AFTER_MS = 10 * 60_000;
 
-const DRAFT = /\.new-(?<maker>\d+)-[0-9a-f]+$/;
+const DRAFT = /\.new-(?<creator>\d+)-[0-9a-f]+$/;
 
-const ours = new Set<string>();
+const ownDrafts = new Set<string>();
 
 /**
- * A path next to `path` at which to make what rename(2) then puts in place whole, so that a kill -9 at any
- * instant leaves nothing half made under the real name. The maker's pid is in it, for {@link sweepDrafts}.
+ * A draft path next to `path`. Build a file or folder there and rename(2) it into place, so that a kill -9 at any
+ * moment never leaves an incomplete one at `path`. Contains the creator's pid, for {@link sweepDrafts}.
  */
 export function draftOf(path: string): string {
   const draft = `${path}.new-${process.pid}-${randomBytes(6).toString('hex')}`;
-  ours.add(basename(draft));
+  ownDrafts.add(basename(draft));
   return draft;
 }
 
-/** Removes the drafts of makers that died. What cannot be removed now is left to the next call. */
+/** Removes the drafts of dead processes. Leaves what it cannot remove to the next call. */
 export async function sweepDrafts(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {
-    const maker = DRAFT.exec(name)?.groups?.['maker'];
-    if (maker === undefined || ours.has(name)) continue;
+    const creator = DRAFT.exec(name)?.groups?.['creator'];
+    if (creator === undefined || ownDrafts.has(name)) continue;
     const path = join(folder, name);
-    if (await isDead(path, Number(maker))) await remove(path);
+    if (await isAbandoned(path, Number(creator))) await removeDraft(path);
   }
 }
 
-/** Removes a draft, or as much of it as possible. */
-export async function remove(path: string): Promise<void> {
-  // A dead maker's initdb may still be writing in there: then this fails, and a later start sweeps the rest.
+/** Removes a draft, or as much of it as possible. Never throws. */
+export async function removeDraft(path: string): Promise<void> {
+  // The initdb of a dead process may still write to it: then this fails, and a later start removes the rest.
   await rm(path, { recursive: true, force: true, maxRetries: 2 }).catch(() => {});
 }
 
-async function isDead(path: string, maker: number): Promise<boolean> {
-  // Our own pid on what is not ours: in a container the service has the same pid in every life.
-  if (maker === process.pid || !exists(maker)) return true;
-  const made = await stat(path).catch(() => undefined);
-  return made !== undefined && Date.now() - made.mtimeMs > DEAD_AFTER_MS;
+async function isAbandoned(path: string, creator: number): Promise<boolean> {
+  // A draft with our pid that is not ours is from an earlier run: in a container, each run may have the same pid.
+  if (creator === process.pid || !processExists(creator)) return true;
+  const stats = await stat(path).catch(() => undefined);
+  return stats !== undefined && Date.now() - stats.mtimeMs > ABANDONED_AFTER_MS;
 }

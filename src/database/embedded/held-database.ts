@@ -1,17 +1,17 @@
 import { type Acquired, acquire } from './acquire.ts';
 import { USER } from './cluster.ts';
-import { leave, type Session } from './lease.ts';
+import { releaseLease, type Session } from './lease.ts';
 import { deadlineIn } from './retry.ts';
 import type { Setup } from './start.ts';
 import type { EmbeddedDatabase, EmbeddedOptions } from './types.ts';
 
-/** A server that has to be brought back more often than this within the window is not worth bringing back. */
-const MOST_LOSSES = 10;
-const WINDOW_MS = 60_000;
+/** A server that is lost more often than this within the window is not restored again. */
+const MAX_LOSSES = 10;
+const LOSS_WINDOW_MS = 60_000;
 
 /**
- * A lease and its upkeep: lost with a crash of the server, it is taken again in the background, and the
- * server is started again on the same port, so that the pools which know the URL recover by themselves.
+ * A lease that survives crashes of the server. After a crash it restarts the server on the same port in the background
+ * and takes a new lease, so that connection pools with the URL recover by themselves.
  */
 export class HeldDatabase implements EmbeddedDatabase {
   readonly origin: 'started' | 'adopted';
@@ -21,8 +21,8 @@ export class HeldDatabase implements EmbeddedDatabase {
   readonly #options: EmbeddedOptions;
   readonly #losses: number[] = [];
   #lease: Session;
-  #comingBack: Promise<void> | undefined;
-  readonly #letGo = new AbortController();
+  #recovery: Promise<void> | undefined;
+  readonly #abort = new AbortController();
   #releasing: Promise<void> | undefined;
   #released = false;
 
@@ -31,17 +31,17 @@ export class HeldDatabase implements EmbeddedDatabase {
     this.#options = options;
     this.origin = acquired.started ? 'started' : 'adopted';
     this.port = acquired.port;
-    this.directory = setup.cluster.place.directory;
+    this.directory = setup.cluster.location.directory;
     this.#lease = acquired.lease;
     this.#watch();
   }
 
-  /** A getter, so that whoever logs or serialises this object does not print the password. */
+  /** A getter, so that logging or serialising this object does not print the password. */
   get url(): string {
     return `postgres://${USER}:${this.#setup.cluster.password}@127.0.0.1:${this.port}/rollcall`;
   }
 
-  /** The server's process that holds the lease; undefined after release() is done. */
+  /** The pid of the server process that holds the lease; `undefined` after release(). */
   get backend(): number | undefined {
     return this.#released ? undefined : this.#lease.backend;
   }
@@ -52,41 +52,43 @@ export class HeldDatabase implements EmbeddedDatabase {
   }
 
   async #release(): Promise<void> {
-    this.#letGo.abort();
-    await this.#comingBack;
-    await leave(this.#setup.cluster, deadlineIn(this.#options.timeoutMs), this.#lease);
+    this.#abort.abort();
+    await this.#recovery;
+    await releaseLease(this.#setup.cluster, deadlineIn(this.#options.timeoutMs), this.#lease);
     this.#released = true;
   }
 
   #watch(): void {
     void this.#lease.closed.then(() => {
-      if (!this.#letGo.signal.aborted) this.#comingBack = this.#comeBack();
+      if (!this.#abort.signal.aborted) this.#recovery = this.#recover();
     });
   }
 
-  async #comeBack(): Promise<void> {
+  async #recover(): Promise<void> {
     const { log, timeoutMs } = this.#options;
-    const where = { directory: this.directory, port: this.port };
+    const fields = { directory: this.directory, port: this.port };
     try {
-      log.warn(where, 'embedded PostgreSQL went away: bringing it back');
+      log.warn(fields, 'embedded PostgreSQL lost; restoring it');
       this.#countLoss();
       const { lease, started } = await acquire(this.#setup, deadlineIn(timeoutMs), {
         port: this.port,
-        signal: this.#letGo.signal,
+        signal: this.#abort.signal,
       });
       this.#lease = lease;
-      log.info({ ...where, started }, 'embedded PostgreSQL is back');
+      log.info({ ...fields, started }, 'embedded PostgreSQL restored');
       this.#watch();
     } catch (error) {
-      if (this.#letGo.signal.aborted) return;
-      log.error({ ...where, err: error }, 'embedded PostgreSQL is lost: restart to get it back');
+      if (this.#abort.signal.aborted) return;
+      log.error({ ...fields, err: error }, 'embedded PostgreSQL not restored; restart this process');
     }
   }
 
   #countLoss(): void {
     const now = performance.now();
-    while (this.#losses[0] !== undefined && this.#losses[0] < now - WINDOW_MS) this.#losses.shift();
+    while (this.#losses[0] !== undefined && this.#losses[0] < now - LOSS_WINDOW_MS) this.#losses.shift();
     this.#losses.push(now);
-    if (this.#losses.length > MOST_LOSSES) throw new Error('it went away too often within a minute');
+    if (this.#losses.length > MAX_LOSSES) {
+      throw new Error(`The embedded PostgreSQL was lost more than ${MAX_LOSSES} times within a minute.`);
+    }
   }
 }

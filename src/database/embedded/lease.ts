@@ -3,77 +3,72 @@ import { type Cluster, USER } from './cluster.ts';
 import { findPostmaster, stopPostmaster } from './postmaster.ts';
 import { type Deadline, retry, TryAgain } from './retry.ts';
 
-/**
- * "rollcall" in ASCII. Advisory locks are per database:
- * everybody meets in the maintenance database `postgres`.
- */
+/** "rollcall" in ASCII. Advisory locks are per database, so all leases use the maintenance database `postgres`. */
 const LOCK = "x'726f6c6c63616c6c'::bigint";
 const DATABASE = 'rollcall';
-const LEASE = 'rollcall lease';
+const APPLICATION_NAME = 'rollcall lease';
 
-const WHO_ARE_YOU = `select pg_backend_pid() as backend,
+const IDENTIFY_SERVER = `select pg_backend_pid() as backend,
   split_part(pg_read_file('postmaster.pid'), E'\\n', 1)::int as postmaster`;
 
-/** Starting, stopping, terminated, full, or the wait for a lock took too long: all pass. */
-const PASSING = new Set(['57P01', '57P02', '57P03', '53300', '57014']);
+/** Starting, stopping, terminated, out of connections, or a lock timeout: all temporary. */
+const TEMPORARY_ERRORS = new Set(['57P01', '57P02', '57P03', '53300', '57014']);
 
-/** A connection of our own to the server. */
+/** A dedicated connection to the server. */
 export interface Session {
   readonly client: pg.Client;
-  /** The pid of the server's process at the other end. */
+  /** The pid of the server process that serves this connection. */
   readonly backend: number;
-  /** The pid of the very server that answers, from its own mouth. */
+  /** The pid of the server, as reported by the server itself. */
   readonly postmaster: number;
-  /** Resolves when the connection is gone, whichever side closed it. */
+  /** Resolves when either side has closed the connection. */
   readonly closed: Promise<unknown>;
 }
 
 /**
- * Takes a lease: an advisory lock that all users of the server share, held by a session of its own, so that
- * PostgreSQL itself frees it when its holder dies, even by kill -9. It does not keep the process alive. Makes
- * the database when it is missing.
- * @throws TryAgain when the server is starting or about to stop.
+ * Takes a lease: a shared advisory lock in a dedicated session. PostgreSQL frees the lock when its holder dies, even by
+ * kill -9. The session does not keep this process alive. Creates the database if it is missing.
+ * @throws {TryAgain} if the server is starting or stopping.
  */
 export async function takeLease(cluster: Cluster, port: number, deadline: Deadline): Promise<Session> {
   const session = await connect(cluster, port, deadline);
   try {
-    // Waits for whoever holds the lock alone, in order to
-    // stop the server; then this connection breaks with it.
-    await ask(session.client, `select pg_advisory_lock_shared(${LOCK})`);
+    // A process that stops the server holds the lock exclusively: this waits, and then breaks with the server.
+    await query(session.client, `select pg_advisory_lock_shared(${LOCK})`);
     await ensureDatabase(session.client);
   } catch (error) {
     close(session);
     throw error;
   }
-  keepAlive(session.client, false);
+  holdProcess(session.client, false);
   return session;
 }
 
 /**
- * Gives up a lease, or what was one, and stops the server if nobody holds another. Without a session, or when
- * it breaks, it goes by a new one, as long as there is a server.
- * @param first what to do at the server before.
+ * Releases a lease, and stops the server if no other lease is held. Without a session, or if it breaks, opens a new one
+ * as long as the server runs.
+ * @param before runs first, on the session.
  */
-export async function leave(
+export async function releaseLease(
   cluster: Cluster,
   deadline: Deadline,
   lease?: Session,
-  first: (session: Session) => Promise<unknown> = async () => {},
+  before: (session: Session) => Promise<unknown> = async () => {},
 ): Promise<void> {
   let held = lease;
-  await retry(deadline, cluster.place.title, async () => {
+  await retry(deadline, cluster.location.title, async () => {
     const session = held ?? (await connectIfRunning(cluster, deadline));
     held = undefined;
     if (!session) return;
-    keepAlive(session.client, true); // or the process could end in the middle of this
+    holdProcess(session.client, true); // or the process could end half-way
     try {
-      await first(session);
-      await ask(session.client, 'select pg_advisory_unlock_all()');
-      const [row] = await ask<{ last: boolean }>(
+      await before(session);
+      await query(session.client, 'select pg_advisory_unlock_all()');
+      const [row] = await query<{ last: boolean }>(
         session.client,
         `select pg_try_advisory_lock(${LOCK}) as last`,
       );
-      // Alone with the lock, until the server is gone: nobody can take a lease and then lose it.
+      // The exclusive lock lasts until the server is down: no process can take a lease that is then lost.
       if (row?.last) await stopPostmaster(cluster, session.postmaster, deadline);
     } finally {
       close(session);
@@ -81,11 +76,11 @@ export async function leave(
   });
 }
 
-/** Ends the session of a lease whose process cannot do so itself; nothing happens when it is no lease. */
-export async function terminate({ client }: Session, backend: number): Promise<void> {
+/** Ends the session of a lease whose process can no longer do so. Does nothing if `backend` holds no lease. */
+export async function terminateLease({ client }: Session, backend: number): Promise<void> {
   const sql =
     'select pg_terminate_backend(pid, 5000) from pg_stat_activity where pid = $1 and application_name = $2';
-  await ask(client, sql, [backend, LEASE]);
+  await query(client, sql, [backend, APPLICATION_NAME]);
 }
 
 async function connectIfRunning(cluster: Cluster, deadline: Deadline): Promise<Session | undefined> {
@@ -102,55 +97,59 @@ async function connect(cluster: Cluster, port: number, deadline: Deadline): Prom
     user: USER,
     password: cluster.password,
     database: 'postgres',
-    ssl: false, // whatever PGSSLMODE says
-    application_name: LEASE,
+    ssl: false, // overrides PGSSLMODE
+    application_name: APPLICATION_NAME,
     connectionTimeoutMillis: deadline.left(),
     statement_timeout: deadline.left(),
   });
-  client.on('error', () => {}); // heard by `closed`, and by whoever asks next
+  client.on('error', () => {}); // `closed` and the next query report it
   const closed = new Promise((resolve) => client.once('end', resolve));
   try {
-    await client.connect().catch(translate);
-    const [row] = await ask<{ backend: number; postmaster: number }>(client, WHO_ARE_YOU);
-    if (!row) throw new TryAgain('it does not say who it is');
+    await client.connect().catch(rethrow);
+    const [row] = await query<{ backend: number; postmaster: number }>(client, IDENTIFY_SERVER);
+    if (!row) throw new TryAgain('it did not identify itself');
     return { client, ...row, closed };
   } catch (error) {
     void client.end().catch(() => {});
     throw (error as { code?: string }).code === '28P01'
-      ? new Error(`The server refuses the password in ${cluster.place.password}.`, { cause: error })
+      ? new Error(
+          `The embedded PostgreSQL refuses the password in ${cluster.location.password}: restore that file.`,
+          { cause: error },
+        )
       : error;
   }
 }
 
 async function ensureDatabase(client: pg.Client): Promise<void> {
-  const found = await ask(client, 'select from pg_database where datname = $1', [DATABASE]);
+  const found = await query(client, 'select from pg_database where datname = $1', [DATABASE]);
   if (found.length > 0) return;
   try {
-    await ask(client, `create database ${DATABASE}`);
+    await query(client, `create database ${DATABASE}`);
   } catch (error) {
-    // 42P04 duplicate_database, 23505 unique_violation: another process made it in this instant.
+    // 42P04 duplicate_database, 23505 unique_violation: another process created it at the same time.
     if (!['42P04', '23505'].includes((error as { code?: string }).code ?? '')) throw error;
   }
 }
 
-async function ask<Row extends pg.QueryResultRow>(
+async function query<Row extends pg.QueryResultRow>(
   client: pg.Client,
   sql: string,
   values?: unknown[],
 ): Promise<Row[]> {
-  const { rows } = await client.query<Row>(sql, values).catch(translate);
+  const { rows } = await client.query<Row>(sql, values).catch(rethrow);
   return rows;
 }
 
-/** A connection that breaks, or never came about, is no error here: the server is going, or coming. */
-function translate(error: Error): never {
-  const lasting = error instanceof pg.DatabaseError && !PASSING.has(error.code ?? '');
-  throw lasting ? error : new TryAgain(`it does not answer: ${error.message}`, { cause: error });
+/** Rethrows a permanent error. A broken or failed connection is temporary: the server is stopping or starting. */
+function rethrow(error: Error): never {
+  const isPermanent = error instanceof pg.DatabaseError && !TEMPORARY_ERRORS.has(error.code ?? '');
+  throw isPermanent ? error : new TryAgain(`it does not respond: ${error.message}`, { cause: error });
 }
 
-function keepAlive(client: pg.Client, yes: boolean): void {
+/** Sets whether the connection keeps this process alive. */
+function holdProcess(client: pg.Client, isHeld: boolean): void {
   const handle = client as pg.Client & { ref(): void; unref(): void }; // missing in @types/pg
-  if (yes) handle.ref();
+  if (isHeld) handle.ref();
   else handle.unref();
 }
 

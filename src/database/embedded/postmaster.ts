@@ -1,27 +1,27 @@
 import { readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Cluster } from './cluster.ts';
-import { commandLine } from './processes.ts';
+import { readCommandLine } from './processes.ts';
 import { type Deadline, retry, TryAgain } from './retry.ts';
 
-/** PostgreSQL writes its lock file right after making it: one that stays empty this long has lost its maker. */
+/** PostgreSQL writes its lock file right after creating it: if it stays empty this long, its creator is dead. */
 const EMPTY_LOCK_IS_DEAD_AFTER_MS = 2000;
 
-/** A server of the cluster, as its lock file `postmaster.pid` tells. */
+/** The cluster's server, according to its lock file `postmaster.pid`. */
 export interface Postmaster {
   readonly pid: number;
-  /** Missing while the file is still being written. */
+  /** Missing while the file is incomplete. */
   readonly port?: number;
-  /** `dead`: the file is all that is left. `busy`: starting, recovering or stopping. */
+  /** `dead`: only the file is left. `busy`: starting, recovering or stopping. */
   readonly state: 'ready' | 'busy' | 'dead';
 }
 
-/** Looks for the cluster's server; undefined when the last one left in good order, or there never was one. */
+/** Finds the cluster's server; `undefined` after a clean shutdown, or if there has been none yet. */
 export async function findPostmaster(cluster: Cluster): Promise<Postmaster | undefined> {
-  const file = join(cluster.place.data, 'postmaster.pid');
+  const file = join(cluster.location.data, 'postmaster.pid');
   const text = await readFile(file, 'utf8').catch(() => '');
   if (text === '') return (await isBeingWritten(file)) ? { pid: 0, state: 'busy' } : undefined;
-  // One a line: pid, data folder, start time, port, socket folder, listen address, shared memory, status.
+  // One value per line: pid, data folder, start time, port, socket folder, listen address, shared memory, status.
   const lines = text.split('\n').map((line) => line.trim());
   const pid = Number(lines[0]);
   const port = Number(lines[3]);
@@ -29,29 +29,29 @@ export async function findPostmaster(cluster: Cluster): Promise<Postmaster | und
   return { pid, state, ...(port > 0 && { port }) };
 }
 
-/** Shuts the server down in order (transactions roll back, a checkpoint is written); resolves when it is gone. */
+/** Stops the server with a fast shutdown (rolls transactions back, writes a checkpoint) and waits until it is down. */
 export async function stopPostmaster(cluster: Cluster, pid: number, deadline: Deadline): Promise<void> {
   if (!(await isRunning(cluster, pid))) return;
   process.kill(pid, 'SIGINT');
-  await retry(deadline, cluster.place.title, async () => {
-    if (await isRunning(cluster, pid)) throw new TryAgain('it is still shutting down');
+  await retry(deadline, cluster.location.title, async () => {
+    if (await isRunning(cluster, pid)) throw new TryAgain('it is still stopping');
   });
 }
 
-/** Whether this pid is a server of this cluster, and not what else the pid was given to since. */
+/** Whether this pid is a server of this cluster, and not another process that reuses the pid. */
 async function isRunning(cluster: Cluster, pid: number): Promise<boolean> {
-  return `${await commandLine(pid)} `.includes(` cluster_name=${cluster.mark} `);
+  return `${await readCommandLine(pid)} `.includes(` cluster_name=${cluster.name} `);
 }
 
 /**
- * Whether an empty lock file is about to be written. Killed between making it
- * and writing it, a server leaves one at which PostgreSQL balks for good: that
- * is removed. (Even if wrongly: no second server gets past the shared memory.)
+ * Whether a server is about to write an empty lock file. A server that is killed between creating and writing the file
+ * leaves it empty, and PostgreSQL then never starts again; so this removes an old one. Even a wrong removal is safe,
+ * because the shared memory prevents a second server.
  */
 async function isBeingWritten(file: string): Promise<boolean> {
-  const found = await stat(file).catch(() => undefined);
-  if (found?.size !== 0) return false;
-  if (Date.now() - found.mtimeMs < EMPTY_LOCK_IS_DEAD_AFTER_MS) return true;
+  const stats = await stat(file).catch(() => undefined);
+  if (stats?.size !== 0) return false;
+  if (Date.now() - stats.mtimeMs < EMPTY_LOCK_IS_DEAD_AFTER_MS) return true;
   await rm(file, { force: true });
   return false;
 }

@@ -2,14 +2,11 @@ import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 
-/**
- * What a process that we spawn is given as environment:
- * nothing of ours, no locale, no time zone of the machine's.
- */
+/** The environment of spawned processes: none of our variables, and not the machine's locale or time zone. */
 export const BARE_ENVIRONMENT = { LC_ALL: 'C', TZ: 'UTC' } as const;
 
-/** Whether a process with this id exists, a zombie included, whoever owns it. */
-export function exists(pid: number): boolean {
+/** Whether a process with this id exists, whoever owns it. Includes zombies. */
+export function processExists(pid: number): boolean {
   try {
     process.kill(pid, 0);
     return true;
@@ -19,12 +16,12 @@ export function exists(pid: number): boolean {
 }
 
 /**
- * The arguments of a process, joined by spaces; '' when there is none, or only its zombie.
+ * Reads the arguments of a process, joined by spaces; '' if there is no such process, or only its zombie.
  *
- * Of all that could tell one process from another this is what everyone may read: /proc/<pid>/cwd and exe of
- * another account are closed to root itself in a container (no CAP_SYS_PTRACE).
+ * Of all data that identifies a process, only this is always readable: in a container (no CAP_SYS_PTRACE), even root
+ * cannot read /proc/<pid>/cwd and exe of another user's process.
  */
-export async function commandLine(pid: number): Promise<string> {
+export async function readCommandLine(pid: number): Promise<string> {
   try {
     if (process.platform === 'linux') {
       return (await readFile(`/proc/${pid}/cmdline`, 'latin1')).replaceAll('\0', ' ');

@@ -7,15 +7,16 @@ const SCRIPT = join(import.meta.dirname, 'release-script.ts');
 const TIMEOUT_MS = 30_000;
 
 /**
- * Releases the database when this process ends, also by process.exit(), as a command-line tool does that is
- * not ours to change; when it has returned to its caller, the server is down, if nobody else uses it. Does
- * nothing when {@link EmbeddedDatabase.release} was done before. A signal that kills the process outright
- * leaves the server running, as always; the next to open the database adopts it.
+ * Releases the database when this process exits, also through process.exit(), as third-party command-line tools do. When
+ * the process is gone, the server is down, unless another process uses it. Does nothing after {@link
+ * EmbeddedDatabase.release}. A signal that kills the process leaves the server running, and the next process to open the
+ * database adopts it.
  *
- * At 'exit' no asynchronous work runs any more, so another process does it, told the folder, not the password.
+ * Asynchronous work no longer runs at 'exit', so another process does it. It receives the folder, not the password.
+ * @throws {TypeError} if `database` does not come from `openEmbedded`.
  */
 export function releaseOnExit(database: EmbeddedDatabase): void {
-  if (!(database instanceof HeldDatabase)) throw new TypeError('not a database that openEmbedded() gave');
+  if (!(database instanceof HeldDatabase)) throw new TypeError('database must come from openEmbedded()');
   process.once('exit', () => {
     if (database.backend === undefined) return;
     spawnSync(process.execPath, [SCRIPT, database.directory, String(database.backend)], {

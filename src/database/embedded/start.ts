@@ -2,98 +2,99 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { type FileHandle, open, rename } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
-import type { Account } from './account.ts';
 import type { Binaries } from './binaries.ts';
 import type { Cluster } from './cluster.ts';
-import { draftOf, remove } from './draft.ts';
+import { draftOf, removeDraft } from './draft.ts';
+import type { OsUser } from './os-user.ts';
 import { findPostmaster } from './postmaster.ts';
 import { BARE_ENVIRONMENT } from './processes.ts';
 import { type Deadline, retry, TryAgain } from './retry.ts';
 
-/** Everything a start needs to know. */
+/** The parameters of a server start. */
 export interface Setup {
   readonly cluster: Cluster;
   readonly binaries: Binaries;
-  readonly account: Account;
-  /** Server settings of the caller's. */
+  readonly user: OsUser;
+  /** The caller's server settings. */
   readonly parameters: Readonly<Record<string, string>>;
 }
 
-/** What passes by itself, in the words of a server that gives up its start. */
-const PASSING: readonly [RegExp, string][] = [
+/** Log messages of a server that failed to start for a temporary reason. */
+const TEMPORARY_FAILURES: readonly [RegExp, string][] = [
   [/lock file .* (already exists|is empty)/, 'another process is starting it'],
-  [/shared memory block .* is still in use/, 'queries of a killed server still run'],
+  [/shared memory block .* is still in use/, 'queries of a killed server are still running'],
   [/was terminated by signal 9/, 'one of its processes was killed'],
-  [/received \w+ shutdown request/, 'somebody stopped it'],
+  [/received \w+ shutdown request/, 'another process stopped it'],
 ];
 
-/** Somebody else listens on the port. */
+/** Another process listens on the port. */
 export class PortTaken extends TryAgain {}
 
 /**
- * Starts the cluster's server on a port of 127.0.0.1, waits until it is ready, and gives its pid. It runs in
- * a session of its own, where no Ctrl-C reaches it, and outlives us.
- * @param dead the pid in the lock file of a server found dead.
- * @throws TryAgain when another process is quicker, or what is left of a killed server is still going down;
- *   PortTaken; Error with the server's last words when it cannot start.
+ * Starts the cluster's server on a port of 127.0.0.1, waits until it is ready, and returns its pid. The server runs in
+ * its own session, which Ctrl-C does not reach, and outlives this process.
+ * @param deadPid the pid in the lock file of a dead server.
+ * @throws {TryAgain} if another process is faster, or the remains of a killed server are still stopping.
+ * @throws {PortTaken}
+ * @throws {Error} with the end of the server's log if it cannot start.
  */
 export async function startServer(
   setup: Setup,
   port: number,
-  dead: number | undefined,
+  deadPid: number | undefined,
   deadline: Deadline,
 ): Promise<number> {
   const { cluster } = setup;
-  const draft = draftOf(cluster.place.log);
+  const draft = draftOf(cluster.location.log);
   const log = await open(draft, 'wx+', 0o600);
   try {
-    const server = await spawnServer(setup, port, dead, log.fd);
-    const ended = () => server.exitCode !== null || server.signalCode !== null;
+    const server = await spawnServer(setup, port, deadPid, log.fd);
+    const hasEnded = () => server.exitCode !== null || server.signalCode !== null;
     try {
-      const trouble = await retry(deadline, cluster.place.title, async () => {
-        if (ended()) return verdict(log, server);
+      const failure = await retry(deadline, cluster.location.title, async () => {
+        if (hasEnded()) return diagnose(log, server);
         const found = await findPostmaster(cluster);
         if (found?.pid === server.pid && found?.state === 'ready') return undefined;
         throw new TryAgain('it is still starting');
       });
-      if (trouble) throw trouble;
+      if (failure) throw failure;
     } finally {
-      // Also that of a server still recovering at the deadline: it goes on, and the next to come adopts it.
-      if (!ended()) await rename(draft, cluster.place.log);
+      // Also if the server is still recovering at the deadline: it continues, and the next process adopts it.
+      if (!hasEnded()) await rename(draft, cluster.location.log);
     }
     return server.pid as number;
   } finally {
     await log.close();
-    await remove(draft);
+    await removeDraft(draft);
   }
 }
 
 async function spawnServer(
   setup: Setup,
   port: number,
-  dead: number | undefined,
+  deadPid: number | undefined,
   log: number,
 ): Promise<ChildProcess> {
-  const { binaries, account, cluster } = setup;
+  const { binaries, user, cluster } = setup;
   try {
-    const server = spawn(binaries.postgres, serverArguments(setup, port), {
-      ...account.ids,
-      cwd: cluster.place.data,
-      env: environment(dead),
+    const server = spawn(binaries.postgres, buildArguments(setup, port), {
+      ...user.ids,
+      cwd: cluster.location.data,
+      env: buildEnvironment(deadPid),
       detached: true,
       stdio: ['ignore', log, log],
     });
-    await once(server, 'spawn'); // rejects on 'error'; what is not a matter of the file, spawn throws
+    await once(server, 'spawn'); // rejects on 'error'; spawn itself throws the errors that do not concern the file
     server.unref();
     return server;
   } catch (cause) {
     const { message } = cause as Error;
-    throw new Error(`Cannot run ${binaries.postgres} as ${account.name}: ${message}`, { cause });
+    throw new Error(`${binaries.postgres} cannot run as ${user.name}: ${message}`, { cause });
   }
 }
 
-/** A port of 127.0.0.1 that nobody listens on; somebody may before we do. */
-export async function freePort(): Promise<number> {
+/** Finds a free port of 127.0.0.1. Another process may take it before the caller does. */
+export async function findFreePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
@@ -102,9 +103,9 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
-function serverArguments({ cluster, account, parameters }: Setup, port: number): string[] {
+function buildArguments({ cluster, user, parameters }: Setup, port: number): string[] {
   const settings = {
-    // Errors reach whoever made them; in the log they would pile up, with the values that people sent.
+    // The client receives its errors. In the log they would accumulate, with the values in the statements.
     log_min_messages: 'log',
     log_min_error_statement: 'panic',
     log_checkpoints: 'off',
@@ -112,38 +113,35 @@ function serverArguments({ cluster, account, parameters }: Setup, port: number):
     listen_addresses: '127.0.0.1',
     unix_socket_directories: '',
     port: String(port),
-    cluster_name: cluster.mark,
-    // One way back from every crash, ours. PostgreSQL's own, which reinitialises in place, can be left
-    // hanging for good by a second kill in the middle of it: it then lives and answers nobody.
+    cluster_name: cluster.name,
+    // HeldDatabase alone recovers from crashes. A second kill during PostgreSQL's own recovery, which reinitialises in
+    // place, can leave a server that runs but never responds.
     restart_after_crash: 'off',
   };
-  // Another account cannot walk through root's 0700 folders to the data, whose permissions are not ours to
-  // change. spawn changes into `cwd` while still root, and the link leads there without walking.
-  const data = account.ids ? '/proc/self/cwd' : cluster.place.data;
+  // Another user cannot traverse root's 0700 folders to the data, and Rollcall must not change their permissions. spawn
+  // changes into `cwd` while still root, and this link leads there without traversal.
+  const data = user.ids ? '/proc/self/cwd' : cluster.location.data;
   return ['-D', data, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])];
 }
 
 /**
- * PostgreSQL refuses to start while the pid in its lock file lives, though it may be another program's by
- * now, or an unreaped zombie's. It makes an exception for the pid it is given as its grandparent's: so it
- * replaces the file itself, in its own careful order, where removing it from here could hit that of a server
- * just starting. Should a backend of the dead server still be at work, then the shared memory says so, and no
- * start succeeds until it has left.
+ * PostgreSQL refuses to start while the pid in its lock file exists, even if that is now another program or a zombie.
+ * It ignores the pid of its grandparent, so declaring the dead pid as such makes PostgreSQL replace the file itself,
+ * safely. Removing the file from here could hit the file of a server that is just starting. If a backend of the dead
+ * server still runs, the shared memory shows it, and no start succeeds until it has ended.
  */
-function environment(dead: number | undefined): NodeJS.ProcessEnv {
-  return { ...BARE_ENVIRONMENT, ...(dead && { PG_GRANDPARENT_PID: String(dead) }) };
+function buildEnvironment(deadPid: number | undefined): NodeJS.ProcessEnv {
+  return { ...BARE_ENVIRONMENT, ...(deadPid && { PG_GRANDPARENT_PID: String(deadPid) }) };
 }
 
-/** What the end of a server before it was ready means, by what it wrote. */
-async function verdict(log: FileHandle, { exitCode, signalCode }: ChildProcess): Promise<Error> {
+/** The error for a server that ended before it was ready, according to its log. */
+async function diagnose(log: FileHandle, { exitCode, signalCode }: ChildProcess): Promise<Error> {
   const { buffer, bytesRead } = await log.read(Buffer.alloc(64 * 1024), { position: 0 });
-  const words = buffer.toString('utf8', 0, bytesRead).trim();
-  if (/could not bind .*: Address already in use/.test(words)) return new PortTaken('its port is taken');
-  const passing = PASSING.find(([pattern]) => pattern.test(words));
-  if (passing) return new TryAgain(passing[1]);
+  const output = buffer.toString('utf8', 0, bytesRead).trim();
+  if (/could not bind .*: Address already in use/.test(output)) return new PortTaken('its port is taken');
+  const temporary = TEMPORARY_FAILURES.find(([pattern]) => pattern.test(output));
+  if (temporary) return new TryAgain(temporary[1]);
   if (signalCode === 'SIGKILL') return new TryAgain('it was killed');
-  const tail = words.split('\n').slice(-10).join('\n');
-  return new Error(
-    `The embedded PostgreSQL does not start:\n${tail || signalCode || `exit code ${exitCode}`}`,
-  );
+  const tail = output.split('\n').slice(-10).join('\n');
+  return new Error(`The embedded PostgreSQL cannot start:\n${tail || signalCode || `exit code ${exitCode}`}`);
 }

@@ -1,12 +1,12 @@
 import { chown, copyFile, cp, lchown, mkdir, readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
-/** What the holder needs of the project, besides packages. */
+/** The files that the holder needs, apart from packages. */
 const PARTS = ['package.json', 'src/database/embedded', 'test/database/embedded/holder.ts'];
 
 /**
- * Copies as much of the checkout as the holder needs, with its packages. With `ids`, it becomes that user's
- * own, and has Node in it: root's may be out of their reach.
+ * Copies the files and packages that the holder needs. With `ids`, makes that user the owner and adds Node, because the
+ * user may be unable to reach root's.
  */
 export async function copyCheckout(
   from: string,
@@ -25,7 +25,7 @@ export async function copyCheckout(
   for (const path of await readdir(to, { recursive: true })) await lchown(join(to, path), ids.uid, ids.gid);
 }
 
-/** Adds a package's folder, as one in `parent` finds it, and those it depends on, as far as npm installed them. */
+/** Adds the folders of a package, resolved from `parent`, and of its dependencies, as far as npm installed them. */
 async function collect(from: string, parent: string, name: string, found: Set<string>): Promise<void> {
   const nested = join(parent, 'node_modules', name);
   const isNested = await stat(join(from, nested)).catch(() => undefined);

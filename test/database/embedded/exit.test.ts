@@ -1,45 +1,45 @@
 import { expect } from 'chai';
-import { ask, isRunning, postmasterOf } from './stage.ts';
-import { asEveryone } from './story.ts';
+import { describeForUsers } from './describe-for-users.ts';
+import { isRunning, query, readPostmasterPid } from './fixture.ts';
 
-asEveryone('releaseOnExit', (stage) => {
-  it('has stopped the server when a process that called process.exit() is gone', async () => {
-    const { directory } = stage();
-    const holder = await stage().holder();
+describeForUsers('releaseOnExit', (fixture) => {
+  it('stops the server before a process that called process.exit() is gone', async () => {
+    const { directory } = fixture();
+    const holder = await fixture().startHolder();
     await holder.open(directory);
-    await holder.order({ do: 'releaseOnExit' });
-    const pid = (await postmasterOf(directory)) as number;
-    void holder.order({ do: 'exit' }).catch(() => {});
+    await holder.send({ do: 'releaseOnExit' });
+    const pid = (await readPostmasterPid(directory)) as number;
+    void holder.send({ do: 'exit' }).catch(() => {});
     await holder.ended;
     expect(holder.process.exitCode).to.equal(0);
     expect(await isRunning(pid)).to.equal(false);
-    expect(await postmasterOf(directory)).to.equal(undefined);
+    expect(await readPostmasterPid(directory)).to.equal(undefined);
   });
 
-  it('leaves the server to its other users', async () => {
-    const { directory } = stage();
-    const [holder, other] = [await stage().holder(), await stage().holder()];
+  it('keeps the server running for other holders', async () => {
+    const { directory } = fixture();
+    const [holder, other] = [await fixture().startHolder(), await fixture().startHolder()];
     await holder.open(directory);
     const { url } = await other.open(directory);
-    await holder.order({ do: 'releaseOnExit' });
-    void holder.order({ do: 'exit' }).catch(() => {});
+    await holder.send({ do: 'releaseOnExit' });
+    void holder.send({ do: 'exit' }).catch(() => {});
     await holder.ended;
-    expect(await ask(url, 'select 1 as one')).to.deep.equal([{ one: 1 }]);
-    expect(other.logged.filter((line) => /went away/.test(line))).to.deep.equal([]);
-    const pid = (await postmasterOf(directory)) as number;
+    expect(await query(url, 'select 1 as one')).to.deep.equal([{ one: 1 }]);
+    expect(other.logged.filter((line) => /PostgreSQL lost/.test(line))).to.deep.equal([]);
+    const pid = (await readPostmasterPid(directory)) as number;
     await other.release();
     expect(await isRunning(pid)).to.equal(false);
   });
 
   it('does nothing after release()', async () => {
-    const { directory } = stage();
-    const [holder, other] = [await stage().holder(), await stage().holder()];
+    const { directory } = fixture();
+    const [holder, other] = [await fixture().startHolder(), await fixture().startHolder()];
     await holder.open(directory);
-    await holder.order({ do: 'releaseOnExit' });
+    await holder.send({ do: 'releaseOnExit' });
     await holder.release();
     await other.open(directory);
-    const pid = (await postmasterOf(directory)) as number;
-    void holder.order({ do: 'exit' }).catch(() => {});
+    const pid = (await readPostmasterPid(directory)) as number;
+    void holder.send({ do: 'exit' }).catch(() => {});
     await holder.ended;
     expect(await isRunning(pid)).to.equal(true);
     await other.release();

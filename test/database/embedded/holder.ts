@@ -1,4 +1,4 @@
-/** A process that holds the embedded database at the command of a test, so that it can be killed. */
+/** A process that opens the embedded database on command of a test, so that the test can kill it. */
 import { inspect } from 'node:util';
 import {
   type EmbeddedDatabase,
@@ -7,26 +7,26 @@ import {
 } from '../../../src/database/embedded/index.ts';
 import { releaseOnExit } from '../../../src/database/embedded/release-on-exit.ts';
 
-/** What a test may ask for. */
-export type Order =
+/** The commands of a test. */
+export type Command =
   | { do: 'open'; options: Omit<EmbeddedOptions, 'log'> }
   | { do: 'release' }
   | { do: 'releaseOnExit' }
-  | { do: 'print' } // the database, as a careless logger would
+  | { do: 'print' } // prints the database object as a careless logger would
   | { do: 'exit' }
-  | { do: 'finish' }; // nothing left to do: a process that nothing keeps alive ends
+  | { do: 'finish' }; // disconnects, so that the process ends if nothing keeps it alive
 
-/** What it answers. */
+/** The replies of the holder. */
 export type Reply = { value: unknown } | { error: string } | { log: string };
 
-const say = (reply: Reply) => process.send?.(reply);
-const log = (_fields: object, message: string) => say({ log: message });
+const send = (reply: Reply) => process.send?.(reply);
+const log = (_fields: object, message: string) => send({ log: message });
 let database: EmbeddedDatabase | undefined;
 
-const follow = async (order: Order): Promise<unknown> => {
-  switch (order.do) {
+const run = async (command: Command): Promise<unknown> => {
+  switch (command.do) {
     case 'open': {
-      database = await openEmbedded({ ...order.options, log: { info: log, warn: log, error: log } });
+      database = await openEmbedded({ ...command.options, log: { info: log, warn: log, error: log } });
       return { origin: database.origin, port: database.port, url: database.url };
     }
     case 'release':
@@ -42,10 +42,10 @@ const follow = async (order: Order): Promise<unknown> => {
   }
 };
 
-process.on('message', (order: Order) => {
-  follow(order).then(
-    (value) => process.connected && say({ value }),
-    (error: Error) => say({ error: error.message }),
+process.on('message', (command: Command) => {
+  run(command).then(
+    (value) => process.connected && send({ value }),
+    (error: Error) => send({ error: error.message }),
   );
 });
-say({ value: 'here' });
+send({ value: 'ready' });

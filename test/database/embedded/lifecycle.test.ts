@@ -1,98 +1,98 @@
 import { execFileSync } from 'node:child_process';
 import { expect } from 'chai';
 import { until } from '../../support/until.ts';
-import { ask, isRunning, postmasterOf } from './stage.ts';
-import { asEveryone } from './story.ts';
+import { describeForUsers } from './describe-for-users.ts';
+import { isRunning, query, readPostmasterPid } from './fixture.ts';
 
-asEveryone('the embedded database', (stage) => {
-  it('makes a cluster at the first start, stops with its only user, and keeps the data', async () => {
-    const { directory } = stage();
-    await stage().removeCluster();
-    const first = await stage().holder();
+describeForUsers('the embedded database', (fixture) => {
+  it('creates a cluster at the first start, stops with its only holder, and keeps the data', async () => {
+    const { directory } = fixture();
+    await fixture().removeCluster();
+    const first = await fixture().startHolder();
     const opened = await first.open(directory);
     expect(opened.origin).to.equal('started');
-    await ask(opened.url, 'create table kept as select 42 as answer');
-    const pid = (await postmasterOf(directory)) as number;
+    await query(opened.url, 'create table kept as select 42 as answer');
+    const pid = (await readPostmasterPid(directory)) as number;
     const group = execFileSync('ps', ['-o', 'pgid=', '-p', String(pid)]).toString();
-    expect(Number(group), 'a process group of its own, which Ctrl-C does not reach').to.equal(pid);
+    expect(Number(group), 'its own process group, which Ctrl-C does not reach').to.equal(pid);
     await first.release();
     expect(await isRunning(pid), 'the server still runs').to.equal(false);
-    expect(await postmasterOf(directory), 'postmaster.pid is still there').to.equal(undefined);
+    expect(await readPostmasterPid(directory), 'postmaster.pid is still there').to.equal(undefined);
 
-    const second = await stage().holder();
+    const second = await fixture().startHolder();
     const reopened = await second.open(directory);
     expect(reopened.origin).to.equal('started');
-    expect(await ask(reopened.url, 'select answer from kept')).to.deep.equal([{ answer: 42 }]);
+    expect(await query(reopened.url, 'select answer from kept')).to.deep.equal([{ answer: 42 }]);
     await second.release();
-    expect(await stage().leftovers()).to.deep.equal([]);
+    expect(await fixture().listLeftovers()).to.deep.equal([]);
   });
 
-  it('serves four processes that open an empty folder at once with one server', async () => {
-    const { directory } = stage();
-    await stage().removeCluster();
-    const holders = await Promise.all([1, 2, 3, 4].map(() => stage().holder()));
+  it('serves four processes that open an empty folder at once from one server', async () => {
+    const { directory } = fixture();
+    await fixture().removeCluster();
+    const holders = await Promise.all([1, 2, 3, 4].map(() => fixture().startHolder()));
     const opened = await Promise.all(holders.map((holder) => holder.open(directory)));
     expect(new Set(opened.map(({ url }) => url)).size, 'one URL').to.equal(1);
     expect(opened.filter(({ origin }) => origin === 'started')).to.have.length(1);
-    const pid = (await postmasterOf(directory)) as number;
+    const pid = (await readPostmasterPid(directory)) as number;
     await Promise.all(holders.map((holder) => holder.release()));
     expect(await isRunning(pid)).to.equal(false);
-    expect(await stage().leftovers()).to.deep.equal([]);
+    expect(await fixture().listLeftovers()).to.deep.equal([]);
   });
 
-  it('goes on for the second when the first, who started it, leaves', async () => {
-    const { directory } = stage();
-    const [first, second] = [await stage().holder(), await stage().holder()];
+  it('keeps running for the second holder when the first, which started it, releases it', async () => {
+    const { directory } = fixture();
+    const [first, second] = [await fixture().startHolder(), await fixture().startHolder()];
     const { url, port } = await first.open(directory);
     expect(await second.open(directory)).to.deep.equal({ origin: 'adopted', url, port });
-    const pid = (await postmasterOf(directory)) as number;
+    const pid = (await readPostmasterPid(directory)) as number;
     await first.release();
     first.process.kill('SIGTERM');
     await first.ended;
-    expect(await ask(url, 'select 1 as one')).to.deep.equal([{ one: 1 }]);
-    expect(await postmasterOf(directory)).to.equal(pid);
+    expect(await query(url, 'select 1 as one')).to.deep.equal([{ one: 1 }]);
+    expect(await readPostmasterPid(directory)).to.equal(pid);
     await second.release();
     expect(await isRunning(pid)).to.equal(false);
   });
 
   it('may be released twice', async () => {
-    const holder = await stage().holder();
-    await holder.open(stage().directory);
+    const holder = await fixture().startHolder();
+    await holder.open(fixture().directory);
     await Promise.all([holder.release(), holder.release()]);
     await holder.release();
   });
 
-  it('serves those who come while others leave', async () => {
-    const { directory } = stage();
-    const holders = await Promise.all([1, 2, 3].map(() => stage().holder()));
+  it('serves new holders while others release it', async () => {
+    const { directory } = fixture();
+    const holders = await Promise.all([1, 2, 3].map(() => fixture().startHolder()));
     const rounds = 6;
     await Promise.all(
       holders.map(async (holder) => {
         for (let round = 0; round < rounds; round++) {
           const { url } = await holder.open(directory);
-          await until('an answer', () => ask(url, 'select 1').catch(() => undefined));
+          await until('a response', () => query(url, 'select 1').catch(() => undefined));
           await holder.release();
         }
       }),
     );
-    expect(await postmasterOf(directory)).to.equal(undefined);
-    expect(await stage().leftovers()).to.deep.equal([]);
+    expect(await readPostmasterPid(directory)).to.equal(undefined);
+    expect(await fixture().listLeftovers()).to.deep.equal([]);
   });
 
-  it('does not keep a process alive that has nothing left to do', async () => {
-    const { directory } = stage();
-    const holder = await stage().holder();
+  it('does not keep an idle process alive', async () => {
+    const { directory } = fixture();
+    const holder = await fixture().startHolder();
     await holder.open(directory);
-    void holder.order({ do: 'finish' }).catch(() => {});
+    void holder.send({ do: 'finish' }).catch(() => {});
     await holder.ended;
     expect(holder.process.exitCode).to.equal(0);
   });
 
-  it('gives up in time, saying why', async () => {
-    const { directory } = stage();
-    const [first, second] = [await stage().holder(), await stage().holder()];
+  it('times out with the reason', async () => {
+    const { directory } = fixture();
+    const [first, second] = [await fixture().startHolder(), await fixture().startHolder()];
     await first.open(directory);
-    const pid = (await postmasterOf(directory)) as number;
+    const pid = (await readPostmasterPid(directory)) as number;
     process.kill(pid, 'SIGSTOP');
     try {
       const error = await second.open(directory, { timeoutMs: 300 }).then(
@@ -100,7 +100,7 @@ asEveryone('the embedded database', (stage) => {
         (e: Error) => e,
       );
       expect(error?.message)
-        .to.match(/gave up after 300 ms: ./)
+        .to.match(/timeout after 300 ms: ./)
         .and.include(directory);
     } finally {
       process.kill(pid, 'SIGCONT');

@@ -1,35 +1,36 @@
 import { chown, mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { expect } from 'chai';
-import { isRoot, nobody, postmasterOf, type Stage, self } from './stage.ts';
-import { asEveryone } from './story.ts';
+import { describeForUsers } from './describe-for-users.ts';
+import { currentUser, type Fixture, isRoot, nobody, readPostmasterPid } from './fixture.ts';
 
-/** Makes a cluster, spoils it, and gives what the next one to open it is told. */
-async function refusal(stage: Stage, spoil: () => Promise<unknown>): Promise<string> {
-  const holder = await stage.holder();
-  await holder.open(stage.directory);
+/** Creates a cluster, damages it, and returns the error message of the next open. */
+async function openDamaged(fixture: Fixture, damage: () => Promise<unknown>): Promise<string> {
+  const holder = await fixture.startHolder();
+  await holder.open(fixture.directory);
   await holder.release();
-  await spoil();
-  return messageOf(stage);
+  await damage();
+  return failToOpen(fixture);
 }
 
-async function messageOf(stage: Stage, parameters: Record<string, string> = {}): Promise<string> {
-  const holder = await stage.holder();
-  const error = await holder.open(stage.directory, { parameters }).then(
+/** Expects open to fail, and returns its error message. */
+async function failToOpen(fixture: Fixture, parameters: Record<string, string> = {}): Promise<string> {
+  const holder = await fixture.startHolder();
+  const error = await holder.open(fixture.directory, { parameters }).then(
     () => undefined,
     (reason: Error) => reason,
   );
   expect(error, 'it opened').to.be.instanceOf(Error);
-  expect(await postmasterOf(stage.directory).catch(() => undefined), 'it runs').to.equal(undefined);
+  expect(await readPostmasterPid(fixture.directory).catch(() => undefined), 'it runs').to.equal(undefined);
   return error?.message ?? '';
 }
 
-asEveryone(
-  'the embedded database refuses, saying why',
-  (stage) => {
+describeForUsers(
+  'the embedded database refuses with the reason',
+  (fixture) => {
     it('a cluster of another major version', async () => {
-      const { directory } = stage();
-      const message = await refusal(stage(), () =>
+      const { directory } = fixture();
+      const message = await openDamaged(fixture(), () =>
         writeFile(join(directory, 'cluster/data/PG_VERSION'), '15\n'),
       );
       expect(message)
@@ -39,17 +40,17 @@ asEveryone(
     });
 
     it('a cluster without its password', async () => {
-      const { directory } = stage();
-      const message = await refusal(stage(), () => rm(join(directory, 'cluster/password')));
+      const { directory } = fixture();
+      const message = await openDamaged(fixture(), () => rm(join(directory, 'cluster/password')));
       expect(message).to.include(join(directory, 'cluster')).and.include('damaged');
     });
 
     it('a cluster with another password', async () => {
-      const { directory } = stage();
-      const holder = await stage().holder();
+      const { directory } = fixture();
+      const holder = await fixture().startHolder();
       await holder.open(directory);
       await writeFile(join(directory, 'cluster/password'), 'not-the-one');
-      const other = await stage().holder();
+      const other = await fixture().startHolder();
       const error = await other.open(directory).then(
         () => undefined,
         (reason: Error) => reason,
@@ -59,51 +60,49 @@ asEveryone(
     });
 
     it('a setting that PostgreSQL does not know', async () => {
-      expect(await messageOf(stage(), { no_such_setting: '1' })).to.include('no_such_setting');
+      expect(await failToOpen(fixture(), { no_such_setting: '1' })).to.include('no_such_setting');
     });
 
-    it('a folder that cannot be made', async () => {
-      const parent = dirname(stage().directory);
+    it('a folder that cannot be created', async () => {
+      const parent = dirname(fixture().directory);
       await rm(parent, { recursive: true });
-      await writeFile(parent, 'a file is in the way');
-      expect(await messageOf(stage())).to.include(stage().directory);
+      await writeFile(parent, 'a file blocks the folder');
+      expect(await failToOpen(fixture())).to.include(fixture().directory);
     });
   },
-  [self],
+  [currentUser],
 );
 
-/**
- * Only root can give files away: whoever else runs the tests plays the one story in which all is their own.
- */
-const strangers = isRoot ? [nobody()] : [self];
-asEveryone(
-  'the embedded database in a folder of others',
-  (stage) => {
+/** Only root can change the owner of files. Other users run the same tests with their own files. */
+const restrictedUsers = isRoot ? [nobody()] : [currentUser];
+describeForUsers(
+  'the embedded database in a folder of another user',
+  (fixture) => {
     it('names the folder and the remedy', async () => {
-      const { directory, part } = stage();
-      await stage().removeCluster();
-      await mkdir(directory, { mode: part.ids ? 0o700 : 0o500 });
-      expect(await messageOf(stage()))
+      const { directory, user } = fixture();
+      await fixture().removeCluster();
+      await mkdir(directory, { mode: user.ids ? 0o700 : 0o500 });
+      expect(await failToOpen(fixture()))
         .to.include(directory)
         .and.include('belongs to')
         .and.include('chown');
     });
 
-    it('names a cluster that is not its own', async () => {
-      const { directory, part } = stage();
-      if (!part.ids) return expectOwn(stage());
-      const message = await refusal(stage(), () => chown(join(directory, 'cluster'), 0, 0));
+    it('names the cluster of another user', async () => {
+      const { directory, user } = fixture();
+      if (!user.ids) return expectStart(fixture());
+      const message = await openDamaged(fixture(), () => chown(join(directory, 'cluster'), 0, 0));
       return expect(message)
         .to.include(join(directory, 'cluster'))
         .and.include('belongs to root')
         .and.include('chown');
     });
   },
-  strangers,
+  restrictedUsers,
 );
 
-async function expectOwn(stage: Stage): Promise<void> {
-  const holder = await stage.holder();
-  expect((await holder.open(stage.directory)).origin).to.equal('started');
+async function expectStart(fixture: Fixture): Promise<void> {
+  const holder = await fixture.startHolder();
+  expect((await holder.open(fixture.directory)).origin).to.equal('started');
   await holder.release();
 }

@@ -6,19 +6,19 @@ import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import pg from 'pg';
-import { ask, self } from './stage.ts';
-import { asEveryone } from './story.ts';
+import { describeForUsers } from './describe-for-users.ts';
+import { currentUser, query } from './fixture.ts';
 
-const modeOf = async (path: string) => ((await stat(path)).mode & 0o777).toString(8);
-const processList = () => execFileSync('ps', ['-A', '-ww', '-o', 'args=']).toString();
+const readMode = async (path: string) => ((await stat(path)).mode & 0o777).toString(8);
+const listProcesses = () => execFileSync('ps', ['-A', '-ww', '-o', 'args=']).toString();
 
-asEveryone(
-  'what the embedded database keeps to itself',
-  (stage) => {
-    it('the password: not in the process list, not in what is printed, not in the log', async () => {
-      const { directory } = stage();
-      await stage().removeCluster();
-      const holder = await stage().holder();
+describeForUsers(
+  'the embedded database protects',
+  (fixture) => {
+    it('its password: it is in neither the process list, the output nor the log', async () => {
+      const { directory } = fixture();
+      await fixture().removeCluster();
+      const holder = await fixture().startHolder();
       const opening = holder.open(directory);
       let opened = false;
       void opening.then(() => {
@@ -26,7 +26,7 @@ asEveryone(
       });
       let seen = '';
       while (!opened) {
-        seen += processList();
+        seen += listProcesses();
         await new Promise((resolve) => setTimeout(resolve, 50));
       }
       const { url } = await opening;
@@ -34,32 +34,32 @@ asEveryone(
       expect(password).to.have.length(43); // 32 bytes
       expect(url).to.include(password);
       seen +=
-        processList() +
-        (await holder.order({ do: 'print' })) +
+        listProcesses() +
+        (await holder.send({ do: 'print' })) +
         (await readFile(join(directory, 'server.log'), 'utf8'));
       seen += holder.logged.join('\n');
       expect(seen).to.include(directory).and.not.include(password);
       await holder.release();
     });
 
-    it('its files', async () => {
-      const { directory } = stage();
-      await stage().removeCluster();
-      const holder = await stage().holder();
+    it('its files: only their owner can access them', async () => {
+      const { directory } = fixture();
+      await fixture().removeCluster();
+      const holder = await fixture().startHolder();
       await holder.open(directory);
       for (const folder of ['', 'cluster', 'cluster/data']) {
-        expect(await modeOf(join(directory, folder)), folder).to.equal('700');
+        expect(await readMode(join(directory, folder)), folder).to.equal('700');
       }
       for (const file of ['server.log', 'cluster/password', 'cluster/data/postmaster.pid']) {
-        expect(await modeOf(join(directory, file)), file).to.equal('600');
+        expect(await readMode(join(directory, file)), file).to.equal('600');
       }
       await holder.release();
     });
 
-    it('its port: on 127.0.0.1 only, and to those who know the password', async () => {
-      const holder = await stage().holder();
-      const { url, port } = await holder.open(stage().directory);
-      const [settings] = await ask(
+    it('its port: it accepts only connections to 127.0.0.1 with the password', async () => {
+      const holder = await fixture().startHolder();
+      const { url, port } = await holder.open(fixture().directory);
+      const [settings] = await query(
         url,
         `select current_setting('listen_addresses') as tcp, current_setting('unix_socket_directories') as socket`,
       );
@@ -84,15 +84,15 @@ asEveryone(
         });
         client.on('error', () => {});
         const outcome = await client.connect().then(
-          () => 'let in',
+          () => 'accepted',
           () => 'refused',
         );
         expect(outcome, `password "${password}"`).to.equal('refused');
       }
-      const rules = await ask(url, 'select distinct auth_method from pg_hba_file_rules');
+      const rules = await query(url, 'select distinct auth_method from pg_hba_file_rules');
       expect(rules).to.deep.equal([{ auth_method: 'scram-sha-256' }]);
       await holder.release();
     });
   },
-  [self],
+  [currentUser],
 );

@@ -5,58 +5,58 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import type { EmbeddedOptions } from '../../../src/database/embedded/index.ts';
-import { commandLine } from '../../../src/database/embedded/processes.ts';
+import { readCommandLine } from '../../../src/database/embedded/processes.ts';
 import { until } from '../../support/until.ts';
 import { copyCheckout } from './checkout.ts';
-import type { Order, Reply } from './holder.ts';
+import type { Command, Reply } from './holder.ts';
 
-/** The project. */
+/** The root of the project. */
 export const CHECKOUT = join(import.meta.dirname, '../../..');
 
-/** Whether the tests run as root, who can play every part. */
+/** Whether the tests run as root, which can act as any user. */
 export const isRoot = process.getuid?.() === 0;
 
-/** As whom a story is played. */
-export interface Part {
+/** A user that runs a test. */
+export interface TestUser {
   readonly name: string;
-  /** Missing: as whoever runs the tests. */
+  /** Missing: the user of this process. */
   readonly ids?: { readonly uid: number; readonly gid: number };
 }
 
 const idOf = (flag: '-u' | '-g', user: string) =>
   Number(execFileSync('id', [flag, user], { encoding: 'utf8' }));
-/** An account with no rights at all; only root can play it. */
-export const nobody = (): Part => ({
+/** A user without any rights. Only root can act as this user. */
+export const nobody = (): TestUser => ({
   name: 'nobody',
   ids: { uid: idOf('-u', 'nobody'), gid: idOf('-g', 'nobody') },
 });
 
-/** Whoever runs the tests. */
-export const self: Part = { name: isRoot ? 'root' : 'an ordinary user' };
+/** The user of this process. */
+export const currentUser: TestUser = { name: isRoot ? 'root' : 'an ordinary user' };
 
-/** Root and an ordinary user where both can be had. Whoever runs the tests, no story is skipped. */
-export const parts: readonly Part[] = isRoot ? [self, nobody()] : [self];
+/** Root and an ordinary user where possible. No test is skipped for either. */
+export const testUsers: readonly TestUser[] = isRoot ? [currentUser, nobody()] : [currentUser];
 
-/** What open() gave the holder. */
+/** The database that a holder opened. */
 export interface Opened {
   origin: 'started' | 'adopted';
   port: number;
   url: string;
 }
 
-/** Whether the process is there and runs; a zombie does not. */
+/** Whether the process runs. A zombie does not. */
 export async function isRunning(pid: number): Promise<boolean> {
-  return (await commandLine(pid)) !== '';
+  return (await readCommandLine(pid)) !== '';
 }
 
-/** The pid in the cluster's lock file. */
-export async function postmasterOf(directory: string): Promise<number | undefined> {
+/** Reads the pid in the cluster's lock file. */
+export async function readPostmasterPid(directory: string): Promise<number | undefined> {
   const text = await readFile(join(directory, 'cluster/data/postmaster.pid'), 'utf8').catch(() => undefined);
   return text === undefined ? undefined : Number.parseInt(text, 10);
 }
 
-/** Asks the server one thing, over a connection of its own. */
-export async function ask(
+/** Runs one statement over a new connection. */
+export async function query(
   url: string,
   sql: string,
   values: unknown[] = [],
@@ -71,54 +71,54 @@ export async function ask(
   }
 }
 
-/** A process that holds the database, or wants to. */
+/** A process that opens the database. */
 export class Holder {
   readonly process: ChildProcess;
   readonly logged: string[] = [];
   readonly ended: Promise<unknown>;
-  readonly #asked: { resolve(value: unknown): void; reject(error: Error): void }[] = [];
+  readonly #pending: { resolve(value: unknown): void; reject(error: Error): void }[] = [];
 
-  constructor(checkout: string, part: Part, prelude: string[]) {
+  constructor(checkout: string, user: TestUser, prelude: string[]) {
     const program = join(checkout, 'test/database/embedded/holder.ts');
-    const node = part.ids ? join(checkout, 'node') : process.execPath;
+    const node = user.ids ? join(checkout, 'node') : process.execPath;
     const [command = '', ...args] = [...prelude, node, program];
     const stdio: StdioOptions = ['ignore', 'inherit', 'inherit', 'ipc'];
-    this.process = spawn(command, args, { ...part.ids, stdio, cwd: '/' });
+    this.process = spawn(command, args, { ...user.ids, stdio, cwd: '/' });
     this.ended = once(this.process, 'exit');
     this.process.on('message', (reply: Reply) => {
       if ('log' in reply) this.logged.push(reply.log);
-      else if ('error' in reply) this.#asked.shift()?.reject(new Error(reply.error));
-      else this.#asked.shift()?.resolve(reply.value);
+      else if ('error' in reply) this.#pending.shift()?.reject(new Error(reply.error));
+      else this.#pending.shift()?.resolve(reply.value);
     });
-    void this.ended.then(() => this.#forsake());
+    void this.ended.then(() => this.#rejectPending());
   }
 
-  #forsake(): void {
-    for (const { reject } of this.#asked.splice(0)) reject(new Error('the holder has ended'));
+  #rejectPending(): void {
+    for (const { reject } of this.#pending.splice(0)) reject(new Error('the holder has ended'));
   }
 
-  /** The next answer: the holder answers in the order in which it has done what it was told. */
-  answer(): Promise<unknown> {
+  /** Waits for the next reply. Replies arrive in the order in which commands finish. */
+  nextReply(): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      this.#asked.push({ resolve, reject });
+      this.#pending.push({ resolve, reject });
     });
   }
 
-  order(order: Order): Promise<unknown> {
-    const answer = this.answer();
-    this.process.send(order, (error) => error && this.#forsake());
-    return answer;
+  send(command: Command): Promise<unknown> {
+    const reply = this.nextReply();
+    this.process.send(command, (error) => error && this.#rejectPending());
+    return reply;
   }
 
   open(directory: string, options: Partial<EmbeddedOptions> = {}): Promise<Opened> {
-    return this.order({
+    return this.send({
       do: 'open',
       options: { directory, timeoutMs: 20_000, ...options },
     }) as Promise<Opened>;
   }
 
   async release(): Promise<void> {
-    await this.order({ do: 'release' });
+    await this.send({ do: 'release' });
   }
 
   /** kill -9. */
@@ -128,67 +128,68 @@ export class Holder {
   }
 }
 
-/** A folder of its own for one test, the processes on it, and their removal. */
-export class Stage {
-  readonly part: Part;
-  /** Where the sources are. */
+/** The temporary folder and processes of one test. */
+export class Fixture {
+  readonly user: TestUser;
+  /** The folder of the sources. */
   checkout: string;
   root = '';
-  /** What the holders are told to open. A cluster is there, and was left in order. */
+  /** The folder that holders open. It contains a cluster after a clean shutdown. */
   directory = '';
   readonly #processes: ChildProcess[] = [];
 
-  constructor(part: Part, checkout: string) {
-    this.part = part;
+  constructor(user: TestUser, checkout: string) {
+    this.user = user;
     this.checkout = checkout;
   }
 
-  /** @param model a directory with a cluster in it: to copy one takes a tenth of initdb's time. */
-  async set(model?: string): Promise<void> {
+  /** @param template a folder with a cluster to copy, which takes a tenth of initdb's time. */
+  async setUp(template?: string): Promise<void> {
     this.root = await mkdtemp(join(tmpdir(), 'rollcall-embedded-')); // 0700
     const own = join(this.root, 'own');
     await mkdir(own, { mode: 0o700 });
     this.directory = join(own, 'postgres');
-    if (model) execFileSync('cp', ['-a', model, this.directory]);
-    if (!this.part.ids) return;
-    for (const path of [this.root, own]) await chown(path, this.part.ids.uid, this.part.ids.gid);
+    if (template) execFileSync('cp', ['-a', template, this.directory]);
+    const { ids } = this.user;
+    if (!ids) return;
+    for (const path of [this.root, own]) await chown(path, ids.uid, ids.gid);
   }
 
   /** Starts a holder. @param prelude a command that runs the holder's command. */
-  readonly holder = async (prelude: string[] = []): Promise<Holder> => {
-    const holder = new Holder(this.checkout, this.part, prelude);
+  readonly startHolder = async (prelude: string[] = []): Promise<Holder> => {
+    const holder = new Holder(this.checkout, this.user, prelude);
     this.#processes.push(holder.process);
-    await holder.answer();
+    await holder.nextReply();
     return holder;
   };
 
-  /** Any other process of the stage's, removed with it. */
-  spawn(command: string, args: string[], ids = this.part.ids): ChildProcess {
+  /** Starts any other process, which ends with the fixture. */
+  spawn(command: string, args: string[], ids = this.user.ids): ChildProcess {
     const child = spawn(command, args, { ...ids, stdio: 'ignore', cwd: '/' });
     this.#processes.push(child);
     return child;
   }
 
-  /** For stories of the very first start. */
+  /** Prepares a test of the very first start. */
   async removeCluster(): Promise<void> {
     await rm(this.directory, { recursive: true });
   }
 
-  /** Names in the directory other than those that belong there. */
-  readonly leftovers = async (): Promise<string[]> => {
+  /** Lists unexpected names in the directory. */
+  readonly listLeftovers = async (): Promise<string[]> => {
     const names = await readdir(this.directory);
     return names.filter((name) => !['cluster', 'server.log'].includes(name));
   };
 
-  /** Ends what the story left running, and removes its folder. */
-  async strike(): Promise<void> {
+  /** Ends the processes that the test left running, and removes its folder. */
+  async tearDown(): Promise<void> {
     for (const child of this.#processes) {
       if (child.exitCode !== null || child.signalCode !== null) continue;
       child.kill('SIGKILL');
       await once(child, 'exit');
     }
-    const pid = await postmasterOf(this.directory);
-    if (pid && (await commandLine(pid)).includes(' cluster_name=rollcall-')) {
+    const pid = await readPostmasterPid(this.directory);
+    if (pid && (await readCommandLine(pid)).includes(' cluster_name=rollcall-')) {
       process.kill(pid, 'SIGQUIT');
       await until('the server of the test is down', async () => !(await isRunning(pid)));
     }
@@ -196,11 +197,11 @@ export class Stage {
   }
 }
 
-/** A copy of the sources in a 0700 folder of the part's: nobody else's checkout need be open to it. */
-export async function ownCheckout(part: Part): Promise<string> {
+/** Copies the sources to a 0700 folder of the user, who may be unable to read this checkout. */
+export async function copyCheckoutFor(user: TestUser): Promise<string> {
   const parent = await mkdtemp(join(tmpdir(), 'rollcall-checkout-')); // 0700
-  if (part.ids) await chown(parent, part.ids.uid, part.ids.gid);
+  if (user.ids) await chown(parent, user.ids.uid, user.ids.gid);
   const copy = join(parent, 'checkout');
-  await copyCheckout(CHECKOUT, copy, part.ids);
+  await copyCheckout(CHECKOUT, copy, user.ids);
   return copy;
 }
