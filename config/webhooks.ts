@@ -1,23 +1,8 @@
 import { z } from 'zod';
+import { ACTIONS, STATE_FIELDS } from '../src/domain/change.ts';
+import type { Webhook } from '../src/domain/webhook.ts';
 
-/** The actions of changes, as the history names them. */
-export const ACTIONS = ['created', 'updated', 'deleted'] as const;
-
-/** The fields that a change can report, as the history names them. */
-export const FIELDS = ['email', 'name', 'role', 'status', 'storageMode', 'preferences'] as const;
-
-/** One entry of `WEBHOOKS`. */
-export interface Webhook {
-  /** The key of its stored position in the feed. Default: derived from the host of the URL. */
-  readonly name: string;
-  readonly url: string;
-  /** In the form of Standard Webhooks (`whsec_…`). All of them sign, so that a secret can be rotated. Never empty. */
-  readonly secrets: readonly string[];
-  /** `null`: all. */
-  readonly actions: readonly (typeof ACTIONS)[number][] | null;
-  /** Fields of an account, and paths in its preferences (`preferences.theme`). `null`: all. */
-  readonly fields: readonly string[] | null;
-}
+export type { Webhook } from '../src/domain/webhook.ts';
 
 /** The secret in `.env.example`, which production refuses. */
 export const EXAMPLE_SECRET = `whsec_${Buffer.from('replace-me: openssl rand -base64 32').toString('base64')}`;
@@ -33,7 +18,7 @@ const secret = z
   .refine(isSecret, 'must be whsec_ followed by 24 to 64 bytes in base64');
 const field = z
   .string('must be text')
-  .refine(isField, `must be one of ${FIELDS.join(', ')}, or a path such as preferences.theme`);
+  .refine(isField, `must be one of ${STATE_FIELDS.join(', ')}, or a path such as preferences.theme`);
 const nonEmptyList = <T extends z.ZodType>(item: T) =>
   z.array(item, 'must be an array').min(1, 'must not be empty');
 
@@ -132,5 +117,7 @@ function isSecret(text: string): boolean {
 }
 
 function isField(text: string): boolean {
-  return FIELDS.some((known) => known === text) || (/^preferences\.[^.]/.test(text) && text.length <= 255);
+  return (
+    STATE_FIELDS.some((known) => known === text) || (/^preferences\.[^.]/.test(text) && text.length <= 255)
+  );
 }

@@ -109,7 +109,7 @@ describe('with Auth.js for a sign-in', () => {
     const refused = [401, 'Bearer error="invalid_token"'];
     expect(statuses).to.deep.equal([refused, refused, [429, null]]);
     expect(own.log.find(({ msg }) => msg === 'token refused')).to.include({
-      cause: 'a session cookie comes twice',
+      cause: 'the session cookie appears twice',
     });
     await own.close();
   });

@@ -76,7 +76,9 @@ function faultsOfHeader(names: readonly string[]): InputError[] {
     if (!known.includes(name)) return [{ path: name, message: 'This column does not exist.' }];
     return names.indexOf(name) < at ? [{ path: name, message: 'This column occurs twice.' }] : [];
   });
-  return names.includes('email') ? faults : [...faults, { path: 'email', message: 'This column is missing.' }];
+  return names.includes('email')
+    ? faults
+    : [...faults, { path: 'email', message: 'This column is missing.' }];
 }
 
 function isBlank(cells: readonly string[]): boolean {
