@@ -265,7 +265,7 @@ describe('the import of accounts', () => {
     });
 
     it('counts blank lines where it names others', async () => {
-      expect(reasons(await fromText('\n\nno\n', { partial: true }))[0]).to.match(/^3 : It is not JSON/);
+      expect(reasons(await fromText('\n\nno\n', { partial: true }))[0]).to.match(/^3 : This is not JSON/);
     });
 
     it('fails a line that is no UTF-8 or too long, and goes on', async () => {
@@ -351,7 +351,7 @@ describe('the import of accounts', () => {
       );
       expect(report).to.include({ created: 1, failed: 4 });
       const found = reasons(report);
-      expect(found[0]).to.match(/^2 preferences: It is not JSON/);
+      expect(found[0]).to.match(/^2 preferences: This is not JSON/);
       expect(found.slice(1)).to.deep.equal([
         '3 : The line must be UTF-8.',
         `4 : The line must have at most ${MAX_LINE_BYTES} bytes.`,
