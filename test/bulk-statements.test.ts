@@ -5,14 +5,14 @@ import { bulkStatements, recordsChanges } from './support/bulk-statements.ts';
 
 const SOURCES = join(import.meta.dirname, '../src');
 
-describe('a statement that writes accounts past the unit of work', () => {
-  it('is nowhere but where its history is recorded', async () => {
+describe('statements that write accounts outside the unit of work', () => {
+  it('appear only in files that record their changes', async () => {
     const names = (await readdir(SOURCES, { recursive: true })).filter((name) => name.endsWith('.ts'));
     const files = await Promise.all(
       names.map(async (name) => ({ name, source: await readFile(join(SOURCES, name), 'utf8') })),
     );
     const writing = files.filter(({ source }) => bulkStatements(source).length > 0);
-    expect(writing.map(({ name }) => name)).to.include(join('services', 'account-import-batch.ts'));
+    expect(writing.map(({ name }) => name)).to.include(join('services', 'transfer', 'import-batch.ts'));
     expect(writing.filter(({ source }) => !recordsChanges(source)).map(({ name }) => name)).to.deep.equal([]);
   });
 
@@ -38,7 +38,7 @@ describe('a statement that writes accounts past the unit of work', () => {
     `kysely.updateTable(['users as u', 'x'])`,
     `kysely.deleteFrom("public.users")`,
   ]) {
-    it(`would be found: ${JSON.stringify(source)}`, () => {
+    it(`include ${JSON.stringify(source)}`, () => {
       expect(bulkStatements(source)).to.have.length(1);
       expect(recordsChanges(source)).to.equal(false);
     });
@@ -55,7 +55,7 @@ describe('a statement that writes accounts past the unit of work', () => {
     `em.createQueryBuilder(User).where({ id })`,
     `// Restores an account: update of users by others.`,
   ]) {
-    it(`is none: ${JSON.stringify(source)}`, () => {
+    it(`do not include ${JSON.stringify(source)}`, () => {
       expect(bulkStatements(source)).to.deep.equal([]);
     });
   }

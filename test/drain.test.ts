@@ -70,9 +70,7 @@ describe('the drain', () => {
     const socket = connect(Number(address.port), address.hostname).on('error', () => undefined);
     await once(socket, 'connect');
     expect(await server.end('SIGTERM')).to.equal(0);
-    expect(server.lines.map(({ msg }) => msg)).not.to.include(
-      'requests still running were cut off',
-    );
+    expect(server.lines.map(({ msg }) => msg)).not.to.include('requests still running were cut off');
   });
 
   it('does not wait for those who follow the change feed: they are answered, and their streams end', async () => {

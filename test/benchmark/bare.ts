@@ -3,8 +3,8 @@ import { jwtVerify } from 'jose';
 import pg from 'pg';
 
 /**
- * What the benchmark measures against: the same answers by `node:http`, `pg` with named statements and `jose`, and
- * nothing else: no router, no validation, no history, no unit of work. It goes by DATABASE_URL, AUTH_SECRET and PORT.
+ * The server that the benchmark compares Rollcall with: the same answers from `node:http`, `pg` with named statements
+ * and `jose`, without a router, validation, history or units of work. Reads DATABASE_URL, AUTH_SECRET and PORT.
  */
 const pool = new pg.Pool({ connectionString: process.env['DATABASE_URL'], max: 10 });
 const hmac = { name: 'HMAC', hash: 'SHA-256' };
@@ -29,7 +29,7 @@ const patch = (id: number, preferences: object) =>
   });
 
 const server = createServer((request, response) => {
-  // Whoever measures hangs up in the middle of it.
+  // The load generator hangs up in the middle of requests.
   answer(request, response).catch(() => response.destroy());
 });
 

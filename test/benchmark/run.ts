@@ -9,8 +9,8 @@ import { mochaGlobalSetup, mochaGlobalTeardown } from '../support/global.ts';
 import { type ServerProcess, startServer } from '../support/server-process.ts';
 
 /**
- * Rollcall beside a bare server (`bare.ts`) on the same PostgreSQL, in one run, by turns, so that what else the machine does
- * befalls both: `npm run build && npm run benchmark`. The ratio is what counts; the rest depends on the machine.
+ * Measures Rollcall and a bare server (`bare.ts`) on the same PostgreSQL: `npm run build && npm run benchmark`. The rounds
+ * alternate, so that other load on the machine affects both. Compare the ratio: the other numbers depend on the machine.
  */
 const ACCOUNTS = 10_000;
 const CONNECTIONS = 32;
@@ -40,8 +40,8 @@ try {
        from generate_series(1, ${ACCOUNTS}) n`,
   );
   await database.query('analyze users');
-  // As in production, but for the brakes, which 32 people who ask thousands of times a second would feel, and the access log,
-  // which the bare server has none of.
+  // Production settings, except for the rate limit, which 32 accounts with thousands of requests a second would exceed, and
+  // the access log, which the bare server does not have.
   const settings = {
     ENVIRONMENT: 'production',
     HOST: '127.0.0.1',
@@ -57,13 +57,14 @@ try {
   for (const [name, request] of Object.entries<Case>(CASES)) {
     const results: Record<string, autocannon.Result[]> = { rollcall: [], bare: [] };
     for (const round of Array(ROUNDS + 1).keys()) {
-      for (const [who, server] of Object.entries(contenders)) {
+      for (const [contender, server] of Object.entries(contenders)) {
         const result = await load(server.url, request, round === 0 ? WARM_UP_SECONDS : ROUND_SECONDS);
-        if (round > 0) results[who]?.push(result);
+        if (round > 0) results[contender]?.push(result);
       }
     }
-    const rate = (who: string) => median((results[who] ?? []).map(({ requests }) => requests.average));
-    const p99 = (who: string) => median((results[who] ?? []).map(({ latency }) => latency.p99));
+    const rate = (contender: string) =>
+      median((results[contender] ?? []).map(({ requests }) => requests.average));
+    const p99 = (contender: string) => median((results[contender] ?? []).map(({ latency }) => latency.p99));
     const [ours, theirs] = [rate('rollcall'), rate('bare')];
     console.log(
       `| \`${name}\` | ${Math.round(theirs)} | ${Math.round(ours)} | ${(ours / theirs).toFixed(2)} | ${p99('bare')} | ${p99('rollcall')} |`,
@@ -75,7 +76,7 @@ try {
   await mochaGlobalTeardown();
 }
 
-/** Starts a server on a port that was free, and waits until it answers. */
+/** Starts a server on a free port and waits until it answers. */
 async function start(entry: string, env: NodeJS.ProcessEnv): Promise<ServerProcess & { url: string }> {
   const probe = createServer().listen(0, '127.0.0.1');
   await once(probe, 'listening');
@@ -87,7 +88,7 @@ async function start(entry: string, env: NodeJS.ProcessEnv): Promise<ServerProce
   return { ...server, url };
 }
 
-/** Loads one server, as so many different people as there are connections. */
+/** Puts load on one server, with a different account for each connection. */
 async function load(url: string, { path, body, ...rest }: Case, seconds: number): Promise<autocannon.Result> {
   const tokens = await Promise.all(
     Array.from({ length: CONNECTIONS }, (_, n) => signHs256(SECRET, `u${n + 1}@example.com`, '1h')),

@@ -5,7 +5,7 @@ import { testEndpoint } from '../support/endpoints.ts';
 import { dial } from '../support/raw-http.ts';
 import { forge } from '../support/tokens.ts';
 
-describe('a caller who hangs up', () => {
+describe('a caller that hangs up', () => {
   let app: TestApp;
   let handled: number;
 
@@ -24,7 +24,7 @@ describe('a caller who hangs up', () => {
 
   afterEach(() => app.close());
 
-  /** The access log's line, once the request is through. */
+  /** The request's line in the access log, once the request has ended. */
   const requestLine = async () => {
     const deadline = Date.now() + 20_000;
     while (Date.now() < deadline) {
@@ -32,9 +32,9 @@ describe('a caller who hangs up', () => {
       if (line) return line;
       await new Promise(setImmediate);
     }
-    throw new Error('The request is still not through.');
+    throw new Error('The request has not ended after 20 seconds.');
   };
-  const expectNoFaultOfOurs = () => {
+  const expectOnlyConnectionLost = () => {
     expect(app.log.filter(({ level }) => (level as number) >= 40)).to.deep.equal([]);
     expect(app.log.filter(({ msg }) => msg === 'connection lost')).to.have.length(1);
   };
@@ -43,19 +43,19 @@ describe('a caller who hangs up', () => {
   const authorized = `Authorization: Bearer ${forge()}\r\n`;
 
   for (const how of ['end', 'destroy', 'resetAndDestroy'] as const) {
-    it(`half-way through the body (${how}) is no fault of ours, and nothing is done`, async () => {
+    it(`halfway through the body (${how}) causes no warning, and the handler does not run`, async () => {
       const socket = await dial(app.url);
       socket.write(`POST /body HTTP/1.1\r\nHost: x\r\n${half}`);
       await (await app.call('/healthz')).text();
       socket[how]();
       expect(await requestLine()).to.include({ method: 'POST', route: '/body', status: 400 });
       expect(handled).to.equal(0);
-      expectNoFaultOfOurs();
+      expectOnlyConnectionLost();
     });
   }
 
   for (const [what, body] of Object.entries({ half, whole })) {
-    it(`before we have begun with the body (${what}) is no fault of ours, and nothing is done`, async () => {
+    it(`before the body is read (${what}) causes no warning, and the handler does not run`, async () => {
       const blocker = await app.database.connect();
       await blocker.query('begin; lock table users');
       const socket = await dial(app.url);
@@ -66,11 +66,11 @@ describe('a caller who hangs up', () => {
       await blocker.query('rollback');
       expect(await requestLine()).to.include({ route: '/v1/body', status: 400 });
       expect(handled).to.equal(0);
-      expectNoFaultOfOurs();
+      expectOnlyConnectionLost();
     });
   }
 
-  it('when all is said but not answered does no harm: the work is done', async () => {
+  it('after the whole request, before the answer, causes no warning, and the handler runs', async () => {
     const blocker = await app.database.connect();
     await blocker.query('begin; lock table users');
     const socket = await dial(app.url);
@@ -81,6 +81,6 @@ describe('a caller who hangs up', () => {
     await blocker.query('rollback');
     expect(await requestLine()).to.include({ route: '/v1/count', status: 200 });
     expect(handled).to.equal(1);
-    expectNoFaultOfOurs();
+    expectOnlyConnectionLost();
   });
 });

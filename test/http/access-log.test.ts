@@ -37,7 +37,7 @@ describe('the access log', () => {
 
   const requests = () => app.log.filter(({ msg }) => msg === 'request');
 
-  it('has one line a request: its id, method, route, status, duration and who asked', async () => {
+  it('has one line per request with its id, method, route, status, duration and caller', async () => {
     const response = await app.call('/v1/me', { as: 'ada@example.com' });
     const [line, ...others] = app.log;
     expect(others).to.deep.equal([]);
@@ -73,15 +73,15 @@ describe('the access log', () => {
     as: 'ada@example.com',
   });
   const outcomes: [what: string, path: string, options: Parameters<TestApp['call']>[1], line: object][] = [
-    ['of the public', '/healthz', {}, { route: '/healthz', status: 200, userId: null }],
-    ['that is answered without a body', '/healthz', { method: 'HEAD' }, { method: 'HEAD', status: 200 }],
-    ['to nowhere', '/v2/me', {}, { route: null, status: 404, userId: null }],
-    ['with a wrong method', '/v1/me', { method: 'PUT' }, { method: 'PUT', route: null, status: 405 }],
+    ['to a public endpoint', '/healthz', {}, { route: '/healthz', status: 200, userId: null }],
+    ['with the method HEAD', '/healthz', { method: 'HEAD' }, { method: 'HEAD', status: 200 }],
+    ['to an unknown path', '/v2/me', {}, { route: null, status: 404, userId: null }],
+    ['with an unsupported method', '/v1/me', { method: 'PUT' }, { method: 'PUT', route: null, status: 405 }],
     ['without a token', '/v1/me', {}, { route: '/v1/me', status: 401, userId: null }],
     ['without an account', '/v1/me', { as: 'x@example.com' }, { route: '/v1/me', status: 403, userId: null }],
     ['with a parameter in its path', '/v1/things/7', post('1'), { route: '/v1/things/:id', status: 200 }],
-    ['with a body that is bad', '/v1/things/7', post('{'), { method: 'POST', status: 400 }],
-    ['that meets a bug', '/v1/things/7', post('"fail"'), { status: 500 }],
+    ['with an invalid body', '/v1/things/7', post('{'), { method: 'POST', status: 400 }],
+    ['that runs into a bug', '/v1/things/7', post('"fail"'), { status: 500 }],
   ];
   for (const [what, path, options, expected] of outcomes) {
     it(`has one line for a request ${what}`, async () => {
@@ -92,7 +92,7 @@ describe('the access log', () => {
     });
   }
 
-  it('has one line each for requests that come at once', async () => {
+  it('has one line for each of fifty concurrent requests', async () => {
     const ids = Array.from({ length: 50 }, (_, index) => `request-${index}`);
     await Promise.all(
       ids.map((id) => app.call('/v1/me', { as: 'ada@example.com', headers: { 'X-Request-Id': id } })),
@@ -100,7 +100,7 @@ describe('the access log', () => {
     expect(requests().map(({ requestId }) => requestId)).to.have.members(ids);
   });
 
-  it('never has a token, a cookie, a query, a path or a body, wherever they are put', async () => {
+  it('never contains a token, cookie, query, path or body, wherever the client puts them', async () => {
     const tokens = [
       forge(),
       forge({ secret: 'another' }),

@@ -4,7 +4,7 @@ import { accountsIn, addAccount } from '../support/accounts.ts';
 import { startApp, type TestApp } from '../support/app.ts';
 import { expectProblem } from '../support/problem.ts';
 
-describe('who gets an account', () => {
+describe('the access policy', () => {
   let app: TestApp;
 
   const start = async (accessPolicy: AccessPolicy) => {
@@ -19,13 +19,13 @@ describe('who gets an account', () => {
     return ((await response.json()) as { items: Record<string, unknown>[] }).items;
   };
 
-  it('is nobody new, where only the invited come in', async () => {
+  it('refuses unknown emails under "invited"', async () => {
     await start({ policy: 'invited', domains: [] });
     await expectProblem(await app.call('/v1/me', { as: 'ada@example.com' }), 403, 'account_required');
     expect(await emails()).to.deep.equal(['admin@example.com']);
   });
 
-  it('is whoever has an email at one of the domains', async () => {
+  it('creates accounts for emails at the listed domains only', async () => {
     await start({ policy: 'domains', domains: ['example.com'] });
     const response = await app.call('/v1/me', { as: 'Ada@Example.com' });
     expect(response.status).to.equal(200);
@@ -39,12 +39,12 @@ describe('who gets an account', () => {
     expect(await emails()).to.deep.equal(['admin@example.com', 'ada@example.com']);
   });
 
-  it('is everybody, where it is open', async () => {
+  it('creates an account for any email under "open"', async () => {
     await start({ policy: 'open', domains: [] });
     expect((await app.call('/v1/me', { as: 'ada@elsewhere.test' })).status).to.equal(200);
   });
 
-  it('is nobody whose email could not be one', async () => {
+  it('creates no account for an invalid email, and lists no refused sign-in', async () => {
     await start({ policy: 'open', domains: [] });
     for (const email of [
       'ada',
@@ -59,7 +59,7 @@ describe('who gets an account', () => {
     expect(await refused()).to.deep.equal([]);
   });
 
-  it('is made once, when the first ten requests come together', async () => {
+  it('creates one account when its first ten requests arrive at once', async () => {
     await start({ policy: 'open', domains: [] });
     const responses = await Promise.all(
       Array.from({ length: 10 }, (_, n) =>
@@ -89,7 +89,7 @@ describe('who gets an account', () => {
     expect(ada['preferences']).to.deep.equal({ key0: 0, key2: 2, key4: 4, key6: 6, key8: 8 });
   });
 
-  it('writes nothing when they come again', async () => {
+  it('writes nothing at later sign-ins', async () => {
     await start({ policy: 'open', domains: [] });
     const first = await (await app.call('/v1/me', { as: 'ada@example.com' })).json();
     const again = await (await app.call('/v1/me', { as: 'ada@example.com' })).json();
@@ -97,7 +97,7 @@ describe('who gets an account', () => {
     expect(await app.database.query('select id from changes')).to.have.length(2);
   });
 
-  it('can be seen by admins, with those who were turned away', async () => {
+  it('is shown to admins, with the refused sign-ins', async () => {
     await start({ policy: 'domains', domains: ['example.com', '*.example.org'] });
     for (const as of ['eve@example.net', 'eve@example.net', 'mallory@example.org'])
       await app.call('/v1/me', { as });
@@ -117,7 +117,7 @@ describe('who gets an account', () => {
     await expectProblem(await app.call('/v1/access/refused', { as: 'ada@example.com' }), 403, 'forbidden');
   });
 
-  it('can be decided from the list: who has been invited is on it no more', async () => {
+  it('removes an email from the refused sign-ins once it is invited', async () => {
     await start({ policy: 'invited', domains: [] });
     await app.call('/v1/me', { as: 'eve@example.net' });
     await app.call('/v1/users', {
@@ -136,7 +136,7 @@ describe('who gets an account', () => {
     ]);
   });
 
-  it('writes down once a minute at the most who is turned away again and again', async () => {
+  it('writes repeated refusals of one email at most once a minute', async () => {
     await start({ policy: 'invited', domains: [] });
     const written = () => app.database.query('select email, reason, count from refused_sign_ins');
     await Promise.all(Array.from({ length: 50 }, () => app.call('/v1/me', { as: 'eve@example.net' })));
@@ -147,7 +147,7 @@ describe('who gets an account', () => {
     expect(await written()).to.deep.equal([{ ...eve, count: 50 }]);
   });
 
-  it('is listed page by page, each sign-in once, also of those that came at the same time', async () => {
+  it('lists each refused sign-in once across pages, even those with the same time', async () => {
     await start({ policy: 'invited', domains: [] });
     await app.database.query(
       `insert into refused_sign_ins (email, reason) select 'u' || n || '@example.net', 'account_required' from generate_series(1, 25) n`,
@@ -169,7 +169,7 @@ describe('who gets an account', () => {
     );
   });
 
-  it('remembers neither too many nor for too long', async () => {
+  it('keeps at most 10,000 refused sign-ins, for at most 30 days', async () => {
     await start({ policy: 'invited', domains: [] });
     await app.database.query(
       `insert into refused_sign_ins (email, reason, last_at)

@@ -32,7 +32,7 @@ describe('accounts', () => {
     });
   const grace = { as: 'grace@example.com' };
 
-  it('are changed by their owners, in what is theirs', async () => {
+  it('can be changed by their owners, except for protected fields', async () => {
     const changes = {
       name: '💚 Grace',
       storageMode: 'account',
@@ -58,7 +58,7 @@ describe('accounts', () => {
     expect((await accountsIn(app.database))[1]).to.include({ role: 'user', version: 2 });
   });
 
-  const sames: [method: string, path: string, body: string][] = [
+  const noOps: [method: string, path: string, body: string][] = [
     ['PATCH', '/v1/me', '{}'],
     ['PATCH', '/v1/me', '{"name":null,"storageMode":"local","preferences":{"editor":{"tabs":2}}}'],
     ['PATCH', '/v1/me', '{"preferences":{"sidebar":null,"editor":{"font":null}}}'],
@@ -78,8 +78,8 @@ describe('accounts', () => {
     ['PATCH', '/v1/users/2', '{}'],
     ['PATCH', '/v1/users/2', '{"email":" GRACE@example.com","role":"user","status":"active","name":null}'],
   ];
-  for (const [method, path, body] of sames) {
-    it(`keep their version when a change changes nothing: ${method} ${path} ${body}`, async () => {
+  for (const [method, path, body] of noOps) {
+    it(`keep their version when a write changes nothing: ${method} ${path} ${body}`, async () => {
       await app.database.query(
         `update users set preferences = preferences || '{"zero": 0, "list": [1, {"a": 0, "b": 2}], "side": {}}'`,
       );
@@ -96,7 +96,7 @@ describe('accounts', () => {
     });
   }
 
-  it('have preferences that are read, replaced and merged by themselves', async () => {
+  it('have preferences that can be read, replaced and merged on their own', async () => {
     expect(await (await app.call('/v1/me/preferences', grace)).json()).to.deep.equal({
       theme: 'dark',
       editor: { tabs: 2 },
@@ -111,7 +111,7 @@ describe('accounts', () => {
     await expectProblem(await send('PUT', '/v1/me/preferences', [], grace), 422, 'invalid_input');
   });
 
-  it('are exported and deleted by their owners', async () => {
+  it('can be exported and deleted by their owners', async () => {
     const download = await app.call('/v1/me/export', grace);
     expect(download.headers.get('content-disposition')).to.include('attachment');
     const me = await (await app.call('/v1/me', grace)).json();
@@ -121,7 +121,7 @@ describe('accounts', () => {
     await expectProblem(await send('DELETE', '/v1/me'), 409, 'last_admin');
   });
 
-  it('are created, read, changed and deleted by admins', async () => {
+  it('can be created, read, changed and deleted by admins', async () => {
     const email = `${'x'.repeat(243)}@example.com`;
     const created = await send('POST', '/v1/users', {
       email: email.toUpperCase(),
@@ -151,13 +151,13 @@ describe('accounts', () => {
     await expectProblem(await send('POST', '/v1/users', { email: `x${email}` }), 422, 'email_invalid');
   });
 
-  it('have ids that are whole numbers in range; nothing is found under others', async () => {
+  it('have integer ids in range; any other id is 404', async () => {
     for (const id of ['0', '-1', '1.5', '2147483648', '99999999999999999999', 'x', '1e1', '%00', '٣']) {
       await expectProblem(await send('GET', `/v1/users/${id}`), 404, 'not_found');
     }
   });
 
-  it('are the business of admins alone', async () => {
+  it('can be managed by admins only', async () => {
     for (const [method, path] of [
       ['GET', '/v1/users/1'],
       ['PATCH', '/v1/users/1'],
@@ -171,7 +171,7 @@ describe('accounts', () => {
     }
   });
 
-  it('open no door from the next request on when they are suspended', async () => {
+  it('are refused from the next request on once suspended', async () => {
     expect((await app.call('/v1/me', grace)).status).to.equal(200);
     await send('PATCH', '/v1/users/2', { status: 'suspended' });
     await expectProblem(await app.call('/v1/me', grace), 403, 'account_suspended');
@@ -191,7 +191,7 @@ describe('accounts', () => {
     ['"7", W/"1"', false],
   ];
   for (const [header, passes] of preconditions) {
-    it(`${passes ? 'are' : 'are not'} changed under If-Match: ${header}`, async () => {
+    it(`${passes ? 'accept' : 'refuse'} a write with If-Match: ${header}`, async () => {
       for (const [method, path] of [
         ['PATCH', '/v1/me'],
         ['DELETE', '/v1/users/2'],
@@ -216,7 +216,7 @@ describe('accounts', () => {
     ['"2"', 200],
     ['1', 200],
   ] as const) {
-    it(`are answered with ${status} under If-None-Match: ${header}`, async () => {
+    it(`are answered with ${status} for If-None-Match: ${header}`, async () => {
       const response = await app.call('/v1/me', { as: ADMIN, headers: { 'If-None-Match': header } });
       expect(response.status).to.equal(status);
       expect(response.headers.get('etag')).to.equal('"1"');

@@ -10,7 +10,7 @@ import { type DatabaseProxy, startProxy } from '../support/proxy.ts';
 const ADMIN = 'ada@example.com';
 const ZERO = Date.parse(LONG_AGO);
 
-describe('an account as it was', () => {
+describe('an account at a past time', () => {
   let app: TestApp;
   let wire: DatabaseProxy;
   let visit: ReturnType<typeof visitor>;
@@ -35,7 +35,7 @@ describe('an account as it was', () => {
     });
   const historyOf = (id: number) => visit.history({}, `/v1/users/${id}/history`);
 
-  it('is shown just as it was shown then, under the same entity tag', async () => {
+  it('is shown exactly as it was then, with the same entity tag', async () => {
     const { id } = await addAccount(app.database, 'grace@example.com', { preferences: { theme: 'light' } });
     const path = `/v1/users/${id}`;
     const first = await (await visit.send('GET', path)).text();
@@ -49,7 +49,7 @@ describe('an account as it was', () => {
     expect((await at(id, ZERO, { 'If-None-Match': '"2"' })).status).to.equal(200);
   });
 
-  it('is 404 before there was one, and while it was deleted', async () => {
+  it('is 404 before its creation and while it is deleted', async () => {
     const { id } = await addAccount(app.database, 'grace@example.com');
     await visit.done(204, 'DELETE', `/v1/users/${id}`);
     const [deletion] = (await historyOf(id)) as [Entry];
@@ -65,7 +65,7 @@ describe('an account as it was', () => {
       await expectProblem(await at(other, Date.now()), 404, 'not_found');
   });
 
-  it('is 410 once it has been erased', async () => {
+  it('is 410 once it is erased', async () => {
     const { id } = await addAccount(app.database, 'grace@example.com');
     await visit.done(204, 'DELETE', `/v1/users/${id}`);
     await app.database.query(
@@ -76,8 +76,8 @@ describe('an account as it was', () => {
     await expectProblem(await at(id, Date.now()), 410, 'erased');
   });
 
-  it('has been there longer than its history, where that is so', async () => {
-    // As the migration begins a history.
+  it('keeps its creation time when its history starts later', async () => {
+    // An entry as the migration writes it to start a history.
     await app.database.query(`
       insert into changes (at, actor, user_id, action, after, fields, version)
       values ('2024-02-29 12:00:00.123999+00', 'boot', 999, 'created',
@@ -98,14 +98,14 @@ describe('an account as it was', () => {
   });
 
   for (const time of ['', 'now', '2026-01-31', '2026-01-31T12:00:00', '2026-02-30T00:00:00Z']) {
-    it(`is not shown for no time at all: ${JSON.stringify(time)}`, async () => {
+    it(`is refused for an invalid time: ${JSON.stringify(time)}`, async () => {
       await expectProblem(await visit.send('GET', `/v1/users/1?at=${time}`), 400, 'invalid_query');
     });
   }
 
-  it('is found however long its history, a piece at a time, and so is all of it for its export', async () => {
+  it('is rebuilt from a long history in batches, and so is the data export', async () => {
     const { id, email } = await addAccount(app.database, 'grace@example.com');
-    // In one microsecond each two, which no account does to itself.
+    // Two entries in each microsecond, which a real account never has.
     await app.database.query(`
       insert into changes (at, actor, user_id, action, before, after, fields, version)
       select timestamptz '2021-01-01Z' + (i / 2) * interval '1 microsecond', 'cli', ${id}, 'updated', '{}',
@@ -171,7 +171,7 @@ describe('an account as it was', () => {
     { weight: 2, arbitrary: fc.constant({ undo: 0 }) },
   );
 
-  it('is what it was at each step of a random walk, with deletions, and undoings of anything', async () => {
+  it('matches each step of a random walk of changes, deletions and undos', async () => {
     let undone = 0;
     await fc.assert(
       fc.asyncProperty(fc.array(command, { minLength: 25, maxLength: 40 }), async (commands) => {
@@ -191,7 +191,7 @@ describe('an account as it was', () => {
             const entry = before[step.undo % before.length] as Entry;
             const response = await visit.send('POST', `/v1/history/${entry.id}/undo`);
             expect(response.status, await response.clone().text()).to.be.oneOf([200, 409]);
-            // The last one can always be taken back.
+            // The latest entry can always be undone.
             if (entry === before[0]) expect(response.status).to.equal(200);
             if (response.status === 200) undone++;
           } else {

@@ -11,8 +11,8 @@ import { forge, inSeconds, part } from '../support/tokens.ts';
 const GOOD = forge();
 const [HEADER = '', PAYLOAD = '', SIGNATURE = ''] = GOOD.split('.');
 
-const NONE = 'Bearer';
-const REFUSED = 'Bearer error="invalid_token"';
+const NO_TOKEN = 'Bearer';
+const INVALID_TOKEN = 'Bearer error="invalid_token"';
 
 describe('authentication', () => {
   let app: TestApp;
@@ -34,18 +34,18 @@ describe('authentication', () => {
   const missing: [what: string, authorization: string | undefined][] = [
     ['there is no Authorization header', undefined],
     ['the header is empty', ''],
-    ['the scheme is another one', `Basic ${Buffer.from('ada@example.com:x').toString('base64')}`],
-    ['the scheme is another one that begins alike', `Bearers ${GOOD}`],
+    ['the scheme is not Bearer', `Basic ${Buffer.from('ada@example.com:x').toString('base64')}`],
+    ['the scheme only begins with Bearer', `Bearers ${GOOD}`],
     ['the scheme is missing', GOOD],
-    ['there is a scheme and nothing else', 'Bearer'],
-    ['there is a scheme and a blank', 'Bearer '],
+    ['there is only a scheme', 'Bearer'],
+    ['there is only a scheme and a space', 'Bearer '],
     ['the scheme comes after the token', `${GOOD} Bearer`],
     ['the token is a parameter', `Bearer=${GOOD}`],
   ];
   for (const [what, authorization] of missing) {
-    it(`is asked for with 401 when ${what}`, async () => {
+    it(`asks for credentials with 401 when ${what}`, async () => {
       const response = await (authorization === undefined ? app.call('/v1/me') : callWith(authorization));
-      expect(response.headers.get('www-authenticate')).to.equal(NONE);
+      expect(response.headers.get('www-authenticate')).to.equal(NO_TOKEN);
       const { detail } = await expectProblem(response, 401, 'unauthenticated');
       expect(detail).to.equal('Send a valid bearer token or session cookie.');
     });
@@ -53,14 +53,14 @@ describe('authentication', () => {
 
   const refused: [what: string, token: string | (() => string | Promise<string>), cause?: string][] = [
     ['is garbage', 'garbage'],
-    ['is dots', '..'],
+    ['is only dots', '..'],
     ['has two parts', `${HEADER}.${PAYLOAD}`],
     ['has four parts', `${GOOD}.${SIGNATURE}`],
-    ['comes twice', `${GOOD} ${GOOD}`],
-    ['comes with another one behind a comma', `${GOOD},${GOOD}`],
-    ['comes with parameters', `${GOOD}, realm="x"`],
+    ['is repeated', `${GOOD} ${GOOD}`],
+    ['is followed by a comma and another token', `${GOOD},${GOOD}`],
+    ['is followed by parameters', `${GOOD}, realm="x"`],
     ['is in quotes', `"${GOOD}"`],
-    ['expired longer ago than clocks may differ', () => forge({ claims: { exp: inSeconds(-17) } })],
+    ['expired longer ago than the clock tolerance', () => forge({ claims: { exp: inSeconds(-17) } })],
     ['is not valid yet', () => forge({ claims: { nbf: inSeconds(60) } })],
     ['has no exp', forge({ claims: { exp: undefined } })],
     ['has an exp that is a string', forge({ claims: { exp: '2100-01-01' } })],
@@ -70,8 +70,8 @@ describe('authentication', () => {
       () => forge({ claims: { iat: inSeconds(60) } }),
       '"iat" claim timestamp check failed',
     ],
-    ['was issued at a time that is no number', forge({ claims: { iat: 'now' } })],
-    ['has an nbf that is no number', forge({ claims: { nbf: 'now' } })],
+    ['has an iat that is not a number', forge({ claims: { iat: 'now' } })],
+    ['has an nbf that is not a number', forge({ claims: { nbf: 'now' } })],
     ['has no email', forge({ claims: { email: undefined } })],
     ['has an email that is null', forge({ claims: { email: null } })],
     ['has an email that is a number', forge({ claims: { email: 42 } })],
@@ -81,17 +81,17 @@ describe('authentication', () => {
     ['is signed with another secret', forge({ secret: `${SECRET}!` })],
     ['is signed with an empty secret', forge({ secret: '' })],
     [
-      'says alg none, and has no signature',
+      'has alg none and no signature',
       `${part({ alg: 'none' })}.${PAYLOAD}.`,
       'the token is neither a compact JWS nor a compact JWE',
     ],
     [
-      'says alg none, and has a signature',
+      'has alg none and a signature',
       forge({ header: { alg: 'none' } }),
       'no configured source uses this "alg"',
     ],
-    ['says alg None', forge({ header: { alg: 'None' } }), 'no configured source uses this "alg"'],
-    ['says no alg', forge({ header: { alg: undefined } }), 'no configured source uses this "alg"'],
+    ['has alg None', forge({ header: { alg: 'None' } }), 'no configured source uses this "alg"'],
+    ['has no alg', forge({ header: { alg: undefined } }), 'no configured source uses this "alg"'],
     [
       'is signed with HS512 under the right secret',
       forge({ header: { alg: 'HS512' } }),
@@ -102,48 +102,48 @@ describe('authentication', () => {
       forge({ header: { alg: 'HS384' } }),
       'no configured source uses this "alg"',
     ],
-    ['says RS256 over an HMAC', forge({ header: { alg: 'RS256' } }), 'the issuer is not configured'],
+    [
+      'has alg RS256 and an HMAC signature',
+      forge({ header: { alg: 'RS256' } }),
+      'the issuer is not configured',
+    ],
     ['is signed with RS256', () => signedWithRsa()],
     [
-      'brings its own key along',
+      'carries its own key',
       forge({ header: { jwk: { kty: 'oct', k: 'AAAA' } }, secret: 'AAAA' }),
       'the header must not have "jwk"',
     ],
     [
-      'says where its own key is',
+      'links to its own key',
       forge({ header: { jku: 'https://evil.example.com/keys' } }),
       'the header must not have "jku"',
     ],
     [
-      'says where its own certificate is',
+      'links to its own certificate',
       forge({ header: { x5u: 'https://evil.example.com/cert' } }),
       'the header must not have "x5u"',
     ],
-    [
-      'brings its own certificate along',
-      forge({ header: { x5c: ['MIIB'] } }),
-      'the header must not have "x5c"',
-    ],
+    ['carries its own certificate', forge({ header: { x5c: ['MIIB'] } }), 'the header must not have "x5c"'],
     ['is compressed', forge({ header: { zip: 'DEF' } }), 'the header must not have "zip"'],
-    ['holds another token', forge({ header: { cty: 'JWT' } }), 'the header must not have "cty"'],
+    ['contains another token', forge({ header: { cty: 'JWT' } }), 'the header must not have "cty"'],
     [
-      'is another token by its type',
+      'has the type of a logout token',
       forge({ header: { typ: 'logout+jwt' } }),
       'the "typ" must be "JWT" or "at+jwt"',
     ],
     [
-      'has a type that is no text',
+      'has a type that is not a string',
       forge({ header: { typ: ['JWT'] } }),
       'the "typ" must be "JWT" or "at+jwt"',
     ],
-    ['names its key by a number', forge({ header: { kid: 1 } }), 'the "kid" must be a string'],
+    ['has a kid that is a number', forge({ header: { kid: 1 } }), 'the "kid" must be a string'],
     [
-      'names its key by an injection',
+      'has a kid that is an SQL injection',
       forge({ header: { kid: "' or 1=1 --" }, secret: '' }),
       'signature verification failed',
     ],
     [
-      'names its key by a path',
+      'has a kid that is a path',
       forge({ header: { kid: '/dev/null' }, secret: '\0' }),
       'signature verification failed',
     ],
@@ -153,24 +153,24 @@ describe('authentication', () => {
       'no configured source uses this "alg"',
     ],
     [
-      'has an alg that every object has',
+      'has an alg that is a property of every object',
       forge({ header: { alg: 'constructor' } }),
       'no configured source uses this "alg"',
     ],
     [
-      'is in JSON',
+      'is in flattened JSON serialization',
       JSON.stringify({ protected: HEADER, payload: PAYLOAD, signature: SIGNATURE }),
       'the token is neither a compact JWS nor a compact JWE',
     ],
     [
-      'is in JSON for several',
+      'is in general JSON serialization',
       JSON.stringify({ payload: PAYLOAD, signatures: [{ protected: HEADER, signature: SIGNATURE }] }),
     ],
     ['has a header that is null', `${part(null)}.${PAYLOAD}.${SIGNATURE}`],
-    ['has a header that is no JSON', `${'A'.repeat(12)}.${PAYLOAD}.${SIGNATURE}`],
+    ['has a header that is not JSON', `${'A'.repeat(12)}.${PAYLOAD}.${SIGNATURE}`],
     ['has an empty critical header', forge({ header: { crit: [] } }), 'the header must not have "crit"'],
     [
-      'has a critical header that nobody knows',
+      'has an unknown critical header',
       forge({ header: { crit: ['x'], x: 1 } }),
       'the header must not have "crit"',
     ],
@@ -182,10 +182,10 @@ describe('authentication', () => {
     ['is encrypted under the right secret', () => encrypted()],
     ['is longer than 8 KiB', forge({ claims: { padding: 'x'.repeat(8192) } }), 'the token is too long'],
     [
-      'has another payload',
+      'has a replaced payload',
       `${HEADER}.${part({ email: 'eve@example.com', exp: inSeconds(60) })}.${SIGNATURE}`,
     ],
-    ['has another header', `${part({ alg: 'HS256', typ: 'JWT' })}.${PAYLOAD}.${SIGNATURE}`],
+    ['has a replaced header', `${part({ alg: 'HS256', typ: 'JWT' })}.${PAYLOAD}.${SIGNATURE}`],
     ['has no signature', `${HEADER}.${PAYLOAD}.`],
     ['has half a signature', `${HEADER}.${PAYLOAD}.${SIGNATURE.slice(0, 20)}`],
     [
@@ -196,14 +196,14 @@ describe('authentication', () => {
     ['has trailing bytes', `${GOOD}AAAA`],
     ['has trailing padding', `${GOOD}=`],
     ['has a trailing dot', `${GOOD}.`],
-    ['has a blank in its signature', `${GOOD.slice(0, -4)} ${GOOD.slice(-4)}`],
-    ['has a null character in it', `${GOOD.slice(0, -4)}%00${GOOD.slice(-4)}`],
+    ['has a space in its signature', `${GOOD.slice(0, -4)} ${GOOD.slice(-4)}`],
+    ['contains an encoded null character', `${GOOD.slice(0, -4)}%00${GOOD.slice(-4)}`],
   ];
-  for (const [what, made, reason] of refused) {
-    it(`is refused with 401, always the same, when the token ${what}`, async () => {
-      const token = typeof made === 'string' ? made : await made();
+  for (const [what, given, reason] of refused) {
+    it(`answers the same 401 when the token ${what}`, async () => {
+      const token = typeof given === 'string' ? given : await given();
       const response = await callWith(`Bearer ${token}`);
-      expect(response.headers.get('www-authenticate')).to.equal(REFUSED);
+      expect(response.headers.get('www-authenticate')).to.equal(INVALID_TOKEN);
       const { detail, requestId } = await expectProblem(response, 401, 'unauthenticated');
       expect(detail).to.equal('Send a valid bearer token or session cookie.');
 
@@ -219,7 +219,7 @@ describe('authentication', () => {
     });
   }
 
-  it('refuses no credentials sooner than others, whatever is wrong with them', async () => {
+  it('takes at least 20 ms to refuse credentials, whatever is wrong with them', async () => {
     const { token } = mintServiceToken();
     const session = 'authjs.session-token=x';
     for (const headers of [
@@ -232,12 +232,12 @@ describe('authentication', () => {
       const began = performance.now();
       const response = await app.call('/v1/me', { headers });
       expect(performance.now() - began).to.be.at.least(20);
-      expect(response.headers.get('www-authenticate')).to.equal(REFUSED);
+      expect(response.headers.get('www-authenticate')).to.equal(INVALID_TOKEN);
       await expectProblem(response, 401, 'unauthenticated');
     }
   });
 
-  it('tells the log, and nobody else, why a token was refused', async () => {
+  it('logs why a token was refused, and does not tell the caller', async () => {
     await callWith(`Bearer ${forge({ claims: { exp: inSeconds(-3600) } })}`);
     await callWith(`Bearer ${forge({ secret: 'another secret' })}`);
     expect(app.log.flatMap(({ cause }) => cause ?? [])).to.deep.equal([
@@ -247,16 +247,16 @@ describe('authentication', () => {
   });
 
   const accepted: [what: string, authorization: () => string][] = [
-    ['a token that is good', () => `Bearer ${GOOD}`],
-    ['a scheme in other letters', () => `bEARER ${GOOD}`],
-    ['several blanks before the token', () => `Bearer    ${GOOD}`],
+    ['a valid token', () => `Bearer ${GOOD}`],
+    ['a scheme in mixed case', () => `bEARER ${GOOD}`],
+    ['several spaces before the token', () => `Bearer    ${GOOD}`],
     ['a token that expired just now', () => `Bearer ${forge({ claims: { exp: inSeconds(-10) } })}`],
-    ['a token from a clock that is ahead', () => `Bearer ${forge({ claims: { nbf: inSeconds(10) } })}`],
-    ['claims that nobody asked for', () => `Bearer ${forge({ claims: { sub: 7, aud: ['x'], iss: 'y' } })}`],
-    ['a type that says what it is', () => `Bearer ${forge({ header: { typ: 'JWT' } })}`],
+    ['an nbf slightly ahead of the clock', () => `Bearer ${forge({ claims: { nbf: inSeconds(10) } })}`],
+    ['unused claims', () => `Bearer ${forge({ claims: { sub: 7, aud: ['x'], iss: 'y' } })}`],
+    ['the type JWT', () => `Bearer ${forge({ header: { typ: 'JWT' } })}`],
     ['the type of an access token', () => `Bearer ${forge({ header: { typ: 'at+jwt' } })}`],
-    ['the name of a key, of which it has no need', () => `Bearer ${forge({ header: { kid: 'x' } })}`],
-    ['a token that was issued by a clock ahead', () => `Bearer ${forge({ claims: { iat: inSeconds(10) } })}`],
+    ['an unneeded key id', () => `Bearer ${forge({ header: { kid: 'x' } })}`],
+    ['an iat slightly ahead of the clock', () => `Bearer ${forge({ claims: { iat: inSeconds(10) } })}`],
     ['a token of almost 8 KiB', () => `Bearer ${forge({ claims: { padding: 'x'.repeat(6000) } })}`],
   ];
   for (const [what, authorization] of accepted) {
@@ -267,7 +267,7 @@ describe('authentication', () => {
     });
   }
 
-  it('answers 403 account_required to a good token of somebody without an account', async () => {
+  it('answers 403 account_required to a valid token without an account', async () => {
     for (const email of ['nobody@example.com', 'not an email', `${'x'.repeat(5000)}@example.com`]) {
       const response = await app.call('/v1/me', { as: email });
       expect(response.headers.has('www-authenticate')).to.equal(false);
@@ -275,17 +275,17 @@ describe('authentication', () => {
     }
   });
 
-  it('answers 403 email_unverified to a good token whose maker has not seen to the email', async () => {
+  it('answers 403 email_unverified to a valid token whose issuer marks the email as unverified', async () => {
     const token = forge({ claims: { email_verified: false } });
     const response = await callWith(`Bearer ${token}`);
     expect(response.headers.has('www-authenticate')).to.equal(false);
     await expectProblem(response, 403, 'email_unverified');
   });
 
-  it('takes no token from the query string or from a body', async () => {
+  it('accepts no token from the query string or the body', async () => {
     for (const name of ['access_token', 'token', 'id_token', 'authjs.session-token']) {
       const response = await app.call(`/v1/me?${name}=${GOOD}`);
-      expect(response.headers.get('www-authenticate')).to.equal(NONE);
+      expect(response.headers.get('www-authenticate')).to.equal(NO_TOKEN);
       await expectProblem(response, 401, 'unauthenticated');
     }
     const response = await app.call('/v1/me', {
@@ -297,7 +297,7 @@ describe('authentication', () => {
     expect(JSON.stringify(app.log)).not.to.include(SIGNATURE);
   });
 
-  it('is not met by two Authorization headers, whichever is good', async () => {
+  it('refuses two Authorization headers, whichever of them is valid', async () => {
     for (const [first, second] of [
       [GOOD, 'x'],
       ['x', GOOD],
@@ -311,7 +311,7 @@ describe('authentication', () => {
     }
   });
 
-  it('takes a token once it has been good by what it may be now, not by what it was', async () => {
+  it('applies the current status and role of the account to a token accepted before', async () => {
     const headers = { Authorization: `Bearer ${GOOD}` };
     expect((await app.call('/v1/me', { headers })).status).to.equal(200);
     await app.database.query("update users set status = 'suspended'");
@@ -322,7 +322,7 @@ describe('authentication', () => {
     await expectProblem(await app.call('/v1/users', { headers }), 403, 'forbidden');
   });
 
-  it('is not asked of those who call a public endpoint, nor looked at', async () => {
+  it('is skipped at public endpoints, even with an invalid token', async () => {
     const response = await app.call('/healthz', { headers: { Authorization: 'Bearer garbage' } });
     expect(response.status).to.equal(200);
   });

@@ -40,7 +40,7 @@ describe('GET /v1/changes as server-sent events', () => {
     await wire.close();
   });
 
-  const another = async (streamTimes: { lifetimeMs?: number; keepAliveMs?: number } = {}) => {
+  const startAnother = async (streamTimes: { lifetimeMs?: number; keepAliveMs?: number } = {}) => {
     const other = await startApp({ database, streamTimes });
     others.push(other);
     return other;
@@ -89,7 +89,7 @@ describe('GET /v1/changes as server-sent events', () => {
     return socket;
   };
 
-  it('gives what was and what comes, each as an event with its cursor, and says when to come again', async () => {
+  it('sends past and new changes as events with their cursors, and a reconnection time', async () => {
     const stream = await open();
     const { headers } = stream.response;
     expect(headers.get('content-type')).to.equal('text/event-stream');
@@ -111,7 +111,7 @@ describe('GET /v1/changes as server-sent events', () => {
     }
   });
 
-  it('is as the standard has it, to the byte', async () => {
+  it('follows the wire format of the standard to the byte', async () => {
     const socket = await raw();
     let text = '';
     socket.on('data', (chunk: Buffer) => {
@@ -130,7 +130,7 @@ describe('GET /v1/changes as server-sent events', () => {
     );
   });
 
-  it('is given for its media type alone: JSON to all who take both as gladly', async () => {
+  it('is served only to callers that prefer its media type; JSON wins a tie', async () => {
     for (const accept of ['*/*', 'application/json, text/event-stream', 'text/event-stream;q=0.5, */*', '']) {
       const response = await app.call('/v1/changes', { as: ADA, headers: { Accept: accept } });
       expect(response.headers.get('content-type')).to.equal('application/json; charset=utf-8');
@@ -143,7 +143,7 @@ describe('GET /v1/changes as server-sent events', () => {
     );
   });
 
-  it('goes on after the last event that came, whatever the query says', async () => {
+  it('continues after Last-Event-ID, whatever the query says', async () => {
     await addChanges(database, 5);
     const lastEventId = await cursorOf(3);
     for (const query of ['', `?after=${await cursorOf(5)}`, '?after=now', '?after=nonsense']) {
@@ -154,7 +154,7 @@ describe('GET /v1/changes as server-sent events', () => {
     expect(await takeIds(await open('', { lastEventId: '' }), 6)).to.deep.equal(idsFrom(1, 6));
   });
 
-  it('gives a place to come again to before anything has come', async () => {
+  it('sends a cursor to resume from before the first change', async () => {
     const stream = await open('?after=now');
     await eventually(() => stream.comments.length > 0 || undefined);
     stream.close();
@@ -164,7 +164,7 @@ describe('GET /v1/changes as server-sent events', () => {
     expect(await takeIds(again, 2)).to.deep.equal([2, 3]);
   });
 
-  it('refuses a last event that is none of here, instead of leaving something out', async () => {
+  it('refuses an unknown Last-Event-ID instead of skipping changes', async () => {
     for (const lastEventId of ['nonsense', '1-1', `${await cursorOf(1)}0`]) {
       const response = await app.call('/v1/changes', {
         as: ADA,
@@ -174,7 +174,7 @@ describe('GET /v1/changes as server-sent events', () => {
     }
   });
 
-  it('answers HEAD with its head alone', async () => {
+  it('answers HEAD with the headers alone', async () => {
     const response = await app.call('/v1/changes', {
       as: ADA,
       method: 'HEAD',
@@ -185,7 +185,7 @@ describe('GET /v1/changes as server-sent events', () => {
     expect(await response.text()).to.equal('');
   });
 
-  it('gives ten thousand changes in order, with what comes behind them', async () => {
+  it('sends ten thousand changes in order, followed by new ones', async () => {
     await addChanges(database, 10_000);
     const stream = await open();
     const taking = takeIds(stream, 10_011);
@@ -193,7 +193,7 @@ describe('GET /v1/changes as server-sent events', () => {
     expect(await taking).to.deep.equal(idsFrom(1, 10_011));
   });
 
-  it('costs five hundred streams one listener, and one query a commit', async function () {
+  it('serves five hundred streams with one listener and one query per commit', async function () {
     this.timeout(60_000);
     const all = await Promise.all(Array.from({ length: 500 }, () => open('?after=now')));
     let next = all.map((stream) => takeIds(stream, 1));
@@ -206,7 +206,7 @@ describe('GET /v1/changes as server-sent events', () => {
       await addChanges(database, 1);
       for (const ids of await Promise.all(next)) expect(ids).to.deep.equal([3 + n]);
     }
-    // And a few where another transaction of the cluster was in the way, or time has come to ask in any case.
+    // A few more when another transaction of the cluster holds the feed back, or when the regular poll is due.
     expect(wire.statements())
       .to.be.at.least(commits)
       .and.at.most(2 * commits);
@@ -216,7 +216,7 @@ describe('GET /v1/changes as server-sent events', () => {
     expect(listeners).to.have.length(1);
   });
 
-  it('ends for whoever loses the right to it, with the change that took it', async () => {
+  it('ends for an account that loses access, with the change that revokes it', async () => {
     const grace = 'grace@example.com';
     for (const [id, changes, status] of [
       [2, { role: 'user' }, 403],
@@ -226,7 +226,7 @@ describe('GET /v1/changes as server-sent events', () => {
       const { id: theirs } = await addAccount(database, `${id}${grace}`, { role: 'admin' });
       const stream = await openStream(app, '/v1/changes?after=now', { as: `${id}${grace}` });
       streams.push(stream);
-      // Anything else of their own account, or the same of another, is one change among others.
+      // Neither another change of the same account nor a change of another account ends the stream.
       await patch(theirs, { name: 'Grace' });
       await patch(1, { name: `${id}` });
       await patch(theirs, changes);
@@ -237,33 +237,33 @@ describe('GET /v1/changes as server-sent events', () => {
     }
   });
 
-  it('ends after a while, so that who comes again has to show that they still may', async () => {
-    const other = await another({ lifetimeMs: 300 });
+  it('ends after its lifetime, so that the caller has to authenticate again', async () => {
+    const other = await startAnother({ lifetimeMs: 300 });
     const stream = await open('?after=now', { from: other });
     expect(await stream.next()).to.equal(undefined);
     expect(other.log.filter(({ level }) => Number(level) >= 40)).to.deep.equal([]);
   });
 
-  it('stays open while the database is gone, and goes on when it is back', async () => {
+  it('stays open during a database outage and continues afterwards', async () => {
     const stream = await open('?after=now');
     await wire.cut();
-    const signs = stream.comments.length;
-    await eventually(() => stream.comments.length > signs + 2 || undefined);
+    const commentsBefore = stream.comments.length;
+    await eventually(() => stream.comments.length > commentsBefore + 2 || undefined);
     await addChanges(database, 3);
     const taking = takeIds(stream, 3);
     await wire.mend();
     expect(await taking).to.deep.equal([2, 3, 4]);
   });
 
-  it('is not begun while the database is gone', async () => {
+  it('is refused with 503 during a database outage', async () => {
     await wire.cut();
     const response = await app.call('/v1/changes', { as: ADA, headers: { Accept: 'text/event-stream' } });
     await expectProblem(response, 503, 'database_unavailable');
   });
 
-  it('breaks off where its first pages cannot be read any more, so that no half passes for a whole', async () => {
+  it('breaks the connection when its first pages cannot be read, so that a part does not pass for the whole', async () => {
     await addChanges(database, 20_000, 2_000);
-    // Another, by whom it is known where the feed ends.
+    // Another stream, which keeps the end of the feed known.
     const live = await open('?after=now');
     await eventually(() => live.comments.length > 0 || undefined);
     const socket = await raw();
@@ -279,7 +279,7 @@ describe('GET /v1/changes as server-sent events', () => {
     expect(end.endsWith('0\r\n\r\n')).to.equal(false);
   });
 
-  it('cuts off who does not take it, fetches no more for them than fits the wire, and lets all others be', async () => {
+  it('cuts off a reader that stops reading, fetches only what fits its connection, and leaves other streams alone', async () => {
     const live = await open('?after=now');
     await addChanges(database, 3_000, 50_000);
     wire.reset();
@@ -287,7 +287,7 @@ describe('GET /v1/changes as server-sent events', () => {
     slow.pause();
     const closed = once(slow, 'close');
     await eventually(() => app.log.find(({ msg }) => msg === 'answer cut short'));
-    // It would take 30 pages; what the wire takes in is a part of them, and the others' is 6.
+    // The slow reader would need 30 pages, but its connection holds only a part of them. The live stream needs 6.
     expect(wire.statements()).to.be.lessThan(25);
     slow.resume();
     await closed;
@@ -296,7 +296,7 @@ describe('GET /v1/changes as server-sent events', () => {
     expect(app.log.filter(({ level }) => Number(level) >= 40)).to.deep.equal([]);
   });
 
-  it('cuts off who does not take what comes', async () => {
+  it('cuts off a live reader that stops reading', async () => {
     const slow = await raw('text/event-stream', '?after=now');
     await once(slow, 'data');
     slow.pause();
@@ -305,14 +305,14 @@ describe('GET /v1/changes as server-sent events', () => {
     slow.destroy();
   });
 
-  it('does not take a silence for a reader who is slow', async () => {
+  it('does not mistake silence for a slow reader', async () => {
     const stream = await open('?after=now');
     await eventually(() => stream.comments.length > 6 || undefined);
     await addChanges(database, 1);
     expect(await takeIds(stream, 1)).to.deep.equal([2]);
   });
 
-  it('is let go of when the caller hangs up', async () => {
+  it('is released when the caller hangs up', async () => {
     for (let n = 0; n < 5; n++) {
       const socket = await raw();
       await once(socket, 'data');
@@ -327,7 +327,7 @@ describe('GET /v1/changes as server-sent events', () => {
     expect(app.log.filter(({ level }) => Number(level) >= 40)).to.deep.equal([]);
   });
 
-  it('ends cleanly when the process drains, also for who comes just then', async () => {
+  it('ends cleanly when the process drains, even if it has only just opened', async () => {
     const all = await Promise.all(Array.from({ length: 20 }, () => open('?after=now')));
     await Promise.all(all.map((stream) => eventually(() => stream.ids.length > 0 || undefined)));
     const ends = all.map((stream) => stream.next());
@@ -336,15 +336,15 @@ describe('GET /v1/changes as server-sent events', () => {
     expect(await drained).to.equal(true);
   });
 
-  it('gives who comes while the process drains what there is, and ends', async () => {
+  it('sends the existing changes and ends when it opens while the process drains', async () => {
     app.lifecycle.phase = 'draining';
     const stream = await open();
     expect(await takeIds(stream, 10)).to.deep.equal([1]);
   });
 
-  it('shows each change once, by page, by waiting and by streams of two replicas, whatever twenty writers do', async function () {
+  it('delivers each change once through pages, long polls and streams of two replicas, whatever twenty writers do', async function () {
     this.timeout(120_000);
-    const replicas = [await another({ lifetimeMs: 250, keepAliveMs: 100 }), app];
+    const replicas = [await startAnother({ lifetimeMs: 250, keepAliveMs: 100 }), app];
     const writing = await MikroORM.init(ormOptions({ ...database, poolMax: 30 }));
     const seen: { id: number; userId: number; version: number }[][] = [[], [], []];
     let isOver = false;

@@ -51,7 +51,7 @@ describe('GET /v1/changes', () => {
   const ids = ({ items }: Page) => items.map(({ id }) => id);
 
   describe('as pages', () => {
-    it('shows each change as the history has it, with its cursor', async () => {
+    it('shows each change as in the history, with its cursor', async () => {
       await invite('grace@example.com');
       const response = await get();
       expect(response.headers.get('content-type')).to.equal('application/json; charset=utf-8');
@@ -87,7 +87,7 @@ describe('GET /v1/changes', () => {
       expect(nextCursor).to.equal(row?.['cursor']);
     });
 
-    it('goes on after a cursor, and at the end says where it ended', async () => {
+    it('continues after a cursor, and repeats the cursor at the end of the feed', async () => {
       await addChanges(database, 4);
       const first = await page('?limit=3');
       expect(ids(first)).to.deep.equal([1, 2, 3]);
@@ -98,7 +98,7 @@ describe('GET /v1/changes', () => {
       expect(ids(await page(`?after=${first.items[0]?.cursor}`))).to.deep.equal([2, 3, 4, 5]);
     });
 
-    it('is empty where there is nothing yet, with a cursor all the same', async () => {
+    it('is empty before the first change, but still returns a cursor', async () => {
       await database.query('delete from changes');
       const { items, nextCursor } = await page();
       expect(items).to.deep.equal([]);
@@ -106,14 +106,14 @@ describe('GET /v1/changes', () => {
       expect((await page(`?after=${nextCursor}`)).items).to.have.length(1);
     });
 
-    it('begins now for who asks so', async () => {
+    it('starts at the end of the feed with after=now', async () => {
       const { items, nextCursor } = await page('?after=now');
       expect(items).to.deep.equal([]);
       await invite('grace@example.com');
       expect(ids(await page(`?after=${nextCursor}`))).to.deep.equal([2]);
     });
 
-    it('has a hundred on a page unless told otherwise, and a thousand at the most', async () => {
+    it('returns 100 changes a page by default, and at most 1,000', async () => {
       await addChanges(database, 10_000);
       const seen: number[] = [];
       for (let after = ''; ; ) {
@@ -146,7 +146,7 @@ describe('GET /v1/changes', () => {
       });
     }
 
-    it('refuses a cursor that is none, or of no entry that there is', async () => {
+    it('refuses an invalid cursor and one of a missing entry', async () => {
       const { nextCursor } = await page();
       for (const cursor of ['', 'x', '1', '-', `${nextCursor}0`, `0${nextCursor}`, '9'.repeat(9_000)]) {
         await expectProblem(await get(`?after=${cursor}`), 400, 'bad_cursor');
@@ -156,11 +156,11 @@ describe('GET /v1/changes', () => {
   });
 
   describe('with wait', () => {
-    it('answers at once where there is something', async () => {
+    it('answers at once when there are changes', async () => {
       expect(ids(await page('?wait=30'))).to.deep.equal([1]);
     });
 
-    it('answers as soon as something comes', async () => {
+    it('answers as soon as a change arrives', async () => {
       const { nextCursor } = await page();
       const waiting = page(`?after=${nextCursor}&wait=30`);
       await invite('grace@example.com');
@@ -169,14 +169,14 @@ describe('GET /v1/changes', () => {
       expect(next).to.equal(items[0]?.cursor);
     });
 
-    it('answers with nothing when the time is over', async () => {
+    it('answers with an empty page when the time is up', async () => {
       const { nextCursor } = await page();
       expect(await page(`?after=${nextCursor}&wait=1`)).to.deep.equal({ items: [], nextCursor });
     });
 
-    it('holds neither a connection nor a transaction meanwhile', async () => {
+    it('holds no connection and no transaction while it waits', async () => {
       const { nextCursor } = await page();
-      // The pool has ten.
+      // The pool has ten connections.
       const waiting = Array.from({ length: 40 }, () => page(`?after=${nextCursor}&wait=30`));
       const open = () =>
         database.query(
@@ -188,7 +188,7 @@ describe('GET /v1/changes', () => {
       for (const answer of await Promise.all(waiting)) expect(ids(answer)).to.deep.equal([2]);
     });
 
-    it('lets go of a caller who hangs up', async () => {
+    it('stops waiting when the caller hangs up', async () => {
       const { nextCursor } = await page();
       const socket = await dial(app.url);
       socket.write(

@@ -6,7 +6,7 @@ import { forwarded, type TrustProxy } from '../../src/http/request/forwarded.ts'
 import { canonicalAddress, networkOf } from '../../src/http/request/ip-address.ts';
 import { sendRaw } from '../support/raw-http.ts';
 
-describe("the client's address", () => {
+describe('the client address', () => {
   let server: Server;
   let url: string;
   let trust: TrustProxy;
@@ -22,7 +22,7 @@ describe("the client's address", () => {
 
   after(() => server.close());
 
-  /** What the request with these headers is taken for, having come from 127.0.0.1. */
+  /** The client address and host of a request from 127.0.0.1 with these headers. */
   const seen = async (...headers: string[]) => {
     const head = ['GET / HTTP/1.1', 'Host: rollcall.internal:8000', 'Connection: close', ...headers];
     const answer = await sendRaw(url, `${head.join('\r\n')}\r\n\r\n`);
@@ -36,14 +36,14 @@ describe("the client's address", () => {
 
   const LOCAL = ['127.0.0.0/8'];
   const PROXIES = ['127.0.0.1', '10.0.0.0/8', 'fd00::/8'];
-  const told: [trust: TrustProxy, header: string | undefined, expected: string][] = [
-    // Nobody is trusted: nothing that is sent decides.
+  const cases: [trust: TrustProxy, header: string | undefined, expected: string][] = [
+    // No trusted proxy: the header is ignored.
     [0, undefined, '127.0.0.1'],
     [0, '203.0.113.5', '127.0.0.1'],
     [0, '127.0.0.1, 10.0.0.1', '127.0.0.1'],
     [['10.0.0.0/8'], '203.0.113.5', '127.0.0.1'],
     [['10.0.0.0/8'], '203.0.113.5, 10.0.0.1', '127.0.0.1'],
-    // One proxy: what it has added counts, and nothing that was there before.
+    // One trusted proxy: the entry that it appended counts, and nothing before it.
     [1, undefined, '127.0.0.1'],
     [1, '203.0.113.5', '203.0.113.5'],
     [1, '6.6.6.6, 203.0.113.5', '203.0.113.5'],
@@ -51,14 +51,14 @@ describe("the client's address", () => {
     [LOCAL, '203.0.113.5', '203.0.113.5'],
     [LOCAL, '6.6.6.6, 203.0.113.5', '203.0.113.5'],
     [LOCAL, '127.0.0.1, 203.0.113.5', '203.0.113.5'],
-    // Several.
+    // Several trusted proxies.
     [2, '6.6.6.6, 203.0.113.5, 10.0.0.2', '203.0.113.5'],
     [2, '203.0.113.5', '203.0.113.5'],
     [PROXIES, '6.6.6.6, 203.0.113.5, 10.0.0.2, 10.9.9.9', '203.0.113.5'],
     [PROXIES, '10.6.6.6, 203.0.113.5, 10.0.0.2', '203.0.113.5'],
     [PROXIES, '6.6.6.6, 2001:db8::5, fd00::2', '2001:db8::5'],
     [PROXIES, '10.0.0.3, 10.0.0.2', '10.0.0.3'],
-    // One address has many forms.
+    // Different spellings of one address.
     [LOCAL, '::ffff:203.0.113.5', '203.0.113.5'],
     [LOCAL, '0:0:0:0:0:ffff:cb00:7105', '203.0.113.5'],
     [PROXIES, '203.0.113.5, ::ffff:10.0.0.2', '203.0.113.5'],
@@ -69,7 +69,7 @@ describe("the client's address", () => {
     [LOCAL, '[2001:db8::5]:4711', '2001:db8::5'],
     [LOCAL, '[2001:db8::5]', '2001:db8::5'],
     [LOCAL, ' \t203.0.113.5 ', '203.0.113.5'],
-    // What is no address ends the walk at the last that was trusted.
+    // An entry that is not an address ends the walk at the last trusted one.
     ...[
       '',
       ',',
@@ -93,22 +93,22 @@ describe("the client's address", () => {
     [PROXIES, '6.6.6.6, unknown, 10.0.0.2', '10.0.0.2'],
     [3, '6.6.6.6, unknown, 10.0.0.2', '10.0.0.2'],
   ];
-  for (const [given, header, expected] of told) {
-    const shown = header === undefined ? 'nothing' : JSON.stringify(header.slice(0, 60));
-    it(`is ${expected} when ${JSON.stringify(given)} is trusted and ${shown} forwarded`, async () => {
+  for (const [given, header, expected] of cases) {
+    const shown = header === undefined ? 'absent' : JSON.stringify(header.slice(0, 60));
+    it(`is ${expected} with trusted proxies ${JSON.stringify(given)} and X-Forwarded-For ${shown}`, async () => {
       trust = given;
       const headers = header === undefined ? [] : [`X-Forwarded-For: ${header}`];
       expect((await seen(...headers)).split(' ')[0]).to.equal(expected);
     });
   }
 
-  it('is the same when the header comes in parts', async () => {
+  it('is the same when the header is sent in parts', async () => {
     trust = 1;
     const answer = await seen('X-Forwarded-For: 6.6.6.6', 'X-Forwarded-For: 203.0.113.5');
     expect(answer.split(' ')[0]).to.equal('203.0.113.5');
   });
 
-  it('comes with the host that was asked for, forwarded where the nearest proxy is trusted', async () => {
+  it('comes with the requested host, or with the forwarded one when the nearest proxy is trusted', async () => {
     const header = 'X-Forwarded-Host: forged.example.com, app.example.com';
     for (const [given, expected] of [
       [0, 'rollcall.internal:8000'],
@@ -125,7 +125,7 @@ describe("the client's address", () => {
 });
 
 describe('an IP address', () => {
-  it('is counted by itself, or by its /64', () => {
+  it('is counted by itself for IPv4 and by its /64 for IPv6', () => {
     for (const [address, network] of [
       ['203.0.113.5', '203.0.113.5'],
       ['::ffff:203.0.113.5', '203.0.113.5'],
@@ -144,7 +144,7 @@ describe('an IP address', () => {
     }
   });
 
-  it('of another /64 is counted by another', () => {
+  it('of another /64 is counted separately', () => {
     expect(networkOf('2001:db8:1:3::1')).not.to.equal(networkOf('2001:db8:1:2::1'));
   });
 });

@@ -9,14 +9,14 @@ const APP = 'https://app.example.com';
 const LOCAL = 'http://localhost:3000';
 const ADA = 'ada@example.com';
 
-/** The headers of the CORS protocol that an answer has, and what it varies by. */
+/** The CORS headers of a response, and its `Vary`. */
 function corsOf({ headers }: Response): Record<string, string> {
   return Object.fromEntries(
     [...headers].filter(([name]) => name.startsWith('access-control-') || name === 'vary'),
   );
 }
 
-describe('an answer to a page', () => {
+describe('CORS', () => {
   let app: TestApp;
   let wire: DatabaseProxy;
 
@@ -76,29 +76,29 @@ describe('an answer to a page', () => {
     [500, '/bug'],
   ];
   for (const [status, path, options = {}] of CALLS) {
-    const what = `${status} to ${options.method ?? 'GET'} ${path}`;
+    const what = `the answer ${status} to ${options.method ?? 'GET'} ${path}`;
     const call = async (origin: string | undefined) => {
       const headers = new Headers(options.headers);
       if (origin !== undefined) headers.set('Origin', origin);
       return app.call(path, { ...options, headers });
     };
 
-    it(`${what} is for those of a known origin, and for nobody else`, async () => {
-      // Of a call that can be made but once, one is enough.
+    it(`shares ${what} with allowed origins only`, async () => {
+      // These calls succeed only once, so they are made from one origin.
       const origins =
         status === 201 || status === 204 ? [APP] : [APP, LOCAL, undefined, 'https://evil.example.net'];
       for (const origin of origins) {
         const response = await call(origin);
         expect(response.status, await response.text()).to.equal(status);
-        const known = origin === APP || origin === LOCAL;
+        const isAllowed = origin === APP || origin === LOCAL;
         expect(corsOf(response), origin ?? 'none').to.deep.equal(
-          known ? allowed(origin) : { vary: 'Origin' },
+          isAllowed ? allowed(origin) : { vary: 'Origin' },
         );
       }
     });
   }
 
-  it('429 and 503 are for those of a known origin too', async () => {
+  it('shares the answers 429 and 503 with allowed origins, too', async () => {
     const headers = { Origin: APP, 'X-Forwarded-For': '203.0.113.5', Authorization: 'Bearer nonsense' };
     expect((await app.call('/v1/me', { headers })).status).to.equal(401);
     const limited = await app.call('/v1/me', { headers });
@@ -112,7 +112,7 @@ describe('an answer to a page', () => {
     expect(corsOf(down)).to.deep.equal(allowed(APP));
   });
 
-  it('says all that it varies by, also where the endpoint has a say', async () => {
+  it('adds to the Vary header of an endpoint', async () => {
     for (const origin of [APP, 'https://evil.example.net']) {
       const response = await app.call('/v1/users/export', { as: ADA, headers: { Origin: origin } });
       expect(response.status).to.equal(200);
@@ -121,7 +121,7 @@ describe('an answer to a page', () => {
     }
   });
 
-  const strangers = [
+  const otherOrigins = [
     'null',
     '*',
     'https://APP.example.com',
@@ -134,8 +134,8 @@ describe('an answer to a page', () => {
     'https://sub.app.example.com',
     `${APP}, ${LOCAL}`,
   ];
-  for (const origin of strangers) {
-    it(`is not for the origin ${origin}`, async () => {
+  for (const origin of otherOrigins) {
+    it(`shares nothing with the origin ${origin}`, async () => {
       const response = await app.call('/v1/me', { as: ADA, headers: { Origin: origin } });
       expect(response.status).to.equal(200);
       expect(corsOf(response)).to.deep.equal({ vary: 'Origin' });
@@ -148,7 +148,7 @@ describe('an answer to a page', () => {
     });
   }
 
-  it('allows what the API takes, to the preflight of a known origin, and does nothing besides', async () => {
+  it('answers the preflight of an allowed origin with the methods and headers of the API, and does nothing else', async () => {
     for (const path of ['/v1/me', '/nowhere']) {
       const response = await app.call(path, {
         method: 'OPTIONS',
@@ -172,7 +172,7 @@ describe('an answer to a page', () => {
     }
   });
 
-  it('has methods for every endpoint that there is', async () => {
+  it('allows the methods of every endpoint', async () => {
     const { paths } = (await (await app.call('/openapi.json')).json()) as { paths: Record<string, object> };
     const methods = new Set(Object.values(paths).flatMap((item) => Object.keys(item)));
     const preflight = await app.call('/v1/me', {
@@ -184,8 +184,8 @@ describe('an answer to a page', () => {
   });
 });
 
-describe('without CORS_ORIGINS', () => {
-  it('there is nothing of CORS on any answer', async () => {
+describe('CORS without CORS_ORIGINS', () => {
+  it('sends no CORS headers', async () => {
     const app = await startApp();
     await addAccount(app.database, ADA);
     for (const options of [

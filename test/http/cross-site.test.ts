@@ -66,7 +66,7 @@ describe('a request with a cookie', () => {
   const passes: Sent[] = [
     { site: 'same-origin' },
     { site: 'same-origin', origin: `https://${HOST}` },
-    // A proxy gave it another host; the browser knows better.
+    // A proxy changed the host; the browser knows the real one.
     { site: 'same-origin', origin: 'https://elsewhere.example.com' },
     { site: 'cross-site', origin: APP },
     { site: 'same-site', origin: APP },
@@ -100,7 +100,7 @@ describe('a request with a cookie', () => {
     { site: 'same-site', origin: 'https://sister.example.com' },
     { site: 'none' },
     { site: 'none', origin: OTHER },
-    // Where the browser says so, what the origin looks like is of no interest: this one came by plain HTTP.
+    // What the browser says outweighs the origin: this page was loaded over plain HTTP.
     { site: 'cross-site', origin: `http://${HOST}` },
     { site: 'same-site', origin: `https://${HOST}:8443`, host: `${HOST}:8443` },
     { site: '' },
@@ -139,7 +139,7 @@ describe('a request with a cookie', () => {
     });
   }
 
-  it('goes by the forwarded host where the proxy is trusted', async () => {
+  it('is checked against the forwarded host when the proxy is trusted', async () => {
     const own = { origin: 'https://public.example.com', more: ['X-Forwarded-Host: public.example.com'] };
     expect((await send(own)).status).to.equal(403);
     trust = ['127.0.0.1'];
@@ -148,7 +148,7 @@ describe('a request with a cookie', () => {
     expect((await send({ origin: `https://${HOST}` })).status).to.equal(200);
   });
 
-  it('is what every request is taken for that has no bearer token', async () => {
+  it('is assumed unless the credential is a bearer token', async () => {
     credential = undefined;
     expect((await send({ site: 'cross-site', origin: OTHER })).status).to.equal(403);
     expect((await send({ site: 'same-origin' })).status).to.equal(200);
@@ -159,7 +159,7 @@ describe('a request with a cookie', () => {
 });
 
 describe('a request with a bearer token', () => {
-  it('may come from anywhere: no browser adds one by itself', async () => {
+  it('passes from any site, because no browser adds one by itself', async () => {
     const app = await startApp();
     await addAccount(app.database, 'ada@example.com');
     for (const site of ['cross-site', 'same-site', 'none']) {

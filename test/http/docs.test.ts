@@ -26,7 +26,7 @@ describe('GET /docs', () => {
 
   after(() => app.close());
 
-  it('is a page for anybody, under a policy of its own that lets no inline script and no other host in', async () => {
+  it('serves a public page with a policy of its own that allows no inline script and no other host', async () => {
     for (const path of ['/docs', '/docs/']) {
       const response = await app.call(path);
       expect(response.status).to.equal(200);
@@ -39,7 +39,7 @@ describe('GET /docs', () => {
     }
   });
 
-  it('leads to files that are there, of the type that a strict browser wants, and from nowhere else', async () => {
+  it('links to existing files of its own, with the content types that a strict browser requires', async () => {
     const page = await (await app.call('/docs')).text();
     const files = [...page.matchAll(/(?:src|href)="([^"]*)"/g)].map(([, path = '']) => path);
     expect(files).to.have.members(Object.keys(TYPES).map((name) => `/docs/${name}`));
@@ -59,17 +59,17 @@ describe('GET /docs', () => {
       .and.not.to.match(/https?:/);
   });
 
-  it('serves the files of the package to the byte', async () => {
+  it('serves the files of the package byte for byte', async () => {
     for (const name of ['swagger-ui-bundle.js', 'swagger-ui.css', 'index.css', 'favicon-32x32.png']) {
-      const kept = await readFile(fileURLToPath(import.meta.resolve(`swagger-ui-dist/${name}`)));
+      const original = await readFile(fileURLToPath(import.meta.resolve(`swagger-ui-dist/${name}`)));
       const served = Buffer.from(await (await app.call(`/docs/${name}`)).arrayBuffer());
-      expect(served.equals(kept), name).to.equal(true);
+      expect(served.equals(original), name).to.equal(true);
     }
   });
 
-  it('answers 304 to whoever has a file already, and HEAD with its length', async () => {
+  it('answers 304 to a matching If-None-Match, and HEAD with the length', async () => {
     const etag = (await app.call('/docs/swagger-ui.css')).headers.get('etag') ?? '';
-    // Of itself, `fetch` adds a "no-cache" to a conditional request.
+    // By default, `fetch` adds "no-cache" to a conditional request.
     const headers = { 'If-None-Match': etag, 'Cache-Control': 'max-age=0' };
     const response = await app.call('/docs/swagger-ui.css', { headers });
     expect(response.status).to.equal(304);
@@ -79,7 +79,7 @@ describe('GET /docs', () => {
     expect(Number(head.headers.get('content-length'))).to.be.greaterThan(100_000);
   });
 
-  it('has no other file of the package, and none from elsewhere', async () => {
+  it('serves no other file of the package, and none from elsewhere', async () => {
     const others = [
       'package.json',
       'index.js',
@@ -97,7 +97,7 @@ describe('GET /docs', () => {
     for (const name of others) await expectProblem(await app.call(`/docs/${name}`), 404, 'not_found');
   });
 
-  it('does not climb out of its folder for those who write the path by hand', async () => {
+  it('does not leave its folder for a path written by hand', async () => {
     for (const path of [
       '/docs/../../package.json',
       '/docs/../package.json',

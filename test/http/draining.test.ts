@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { addAccount } from '../support/accounts.ts';
 import { startApp, type TestApp } from '../support/app.ts';
 
-describe('while the process drains', () => {
+describe('a draining server', () => {
   let app: TestApp;
 
   beforeEach(async () => {
@@ -20,7 +20,7 @@ describe('while the process drains', () => {
     [503, '/readyz'],
   ];
   for (const [status, path, options] of answers) {
-    it(`answers ${status} to ${path} as ever, and closes the connection`, async () => {
+    it(`answers ${status} to ${path} as usual, and closes the connection`, async () => {
       app.lifecycle.phase = 'draining';
       const response = await app.call(path, options);
       expect(response.status).to.equal(status);
@@ -28,7 +28,7 @@ describe('while the process drains', () => {
     });
   }
 
-  it('keeps connections alive as long as it does not', async () => {
+  it('keeps connections alive until it drains', async () => {
     for (const phase of ['booting', 'ready'] as const) {
       app.lifecycle.phase = phase;
       const { headers } = await app.call('/healthz');

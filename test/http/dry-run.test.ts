@@ -13,7 +13,7 @@ const ADMIN = 'ada@example.com';
 const GRACE = 'grace@example.com';
 const NDJSON = 'application/x-ndjson';
 
-/** A write, in the name of the admin unless it says otherwise. `{grace}` and `{entry}` stand for ids. */
+/** A write, made by the admin unless `as` is set. `{grace}` and `{entry}` stand for ids. */
 interface Write {
   readonly path?: string;
   readonly query?: string;
@@ -22,7 +22,7 @@ interface Write {
   readonly body?: string;
 }
 
-/** For each write of the API one that does something. */
+/** For each write endpoint, a write that changes something. */
 const WRITES: Readonly<Record<string, Write>> = {
   'PATCH /v1/me': { as: GRACE, body: '{"name":"Hopper","preferences":{"theme":"dark"}}' },
   'DELETE /v1/me': { as: GRACE },
@@ -39,8 +39,8 @@ const WRITES: Readonly<Record<string, Write>> = {
   'POST /v1/history/:id/undo': { path: '/v1/history/{entry}/undo' },
 };
 
-/** They have nothing to do with the history; the suites of service tokens and of webhooks try theirs. */
-const OF_NO_ACCOUNT = [
+/** Writes without history entries. The suites of service tokens and webhooks test their dry runs. */
+const WITHOUT_HISTORY = [
   'POST /v1/service-tokens',
   'DELETE /v1/service-tokens/:id',
   'POST /v1/webhooks/:name/resume',
@@ -65,7 +65,7 @@ describe('a dry run', () => {
 
   afterEach(() => app.close());
 
-  const kept = async () => ({
+  const stored = async () => ({
     users: await accountsIn(app.database),
     changes: await app.database.query('select changes.*, transaction_id::text from changes order by id'),
     fields: await app.database.query('select * from change_fields order by change_id, field'),
@@ -84,19 +84,19 @@ describe('a dry run', () => {
   const dry = (method: string, path: string, body?: unknown, as = ADMIN) =>
     visit.send(method, `${path}?dryRun=true`, body, as);
 
-  it('is tried here of every write that there is', () => {
+  it('is tested for every write endpoint', () => {
     const writes = describedEndpoints()
       .filter(isWrite)
       .map(({ method, path }) => `${method} ${path}`);
-    expect([...Object.keys(WRITES), ...OF_NO_ACCOUNT]).to.have.members(writes);
+    expect([...Object.keys(WRITES), ...WITHOUT_HISTORY]).to.have.members(writes);
   });
 
   for (const name of Object.keys(WRITES)) {
-    it(`of ${name} tells what would come into the history, and leaves no trace`, async () => {
-      const before = await kept();
+    it(`of ${name} returns the history entries that the write adds, and leaves no trace`, async () => {
+      const before = await stored();
       const session = await app.database.connect();
-      let told = 0;
-      session.on('notification', () => told++);
+      let notifications = 0;
+      session.on('notification', () => notifications++);
       await session.query(`listen ${CHANGES_CHANNEL}`);
 
       const response = await write(name, 'dryRun=true');
@@ -105,26 +105,26 @@ describe('a dry run', () => {
       for (const header of ['etag', 'location']) expect(response.headers.get(header)).to.equal(null);
       const { changes, ...result } = (await response.json()) as { changes: Omit<Entry, 'id'>[] };
       expect(changes).not.to.deep.equal([]);
-      expect(await kept()).to.deep.equal(before);
+      expect(await stored()).to.deep.equal(before);
 
       const notified = once(session, 'notification', { signal: AbortSignal.timeout(10_000) });
-      const wet = await write(name, 'dryRun=false');
-      expect(wet.ok, await wet.clone().text()).to.equal(true);
+      const written = await write(name, 'dryRun=false');
+      expect(written.ok, await written.clone().text()).to.equal(true);
       await notified;
-      expect(told).to.equal(1);
-      if (name.endsWith('import')) expect(await wet.json()).to.deep.equal(result);
+      expect(notifications).to.equal(1);
+      if (name.endsWith('import')) expect(await written.json()).to.deep.equal(result);
       else expect(result).to.deep.equal({});
       const history = (await app.call(`/v1/history?limit=${changes.length}`, { as: ADMIN })).json();
-      // What the time and the sequence make of it differs from one time to the next.
-      const lasting = ({ at, requestId, userId, ...rest }: Omit<Entry, 'id'>) =>
+      // Times, request ids and the ids of new accounts differ between the dry run and the write.
+      const reproducible = ({ at, requestId, userId, ...rest }: Omit<Entry, 'id'>) =>
         rest.action === 'created' ? rest : { ...rest, userId };
       const recorded = ((await history) as { items: Entry[] }).items.map(({ id, ...entry }) =>
-        lasting(entry),
+        reproducible(entry),
       );
-      expect(changes.map(lasting)).to.have.deep.members(recorded);
+      expect(changes.map(reproducible)).to.have.deep.members(recorded);
     });
 
-    it(`of ${name} is asked for by true, and by nothing else`, async () => {
+    it(`of ${name} is refused for any other spelling of dryRun=true`, async () => {
       for (const query of [
         'dryRun=maybe',
         'dryRun=',
@@ -138,28 +138,28 @@ describe('a dry run', () => {
     });
   }
 
-  it('is for writes alone', async () => {
+  it('is refused on reads', async () => {
     for (const path of ['/v1/me', '/v1/users', '/v1/history', '/readyz'])
       await expectProblem(await dry('GET', path), 400, 'invalid_query');
   });
 
-  it('of a change that changes nothing tells of none', async () => {
+  it('of a write that changes nothing returns no changes', async () => {
     const response = await dry('PATCH', '/v1/me', { preferences: { none: null } });
     expect(await response.json()).to.deep.equal({ changes: [] });
   });
 
-  it('is refused as the write would be', async () => {
-    const before = await kept();
-    const [adas] = await visit.history({}, '/v1/me/history');
-    const demotion = { method: 'POST', as: ADMIN, headers: { 'Content-Type': NDJSON } };
+  it('is refused for the same reasons as the write', async () => {
+    const before = await stored();
+    const [creation] = await visit.history({}, '/v1/me/history');
+    const upload = { method: 'POST', as: ADMIN, headers: { 'Content-Type': NDJSON } };
     for (const [response, status, code] of [
       [dry('PATCH', '/v1/users/1', { role: 'user' }), 409, 'last_admin'],
       [dry('DELETE', '/v1/users/1'), 409, 'last_admin'],
       [dry('DELETE', '/v1/me'), 409, 'last_admin'],
-      [dry('POST', `/v1/history/${adas?.id}/undo`), 409, 'last_admin'],
+      [dry('POST', `/v1/history/${creation?.id}/undo`), 409, 'last_admin'],
       [
         app.call('/v1/users/import?dryRun=true&mode=upsert', {
-          ...demotion,
+          ...upload,
           body: `{"email":"${ADMIN}","role":"user"}`,
         }),
         409,
@@ -183,13 +183,13 @@ describe('a dry run', () => {
       expect((await write(name, 'dryRun=true', { 'If-Match': '"2"' })).status, name).to.equal(200);
     }
     await visit.done(200, 'PATCH', `/v1/users/${graceId}`, { name: 'Hopper' });
-    const moved = await dry('POST', `/v1/history/${entryId}/undo`);
-    expect(await moved.json()).to.deep.include({ code: 'changed_since', fields: ['name'] });
-    expect((await kept()).users[0]).to.deep.equal(before.users[0]);
+    const conflict = await dry('POST', `/v1/history/${entryId}/undo`);
+    expect(await conflict.json()).to.deep.include({ code: 'changed_since', fields: ['name'] });
+    expect((await stored()).users[0]).to.deep.equal(before.users[0]);
   });
 
-  it('of an import without end tells of the first thousand changes', async () => {
-    const before = await kept();
+  it('of a large import returns the first 1,000 changes', async () => {
+    const before = await stored();
     const body = Array.from({ length: 2_500 }, (_, n) => `{"email":"u${n}@example.com"}`).join('\n');
     const headers = { 'Content-Type': NDJSON };
     const response = await app.call('/v1/users/import?dryRun=true', {
@@ -203,10 +203,10 @@ describe('a dry run', () => {
     expect(changes.map(({ after }) => after?.['email'])).to.deep.equal(
       Array.from({ length: 1_000 }, (_, n) => `u${n}@example.com`),
     );
-    expect(await kept()).to.deep.equal(before);
+    expect(await stored()).to.deep.equal(before);
   });
 
-  it('does not get into the way of others who write, nor they into its', async () => {
+  it('does not disturb concurrent writes, and is not disturbed by them', async () => {
     const body = (n: number) => ({ preferences: { [`key${n}`]: n } });
     const answers = await Promise.all(
       Array.from({ length: 40 }, (_, n) =>

@@ -33,7 +33,7 @@ describe('the history', () => {
   const refused = async (path: string, code: string) =>
     expectProblem(await visit.send('GET', path), 400, code);
 
-  it('says who changed what, when, in which request, newest first', async () => {
+  it('shows who changed what, when and in which request, newest first', async () => {
     const { updatedAt } = await visit.done(200, 'PATCH', '/v1/me', { preferences: { theme: 'dark' } }, GRACE);
     const response = await visit.send('PATCH', `/v1/users/${graceId}`, { name: 'Grace', role: 'admin' });
     const requestId = response.headers.get('x-request-id');
@@ -69,7 +69,7 @@ describe('the history', () => {
     expect(await visit.history({ limit: '2' })).to.deep.equal([second, first]);
   });
 
-  it('of an account outlives it, and of one that never was is 404', async () => {
+  it('of an account outlives it, and of an unknown account is 404', async () => {
     await visit.done(204, 'DELETE', `/v1/users/${graceId}`);
     const [deletion] = await visit.history({}, `/v1/users/${graceId}/history`);
     expect(deletion).to.deep.include({ action: 'deleted', after: null, version: 2 });
@@ -77,12 +77,12 @@ describe('the history', () => {
     for (const id of ['999', '0', '2147483648', 'x']) {
       await expectProblem(await visit.send('GET', `/v1/users/${id}/history`), 404, 'not_found');
     }
-    // One that somebody has put into the database by hand.
+    // An account that was inserted into the database by hand.
     await app.database.query(`insert into users (id, email) values (999, 'hand@example.com')`);
     expect(await visit.history({}, '/v1/users/999/history')).to.deep.equal([]);
   });
 
-  it('is for admins, but for one’s own', async () => {
+  it('is for admins, except for one’s own', async () => {
     for (const [method, path] of [
       ['GET', '/v1/history'],
       ['GET', `/v1/users/${graceId}/history`],
@@ -95,7 +95,7 @@ describe('the history', () => {
     await expectProblem(await app.call('/v1/me/history'), 401, 'unauthenticated');
   });
 
-  it('is part of one’s export, the oldest first, which is a problem where it cannot be had', async () => {
+  it('is part of one’s data export, oldest first; the export fails without it', async () => {
     await visit.done(200, 'PATCH', '/v1/me', { name: 'Grace' }, GRACE);
     const download = await visit.done<{ history: Entry[] }>(200, 'GET', '/v1/me/export', undefined, GRACE);
     const history = await visit.history({}, '/v1/me/history', GRACE);
@@ -107,7 +107,7 @@ describe('the history', () => {
     await expectProblem(await app.call('/v1/me/export', { as: GRACE }), 500, 'internal');
   });
 
-  it('costs one query beside the authentication', async () => {
+  it('costs one query besides authentication', async () => {
     await visit.history();
     for (const path of [
       '/v1/history',
@@ -127,7 +127,7 @@ describe('the history', () => {
     let all: Entry[];
 
     beforeEach(async () => {
-      // Three in each microsecond, and a thousand microseconds before the end of a millisecond.
+      // Three share each microsecond, and the times cross the end of a millisecond.
       await app.database.query(`
         with given as (
           select i, (array['created', 'updated', 'updated', 'updated', 'deleted'])[1 + i % 5] as action from generate_series(1, 400) i
@@ -148,7 +148,7 @@ describe('the history', () => {
       expect(all).to.have.length(402);
     });
 
-    /** All pages in turn, by their links. */
+    /** Follows the links to all pages and returns their entries. */
     const walk = async (query: string): Promise<Entry[]> => {
       const items: Entry[] = [];
       let path: string | undefined = `/v1/history?${query}`;
@@ -163,7 +163,7 @@ describe('the history', () => {
       return items;
     };
 
-    it('comes in the order of its times, and loses nothing at the edge of a page', async () => {
+    it('is ordered by time, and loses nothing at page boundaries', async () => {
       const rows = await app.database.query<{ id: string }>(
         'select id from changes order by at desc, id desc',
       );
@@ -198,7 +198,7 @@ describe('the history', () => {
       'field=role&since=2024-01-01T00:00:00Z&until=2024-01-01T00:00:00.001Z': ({ at }, fields) =>
         at.startsWith('2024') && at < '2024-01-01T00:00:00.001Z' && fields.includes('role'),
     })) {
-      it(`is filtered, page by page: ${query}`, async () => {
+      it(`is filtered on every page: ${query}`, async () => {
         const rows = await app.database.query<{ id: string; fields: string[] }>(
           'select id, fields from changes',
         );
@@ -209,7 +209,7 @@ describe('the history', () => {
       });
     }
 
-    it('has cursors for each list alone, whatever the limit', async () => {
+    it('accepts a cursor for the same list only, with any limit', async () => {
       const cursorOf = async (query: string) =>
         (await visit.done<HistoryPage>(200, 'GET', `/v1/history?${query}`)).nextCursor;
       const cursor = await cursorOf('limit=2&field=role&action=updated');
@@ -247,9 +247,9 @@ describe('the history', () => {
     total: ['true'],
     at: [LONG_AGO],
   })) {
-    it(`refuses what makes no sense: ${parameter}`, async () => {
+    it(`refuses invalid parameters: ${parameter}`, async () => {
       for (const value of values) {
-        // As it stands: a plus sign in a query is a blank.
+        // Sent as it is: an unencoded plus sign in a query is a space.
         const given = value.includes('+') ? value : encodeURIComponent(value);
         const problem = await refused(`/v1/history?${parameter}=${given}`, 'invalid_query');
         expect((problem['errors'] as { path: string }[])[0]?.path, value).to.equal(parameter);
@@ -257,7 +257,7 @@ describe('the history', () => {
     });
   }
 
-  it('takes every time that ISO 8601 has an offset for', async () => {
+  it('accepts the first and the last time of ISO 8601', async () => {
     for (const time of ['0000-01-01T00:00:00Z', '9999-12-31T23:59:59.999999-23:59']) {
       for (const parameter of ['since', 'until']) {
         await visit.history({ [parameter]: time });

@@ -6,7 +6,7 @@ import { describedEndpoints } from '../support/endpoints.ts';
 
 const ADMIN = 'ada@example.com';
 
-/** Every endpoint, and the names that its query and its body know. */
+/** Every endpoint. The names below are those of body fields and query parameters, and some that do not exist. */
 const TABLE = describedEndpoints();
 
 const NAMES = [
@@ -103,7 +103,7 @@ const request = fc.record({
   ifNoneMatch: fc.option(header, { nil: undefined }),
 });
 
-describe('whatever a client sends', function () {
+describe('a hostile request', function () {
   this.timeout(120_000);
 
   let app: TestApp;
@@ -114,7 +114,7 @@ describe('whatever a client sends', function () {
 
   after(() => app.close());
 
-  it('to any endpoint is never answered with a 500, and never harms who asks', async () => {
+  it('to any endpoint never causes a 500, a logged error or a polluted prototype', async () => {
     await fc.assert(
       fc.asyncProperty(
         request,
@@ -135,7 +135,7 @@ describe('whatever a client sends', function () {
             ...(endpoint.method !== 'GET' && endpoint.method !== 'DELETE' && { body }),
           });
           const answer = await response.text();
-          // 503 is what `/readyz` says of a process that is not ready.
+          // Not 503: `/readyz` answers so only while the process is not ready.
           expect(response.status, answer).to.be.oneOf([
             200, 201, 204, 304, 400, 404, 405, 406, 409, 412, 413, 415, 422,
           ]);
@@ -148,7 +148,7 @@ describe('whatever a client sends', function () {
   });
 });
 
-/** As a client may write it into a path: percent-encoded, or not at all well. */
+/** Percent-encodes a path parameter, with an invalid encoding for a lone surrogate. */
 function encode(parameter: string): string {
   return parameter.isWellFormed() ? encodeURIComponent(parameter) : '%ED%A0%80';
 }

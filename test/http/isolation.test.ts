@@ -5,18 +5,18 @@ import { accountsIn, addAccount } from '../support/accounts.ts';
 import { startApp, type TestApp } from '../support/app.ts';
 import { testEndpoint } from '../support/endpoints.ts';
 
-describe('two requests at once', () => {
+describe('concurrent requests', () => {
   let app: TestApp;
-  /** What the handlers have been given, in their order. */
-  let met: { em: EntityManager; actor: User }[];
-  /** Resolves when the handlers are so many. */
-  let everybodyIn: Promise<void>;
-  let enter: () => void;
+  /** What the handlers received, in order of arrival. */
+  let handled: { em: EntityManager; actor: User }[];
+  /** Resolves when both handlers have started. */
+  let bothStarted: Promise<void>;
+  let reportBothStarted: () => void;
 
   beforeEach(async () => {
-    met = [];
-    everybodyIn = new Promise((resolve) => {
-      enter = resolve;
+    handled = [];
+    bothStarted = new Promise((resolve) => {
+      reportBothStarted = resolve;
     });
     app = await startApp({
       extra: [
@@ -25,11 +25,11 @@ describe('two requests at once', () => {
           path: '/v1/meet',
           access: 'account',
           async handle({ unit: { em }, actor }) {
-            const place = met.push({ em, actor });
-            if (place === 2) enter();
-            await everybodyIn;
-            // The first changes what the second then looks at.
-            if (place === 1) actor.name = 'changed by the first';
+            const arrival = handled.push({ em, actor });
+            if (arrival === 2) reportBothStarted();
+            await bothStarted;
+            // The first request changes the field that the second then reads.
+            if (arrival === 1) actor.name = 'changed by the first';
             await em.execute('select 1');
             return actor.name;
           },
@@ -60,21 +60,21 @@ describe('two requests at once', () => {
 
   const meet = () => app.call('/v1/meet', { method: 'POST', as: 'ada@example.com' });
 
-  it('share neither an EntityManager nor an entity, though they are about the same account', async () => {
+  it('share neither an EntityManager nor an entity, even for the same account', async () => {
     await Promise.all([meet(), meet()]);
-    const [first, second] = met;
-    expect(met).to.have.length(2);
+    const [first, second] = handled;
+    expect(handled).to.have.length(2);
     expect(first?.actor.id).to.equal(second?.actor.id);
     expect(first?.actor).not.to.equal(second?.actor);
     expect(first?.em).not.to.equal(second?.em);
-    for (const { em, actor } of met) {
+    for (const { em, actor } of handled) {
       expect(em).not.to.equal(app.orm.em);
       expect(wrap(actor, true).__em).to.equal(em);
     }
     expect(app.orm.em.getUnitOfWork(false).getIdentityMap().values()).to.deep.equal([]);
   });
 
-  it('do not see what the other one has not committed', async () => {
+  it('do not see uncommitted changes of each other', async () => {
     const answers = await Promise.all(
       (await Promise.all([meet(), meet()])).map((response) => response.json()),
     );
@@ -82,13 +82,13 @@ describe('two requests at once', () => {
     expect((await accountsIn(app.database))[0]).to.include({ name: 'changed by the first' });
   });
 
-  it('and any two in a row begin with an empty identity map', async () => {
+  it('start with an empty identity map, and so do successive ones', async () => {
     for (let round = 0; round < 3; round++) {
       expect(await (await app.call('/map')).json()).to.deep.equal({ before: 0, after: 2, found: 2 });
     }
   });
 
-  it('of different people are answered to the right one, however many there are', async () => {
+  it('of different accounts each get their own answer', async () => {
     const emails = Array.from({ length: 60 }, (_, index) => ['ada', 'grace', 'nobody'][index % 3]);
     const answers = await Promise.all(
       emails.map(async (name) => {

@@ -22,7 +22,7 @@ describe('GET /v1/me', () => {
 
   const me = (email: string) => app.call('/v1/me', { as: email });
 
-  it('shows all of my account, and nothing else', async () => {
+  it('shows every field of my account, and nothing else', async () => {
     const { id } = await addAccount(app.database, 'ada@example.com', {
       name: 'Ada Lovelace',
       role: 'admin',
@@ -62,7 +62,7 @@ describe('GET /v1/me', () => {
     });
   });
 
-  it('shows times in UTC, wherever the database thinks it is', async () => {
+  it('shows times in UTC, whatever the time zone of the database', async () => {
     await addAccount(app.database, 'ada@example.com');
     await app.database.query(`alter database "${app.database.name}" set timezone to 'Asia/Kathmandu'`);
     await app.database.query(`update users set created_at = '2024-02-29 23:59:59.123456+05:45'`);
@@ -72,7 +72,7 @@ describe('GET /v1/me', () => {
     });
   });
 
-  it('costs one SQL statement in all, on a new connection and on a warm one', async () => {
+  it('costs one SQL statement, on a new connection and on a warm one', async () => {
     await addAccount(app.database, 'ada@example.com', { preferences: { theme: 'dark' } });
     for (const connection of ['new', 'warm', 'warm']) {
       wire.reset();
@@ -94,7 +94,7 @@ describe('GET /v1/me', () => {
     'ＡＤＡ＠ｅｘａｍｐｌｅ．ｃｏｍ',
     'ᴬda@example.com',
   ]) {
-    it(`finds my account when the token says ${JSON.stringify(spelling)}`, async () => {
+    it(`finds my account when the email in the token is ${JSON.stringify(spelling)}`, async () => {
       await addAccount(app.database, 'ada@example.com');
       const response = await me(spelling);
       expect(response.status).to.equal(200);
@@ -102,7 +102,7 @@ describe('GET /v1/me', () => {
     });
   }
 
-  it('finds no account by a mere likeness', async () => {
+  it('finds no account by a similar email', async () => {
     await addAccount(app.database, 'ada@example.com');
     for (const other of [
       'a%@example.com',
@@ -122,7 +122,7 @@ describe('GET /v1/me', () => {
     expect(await response.json()).to.include({ role: 'user' });
   });
 
-  it('shows a change of the account at once, to the same token', async () => {
+  it('shows changes of the account at once to the same token', async () => {
     await addAccount(app.database, 'ada@example.com');
     const headers = { Authorization: `Bearer ${forge()}` };
     expect(await (await app.call('/v1/me', { headers })).json()).to.include({ role: 'user' });
@@ -132,7 +132,7 @@ describe('GET /v1/me', () => {
     expect((await app.call('/v1/me', { headers })).status).to.equal(403);
   });
 
-  it('goes on working on the same connections while a migration changes columns', async () => {
+  it('keeps working on the same connections while a migration changes columns', async () => {
     await addAccount(app.database, 'ada@example.com');
     for (const change of [
       'add column motto text',

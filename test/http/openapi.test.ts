@@ -47,7 +47,7 @@ const operations: Operation[] = Object.entries(document.paths ?? {}).flatMap(([p
 );
 
 describe('the OpenAPI document', () => {
-  it('is a valid one, by the public validator', async () => {
+  it('is valid according to the public validator', async () => {
     const validator = new Validator();
     const { valid, errors } = await validator.validate({ ...structuredClone(document) });
     expect(valid, JSON.stringify(errors)).to.equal(true);
@@ -55,12 +55,12 @@ describe('the OpenAPI document', () => {
     expect(document.info).to.include({ title: 'Rollcall', version: packageJson.version });
   });
 
-  it('has the methods and paths that the router has', () => {
+  it('has the same methods and paths as the router', () => {
     const pass = (_: unknown, next: () => Promise<unknown>) => next();
     const router = createRouter(table, pass, async () => Promise.reject(new Error('not to be called')));
     const routed = router.stack.flatMap(({ path, methods }) =>
       methods
-        // The router answers HEAD wherever it answers GET; the document says so in words.
+        // The router answers HEAD wherever it answers GET; the document says so in prose.
         .filter((method) => method !== 'HEAD')
         .map((method) => `${method} ${String(path).replace(/:(\w+)/g, '{$1}')}`),
     );
@@ -69,9 +69,12 @@ describe('the OpenAPI document', () => {
     expect(new Set(operations.map(({ id }) => id))).to.have.property('size', operations.length);
   });
 
-  it('says which scope a service token needs, and what service tokens are', () => {
+  it('names the scope that a service token needs, and describes service tokens', () => {
     const scopes = Object.fromEntries(
-      operations.map(({ id, operation }) => [id, /Scope of service tokens: `(.+)`/.exec(operation.description ?? '')?.[1]]),
+      operations.map(({ id, operation }) => [
+        id,
+        /Scope of service tokens: `(.+)`/.exec(operation.description ?? '')?.[1],
+      ]),
     );
     expect(scopes).to.include({
       getUsers: 'users:read',
@@ -85,7 +88,7 @@ describe('the OpenAPI document', () => {
     expect(bearer.description).to.include('`rc_`').and.to.include('cannot create, change or delete admins');
   });
 
-  it('has examples that fit their schemas, one for each refusal', () => {
+  it('has examples that match their schemas, one for each refusal', () => {
     const schema = schemaAt(document);
     let count = 0;
     const expectValid = (value: unknown, at: readonly string[]) => {
@@ -130,7 +133,7 @@ describe('GET /openapi.json', () => {
 
   after(() => app.close());
 
-  it('answers with the document to anybody, under a strong entity tag', async () => {
+  it('serves the document publicly, with a strong entity tag', async () => {
     const response = await app.call('/openapi.json');
     expect(response.status).to.equal(200);
     expect(response.headers.get('content-type')).to.equal('application/json');
@@ -139,9 +142,9 @@ describe('GET /openapi.json', () => {
     expect(await response.json()).to.deep.equal(JSON.parse(JSON.stringify(document)));
   });
 
-  it('answers 304 to whoever has it', async () => {
+  it('answers 304 to a matching If-None-Match', async () => {
     const etag = (await app.call('/openapi.json')).headers.get('etag') ?? '';
-    // Of itself, `fetch` adds a "no-cache" to a conditional request.
+    // By default, `fetch` adds "no-cache" to a conditional request.
     const headers = { 'If-None-Match': etag, 'Cache-Control': 'max-age=0' };
     const response = await app.call('/openapi.json', { headers });
     expect(response.status).to.equal(304);
@@ -160,9 +163,9 @@ describe('the server', () => {
   let tokenId: number;
   const service = mintServiceToken();
   let fresh: { id: number; email: string };
-  /** A token of a provider that is down for good. */
+  /** A token of an identity provider that has shut down. */
   let orphan: string;
-  /** The entry of the history that says that it was made. */
+  /** The id of the history entry for the creation of `fresh`. */
   let entryId: string;
 
   before(async () => {
@@ -171,13 +174,13 @@ describe('the server', () => {
     const provider = await startIdentityProvider();
     orphan = await provider.token();
     await provider.close();
-    const taken = sources({ issuer: provider.issuer, audience: [AUDIENCE] });
+    const tokenSources = sources({ issuer: provider.issuer, audience: [AUDIENCE] });
     app = await conforming(
       await startApp({
         database,
         through: wire.url,
         webhooks,
-        sources: taken,
+        sources: tokenSources,
         trustProxy: 1,
         rateLimit: { failures: 1, requests: 100_000 },
       }),
@@ -211,9 +214,9 @@ describe('the server', () => {
     return rows[0]?.id ?? '';
   };
 
-  /** The request that the document's examples make up, in the name of one who may. */
-  const proper = ({ method, path, operation }: Operation) => {
-    const isAdmins = !path.startsWith('/v1/me');
+  /** A request built from the document's examples, made by an account that may make it. */
+  const validRequest = ({ method, path, operation }: Operation) => {
+    const isForAdmins = !path.startsWith('/v1/me');
     const id = path.startsWith('/v1/history')
       ? entryId
       : path.startsWith('/v1/service-tokens')
@@ -231,18 +234,18 @@ describe('the server', () => {
         string
       >,
       ...(media && { body: examplesOf(media)[0] ?? '' }),
-      ...(operation.security?.length && { as: isAdmins ? ADA : fresh.email }),
+      ...(operation.security?.length && { as: isForAdmins ? ADA : fresh.email }),
     };
   };
-  type Proper = ReturnType<typeof proper>;
+  type ValidRequest = ReturnType<typeof validRequest>;
 
-  const bearing = (request: Omit<Proper, 'as'>, token: string) => ({
+  const bearing = (request: Omit<ValidRequest, 'as'>, token: string) => ({
     ...request,
     headers: { ...request.headers, Authorization: `Bearer ${token}` },
   });
 
-  /** What to change in a proper request, or in the world, so that it is refused with this code. */
-  const provocations: Record<string, (request: Proper) => unknown> = {
+  /** How to provoke each refusal: what to change in a valid request, in the database or in the server. */
+  const provocations: Record<string, (request: ValidRequest) => unknown> = {
     account_required: (request) => ({ ...request, as: 'nobody@example.com' }),
     account_suspended: async (request) => {
       await app.database.query(`update users set status = 'suspended' where email <> '${ADA}'`);
@@ -297,7 +300,7 @@ describe('the server', () => {
     invalid_input: async (request) => {
       if (!request.path.endsWith('/undo'))
         return { ...request, body: request.path.endsWith('/import') ? 'email\r\nnonsense\r\n' : '[]' };
-      // From the days when more was allowed.
+      // An entry from before the current size limit.
       await app.database.query(`
         insert into changes (actor, user_id, action, before, after, fields, version)
         values ('test', ${fresh.id}, 'updated', jsonb_build_object('preferences', jsonb_build_object('a', repeat('a', 20000))),
@@ -357,7 +360,7 @@ describe('the server', () => {
       headers: { ...request.headers, 'Content-Type': 'text/plain' },
     }),
   };
-  const restored = async () => {
+  const restore = async () => {
     app.lifecycle.phase = 'ready';
     if (await app.database.query('select 1 from pg_class where relname = $1', ['gone']).then(isSome)) {
       await app.database.query('alter table gone rename to users');
@@ -373,13 +376,13 @@ describe('the server', () => {
     const usesDatabase = path === '/readyz' || operation.security?.length !== 0;
 
     describe(`at ${method} ${path}`, () => {
-      afterEach(restored);
+      afterEach(restore);
 
-      // Beside the one for a dry run, if it has another.
+      // The last 2xx status: the first may be that of the dry run.
       const success = Object.keys(operation.responses ?? {}).findLast((status) => status.startsWith('2'));
 
-      it(`answers ${success}, as the document says, to its own examples`, async () => {
-        const request = proper(known);
+      it(`answers ${success}, as documented, to the document's own examples`, async () => {
+        const request = validRequest(known);
         const bodies = Object.entries(bodyOf(operation)).flatMap(([type, media]) =>
           examplesOf(media).map((body) => ({ headers: { 'Content-Type': type }, body })),
         );
@@ -391,8 +394,8 @@ describe('the server', () => {
       });
 
       if (operation.responses?.['304']) {
-        it('answers 304 and HEAD as the document says', async () => {
-          const request = proper(known);
+        it('answers 304 and HEAD as documented', async () => {
+          const request = validRequest(known);
           const etag = (await app.call(request.path, request)).headers.get('etag') ?? '';
           request.headers['If-None-Match'] = etag;
           expect((await app.call(request.path, request)).status).to.equal(304);
@@ -405,10 +408,11 @@ describe('the server', () => {
         for (const [code, { value: example }] of Object.entries(examples)) {
           if (!usesDatabase && ['internal', 'database_unavailable'].includes(code)) continue;
 
-          it(`refuses with ${status} ${code}, as the document and its example say`, async () => {
+          it(`refuses with ${status} ${code}, as documented and as in its example`, async () => {
             const provoke = provocations[code];
-            if (provoke === undefined) throw new Error(`How can ${code} be provoked? Tell this test.`);
-            const { path, ...init } = (await provoke(proper(known))) as Proper;
+            if (provoke === undefined)
+              throw new Error(`No request provokes ${code}: add one to "provocations".`);
+            const { path, ...init } = (await provoke(validRequest(known))) as ValidRequest;
             const response = await app.call(path, init);
             const text = await response.text();
             expect(response.status, text).to.equal(status);
@@ -421,7 +425,7 @@ describe('the server', () => {
     });
   }
 
-  it('answers what the document has in words: other methods, other paths', async () => {
+  it('answers other methods and other paths as the document says in prose', async () => {
     for (const { path } of operations) {
       const at = path.replace('{id}', '1').replace('{name}', 'x').replace('{file}', 'initializer.js');
       await app.call(at, { method: 'OPTIONS' });
@@ -432,7 +436,7 @@ describe('the server', () => {
   });
 });
 
-/** A body's examples, as they are sent. */
+/** The examples of a body, serialized as they are sent. */
 function examplesOf({ schema, example }: oas31.MediaTypeObject): string[] {
   if (example !== undefined) return [example];
   return ((schema as oas31.SchemaObject).examples ?? []).map((value) => JSON.stringify(value));
@@ -442,7 +446,7 @@ function bodyOf({ requestBody }: oas31.OperationObject): oas31.ContentObject {
   return (requestBody as oas31.RequestBodyObject | undefined)?.content ?? {};
 }
 
-/** What an operation refuses, by status: the codes that its schema names, and its examples. */
+/** The refusals of an operation: for each status, the codes in its schema and its examples. */
 function problemsOf({ responses = {} }: oas31.OperationObject) {
   return Object.entries(responses as Record<string, oas31.ResponseObject>).flatMap(([status, response]) => {
     const media = response.content?.['application/problem+json'];

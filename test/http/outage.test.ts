@@ -6,7 +6,7 @@ import { testEndpoint } from '../support/endpoints.ts';
 import { expectProblem } from '../support/problem.ts';
 import { type DatabaseProxy, startProxy } from '../support/proxy.ts';
 
-describe('while the database is cut off', () => {
+describe('during a database outage', () => {
   let app: TestApp;
   let wire: DatabaseProxy;
 
@@ -31,7 +31,7 @@ describe('while the database is cut off', () => {
 
   const me = () => app.call('/v1/me', { as: 'ada@example.com' });
   const promote = () => app.call('/v1/promote', { method: 'POST', as: 'ada@example.com' });
-  /** Resolves when so many sessions of the service wait for a lock of another one, or are there at all. */
+  /** Resolves when the service has exactly `count` sessions, or as many that wait for a lock. */
   const sessions = async (state: 'waiting' | 'any', count: number) => {
     const sql = `select 1 from pg_stat_activity where datname = $1 and application_name = 'rollcall'
                  and (wait_event_type = 'Lock' or $2 = 'any')`;
@@ -54,7 +54,7 @@ describe('while the database is cut off', () => {
     expect((await accountsIn(app.database))[0]).to.include({ role: 'user' });
   });
 
-  it('answers 503 in the time that a statement may take, also when the network has just fallen silent', async () => {
+  it('answers 503 within the statement timeout when the network falls silent', async () => {
     const silent = await startApp({
       through: wire.url,
       database: { ...app.database, statementTimeoutMs: 100 },
@@ -70,7 +70,7 @@ describe('while the database is cut off', () => {
     await silent.orm.close(true);
   });
 
-  it('tells the log why, and the caller nothing of where the database is', async () => {
+  it('logs the reason, and does not show callers where the database is', async () => {
     await wire.cut();
     const response = await me();
     const problem = JSON.stringify(await expectProblem(response, 503, 'database_unavailable'));
@@ -83,19 +83,19 @@ describe('while the database is cut off', () => {
     expect(JSON.stringify(app.log)).not.to.include(new URL(wire.url).password);
   });
 
-  it('still refuses a bad token with 401, for which it needs no database', async () => {
+  it('still answers 401 to a request without a token, which needs no database', async () => {
     await wire.cut();
     await expectProblem(await app.call('/v1/me'), 401, 'unauthenticated');
   });
 
-  it('answers 503 to who asks as it is cut, and is well afterwards', async () => {
+  it('answers 503 to requests in flight, and loses no connection of the pool', async () => {
     const blocker = await app.database.connect();
     await blocker.query('begin; lock table users');
-    // As many as the pool has connections: none of them must stay lost.
-    const asked = Array.from({ length: 10 }, me);
+    // One request per connection of the pool: none of them may stay lost.
+    const pending = Array.from({ length: 10 }, me);
     await sessions('waiting', 10);
     await wire.cut();
-    for (const response of await Promise.all(asked)) {
+    for (const response of await Promise.all(pending)) {
       await expectProblem(response, 503, 'database_unavailable');
     }
     await wire.mend();
@@ -103,13 +103,13 @@ describe('while the database is cut off', () => {
     for (const { status } of await Promise.all(Array.from({ length: 20 }, me))) expect(status).to.equal(200);
   });
 
-  it('keeps nothing of a write that it was cut in the middle of', async () => {
+  it('rolls back an interrupted write', async () => {
     const blocker = await app.database.connect();
     await blocker.query('begin; lock table users in share mode');
-    const asked = promote();
+    const pending = promote();
     await sessions('waiting', 1);
     await wire.cut();
-    await expectProblem(await asked, 503, 'database_unavailable');
+    await expectProblem(await pending, 503, 'database_unavailable');
     await blocker.query('rollback');
     await sessions('any', 0);
     expect((await accountsIn(app.database))[0]).to.include({ role: 'user' });
@@ -119,16 +119,16 @@ describe('while the database is cut off', () => {
     expect((await accountsIn(app.database))[0]).to.include({ role: 'admin' });
   });
 
-  it('answers 503 when a session is ended by the administrator', async () => {
+  it('answers 503 when an administrator terminates a session', async () => {
     const blocker = await app.database.connect();
     await blocker.query('begin; lock table users');
-    const asked = me();
+    const pending = me();
     await sessions('waiting', 1);
     await app.database.query(
       `select pg_terminate_backend(pid) from pg_stat_activity where datname = $1 and application_name = 'rollcall'`,
       [app.database.name],
     );
-    await expectProblem(await asked, 503, 'database_unavailable');
+    await expectProblem(await pending, 503, 'database_unavailable');
     await blocker.query('rollback');
     expect((await me()).status).to.equal(200);
   });

@@ -40,7 +40,7 @@ describe("the operator's schema for preferences", () => {
     return preferenceRules({ maxBytes: 16_384, schema });
   };
 
-  it('holds for the result of every write, whichever way it comes', async () => {
+  it('applies to the result of every write, through the API or an import', async () => {
     app = await startApp({ preferenceRules: await rulesOf(JSON.stringify(SCHEMA)) });
     await addAccount(app.database, 'ada@example.com', { role: 'admin', preferences: { theme: 'dark' } });
     const send = (method: string, path: string, body: string, type = 'application/json') =>
@@ -66,9 +66,9 @@ describe("the operator's schema for preferences", () => {
   });
 
   for (const [what, text] of [
-    ['no JSON', '{'],
-    ['no schema', '{"type":"nonsense"}'],
-    ['a schema with an unknown word', '{"proprties":{}}'],
+    ['not JSON', '{'],
+    ['not a schema', '{"type":"nonsense"}'],
+    ['a schema with an unknown keyword', '{"proprties":{}}'],
   ] as const) {
     it(`is refused before the service starts when it is ${what}`, async () => {
       const failure = await rulesOf(text).catch((error: Error) => error);
@@ -76,7 +76,7 @@ describe("the operator's schema for preferences", () => {
     });
   }
 
-  it('is refused before the service starts when there is no such file', async () => {
+  it('is refused before the service starts when its file is missing', async () => {
     const missing = join(folder, 'none.json');
     const failure = await preferenceRules({ maxBytes: 1, schema: missing }).catch((error: Error) => error);
     expect((failure as Error).message).to.match(/^PREFERENCES_SCHEMA: .*none\.json: ENOENT/);

@@ -14,7 +14,7 @@ const thrown: [what: string, throwIt: () => never][] = [
   ['several errors at once', () => raise(new AggregateError([new Error(HIDDEN)], HIDDEN))],
   ['a string', () => raise(HIDDEN)],
   ['an object', () => raise({ message: HIDDEN, code: 'not_found', status: 404 })],
-  ['nothing', () => raise(undefined)],
+  ['undefined', () => raise(undefined)],
 ];
 
 describe('a problem', () => {
@@ -70,7 +70,7 @@ describe('a problem', () => {
   const errorsLogged = () => app.log.filter(({ level }) => (level as number) >= 50);
 
   for (const path of ['/', '/v1', '/v1/me/x', '/v1/meow', '/v1%2Fme', '/%', '/%00', '/../x', '/?/v1/me']) {
-    it(`is 404 where there is nothing: ${path}`, async () => {
+    it(`is 404 at an unknown path: ${path}`, async () => {
       const { detail } = await expectProblem(await app.call(path), 404, 'not_found');
       expect(detail).to.equal('Nothing exists at this path.');
       expect(errorsLogged()).to.deep.equal([]);
@@ -78,39 +78,39 @@ describe('a problem', () => {
   }
 
   for (const method of ['POST', 'PUT', 'DELETE', 'PROPFIND', 'LOCK']) {
-    it(`is 405, and says what is allowed, to ${method} where it is not`, async () => {
+    it(`is 405 for ${method} where it is not allowed, and lists the allowed methods`, async () => {
       const response = await app.call('/readyz', { method });
       expect(response.headers.get('allow')).to.equal('HEAD, GET');
       await expectProblem(response, 405, 'method_not_allowed');
     });
   }
 
-  it('names the methods of all endpoints of a path', async () => {
+  it('lists the methods of all endpoints at a path', async () => {
     const response = await app.call('/healthz', { method: 'DELETE' });
     expect(response.headers.get('allow')).to.equal('HEAD, GET, PATCH');
     await expectProblem(response, 405, 'method_not_allowed');
   });
 
-  it('is 404 and not 405 to another method where there is nothing', async () => {
+  it('is 404, not 405, for any method at an unknown path', async () => {
     await expectProblem(await app.call('/nowhere', { method: 'POST' }), 404, 'not_found');
     await expectProblem(await app.call('/nowhere', { method: 'OPTIONS' }), 404, 'not_found');
   });
 
-  it('is no answer to OPTIONS, which tells what is allowed', async () => {
+  it('is not the answer to OPTIONS, which lists the allowed methods', async () => {
     const response = await app.call('/readyz', { method: 'OPTIONS' });
     expect(response.status).to.equal(200);
     expect(response.headers.get('allow')).to.equal('HEAD, GET');
     expect(await response.text()).to.equal('');
   });
 
-  it('has no body where HEAD asked', async () => {
+  it('has no body for HEAD', async () => {
     const response = await app.call('/nowhere', { method: 'HEAD' });
     expect(response.status).to.equal(404);
     expect(response.headers.get('content-type')).to.equal('application/problem+json');
     expect(await response.text()).to.equal('');
   });
 
-  it('says what the domain says when the domain refuses, and not why inside', async () => {
+  it('shows the detail of a refusal, and not its cause', async () => {
     const response = await app.call('/refuse');
     const { detail } = await expectProblem(response, 422, 'email_invalid');
     expect(detail).to.equal('This is not a valid email address.');
@@ -118,7 +118,7 @@ describe('a problem', () => {
   });
 
   for (const [index, [what]] of thrown.entries()) {
-    it(`is 500 when a handler throws ${what}, of which nothing gets outside`, async () => {
+    it(`is 500 when a handler throws ${what}, and reveals nothing about it`, async () => {
       const response = await app.call(`/fail/${index}`, { method: 'POST' });
       const seen = JSON.stringify([...response.headers]);
       const problem = await expectProblem(response, 500, 'internal');
@@ -129,7 +129,7 @@ describe('a problem', () => {
     });
   }
 
-  it('has the stack of a bug in the log, with the id that the answer gave', async () => {
+  it('is logged with the stack of the bug and the request id of the answer', async () => {
     const response = await app.call('/fail/0', { method: 'POST' });
     const { requestId } = await expectProblem(response, 500, 'internal');
     const [logged] = errorsLogged();
@@ -138,7 +138,7 @@ describe('a problem', () => {
     expect((logged?.['err'] as Error | undefined)?.stack).to.match(/problems\.test\.ts:\d+/);
   });
 
-  it('is 500 when what a handler returned cannot be shown', async () => {
+  it('is 500 when the result of a handler cannot be serialized', async () => {
     await expectProblem(await app.call('/unshowable'), 500, 'internal');
     expect(errorsLogged()).to.have.length(1);
     expect(app.log.at(-1)).to.include({ msg: 'request', status: 500 });

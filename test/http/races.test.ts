@@ -3,7 +3,7 @@ import { accountsIn, addAccount } from '../support/accounts.ts';
 import { startApp, type TestApp } from '../support/app.ts';
 import { expectProblem } from '../support/problem.ts';
 
-describe('people who write at the same time', function () {
+describe('concurrent writes', function () {
   this.timeout(120_000);
 
   let app: TestApp;
@@ -24,7 +24,7 @@ describe('people who write at the same time', function () {
       headers: { 'Content-Type': 'application/merge-patch+json', ...headers },
     });
 
-  it('all win when they save different keys of one account: fifty at once', async () => {
+  it('all succeed when fifty of them set different keys of one account', async () => {
     const keys = Array.from({ length: 50 }, (_, index) => `key${index}`);
     const answers = await Promise.all(
       keys.map((key) => patch('/v1/me/preferences', 'ada@example.com', { [key]: key })),
@@ -36,7 +36,7 @@ describe('people who write at the same time', function () {
     expect(new Set(answers.map(({ headers }) => headers.get('etag'))).size).to.equal(50);
   });
 
-  it('win one at a time when they insist on the version that they know', async () => {
+  it('have one winner when all of them require the same version', async () => {
     const answers = await Promise.all(
       Array.from({ length: 20 }, (_, index) =>
         patch('/v1/me', 'ada@example.com', { name: `name ${index}` }, { 'If-Match': '"1"' }),
@@ -51,7 +51,7 @@ describe('people who write at the same time', function () {
     expect((await accountsIn(app.database))[0]?.version).to.equal(2);
   });
 
-  it('never leave the house without an admin: two who demote each other, two hundred times', async () => {
+  it('always leave an active admin: two admins demote each other, two hundred times', async () => {
     for (let round = 0; round < 200; round++) {
       const answers = await Promise.all([
         patch('/v1/users/2', 'ada@example.com', { role: 'user' }),
@@ -61,13 +61,13 @@ describe('people who write at the same time', function () {
       const admins = (await accountsIn(app.database)).filter(({ role }) => role === 'admin');
       expect(admins, `round ${round}: ${statuses}`).to.have.length(1);
       expect(statuses[0]).to.equal(200);
-      // Refused by the guard, or because the other one was quicker.
+      // Refused by the last-admin rule, or because the other demotion came first.
       expect(statuses[1]).to.be.oneOf([403, 409]);
       await app.database.query(`update users set role = 'admin', version = version + 1`);
     }
   });
 
-  it('never leave the house without an admin: all demote, suspend and delete themselves and each other', async () => {
+  it('always leave an active admin: admins demote, suspend and delete themselves and each other', async () => {
     for (let round = 0; round < 25; round++) {
       await Promise.all([
         app.call('/v1/me', { method: 'DELETE', as: 'ada@example.com' }),
@@ -85,7 +85,7 @@ describe('people who write at the same time', function () {
     }
   });
 
-  it('do not lose what they wrote to somebody who deletes what he has not seen', async () => {
+  it('are not lost to a delete that requires an earlier version', async () => {
     for (let round = 0; round < 25; round++) {
       const { version } = (await (await app.call('/v1/users/2', { as: 'ada@example.com' })).json()) as {
         version: number;
@@ -109,7 +109,7 @@ describe('people who write at the same time', function () {
     }
   });
 
-  it('make one account of one email: ten at once', async () => {
+  it('create one account when ten of them use the same email', async () => {
     const answers = await Promise.all(
       Array.from({ length: 10 }, () =>
         app.call('/v1/users', {

@@ -17,7 +17,7 @@ const HONEST = '203.0.113.5';
 
 type Options = Parameters<typeof startApp>[0];
 
-/** Asserts that it is refused as too much, with all that this comes with. */
+/** Asserts that a response is a 429 with all its headers. */
 async function expectLimited(response: Response, policy: string): Promise<void> {
   const wait = response.headers.get('retry-after') ?? '';
   expect(Number(wait)).to.be.within(1, 60);
@@ -28,7 +28,7 @@ async function expectLimited(response: Response, policy: string): Promise<void> 
   await expectProblem(response, 429, 'rate_limited');
 }
 
-describe('the limit of failed authentications', () => {
+describe('the rate limit of failed authentications', () => {
   const POLICY = '"failures";q=3;w=60';
   let app: TestApp;
 
@@ -39,7 +39,7 @@ describe('the limit of failed authentications', () => {
 
   afterEach(() => app.close());
 
-  /** A request to `/v1/me` by way of the proxy. */
+  /** A request to `/v1/me` from this address, through the proxy. */
   const from = (address: string, authorization?: string, headers: Record<string, string> = {}) =>
     app.call('/v1/me', {
       headers: {
@@ -61,7 +61,7 @@ describe('the limit of failed authentications', () => {
   };
   const refusals = () => app.log.filter(({ msg }) => msg === 'token refused').length;
 
-  it('refuses whatever comes from there with credentials, before it looks at them', async () => {
+  it('refuses every request with credentials from the address, without checking them', async () => {
     await start();
     await useUp(ATTACKER);
     expect(refusals()).to.equal(3);
@@ -72,7 +72,7 @@ describe('the limit of failed authentications', () => {
     expect(refusals()).to.equal(3);
   });
 
-  it('lets good requests from elsewhere pass during the attack', async () => {
+  it('admits valid requests from other addresses during an attack', async () => {
     await start();
     await useUp(ATTACKER);
     for (let round = 0; round < 5; round++) {
@@ -83,7 +83,7 @@ describe('the limit of failed authentications', () => {
     expect((await bad(HONEST)).status).to.equal(401);
   });
 
-  it('leaves alone who brings no credentials, and the public endpoints', async () => {
+  it('does not affect requests without credentials or public endpoints', async () => {
     await start();
     await useUp(ATTACKER);
     expect((await from(ATTACKER)).status).to.equal(401);
@@ -95,7 +95,7 @@ describe('the limit of failed authentications', () => {
     }
   });
 
-  it('counts nothing but refused credentials', async () => {
+  it('counts only refused credentials', async () => {
     await start();
     for (let count = 0; count < 5; count++) {
       expect((await good(HONEST)).status).to.equal(200);
@@ -108,7 +108,7 @@ describe('the limit of failed authentications', () => {
     await useUp(HONEST);
   });
 
-  it('counts a good request in between for nothing', async () => {
+  it('is not reset by a valid request in between', async () => {
     await start();
     for (let count = 0; count < 3; count++) {
       expect((await bad(HONEST)).status).to.equal(401);
@@ -117,7 +117,7 @@ describe('the limit of failed authentications', () => {
     }
   });
 
-  it('lets pass whose token has been good before, for they are behind the same address', async () => {
+  it('admits tokens accepted before, because others may share the address', async () => {
     await start({ rateLimit: { failures: 30 } });
     const known = forge({ claims: { n: 1 } });
     const cookie = { Cookie: `authjs.session-token=${await sessionOf()}` };
@@ -147,13 +147,13 @@ describe('the limit of failed authentications', () => {
     expect([(await list()).status, refusals() - seen]).to.deep.equal([429, 1]);
   });
 
-  it('lets through no more than it says when they come at once', async () => {
+  it('admits no more than its quota when requests arrive at once', async () => {
     await start();
     const attack = Array.from({ length: 50 }, () => bad(ATTACKER));
     expect(await statuses(attack)).to.deep.equal([...Array(3).fill(401), ...Array(47).fill(429)]);
   });
 
-  it('counts IPv6 by its /64', async () => {
+  it('counts IPv6 addresses by their /64', async () => {
     await start();
     for (const address of ['2001:db8:1:2::1', '2001:DB8:1:2:ffff::1', '[2001:db8:1:2::3]:4711']) {
       expect((await bad(address)).status).to.equal(401);
@@ -163,17 +163,21 @@ describe('the limit of failed authentications', () => {
   });
 
   const forgeries: [what: string, options: Options, forge: (count: number) => string][] = [
-    ['before what the proxy adds', { trustProxy: 1 }, (count) => `10.0.0.${count}, ${ATTACKER}`],
-    ['to a server that trusts nobody', { trustProxy: 0 }, (count) => `10.0.0.${count}`],
-    ['by one that is no trusted proxy', { trustProxy: ['192.0.2.0/24'] }, (count) => `10.0.0.${count}`],
+    ['ahead of the entry of the proxy', { trustProxy: 1 }, (count) => `10.0.0.${count}, ${ATTACKER}`],
+    ['for a server that trusts no proxy', { trustProxy: 0 }, (count) => `10.0.0.${count}`],
     [
-      'with the address of a proxy',
+      'by a client that is not a trusted proxy',
+      { trustProxy: ['192.0.2.0/24'] },
+      (count) => `10.0.0.${count}`,
+    ],
+    [
+      'with the address of a trusted proxy',
       { trustProxy: ['127.0.0.1', '192.0.2.0/24'] },
       (count) => `192.0.2.${count}, ${ATTACKER}, 192.0.2.1`,
     ],
   ];
   for (const [what, options, forged] of forgeries) {
-    it(`is not got around by an X-Forwarded-For that is forged ${what}`, async () => {
+    it(`cannot be evaded with an X-Forwarded-For forged ${what}`, async () => {
       await start(options);
       for (let count = 0; count < 3; count++) expect((await bad(forged(count))).status).to.equal(401);
       expect((await bad(forged(3))).status).to.equal(429);
@@ -181,7 +185,7 @@ describe('the limit of failed authentications', () => {
     });
   }
 
-  it('tells the log once which network it is, and nobody the credentials', async () => {
+  it('logs the network once', async () => {
     await start();
     await useUp(ATTACKER);
     await good(ATTACKER);
@@ -197,12 +201,12 @@ describe('the limit of failed authentications', () => {
     expect((await bad(ATTACKER)).status).to.equal(401);
   });
 
-  it('is none with 0', async () => {
+  it('is off with 0', async () => {
     await start({ rateLimit: { failures: 0 } });
     for (let count = 0; count < 50; count++) expect((await bad(ATTACKER)).status).to.equal(401);
   });
 
-  it('asks nothing of the database', async () => {
+  it('costs no database query', async () => {
     const database = await createMigratedDatabase();
     const wire = await startProxy(database.url);
     await start({ database, through: wire.url });
@@ -215,7 +219,7 @@ describe('the limit of failed authentications', () => {
   });
 });
 
-describe("the limit of an account's requests", () => {
+describe("the rate limit of an account's requests", () => {
   const POLICY = '"requests";q=5;w=60';
   let app: TestApp;
   let attempts: number;
@@ -244,7 +248,7 @@ describe("the limit of an account's requests", () => {
     app.call('/v1/me', { headers: { Authorization: `Bearer ${forge({ claims: { email, ...claims } })}` } });
   const remaining = ({ headers }: Response) => /;r=(\d+);/.exec(headers.get('ratelimit') ?? '')?.[1];
 
-  it('tells each where it stands, and refuses what is too much', async () => {
+  it('reports the remaining requests, and refuses those beyond its quota', async () => {
     for (const left of [4, 3, 2, 1, 0]) {
       const response = await me(ADA);
       expect(response.status).to.equal(200);
@@ -257,13 +261,13 @@ describe("the limit of an account's requests", () => {
     await expectLimited(await me(ADA), POLICY);
   });
 
-  it('is one for all tokens of the account, and another for each account', async () => {
+  it('is shared by all tokens of an account, and separate for each account', async () => {
     for (let count = 0; count < 5; count++) await me(count % 2 ? ADA : 'ADA@Example.com', { jti: count });
     await expectLimited(await me(ADA, { jti: 'another' }), POLICY);
     expect(remaining(await me(GRACE))).to.equal('4');
   });
 
-  it('counts what is refused, too, and says so there', async () => {
+  it('counts refused requests, too, and reports it in their answers', async () => {
     const json = { 'Content-Type': 'application/json' };
     const refused = [
       await app.call('/v1/users', { as: ADA }),
@@ -280,29 +284,29 @@ describe("the limit of an account's requests", () => {
     expect([known.status, remaining(known)]).to.deep.equal([304, '0']);
   });
 
-  it('counts a unit of work that is replayed once', async () => {
+  it('counts a replayed unit of work once', async () => {
     const response = await app.call('/v1/race', { as: ADA, method: 'POST' });
     expect(await response.json()).to.deep.equal({ attempts: 4 });
     expect(remaining(response)).to.equal('4');
   });
 
-  it('lets through as many as it says when they come at once', async () => {
+  it('admits its whole quota when requests arrive at once', async () => {
     const responses = await Promise.all(Array.from({ length: 40 }, () => me(ADA)));
     const statuses = responses.map(({ status }) => status).sort();
     expect(statuses).to.deep.equal([...Array(5).fill(200), ...Array(35).fill(429)]);
   });
 
-  it('is also that of sign-ins that are turned away, each by its email and not by its address', async () => {
+  it('applies to refused sign-ins, too, by email and not by address', async () => {
     const unverified = {
       Authorization: `Bearer ${forge({ claims: { email: ADA, email_verified: false } })}`,
     };
-    for (const turnedAway of [
+    for (const refusedSignIn of [
       () => me('nobody@example.com'),
       () => me('1'),
       () => app.call('/v1/me', { headers: unverified }),
     ]) {
       const responses = [];
-      for (let count = 0; count < 6; count++) responses.push(await turnedAway());
+      for (let count = 0; count < 6; count++) responses.push(await refusedSignIn());
       expect(responses.map(({ status }) => status)).to.deep.equal([...Array(5).fill(403), 429]);
       expect(responses.slice(0, 5).map(remaining)).to.deep.equal(['4', '3', '2', '1', '0']);
       await expectLimited(responses[5] as Response, POLICY);
@@ -312,7 +316,7 @@ describe("the limit of an account's requests", () => {
     expect(remaining(await me(ADA))).to.equal('4');
   });
 
-  it('is not of those who do not say who they are, nor of the public', async () => {
+  it('does not affect requests without credentials or public endpoints', async () => {
     for (let count = 0; count < 10; count++) {
       for (const response of [
         await app.call('/v1/me'),
@@ -327,7 +331,7 @@ describe("the limit of an account's requests", () => {
   });
 });
 
-describe('limits that are counted in the database', () => {
+describe('rate limits counted in the database', () => {
   const LIMIT = { failures: 3, requests: 5, store: 'database' } as const;
   let database: TestDatabase;
   let wire: DatabaseProxy;
@@ -345,7 +349,7 @@ describe('limits that are counted in the database', () => {
 
   afterEach(async () => {
     const [one, two] = apps;
-    // The database goes with one of them.
+    // The apps share a database, and closing one of them drops it.
     await two?.drain(1_000);
     await two?.orm.close(true);
     await one?.close();
@@ -358,15 +362,15 @@ describe('limits that are counted in the database', () => {
     });
   const good = (index: number, address = HONEST, email = ADA) =>
     call(index, address, forge({ claims: { email } }));
-  /** With a good token that nobody has seen before. */
+  /** Calls with a valid token that no server has seen before. */
   const fresh = (index: number) => call(index, ATTACKER, forge({ claims: { jti: randomUUID() } }));
   const bad = (index: number, address = ATTACKER) => call(index, address, forge({ secret: 'guessed' }));
-  const said = (index: number, message: string) =>
+  const logged = (index: number, message: string) =>
     (apps[index] as TestApp).log.filter(({ msg }) => msg === message).length;
 
-  it('are one for all processes', async () => {
+  it('are shared by all processes', async () => {
     for (const index of [0, 1, 0]) expect((await bad(index)).status).to.equal(401);
-    // The first has seen it itself; the other learns of it now.
+    // The first server has seen the limit reached; the other learns of it now.
     await expectLimited(await fresh(0), '"failures";q=3;w=60');
     await expectLimited(await bad(1), '"failures";q=3;w=60');
     await expectLimited(await fresh(1), '"failures";q=3;w=60');
@@ -377,18 +381,18 @@ describe('limits that are counted in the database', () => {
     expect((await good(1, HONEST, GRACE)).headers.get('ratelimit')).to.match(/^"requests";r=4;t=\d+$/);
   });
 
-  it('let through as many as they say when all come at once to both', async () => {
+  it('admit exactly their quota when requests arrive at two servers at once', async () => {
     const answers = await Promise.all(Array.from({ length: 40 }, (_, index) => good(index % 2)));
     expect(answers.filter(({ status }) => status === 200)).to.have.length(5);
     const attacks = await Promise.all(Array.from({ length: 40 }, (_, index) => bad(index % 2)));
     expect(attacks.filter(({ status }) => status === 401)).to.have.length(3);
   });
 
-  it('cost one statement a request, and none once the address is known', async () => {
+  it('cost one statement per request, and none once an address is refused', async () => {
     await good(0);
     wire.reset();
     await good(0);
-    // The account is looked up, and the request counted.
+    // One looks up the account, the other counts the request.
     expect(wire.statements()).to.equal(2);
     wire.reset();
     for (let count = 0; count < 3; count++) await bad(0);
@@ -398,14 +402,14 @@ describe('limits that are counted in the database', () => {
     expect(wire.statements()).to.equal(3);
   });
 
-  it('begin anew when their window has ended', async () => {
+  it('start over when their window ends', async () => {
     for (let count = 0; count < 6; count++) await good(0);
     expect((await good(0)).status).to.equal(429);
     await database.query('update rate_limits set expire = expire - 60000');
     expect((await good(0)).headers.get('ratelimit')).to.match(/^"requests";r=4;t=\d+$/);
   });
 
-  it('are kept by each process for itself while the database is gone', async () => {
+  it('are counted by each process in memory during a database outage', async () => {
     expect((await good(0)).status).to.equal(200);
     await wire.cut();
     await expectProblem(await good(0), 503, 'database_unavailable');
@@ -413,15 +417,15 @@ describe('limits that are counted in the database', () => {
     await expectLimited(await bad(0), '"failures";q=3;w=60');
     await expectLimited(await fresh(0), '"failures";q=3;w=60');
     expect((await bad(1)).status).to.equal(401);
-    expect(said(0, 'rate limits cannot be counted in the database; counting in memory')).to.equal(1);
+    expect(logged(0, 'rate limits cannot be counted in the database; counting in memory')).to.equal(1);
 
     await wire.mend();
     expect((await good(0)).headers.get('ratelimit')).to.match(/;r=3;/);
-    expect(said(0, 'rate limits counted in the database again')).to.equal(1);
-    expect(said(0, 'unanswered')).to.equal(0);
+    expect(logged(0, 'rate limits counted in the database again')).to.equal(1);
+    expect(logged(0, 'unanswered')).to.equal(0);
   });
 
-  it('fail no request when it is only they that fail', async () => {
+  it('fail no request when only the counting fails', async () => {
     await database.query('alter table rate_limits rename to gone');
     for (const left of [4, 3, 2, 1, 0]) {
       const response = await good(0);
@@ -429,6 +433,6 @@ describe('limits that are counted in the database', () => {
       expect(response.headers.get('ratelimit')).to.include(`;r=${left};`);
     }
     await expectLimited(await good(0), '"requests";q=5;w=60');
-    expect(said(0, 'rate limits cannot be counted in the database; counting in memory')).to.equal(1);
+    expect(logged(0, 'rate limits cannot be counted in the database; counting in memory')).to.equal(1);
   });
 });

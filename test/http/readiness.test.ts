@@ -26,19 +26,19 @@ describe('the probes', () => {
   };
 
   describe('GET /healthz', () => {
-    it('says that the process lives, and asks nobody else', async () => {
+    it('answers that the process is alive, without a database query', async () => {
       await expectStatus('/healthz', 'alive');
       expect(wire.statements()).to.equal(0);
     });
 
     for (const phase of ['booting', 'draining'] as const) {
-      it(`says so while it is ${phase}, lest somebody restarts it`, async () => {
+      it(`answers the same while the process is ${phase}, so that nobody restarts it`, async () => {
         app.lifecycle.phase = phase;
         await expectStatus('/healthz', 'alive');
       });
     }
 
-    it('says so while the database is cut off', async () => {
+    it('answers the same during a database outage', async () => {
       await wire.cut();
       await expectStatus('/healthz', 'alive');
     });
@@ -65,7 +65,7 @@ describe('the probes', () => {
       });
     }
 
-    it('is 503 while a migration is pending, which it names, and 200 once it is applied', async () => {
+    it('is 503 with the name of a pending migration, and 200 once it is applied', async () => {
       const [removed] = await app.database.query<{ name: string }>(
         'delete from mikro_orm_migrations where id = 1 returning name',
       );
@@ -85,7 +85,7 @@ describe('the probes', () => {
       await expectStatus('/readyz', 'ready');
     });
 
-    it('is 503 while the database is cut off, and 200 again once it is back', async () => {
+    it('is 503 during a database outage, and 200 afterwards', async () => {
       await expectStatus('/readyz', 'ready');
       for (let round = 0; round < 2; round++) {
         await wire.cut();

@@ -48,18 +48,18 @@ describe("a request's body", () => {
     ['a list', '[]', []],
     ['a string', '"é💚"', 'é💚'],
     ['null', 'null', null],
-    ['JSON with blanks around it', ' \r\n\t{} \n', {}],
-    ['a byte order mark before it', '\ufeff{}', {}],
+    ['JSON in whitespace', ' \r\n\t{} \n', {}],
+    ['JSON after a byte order mark', '\ufeff{}', {}],
   ];
   for (const [what, body, value] of read) {
-    it(`is read: ${what}`, async () => {
+    it(`is read when it is ${what}`, async () => {
       const response = await post(body);
       expect(response.status).to.equal(200);
       expect(await response.json()).to.deep.equal({ body: value });
     });
   }
 
-  it('is read whatever its type says of the charset, as UTF-8', async () => {
+  it('is read as UTF-8, whatever charset its type names', async () => {
     const response = await post('"é"', { 'Content-Type': 'Application/JSON; charset=iso-8859-1' });
     expect(await response.json()).to.deep.equal({ body: 'é' });
   });
@@ -71,12 +71,12 @@ describe("a request's body", () => {
   });
 
   const malformed: [what: string, body: Body][] = [
-    ['cut off', '{"a":'],
+    ['truncated', '{"a":'],
     ['not JSON at all', 'a=1&b=2'],
     ['JavaScript', "{a: 'b'}"],
     ['two values', '{}{}'],
-    ['a number that JSON has not', 'NaN'],
-    ['blanks', '   '],
+    ['a number that JSON does not have', 'NaN'],
+    ['only spaces', '   '],
     ['empty', ''],
     ['invalid UTF-8', new Uint8Array([0x22, 0xc3, 0x28, 0x22])],
     ['half a character', new Uint8Array([0x22, 0xf0, 0x9f, 0x92, 0x22])],
@@ -95,8 +95,8 @@ describe("a request's body", () => {
   const wrong: [what: string, body: Body, headers: Record<string, string>][] = [
     ['of another type', '{}', { 'Content-Type': 'text/plain' }],
     ['a form', new URLSearchParams({ a: '1' }), {}],
-    ['of a type like JSON', '{}', { 'Content-Type': 'application/json-patch+json' }],
-    ['of a type that is none', '{}', { 'Content-Type': 'json' }],
+    ['of a type similar to JSON', '{}', { 'Content-Type': 'application/json-patch+json' }],
+    ['of an invalid type', '{}', { 'Content-Type': 'json' }],
     ['without a type', new Uint8Array([0x7b, 0x7d]), {}],
     ['missing', undefined, {}],
     ['compressed', '{}', { ...JSON_TYPE, 'Content-Encoding': 'gzip' }],
@@ -107,7 +107,7 @@ describe("a request's body", () => {
     });
   }
 
-  it('is refused with 413 when it is announced as too large, before it is sent', async () => {
+  it('is refused with 413 before it is sent when its announced length is too large', async () => {
     const message = request(new URL('/echo', app.url), {
       method: 'POST',
       headers: { ...JSON_TYPE, 'Content-Length': MAX_BODY_BYTES + 1 },
@@ -118,7 +118,7 @@ describe("a request's body", () => {
     message.destroy();
   });
 
-  it('is refused with 413 when it turns out to be too large on the way', async () => {
+  it('is refused with 413 when it is a stream that grows too large', async () => {
     let sent = 0;
     const chunk = new Uint8Array(16 * 1024).fill(0x20);
     const endless = new ReadableStream({
@@ -138,7 +138,7 @@ describe("a request's body", () => {
     expect(detail).to.equal('The body is too large: send at most 102400 bytes.');
   });
 
-  it('is refused with 413 when it is too large by one byte', async () => {
+  it('is refused with 413 when it is one byte too large', async () => {
     await expectProblem(await post(`${' '.repeat(MAX_BODY_BYTES - 1)}{}`), 413, 'body_too_large');
   });
 
@@ -146,23 +146,28 @@ describe("a request's body", () => {
   const large = ' '.repeat(10 * MAX_BODY_BYTES);
   const unread: [what: string, status: number, headers: string, body: string][] = [
     ['announced as too large', 413, `application/json\r\nContent-Length: ${large.length}`, large],
-    ['found too large', 413, 'application/json\r\nTransfer-Encoding: chunked', chunked(large)],
+    [
+      'too large but not announced as such',
+      413,
+      'application/json\r\nTransfer-Encoding: chunked',
+      chunked(large),
+    ],
     ['of another type', 415, `text/plain\r\nContent-Length: ${large.length}`, large],
   ];
   for (const [what, status, headers, body] of unread) {
-    it(`does not bar its connection to the next request when it is ${what}`, async () => {
+    it(`leaves its connection usable when it is ${what}`, async () => {
       const head = `POST /echo HTTP/1.1\r\nHost: x\r\nContent-Type: ${headers}\r\n\r\n`;
       const answers = await sendRaw(app.url, head + body + rest);
       expect(answers.match(/HTTP\/1\.1 \d+/g)).to.deep.equal([`HTTP/1.1 ${status}`, 'HTTP/1.1 200']);
     });
   }
 
-  it('is read only of those who may call', async () => {
+  it('is not read when authentication fails', async () => {
     const response = await app.call('/v1/echo', { method: 'POST', headers: JSON_TYPE, body: '{"a":' });
     await expectProblem(response, 401, 'unauthenticated');
   });
 
-  it('is left alone where none is wanted', async () => {
+  it('is not read where none is accepted', async () => {
     const response = await app.call('/v1/me', { method: 'POST', headers: JSON_TYPE, body: '{"a":' });
     await expectProblem(response, 405, 'method_not_allowed');
   });

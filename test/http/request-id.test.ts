@@ -17,63 +17,63 @@ describe("a request's id", () => {
     app.log.length = 0;
   });
 
-  /** Asks with these bytes as `X-Request-Id`, as no client would send them, and returns the id of the answer. */
-  const askWith = async (...lines: string[]) => {
+  /** Sends raw header lines that no HTTP client would send, and returns the request id of the answer. */
+  const callWith = async (...lines: string[]) => {
     const head = `GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${lines.join('\r\n')}\r\n\r\n`;
     const answer = await sendRaw(app.url, Buffer.from(head));
     return /^x-request-id: (.*)\r$/im.exec(answer)?.[1];
   };
 
-  for (const sane of [
+  for (const valid of [
     'a',
     '42',
     '3f2c7c54-9e9d-4a8b-8e0f-5b6f1f0d6c3a',
     'Root=1-67891233:a/b+c=.',
     'x'.repeat(128),
   ]) {
-    it(`is the caller's, in the answer and in the log: ${sane}`, async () => {
-      const response = await app.call('/healthz', { headers: { 'X-Request-Id': sane } });
-      expect(response.headers.get('x-request-id')).to.equal(sane);
+    it(`is the caller's, in the answer and in the log: ${valid}`, async () => {
+      const response = await app.call('/healthz', { headers: { 'X-Request-Id': valid } });
+      expect(response.headers.get('x-request-id')).to.equal(valid);
       expect(app.log).to.have.length(1);
-      expect(app.log[0]).to.include({ msg: 'request', requestId: sane });
+      expect(app.log[0]).to.include({ msg: 'request', requestId: valid });
     });
   }
 
-  const insane: [what: string, value: string][] = [
+  const invalid: [what: string, value: string][] = [
     ['is empty', ''],
-    ['is blanks', '   '],
+    ['is only spaces', '   '],
     ['is too long', 'x'.repeat(129)],
-    ['has blanks in it', 'a b'],
-    ['has a tab in it', 'a\tb'],
-    ['has what some take for a new line', 'a\u0085b'],
+    ['contains a space', 'a b'],
+    ['contains a tab', 'a\tb'],
+    ['has a NEL character, which some read as a new line', 'a\u0085b'],
     ['has a line separator', 'a\u2028b'],
     ['has an escaped new line', 'a\\nb'],
     ['has an encoded new line', 'a%0d%0ab'],
     ['has quotes', 'a"b'],
     ['has markup', '<script>'],
     ['has a semicolon', 'a;b'],
-    ['has letters beyond ASCII', 'é'],
+    ['has a letter outside ASCII', 'é'],
     ['has brackets', '[a]'],
   ];
-  for (const [what, value] of insane) {
-    it(`is one of our own where the caller's ${what}`, async () => {
-      const id = await askWith(`X-Request-Id: ${value}`);
+  for (const [what, value] of invalid) {
+    it(`is generated when the caller's ${what}`, async () => {
+      const id = await callWith(`X-Request-Id: ${value}`);
       expect(id).to.match(UUID);
       expect(app.log[0]).to.include({ msg: 'request', requestId: id });
     });
   }
 
-  it("is one of our own where the caller's comes twice", async () => {
-    expect(await askWith('X-Request-Id: a', 'X-Request-Id: b')).to.match(UUID);
+  it('is generated when the caller sends two', async () => {
+    expect(await callWith('X-Request-Id: a', 'X-Request-Id: b')).to.match(UUID);
   });
 
-  it('is one of our own where the caller has none, and another one each time', async () => {
-    const ids = await Promise.all(Array.from({ length: 20 }, () => askWith()));
+  it('is generated when the caller sends none, and differs each time', async () => {
+    const ids = await Promise.all(Array.from({ length: 20 }, () => callWith()));
     for (const id of ids) expect(id).to.match(UUID);
     expect(new Set(ids)).to.have.property('size', 20);
   });
 
-  it('is on errors too', async () => {
+  it('is on error responses, too', async () => {
     const response = await app.call('/nowhere', { headers: { 'X-Request-Id': 'mine' } });
     expect(response.headers.get('x-request-id')).to.equal('mine');
     expect(await response.json()).to.include({ requestId: 'mine' });

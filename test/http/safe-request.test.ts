@@ -7,7 +7,7 @@ import { expectProblem } from '../support/problem.ts';
 
 type Work = (request: TestRequest) => unknown;
 
-describe('a request that only reads', () => {
+describe('a read-only request', () => {
   let app: TestApp;
   let work: Work;
   let shown: boolean;
@@ -47,18 +47,18 @@ describe('a request that only reads', () => {
       },
     ],
     [
-      'changes an entity, then asks for others',
+      'changes an entity, then queries for others',
       ({ unit: { em }, actor }) => {
         actor.name = 'changed';
         return em.find(User, {});
       },
     ],
-    ['makes an entity', ({ unit: { em } }) => em.persist(new User('new@example.com'))],
+    ['creates an entity', ({ unit: { em } }) => em.persist(new User('new@example.com'))],
     ['removes an entity', ({ unit: { em }, actor }) => em.remove(actor)],
   ];
   for (const [what, slip] of slips) {
     for (const method of ['GET', 'HEAD']) {
-      it(`fails as a bug when ${method} ${what}, and nothing of it is kept`, async () => {
+      it(`fails as a bug when ${method} ${what}, and stores nothing`, async () => {
         const before = await accountsIn(app.database);
         work = slip;
         const response = await app.call('/v1/read', { method, as: 'ada@example.com' });
@@ -73,7 +73,7 @@ describe('a request that only reads', () => {
     }
   }
 
-  it('may load what it likes', async () => {
+  it('may load entities', async () => {
     work = ({ unit: { em } }) => em.find(User, {});
     expect((await app.call('/v1/read', { as: 'ada@example.com' })).status).to.equal(200);
     expect(shown).to.equal(true);

@@ -52,7 +52,7 @@ describe('the security headers', () => {
     });
   }
 
-  it('do not say what runs here', async () => {
+  it('do not reveal the server software', async () => {
     const { headers } = await app.call('/healthz');
     for (const name of ['server', 'x-powered-by', 'via']) expect(headers.has(name), name).to.equal(false);
   });

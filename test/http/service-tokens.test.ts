@@ -27,7 +27,7 @@ describe('service tokens', () => {
         ...input,
       }),
     });
-  const made = async (input: object = {}) =>
+  const mint = async (input: object = {}) =>
     (await (await create(input)).json()) as { id: number; token: string };
   const call = (token: string, path: string, init: RequestInit = {}) =>
     app.call(path, { ...init, headers: { ...init.headers, Authorization: `Bearer ${token}` } });
@@ -36,7 +36,7 @@ describe('service tokens', () => {
     return ((await response.json()) as { items: Record<string, unknown>[] }).items;
   };
 
-  it('are shown once, and kept as a digest', async () => {
+  it('are shown once, and stored as a digest', async () => {
     const response = await create();
     const body = (await response.json()) as { id: number; token: string };
     expect(response.status).to.equal(201);
@@ -56,8 +56,8 @@ describe('service tokens', () => {
     expect(JSON.stringify(app.log)).not.to.contain(token.slice(3, 20));
   });
 
-  it('may do what their scopes say, and no more', async () => {
-    const reader = await made();
+  it('may do what their scopes allow, and nothing else', async () => {
+    const reader = await mint();
     expect((await call(reader.token, '/v1/users')).status).to.equal(200);
     expect((await call(reader.token, '/v1/users/2')).status).to.equal(200);
     expect((await call(reader.token, '/v1/users/export')).status).to.equal(200);
@@ -69,12 +69,12 @@ describe('service tokens', () => {
     for (const path of ['/v1/me', '/v1/service-tokens', '/v1/access', '/v1/me/export']) {
       await expectProblem(await call(reader.token, path), 403, 'forbidden');
     }
-    const writer = await made({ name: 'writer', scopes: ['users:write'] });
+    const writer = await mint({ name: 'writer', scopes: ['users:write'] });
     await expectProblem(await call(writer.token, '/v1/users'), 403, 'forbidden');
     await expectProblem(await call(writer.token, '/v1/me', { method: 'DELETE' }), 403, 'forbidden');
   });
 
-  it('may change no admin, make none and bring none back, on no way', async () => {
+  it('may not change, create or restore admins through any endpoint', async () => {
     await addAccount(app.database, 'other@example.com', { role: 'admin' });
     const send = (method: string, path: string, body?: unknown, type = JSON_TYPE) =>
       call(writer.token, path, {
@@ -90,10 +90,10 @@ describe('service tokens', () => {
         method,
         ...(body && { headers: JSON_TYPE, body: JSON.stringify(body) }),
       });
-    const writer = await made({ scopes: ['users:write'] });
+    const writer = await mint({ scopes: ['users:write'] });
     const entry = async (where: string) =>
       (await app.database.query(`select id from changes where ${where} order by id desc limit 1`))[0]?.['id'];
-    // A promotion, a demotion, and an admin who is gone.
+    // The entries of a renamed, a demoted and a deleted admin.
     await asAdmin('PATCH', '/v1/users/3', { name: 'Other' });
     const renaming = await entry(`user_id = 3 and action = 'updated'`);
     await addAccount(app.database, 'was@example.com', { role: 'admin' });
@@ -135,7 +135,7 @@ describe('service tokens', () => {
       const { detail } = await expectProblem(response, 403, 'forbidden');
       expect(detail, `${method} ${path}`).to.equal('Service tokens may not create, change or delete admins.');
     }
-    // Nor the last one, for which there is another refusal.
+    // Not even the last admin, for whom another refusal exists.
     await asAdmin('DELETE', '/v1/users/3');
     await expectProblem(await send('DELETE', '/v1/users/1'), 403, 'forbidden');
     const left = await app.database.query('select * from users order by id');
@@ -152,8 +152,8 @@ describe('service tokens', () => {
     expect((await send('DELETE', '/v1/users/4')).status).to.equal(204);
   });
 
-  it('are named by the history as who did it', async () => {
-    const { token } = await made({ scopes: ['users:write'] });
+  it('appear in the history as the actor', async () => {
+    const { token } = await mint({ scopes: ['users:write'] });
     const response = await call(token, '/v1/users/2', {
       method: 'PATCH',
       headers: JSON_TYPE,
@@ -166,8 +166,8 @@ describe('service tokens', () => {
     expect(row).to.deep.equal({ actor: 'service:billing', actor_id: null });
   });
 
-  it('are good for nothing from the next request on, once revoked, on every replica', async () => {
-    const { id, token } = await made();
+  it('are refused from the next request on once revoked, on every replica', async () => {
+    const { id, token } = await mint();
     const replica = await startApp({ database: { ...app.database, drop: async () => undefined } });
     try {
       const there = () => replica.call('/v1/users', { headers: { Authorization: `Bearer ${token}` } });
@@ -186,14 +186,14 @@ describe('service tokens', () => {
     }
   });
 
-  it('are good for nothing once they have expired', async () => {
-    const { token } = await made();
+  it('are refused once they have expired', async () => {
+    const { token } = await mint();
     await app.database.query(`update service_tokens set expires_at = now() - interval '1 second'`);
     await expectProblem(await call(token, '/v1/users'), 401, 'unauthenticated');
   });
 
-  it('look like any other bad token, when they are made up', async () => {
-    const { token } = await made();
+  it('are refused like any other invalid token when they are made up', async () => {
+    const { token } = await mint();
     const bad = [`${token.slice(0, -1)}${token.endsWith('A') ? 'B' : 'A'}`, 'rc_', `rc_${'A'.repeat(49)}`];
     for (const one of bad) {
       const response = await call(one, '/v1/users');
@@ -202,8 +202,8 @@ describe('service tokens', () => {
     }
   });
 
-  it('note their last use once a minute at the most', async () => {
-    const { token } = await made();
+  it('record their last use at most once a minute', async () => {
+    const { token } = await mint();
     const lastUse = async () => (await list())[0]?.['lastUsedAt'];
     await call(token, '/v1/users');
     const first = await lastUse();
@@ -215,8 +215,8 @@ describe('service tokens', () => {
     expect(Date.parse(String(await lastUse()))).to.be.at.least(Date.parse(String(first)));
   });
 
-  it('note it once when they come many times at once', async () => {
-    const { token } = await made();
+  it('record one use for twenty concurrent requests', async () => {
+    const { token } = await mint();
     await app.database.query(`create table uses (id int)`);
     await app.database.query(`
       create function note() returns trigger language plpgsql as $$ begin insert into uses values (new.id); return new; end $$`);
@@ -227,40 +227,40 @@ describe('service tokens', () => {
     expect(await app.database.query('select * from uses')).to.have.length(1);
   });
 
-  it('have a name of their own, for ever', async () => {
-    const { id } = await made();
+  it('keep their name reserved after they are revoked', async () => {
+    const { id } = await mint();
     await app.call(`/v1/service-tokens/${id}`, { as: 'admin@example.com', method: 'DELETE' });
     await expectProblem(await create(), 409, 'name_taken');
   });
 
   const refused: [what: string, input: object][] = [
     ['no name', { name: '' }],
-    ['a name with blanks around it', { name: ' a' }],
+    ['a name with spaces around it', { name: ' a' }],
     ['a long name', { name: 'a'.repeat(101) }],
     ['no scope', { scopes: [] }],
     ['an unknown scope', { scopes: ['everything'] }],
     ['an expiry in the past', { expiresAt: '2020-01-01T00:00:00Z' }],
-    ['an expiry that is no time', { expiresAt: 'tomorrow' }],
-    ['an expiry that nobody will live to see', { expiresAt: '2100-01-01T00:00:00Z' }],
-    ['an expiry at the end of time', { expiresAt: '9999-12-31T23:59:59-14:00' }],
+    ['an expiry that is not a time', { expiresAt: 'tomorrow' }],
+    ['an expiry decades ahead', { expiresAt: '2100-01-01T00:00:00Z' }],
+    ['an expiry past the year 9999 in UTC', { expiresAt: '9999-12-31T23:59:59-14:00' }],
     ['no expiry', { expiresAt: null }],
     ['a control character in its name', { name: 'a\nb' }],
-    ['a name that reads from the right', { name: 'a\u202eb' }],
-    ['a name with half a character', { name: 'a\ud800' }],
+    ['a right-to-left override in its name', { name: 'a\u202eb' }],
+    ['half a character in its name', { name: 'a\ud800' }],
   ];
   for (const [what, input] of refused) {
-    it(`are not made with ${what}`, async () => {
+    it(`are not created with ${what}`, async () => {
       await expectProblem(await create(input), 422, 'invalid_input');
       expect(await list()).to.deep.equal([]);
     });
   }
 
-  it('are not made in a dry run, nor by people who are no admins, nor by service tokens', async () => {
-    const rehearsal = await create({}, '?dryRun=true');
-    expect(await rehearsal.json()).to.deep.equal({ changes: [] });
+  it('are not created in a dry run, by accounts other than admins, or by service tokens', async () => {
+    const dryRun = await create({}, '?dryRun=true');
+    expect(await dryRun.json()).to.deep.equal({ changes: [] });
     expect(await list()).to.deep.equal([]);
     await expectProblem(await app.call('/v1/service-tokens', { as: 'ada@example.com' }), 403, 'forbidden');
-    const { token } = await made({ scopes: ['users:read', 'users:write', 'history:read', 'changes:read'] });
+    const { token } = await mint({ scopes: ['users:read', 'users:write', 'history:read', 'changes:read'] });
     await expectProblem(
       await call(token, '/v1/service-tokens', { method: 'POST', headers: JSON_TYPE, body: '{}' }),
       403,

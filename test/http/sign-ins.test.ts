@@ -12,11 +12,11 @@ import { forge } from '../support/tokens.ts';
 
 const OTHER = 'another secret for the tests, long enough too';
 
-/** Who asked and by what, as the access log has it. */
+/** The kinds of credentials in the access log. */
 const credentials = (app: TestApp) =>
   app.log.filter(({ msg }) => msg === 'request').map(({ credential }) => credential);
 
-describe('with Auth.js for a sign-in', () => {
+describe('sign-in with Auth.js', () => {
   let app: TestApp;
 
   before(async () => {
@@ -38,13 +38,13 @@ describe('with Auth.js for a sign-in', () => {
     ['on http', {}, ['authjs.session-token']],
     ['on https', { origin: 'https://app.example.com' }, ['__Secure-authjs.session-token']],
     [
-      'and a session that is too long for one cookie',
+      'of a session that is too long for one cookie',
       { origin: 'https://app.example.com', claims: { padding: 'x'.repeat(4000) } },
       ['__Secure-authjs.session-token.0', '__Secure-authjs.session-token.1'],
     ],
-    ['and secrets that have been changed', { secret: [OTHER, SECRET] }, ['authjs.session-token']],
+    ['with rotated secrets', { secret: [OTHER, SECRET] }, ['authjs.session-token']],
   ] as const) {
-    it(`takes the cookies of a browser ${what}`, async () => {
+    it(`accepts browser cookies ${what}`, async () => {
       const cookies = await signIn({
         ...options,
         ...('secret' in options && { secret: [...options.secret] }),
@@ -55,12 +55,12 @@ describe('with Auth.js for a sign-in', () => {
     });
   }
 
-  it('takes what is in the cookie as a bearer token, too', async () => {
+  it('accepts the session in the cookie as a bearer token, too', async () => {
     await expectAda(await me({ Authorization: `Bearer ${await sessionOf()}` }));
     expect(credentials(app)).to.deep.equal(['bearer']);
   });
 
-  it('refuses a session that has lost one of its cookies', async () => {
+  it('refuses a session with a missing cookie', async () => {
     const cookies = await signIn({ claims: { padding: 'x'.repeat(4000) } });
     cookies.delete('authjs.session-token.1');
     const response = await me({ Cookie: cookieHeader(cookies) });
@@ -68,7 +68,7 @@ describe('with Auth.js for a sign-in', () => {
     await expectProblem(response, 401, 'unauthenticated');
   });
 
-  it('goes by the Authorization header where there is one, whatever is in it', async () => {
+  it('ignores cookies beside an Authorization header, whatever the header contains', async () => {
     const Cookie = cookieHeader(await signIn());
     const missing = ['', 'Bearer', 'Basic YTpi', await sessionOf(), `Token ${forge()}`];
     for (const Authorization of missing) {
@@ -84,7 +84,7 @@ describe('with Auth.js for a sign-in', () => {
     );
   });
 
-  it('says of a cookie that is refused no more than of any other token', async () => {
+  it('reveals no more about a refused cookie than about any other token', async () => {
     const bodies = new Set<string>();
     for (const value of ['nonsense', await sessionOf({ secret: 'x' }), await sessionOf({ maxAge: -60 })]) {
       const response = await me({ Cookie: `authjs.session-token=${value}` });
@@ -97,7 +97,7 @@ describe('with Auth.js for a sign-in', () => {
     expect(credentials(app)).to.deep.equal([null, null, null]);
   });
 
-  it('refuses as it does any other a cookie that comes twice, and counts it among the failures', async () => {
+  it('refuses a repeated cookie like any invalid one, and counts it as a failure', async () => {
     const own = await startApp({ rateLimit: { failures: 2 } });
     const session = await sessionOf();
     const Cookie = `authjs.session-token=${session}; authjs.session-token=${session}`;
@@ -114,7 +114,7 @@ describe('with Auth.js for a sign-in', () => {
     await own.close();
   });
 
-  it('goes by the name that is configured, and then by no other', async () => {
+  it('accepts the configured cookie name only', async () => {
     const own = await startApp({ sources: sources({ cookieName: 'app.session' }) });
     await addAccount(own.database, 'ada@example.com');
     const cookies = await signIn({ cookieName: 'app.session' });
@@ -124,18 +124,18 @@ describe('with Auth.js for a sign-in', () => {
     await own.close();
   });
 
-  it('answers 403 email_unverified to one whose email is not', async () => {
+  it('answers 403 email_unverified to a session with an unverified email', async () => {
     const response = await me({ Cookie: cookieHeader(await signIn({ claims: { email_verified: false } })) });
     expect(response.headers.has('www-authenticate')).to.equal(false);
     await expectProblem(response, 403, 'email_unverified');
   });
 });
 
-describe('with an OpenID Connect provider for a sign-in', () => {
+describe('sign-in with an OpenID Connect provider', () => {
   let provider: IdentityProvider;
   let database: TestDatabase;
   let app: TestApp;
-  /** The clock, in milliseconds ahead of the real one. */
+  /** How far the clock is ahead of the real one, in milliseconds. */
   let ahead: number;
 
   beforeEach(async () => {
@@ -158,7 +158,7 @@ describe('with an OpenID Connect provider for a sign-in', () => {
   const me = (token: string) => app.call('/v1/me', { headers: { Authorization: `Bearer ${token}` } });
   const statusOf = async (token: string) => (await me(token)).status;
 
-  it('takes its tokens of every kind, and asks it for its keys once', async () => {
+  it('accepts tokens with every signature algorithm, and fetches the keys once', async () => {
     expect(provider.asked).to.deep.equal([]);
     for (const alg of ['RS256', 'PS256', 'ES256', 'ES384', 'EdDSA'] as const) {
       expect(await statusOf(await provider.token({ alg })), alg).to.equal(200);
@@ -167,7 +167,7 @@ describe('with an OpenID Connect provider for a sign-in', () => {
     expect(await statusOf(forge())).to.equal(200);
   });
 
-  it('refuses those for others, of others, and of nobody', async () => {
+  it('refuses tokens for another audience, of another issuer, and of an issuer when none is configured', async () => {
     const other = await startIdentityProvider();
     const apps = await Promise.all(
       [
@@ -188,7 +188,7 @@ describe('with an OpenID Connect provider for a sign-in', () => {
     await other.close();
   });
 
-  it('takes those of an issuer that is known by the URL of its keys alone', async () => {
+  it('accepts tokens of an issuer configured only by the URL of its keys', async () => {
     const own = await startApp({ sources: sources({ jwksUrl: provider.jwksUrl, audience: [AUDIENCE] }) });
     await addAccount(own.database, 'ada@example.com');
     const headers = { Authorization: `Bearer ${await provider.token()}` };
@@ -197,7 +197,7 @@ describe('with an OpenID Connect provider for a sign-in', () => {
     await own.close();
   });
 
-  it('takes those of several issuers, each by its own rules', async () => {
+  it('accepts tokens of several issuers, each under its own settings', async () => {
     const other = await startIdentityProvider();
     const claim = 'https://example.com/email';
     const own = await startApp({
@@ -219,7 +219,7 @@ describe('with an OpenID Connect provider for a sign-in', () => {
     await other.close();
   });
 
-  it('needs an email that is verified', async () => {
+  it('requires a verified email', async () => {
     const email = 'ada@example.com';
     expect(await statusOf(await provider.token({ claims: { email, email_verified: true } }))).to.equal(200);
     expect(await statusOf(await provider.token({ claims: {} }))).to.equal(401);
@@ -227,7 +227,7 @@ describe('with an OpenID Connect provider for a sign-in', () => {
     await expectProblem(await me(unverified), 403, 'email_unverified');
   });
 
-  it('follows it when it changes its keys, and forgets what they had signed', async () => {
+  it('follows a key rotation, and refuses the tokens of former keys', async () => {
     const before = await provider.token();
     expect(await statusOf(before)).to.equal(200);
     await provider.rotate();
@@ -238,7 +238,7 @@ describe('with an OpenID Connect provider for a sign-in', () => {
     expect(provider.asked).to.have.lengthOf(4);
   });
 
-  it('answers 503 where it may have a new key and is not asked again so soon, which is no failure', async () => {
+  it('answers 503 for an unknown key until the keys may be fetched again, and counts no failure', async () => {
     const own = await startApp({
       now: () => new Date(Date.now() + ahead),
       sources: sources({ issuer: provider.issuer, audience: [AUDIENCE] }),
@@ -261,7 +261,7 @@ describe('with an OpenID Connect provider for a sign-in', () => {
     await own.close();
   });
 
-  it('forgets a key that it has withdrawn, without any other token coming', async () => {
+  it('forgets a withdrawn key even if no other token arrives', async () => {
     const before = await provider.token();
     expect(await statusOf(before)).to.equal(200);
     await provider.rotate();
@@ -269,7 +269,7 @@ describe('with an OpenID Connect provider for a sign-in', () => {
     expect(await statusOf(before)).to.equal(401);
   });
 
-  it('goes on while it is down with the keys that are known, and answers 503 where one is missing', async () => {
+  it('keeps using known keys while the provider is down, and answers 503 for an unknown one', async () => {
     const known = await provider.token();
     const fresh = await provider.token();
     const unknown = await provider.token({ alg: 'ES256' });
@@ -277,7 +277,7 @@ describe('with an OpenID Connect provider for a sign-in', () => {
     await provider.goDown();
     ahead += 20 * 60_000;
     expect(await statusOf(known)).to.equal(200);
-    // Not from memory: this one has never been seen.
+    // Not from the cache of verified tokens: this one is new.
     expect(await statusOf(fresh)).to.equal(200);
     expect(await statusOf(unknown)).to.equal(200);
     expect(await statusOf(forge())).to.equal(200);
@@ -302,7 +302,7 @@ describe('with an OpenID Connect provider for a sign-in', () => {
     expect(await statusOf(known)).to.equal(401);
   });
 
-  it('starts while it is down, and works as soon as it is there', async () => {
+  it('starts while the provider is down, and works as soon as it is up', async () => {
     const token = await provider.token();
     await provider.goDown();
     await expectProblem(await me(token), 503, 'identity_provider_unavailable');
@@ -313,7 +313,7 @@ describe('with an OpenID Connect provider for a sign-in', () => {
     expect(await statusOf(token)).to.equal(200);
   });
 
-  it('asks it for nothing when what comes claims to be of another issuer', async () => {
+  it('fetches no keys for tokens that claim another issuer', async () => {
     const token = await provider.token();
     const [header, , signature] = token.split('.');
     for (const iss of [undefined, `${provider.issuer}/`, 'https://evil.example.com', 42, [provider.issuer]]) {
@@ -324,7 +324,7 @@ describe('with an OpenID Connect provider for a sign-in', () => {
   });
 });
 
-describe('with Supabase for a sign-in', () => {
+describe('sign-in with Supabase', () => {
   const ref = 'abcdefghijklmnopqrst';
   const claims = {
     iss: `https://${ref}.supabase.co/auth/v1`,
@@ -339,7 +339,7 @@ describe('with Supabase for a sign-in', () => {
     is_anonymous: false,
   };
 
-  it('takes the tokens that are signed with its secret, and not its keys, which are signed alike', async () => {
+  it('accepts tokens signed with its secret, but not its API keys, which are signed with it, too', async () => {
     const app = await startApp();
     await addAccount(app.database, 'ada@example.com');
     const statusOf = async (given: Record<string, unknown>) => {
@@ -353,7 +353,7 @@ describe('with Supabase for a sign-in', () => {
     await app.close();
   });
 
-  it('takes those that are signed with its own key', async () => {
+  it('accepts tokens signed with its own key', async () => {
     const { privateKey, publicKey } = await generateKeyPair('ES256', { extractable: true });
     const key = {
       ...(await exportJWK(publicKey)),
@@ -378,8 +378,8 @@ describe('with Supabase for a sign-in', () => {
   });
 });
 
-describe('a server with several sign-ins', () => {
-  it('takes the tokens of each, by its settings alone, and asks for nothing before it must', async () => {
+describe('a server with several sign-in providers', () => {
+  it('accepts the tokens of each from settings alone, and fetches no keys before it needs them', async () => {
     const provider = await startIdentityProvider();
     const database = await createMigratedDatabase();
     const server = startServer({

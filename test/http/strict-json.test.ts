@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { findDuplicateName } from '../../src/domain/strict-json.ts';
 
-describe('a name that is given twice', () => {
+describe('a duplicate name', () => {
   const cases: [json: string, path: string | undefined][] = [
     ['{"a":1,"a":2}', 'a'],
     ['{"a":{"b":1,"c":[{"d":1,"\\u0064":2}]}}', 'a.c.d'],
@@ -19,7 +19,7 @@ describe('a name that is given twice', () => {
     });
   }
 
-  it('is looked for in JSON of any depth', () => {
+  it('is found in JSON of any depth', () => {
     const depth = 50_000;
     expect(findDuplicateName('['.repeat(depth) + ']'.repeat(depth))).to.equal(undefined);
     const nested = '{"a":'.repeat(depth);

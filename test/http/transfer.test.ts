@@ -39,7 +39,7 @@ describe('the transfer of accounts', () => {
        select 'p' || n || '@example.com', repeat('x', 200), '{"theme":"dark"}' from generate_series(1, $1::int) as n`,
       [count],
     );
-  /** Resolves when no connection of the service is inside of a transaction or a statement. */
+  /** Resolves when no connection of the service is in a transaction or a statement. */
   const connectionsAtRest = async () => {
     const deadline = Date.now() + 20_000;
     for (;;) {
@@ -65,7 +65,7 @@ describe('the transfer of accounts', () => {
       }
     });
 
-    it('takes NDJSON and CSV, and answers a report', async () => {
+    it('accepts NDJSON and CSV, and answers with a report', async () => {
       const first = await send('{"email":"a@example.com"}\n', NDJSON);
       expect(first.status).to.equal(200);
       expect(await first.json()).to.deep.equal({
@@ -80,7 +80,7 @@ describe('the transfer of accounts', () => {
       expect(await accountsIn(app.database)).to.have.length(2);
     });
 
-    it('takes no other type, encoding or character set, and no query that it does not know', async () => {
+    it('refuses other types, encodings and character sets, and unknown parameters', async () => {
       for (const type of ['application/json', 'text/plain', `${CSV}; charset=latin1`]) {
         await expectProblem(await send('', type), 415, 'unsupported_media_type');
       }
@@ -102,7 +102,7 @@ describe('the transfer of accounts', () => {
       }
     });
 
-    it('refuses all for one bad line, with the report', async () => {
+    it('refuses the whole file for one invalid line, with the report', async () => {
       const response = await send('{"email":"a@example.com"}\n{"email":"b"}\n', NDJSON);
       const problem = await response.json();
       expect(response.status).to.equal(422);
@@ -121,25 +121,25 @@ describe('the transfer of accounts', () => {
       expect(await accountsIn(app.database)).to.have.length(1);
     });
 
-    it('keeps the good lines with partial=true, and nothing with dryRun=true', async () => {
+    it('stores the valid lines with partial=true, and nothing with dryRun=true', async () => {
       const lines = '{"email":"a@example.com"}\n{"email":"b"}\n';
       const dry = await send(lines, NDJSON, '?partial=true&dryRun=true');
       const { changes, ...dryReport } = (await dry.json()) as { changes: unknown[] };
       expect(changes).to.have.length(1);
       expect(await accountsIn(app.database)).to.have.length(1);
-      const wet = await send(lines, NDJSON, '?partial=true');
-      expect(await wet.json()).to.deep.equal(dryReport);
+      const written = await send(lines, NDJSON, '?partial=true');
+      expect(await written.json()).to.deep.equal(dryReport);
       expect(await accountsIn(app.database)).to.have.length(2);
     });
 
-    it('keeps the last admin, also in a dry run', async () => {
+    it('refuses to demote the last admin, even in a dry run', async () => {
       const demotion = '{"email":"admin@example.com","role":"user"}\n';
       for (const query of ['?mode=upsert', '?mode=upsert&dryRun=true', '?mode=upsert&partial=true']) {
         await expectProblem(await send(demotion, NDJSON, query), 409, 'last_admin');
       }
     });
 
-    it('answers 409 when it is the victim of a deadlock, and is not begun again', async () => {
+    it('answers 409 after a deadlock, and is not replayed', async () => {
       await app.close();
       let runs = 0;
       app = await startApp({
@@ -170,7 +170,7 @@ describe('the transfer of accounts', () => {
       expect(runs).to.equal(1);
     });
 
-    it('writes nothing when the caller hangs up half-way', async () => {
+    it('writes nothing when the caller hangs up halfway', async () => {
       const token = await signHs256(SECRET, 'admin@example.com', '1h');
       const socket = await dial(app.url);
       const lines = Array.from({ length: 2_000 }, (_, at) => `{"email":"p${at}@example.com"}\n`).join('');
@@ -191,7 +191,7 @@ describe('the transfer of accounts', () => {
       expect(app.log.filter(({ level }) => Number(level) >= 50)).to.deep.equal([]);
     });
 
-    it('answers 503 when the database goes away in the middle', async () => {
+    it('answers 503 when its database session ends halfway', async () => {
       const body = new ReadableStream({
         async start(controller) {
           for (let at = 0; at < 600; at++) {
@@ -222,7 +222,7 @@ describe('the transfer of accounts', () => {
   });
 
   describe('export', () => {
-    it('is NDJSON unless CSV is wanted, ordered by id, each account as elsewhere', async () => {
+    it('is NDJSON unless CSV is preferred, ordered by id, each account as its endpoint shows it', async () => {
       await addAccount(app.database, 'b@example.com', { name: 'B', preferences: { theme: 'dark' } });
       await addAccount(app.database, 'a@example.com');
       for (const accept of [undefined, '*/*', 'text/csv;q=0.1, application/x-ndjson']) {
@@ -248,7 +248,7 @@ describe('the transfer of accounts', () => {
       }
     });
 
-    it('is CSV with the columns in their order', async () => {
+    it('is CSV with the columns in a fixed order', async () => {
       await addAccount(app.database, 'b@example.com', { name: 'B, "C"', preferences: { theme: 'dark' } });
       const response = await fetchAll(CSV);
       expect(response.headers.get('content-type')).to.equal('text/csv; charset=utf-8');
@@ -260,11 +260,11 @@ describe('the transfer of accounts', () => {
       );
     });
 
-    it('is not to be had as anything else', async () => {
+    it('is refused for any other type', async () => {
       await expectProblem(await fetchAll('application/json'), 406, 'not_acceptable');
     });
 
-    it('answers HEAD without asking the database for it', async () => {
+    it('answers HEAD with the headers alone', async () => {
       const response = await app.call('/v1/users/export', { as: 'admin@example.com', method: 'HEAD' });
       expect(response.status).to.equal(200);
       expect(response.headers.get('content-disposition')).to.equal('attachment; filename="accounts.ndjson"');
@@ -272,7 +272,7 @@ describe('the transfer of accounts', () => {
     });
 
     for (const type of [NDJSON, CSV]) {
-      it(`comes back as it went, as ${type}, formulas disarmed`, async () => {
+      it(`can be imported unchanged as ${type}, with formulas disarmed`, async () => {
         const names = [
           '=1+1',
           '+49',
@@ -303,13 +303,13 @@ describe('the transfer of accounts', () => {
         await app.database.query(`delete from users where role = 'user'`);
         const again = await send(text, type, '?mode=upsert');
         expect(await again.json()).to.include({ created: names.length, unchanged: 1 });
-        const kept = (await accountsIn(app.database)).slice(1);
-        expect(kept.map(({ name }) => name)).to.deep.equal(names);
-        expect(kept.map(({ preferences }) => preferences?.['name'])).to.deep.equal(names);
+        const stored = (await accountsIn(app.database)).slice(1);
+        expect(stored.map(({ name }) => name)).to.deep.equal(names);
+        expect(stored.map(({ preferences }) => preferences?.['name'])).to.deep.equal(names);
       });
     }
 
-    it('is one picture, whatever is written meanwhile', async () => {
+    it('is a consistent snapshot despite concurrent writes', async () => {
       await fill(20_000);
       const response = await fetchAll();
       const reader = response.body?.getReader() as ReadableStreamDefaultReader<Uint8Array>;
@@ -323,7 +323,7 @@ describe('the transfer of accounts', () => {
       expect(text).to.not.include('changed').and.not.include('late@example.com');
     });
 
-    it('gives its connection back when the caller hangs up: twenty times, from a pool of ten', async () => {
+    it('releases its connection when the caller hangs up: twenty times, with a pool of ten', async () => {
       await fill(20_000);
       const token = await signHs256(SECRET, 'admin@example.com', '1h');
       for (let at = 0; at < 20; at++) {
@@ -338,7 +338,7 @@ describe('the transfer of accounts', () => {
       expect(app.log.filter(({ level }) => Number(level) >= 50)).to.deep.equal([]);
     });
 
-    it('does not pass for complete when the database goes away in the middle', async () => {
+    it('does not pass for complete when its database session ends halfway', async () => {
       await fill(50_000);
       const token = await signHs256(SECRET, 'admin@example.com', '1h');
       const socket = await dial(app.url);
@@ -350,7 +350,7 @@ describe('the transfer of accounts', () => {
         `GET /v1/users/export HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer ${token}\r\n\r\n`,
       );
       await once(socket, 'data');
-      // What is not taken is not fetched: the export stands still, far from its end.
+      // The export fetches only what is read, so it pauses far from its end.
       socket.pause();
       const ended = await app.database.query(
         `select pg_terminate_backend(pid) from pg_stat_activity
@@ -360,13 +360,13 @@ describe('the transfer of accounts', () => {
       socket.resume();
       await once(socket, 'close');
       expect(text).to.match(/^HTTP\/1.1 200 /);
-      // The last chunk (RFC 9112, section 7.1) says that a body is complete.
+      // The last chunk (RFC 9112, section 7.1) marks a body as complete.
       expect(text.endsWith('0\r\n\r\n')).to.equal(false);
       await connectionsAtRest();
       expect(await (await fetchAll()).text()).to.include('p50000@example.com');
     });
 
-    it('answers 503 where the database cannot be had at all', async () => {
+    it('answers 503 during a database outage', async () => {
       const proxy = await startProxy(app.database.url);
       const other = await startApp({ database: app.database, through: proxy.url });
       try {

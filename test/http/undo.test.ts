@@ -10,7 +10,7 @@ import { expectProblem } from '../support/problem.ts';
 const ADMIN = 'ada@example.com';
 const GRACE = 'grace@example.com';
 
-describe('taking a change back', () => {
+describe('undoing a change', () => {
   let app: TestApp;
   let visit: ReturnType<typeof visitor>;
   let adaId: number;
@@ -51,10 +51,10 @@ describe('taking a change back', () => {
     expect(await accountsIn(app.database)).to.deep.equal(before);
     return fields;
   };
-  /** All that an account has, but for its version and when it was changed. */
+  /** The fields of an account except `version` and `updatedAt`. */
   const content = ({ version, updatedAt, ...rest }: Record<string, unknown>) => rest;
 
-  it('makes of an update a new one, the other way round, and says which', async () => {
+  it('reverses an update with a new entry that names the undone one', async () => {
     const before = await account();
     const entry = await change({
       name: null,
@@ -79,7 +79,7 @@ describe('taking a change back', () => {
     expect(after).to.include({ version: 3, updatedAt: undone.at });
   });
 
-  it('leaves alone what else has changed since', async () => {
+  it('leaves later changes of other values alone', async () => {
     const entry = await change({ name: 'Hopper', preferences: { theme: 'dark', editor: { tabs: 4 } } });
     await change({ role: 'admin', preferences: { editor: { wrap: false }, list: null } });
     await undo(entry);
@@ -90,7 +90,7 @@ describe('taking a change back', () => {
     });
   });
 
-  const moves: [since: unknown, entry: unknown, fields: string[]][] = [
+  const conflicts: [since: unknown, entry: unknown, fields: string[]][] = [
     [{ name: 'Hopper' }, { name: 'Admiral' }, ['name']],
     [{ name: 'Hopper', role: 'admin' }, { role: 'user' }, ['role']],
     [
@@ -107,22 +107,22 @@ describe('taking a change back', () => {
       { preferences: { editor: { tabs: 8 } } },
       ['preferences.editor.tabs'],
     ],
-    // More than was made: all of it would go.
+    // The object has gained a key since: undoing would remove that, too.
     [{ preferences: { side: { left: 1 } } }, { preferences: { side: { right: 2 } } }, ['preferences.side']],
-    // What it was in is no object any more, or is gone, and would come back as another one.
+    // The enclosing object has been replaced or removed: undoing would bring back a different one.
     [{ preferences: { editor: { wrap: null } } }, { preferences: { editor: 'vi' } }, ['preferences.editor']],
     [{ preferences: { editor: { wrap: null } } }, { preferences: { editor: null } }, ['preferences.editor']],
     [{ preferences: { editor: 'vi' } }, { preferences: { editor: { tabs: 2 } } }, ['preferences.editor']],
   ];
-  for (const [first, second, fields] of moves) {
-    it(`is refused where ${fields} has moved on: ${JSON.stringify(first)}, ${JSON.stringify(second)}`, async () => {
+  for (const [first, second, fields] of conflicts) {
+    it(`is refused when ${fields} has changed since: ${JSON.stringify(first)}, ${JSON.stringify(second)}`, async () => {
       const entry = await change(first);
       await change(second);
       expect(await refused(entry, 409, 'changed_since')).to.deep.equal(fields);
     });
   }
 
-  it('is possible again once the same is there again', async () => {
+  it('is possible again once the value is back', async () => {
     const entry = await change({ name: 'Hopper' });
     const later = await change({ name: 'Admiral' });
     await undo(later);
@@ -130,7 +130,7 @@ describe('taking a change back', () => {
     expect(await account()).to.include({ name: 'Grace', version: 5 });
   });
 
-  it('can itself be taken back, over and over, but each entry once', async () => {
+  it('can itself be undone, any number of times, but each entry once', async () => {
     const entry = await change({ name: 'Hopper', preferences: { theme: 'dark' } });
     const changed = content(await account());
     let last = entry;
@@ -144,7 +144,7 @@ describe('taking a change back', () => {
     expect(content(await account())).to.deep.equal(changed);
   });
 
-  it('brings a deleted account back, with its id and all that it had', async () => {
+  it('restores a deleted account with its id and all its fields', async () => {
     const before = await account();
     await change({ status: 'suspended', role: 'admin', storageMode: 'account' });
     const suspended = await account();
@@ -162,13 +162,13 @@ describe('taking a change back', () => {
     expect(content(after)).to.deep.equal(content(suspended));
     expect(after).to.include({ createdAt: before['createdAt'], version: 4, updatedAt: undone.at });
     expect(undone.at > deletion.at).to.equal(true);
-    // The next account gets a number of its own, and this one goes on with the version that it has.
+    // The next account gets an id of its own, and the restored one continues its versions.
     const next = await visit.done(201, 'POST', '/v1/users', { email: 'next@example.com' });
     expect(next['id']).to.equal(graceId + 1);
     expect((await change({ name: 'Admiral' })).version).to.equal(5);
   });
 
-  it('brings it back by the database’s clock, too, where that is ahead', async () => {
+  it('restores an account at a time after its deletion, even when that is ahead of the clock', async () => {
     const deletion = await remove();
     await app.database.query(`update changes set at = at + interval '1 hour' where id = $1`, [deletion.id]);
     const undone = await undo(deletion);
@@ -178,13 +178,13 @@ describe('taking a change back', () => {
     expect(versions).to.deep.equal([4, 3, 2, 1]);
   });
 
-  it('brings nobody back whose email somebody else has by now', async () => {
+  it('refuses to restore an account whose email is taken', async () => {
     const deletion = await remove();
     await addAccount(app.database, GRACE);
     await refused(deletion, 409, 'email_taken');
   });
 
-  it('brings nobody back twice, nor as they were once', async () => {
+  it('restores no account twice, and none from an earlier deletion', async () => {
     const first = await remove();
     await undo(first);
     await refused(first, 409, 'changed_since');
@@ -195,7 +195,7 @@ describe('taking a change back', () => {
     expect(await account()).to.include({ name: 'Hopper' });
   });
 
-  it('deletes an account that was made, while it is as it was made', async () => {
+  it('deletes a created account, but only while it is unchanged', async () => {
     const { id } = await visit.done<{ id: number }>(201, 'POST', '/v1/users', { email: 'new@example.com' });
     const creation = await latest(id);
     await change({ name: 'New', preferences: { a: { b: 1 } } }, id);
@@ -209,26 +209,26 @@ describe('taking a change back', () => {
     expect(await account(id)).to.include({ email: 'new@example.com' });
   });
 
-  it('is refused for what has befallen an account that is gone', async () => {
+  it('is refused for an update of a deleted account', async () => {
     const entry = await change({ name: 'Hopper', preferences: { theme: 'dark' } });
     await remove();
     expect(await refused(entry, 409, 'changed_since')).to.deep.equal(['name', 'preferences']);
   });
 
-  it('leaves the house with an admin', async () => {
+  it('always leaves an active admin', async () => {
     const second = await change({ role: 'admin' });
     const { id: entryId } = await latest(adaId);
     await undo({ id: second.id });
     await refused({ id: entryId }, 409, 'last_admin');
     const again = await change({ role: 'admin' });
-    // Another admin may take one back, oneself included.
+    // With another admin left, an admin may undo even the creation of their own account.
     await undo({ id: entryId });
     await expectProblem(await visit.send('GET', '/v1/me'), 403, 'account_required');
     const asGrace = visitor(app, GRACE);
     await expectProblem(await asGrace.send('POST', `/v1/history/${again.id}/undo`), 409, 'last_admin');
   });
 
-  it('holds preferences to what is allowed by now', async () => {
+  it('applies the current limits to preferences', async () => {
     const entry = await change({ preferences: { theme: 'dark' } });
     await app.database.query(
       `update changes set before = jsonb_build_object('preferences', jsonb_build_object('theme', repeat('x', 20000))) where id = $1`,
@@ -237,7 +237,7 @@ describe('taking a change back', () => {
     await refused(entry, 422, 'invalid_input');
   });
 
-  it('is refused where there is no such entry, or nothing in it any more', async () => {
+  it('is refused for an unknown entry and for an erased one', async () => {
     for (const id of ['0', '999', '999999999999999', '9999999999999999', '-1', 'x']) {
       await expectProblem(await visit.send('POST', `/v1/history/${id}/undo`), 404, 'not_found');
     }
@@ -249,9 +249,9 @@ describe('taking a change back', () => {
     await refused(deletion, 410, 'erased');
   });
 
-  it('happens once, however many do it at once', async () => {
-    for (const befall of [() => change({ name: 'Hopper' }), () => remove()]) {
-      const entry = await befall();
+  it('happens once when ten requests undo one entry', async () => {
+    for (const makeChange of [() => change({ name: 'Hopper' }), () => remove()]) {
+      const entry = await makeChange();
       const answers = await Promise.all(
         Array.from({ length: 10 }, () => visit.send('POST', `/v1/history/${entry.id}/undo`)),
       );
@@ -262,7 +262,7 @@ describe('taking a change back', () => {
     expect(await account()).to.include({ name: 'Grace' });
   });
 
-  it('does not lose what others write at the same time', async () => {
+  it('does not lose concurrent writes', async () => {
     for (let round = 0; round < 20; round++) {
       const entry = await change({ name: `Grace ${round}` });
       const [undone, written] = await Promise.all([
@@ -277,7 +277,7 @@ describe('taking a change back', () => {
     }
   });
 
-  it('gives a restored account what a new one would not have', async () => {
+  it('restores preferences that a new account could not have', async () => {
     await unitsOfWork(
       app.orm,
       COMMAND_LINE,

@@ -14,9 +14,9 @@ describe('a request that writes', () => {
   let app: TestApp;
   let wire: DatabaseProxy;
   let before: AccountRow[];
-  /** What the handler of the test does. */
+  /** The handler under test. */
   let work: Work;
-  /** What has been shown. */
+  /** The entities that the view received. */
   let shown: User[];
 
   beforeEach(async () => {
@@ -49,13 +49,13 @@ describe('a request that writes', () => {
 
   const asAda = () => app.call('/v1/work', { method: 'POST', as: 'ada@example.com' });
   const errorsLogged = () => app.log.filter(({ level }) => (level as number) >= 50);
-  const expectNothingKept = async (errors = 1) => {
+  const expectNothingStored = async (errors = 1) => {
     expect(shown).to.deep.equal([]);
     expect(await accountsIn(app.database)).to.deep.equal(before);
     expect(errorsLogged()).to.have.length(errors);
   };
 
-  it('keeps what its handler changed, and shows it as it is kept', async () => {
+  it('stores what its handler changed, and shows it as stored', async () => {
     work = ({ actor }) => {
       actor.name = 'Countess';
       actor.preferences = { theme: 'light' };
@@ -77,7 +77,7 @@ describe('a request that writes', () => {
     expect(grace).to.deep.equal(before[1]);
   });
 
-  it('is flushed once, however many entities it changes, in one transaction', async () => {
+  it('is flushed once, in one transaction, however many entities it changes', async () => {
     await asAdaWith(({ actor }) => actor);
     wire.reset();
     await asAdaWith(async ({ actor, unit: { em } }) => {
@@ -89,7 +89,7 @@ describe('a request that writes', () => {
       }
       return actor;
     });
-    // Who asks, the other account, begin, an update of each, the history of both, commit.
+    // Two look-ups (the caller and the other account), begin, an update of each, the history of both, commit.
     expect(wire.statements()).to.equal(7);
     const rows = await accountsIn(app.database);
     expect(rows.map(({ name, role }) => [name, role])).to.deep.equal([
@@ -98,7 +98,7 @@ describe('a request that writes', () => {
     ]);
   });
 
-  it('that changes nothing writes nothing', async () => {
+  it('writes nothing when it changes nothing', async () => {
     await asAdaWith(({ actor }) => actor);
     wire.reset();
     await asAdaWith(({ actor }) => {
@@ -110,7 +110,7 @@ describe('a request that writes', () => {
     expect(await accountsIn(app.database)).to.deep.equal(before);
   });
 
-  it('shows a new entity with what the database gave it', async () => {
+  it('shows a new entity with the values that the database generated', async () => {
     work = ({ unit: { em } }) => {
       const user = new User('New@Example.com');
       em.persist(user);
@@ -132,7 +132,7 @@ describe('a request that writes', () => {
     });
   });
 
-  it('writes nothing when its handler throws, whatever it has done before', async () => {
+  it('stores nothing when its handler throws, whatever it changed before', async () => {
     work = async ({ actor, unit: { em } }) => {
       actor.promote();
       em.persist(new User('new@example.com'));
@@ -140,10 +140,10 @@ describe('a request that writes', () => {
       throw new Error('half way');
     };
     await expectProblem(await asAda(), 500, 'internal');
-    await expectNothingKept();
+    await expectNothingStored();
   });
 
-  it('keeps nothing when the database refuses a part of it: an account that is there already', async () => {
+  it('stores nothing when the database refuses a part of it: an email that is taken', async () => {
     work = ({ actor, unit: { em } }) => {
       actor.promote();
       const first = new User('new@example.com');
@@ -151,20 +151,20 @@ describe('a request that writes', () => {
       return first;
     };
     await expectProblem(await asAda(), 409, 'email_taken');
-    await expectNothingKept(0);
+    await expectNothingStored(0);
   });
 
-  it('keeps nothing when the database refuses a part of it: a value that is not allowed', async () => {
+  it('stores nothing when the database refuses a part of it: a value that is not allowed', async () => {
     work = ({ actor, unit: { em } }) => {
       em.persist(new User('new@example.com'));
       actor.storageMode = 'cloud' as never;
       return actor;
     };
     await expectProblem(await asAda(), 500, 'internal');
-    await expectNothingKept();
+    await expectNothingStored();
   });
 
-  it('shows nothing when the commit itself is refused', async () => {
+  it('shows nothing when the commit itself fails', async () => {
     await app.database.query(`
       create function refuse() returns trigger language plpgsql as $$ begin raise 'not today'; end $$;
       create constraint trigger refuse after update on users deferrable initially deferred
@@ -174,10 +174,10 @@ describe('a request that writes', () => {
       return actor;
     };
     await expectProblem(await asAda(), 500, 'internal');
-    await expectNothingKept();
+    await expectNothingStored();
   });
 
-  it('leaves nothing behind for the next one: neither an entity nor a transaction', async () => {
+  it('leaves neither an entity nor a transaction to the next request', async () => {
     await asAdaWith(({ actor }) => {
       actor.name = 'lost';
       throw new Error('half way');

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { startApp, type TestApp } from '../support/app.ts';
 import { sendRaw } from '../support/raw-http.ts';
 
-describe('what is no readable HTTP request', () => {
+describe('an unreadable HTTP request', () => {
   let app: TestApp;
 
   before(async () => {
@@ -12,15 +12,11 @@ describe('what is no readable HTTP request', () => {
   after(() => app.close());
 
   const cases: [what: string, request: string, status: number][] = [
-    ['no HTTP at all', 'hello\r\n\r\n', 400],
-    [
-      'headers that are too long',
-      `GET /healthz HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`,
-      431,
-    ],
+    ['not HTTP at all', 'hello\r\n\r\n', 400],
+    ['headers too long', `GET /healthz HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`, 431],
   ];
   for (const [what, request, status] of cases) {
-    it(`is answered as a problem, and logged: ${what}`, async () => {
+    it(`is answered with a problem and logged: ${what}`, async () => {
       app.log.length = 0;
       const answer = await sendRaw(app.url, request);
       expect(answer)

@@ -46,7 +46,7 @@ describe('GET /v1/users', () => {
   const emails = async (query: Record<string, string>) => (await page(query)).items.map(({ email }) => email);
   const refused = async (query: Record<string, string>, code: string) =>
     expectProblem(await get(query), 400, code);
-  /** So many accounts, three of them made in each microsecond. */
+  /** Adds `count` accounts, three created in each microsecond. */
   const addMany = (count: number) =>
     app.database.query(
       `insert into users (email, name, created_at)
@@ -55,7 +55,7 @@ describe('GET /v1/users', () => {
          from generate_series(1, $1::int) i`,
       [count],
     );
-  /** All pages in turn, by the cursors; `meanwhile` is done beside each. */
+  /** Follows the cursors through all pages, and runs `meanwhile` beside each request. */
   const walk = async (query: Record<string, string>, meanwhile = async () => {}) => {
     const items: Item[] = [];
     let cursor: string | null = '';
@@ -75,7 +75,7 @@ describe('GET /v1/users', () => {
     await expectProblem(await app.call('/v1/users'), 401, 'unauthenticated');
   });
 
-  it('shows each account exactly as it is shown alone', async () => {
+  it('shows each account exactly as its own endpoint does', async () => {
     await addAccount(app.database, 'ada@example.com', {
       name: 'Ada 🎉',
       preferences: { theme: { dark: [1, null] } },
@@ -96,7 +96,7 @@ describe('GET /v1/users', () => {
     expect(text).to.equal(`{"items":[${alone.join(',')}],"nextCursor":null}`);
   });
 
-  it('takes one query beside the authentication, and a second for the total', async () => {
+  it('costs one query besides authentication, and a second for the total', async () => {
     await addMany(10);
     await page();
     proxy.reset();
@@ -106,10 +106,10 @@ describe('GET /v1/users', () => {
     expect(proxy.statements()).to.equal(5);
   });
 
-  it('begins with the 50 newest', async () => {
+  it('starts with the 50 newest', async () => {
     await addMany(60);
     const { items, nextCursor } = await page();
-    // The admin's account was made long ago.
+    // The admin's account was created long ago.
     const rows = await app.database.query<{ id: number }>(
       'select id from users order by created_at desc, id desc limit 50',
     );
@@ -123,21 +123,21 @@ describe('GET /v1/users', () => {
     email: 'email',
     '-email': 'email desc',
   })) {
-    it(`sorts by ${sort}, and loses nobody at the edge of a page, not within a microsecond`, async () => {
+    it(`sorts by ${sort}, and loses no account at a page boundary, even within a microsecond`, async () => {
       await addMany(100);
       const rows = await app.database.query<{ id: number }>(`select id from users order by ${order}`);
       const walked = await walk({ sort, limit: '7' });
       expect(walked.map(({ id }) => id)).to.deep.equal(rows.map(({ id }) => id));
     });
 
-    it(`shows everybody once while others insert and delete, by ${sort}`, async () => {
+    it(`shows each account once during inserts and deletes, sorted by ${sort}`, async () => {
       await addMany(400);
       const lasting = await app.database.query<{ id: number }>(
         'select id from users where id % 4 > 0 order by id',
       );
       const others = await app.database.connect();
       let round = 0;
-      // Less on each page than the walk gets on, or it would never end.
+      // Fewer inserts per page than accounts on it, or the walk would never end.
       const disturb = async () => {
         for (const end = round + 2; round < end; round++) {
           await others.query(
@@ -160,7 +160,7 @@ describe('GET /v1/users', () => {
     });
   }
 
-  it('ends with a page that may be just full', async () => {
+  it('ends with a page that may be exactly full', async () => {
     await addMany(5);
     const { items, nextCursor } = await page({ limit: '6' });
     expect(items).to.have.length(6);
@@ -168,7 +168,7 @@ describe('GET /v1/users', () => {
     expect((await get({ limit: '6' })).headers.get('link')).to.equal(null);
   });
 
-  it('links the next page with all of the query, up to the last one', async () => {
+  it('links the next page with the whole query, up to the last page', async () => {
     await addMany(23);
     const query = { q: 'P%_é>"', limit: '5', sort: 'email', status: 'active', total: 'true' };
     await app.database.query(`update users set name = 'a p%_é>"b' where role = 'user'`);
@@ -206,7 +206,7 @@ describe('GET /v1/users', () => {
     expect(await emails({ role: 'admin', status: 'suspended' })).to.deep.equal([]);
   });
 
-  it('finds a part of the email or of the name, in any case, and takes every character for itself', async () => {
+  it('finds a part of the email or the name, in any case, and treats every character literally', async () => {
     const names = [
       '100% Ada',
       'under_score',
@@ -277,7 +277,7 @@ describe('GET /v1/users', () => {
     toString: ['1'],
     'q[]': ['ada'],
   })) {
-    it(`refuses what makes no sense: ${parameter}`, async () => {
+    it(`refuses invalid parameters: ${parameter}`, async () => {
       for (const value of values) {
         const problem = await refused({ [parameter]: value }, 'invalid_query');
         expect((problem['errors'] as { path: string }[])[0]?.path, value).to.equal(parameter);
@@ -285,14 +285,14 @@ describe('GET /v1/users', () => {
     });
   }
 
-  it('names all that is wrong with a query, also what is given twice', async () => {
+  it('names every invalid parameter of a query, including repeated ones', async () => {
     const response = await app.call('/v1/users?limit=0&role=owner&q=a&q=b', { as: ADMIN });
     const problem = await expectProblem(response, 400, 'invalid_query');
     const paths = (problem['errors'] as { path: string }[]).map(({ path }) => path);
     expect(paths).to.have.members(['limit', 'role', 'q']);
   });
 
-  it('takes a cursor for its own list alone, but with any limit and with or without the total', async () => {
+  it('accepts a cursor for the same list only, with any limit and with or without the total', async () => {
     await addMany(10);
     const list = { sort: 'createdAt', status: 'active', q: 'PERSON' };
     const cursor = (await page({ ...list, limit: '2' })).nextCursor as string;
@@ -313,7 +313,7 @@ describe('GET /v1/users', () => {
     }
   });
 
-  it('refuses a cursor that is not its own', async () => {
+  it('refuses a forged, altered or truncated cursor', async () => {
     await addMany(10);
     const cursor = (await page({ limit: '2', sort: 'email' })).nextCursor as string;
     const scope = ['accounts', 'email', null, null, null, null, null];
@@ -346,15 +346,15 @@ describe('GET /v1/users', () => {
     }
   });
 
-  it('keeps and lists the longest email with the longest name', async () => {
-    // Four bytes a character, which do not compress: the widest row that an index has to take.
+  it('stores and lists the longest email with the longest name', async () => {
+    // Four bytes per character that do not compress: the widest row that an index must hold.
     const email = `${letters(127)}@${letters(123)}.com`;
     await addAccount(app.database, email, { name: letters(255), role: 'user' });
     expect(await emails({ sort: '-email', limit: '1' })).to.deep.equal([email]);
     expect(await emails({ q: email })).to.deep.equal([email]);
   });
 
-  it('makes cursors that outlive the process, also for the longest email', async () => {
+  it('returns cursors that outlive the process, even for the longest email', async () => {
     const long = `${'é'.repeat(127)}@${'ü'.repeat(123)}.com`;
     await addAccount(app.database, long);
     await addAccount(app.database, 'ü@example.com');
@@ -366,14 +366,14 @@ describe('GET /v1/users', () => {
       const response = await later.call(path, { as: ADMIN });
       expect(((await response.json()) as Page).items.map(({ email }) => email)).to.deep.equal([ADMIN]);
     } finally {
-      // Without the database, which goes with the other one.
+      // Does not drop the database, which the other app still uses.
       await later.drain(1_000);
       await later.orm.close(true);
     }
   });
 });
 
-/** So many different letters of the plane of ideographs beyond the first. */
+/** `count` ideographs from beyond the Basic Multilingual Plane, all different. */
 function letters(count: number): string {
   return String.fromCodePoint(...Array.from({ length: count }, (_, i) => 0x20000 + ((i * 7919) % 40_000)));
 }

@@ -32,7 +32,7 @@ describe('GET /v1/webhooks', () => {
 
   after(() => app.close());
 
-  it('tells admins how each configured one fares, and no secret of it', async () => {
+  it('shows admins the delivery status of each configured webhook, and no secret', async () => {
     await app.database.query(
       `update webhooks set transaction_id = '0', attempts = 3, failing_since = $1, failing_change_id = 1,
          next_attempt_at = $1, last_error = 'the answer was 503', last_delivered_at = $1 where name = 'crm'`,
@@ -90,7 +90,7 @@ describe('GET /v1/webhooks', () => {
     await expectProblem(await app.call('/v1/webhooks'), 401, 'unauthenticated');
   });
 
-  it('is empty where none is configured', async () => {
+  it('is empty when none is configured', async () => {
     const other = await startApp();
     await addAccount(other.database, ADA, { role: 'admin' });
     expect(await (await other.call('/v1/webhooks', { as: ADA })).json()).to.deep.equal({ items: [] });
@@ -118,7 +118,7 @@ describe('POST /v1/webhooks/{name}/resume', () => {
   const resume = (query = '', name = 'crm', as = ADA) =>
     app.call(`/v1/webhooks/${name}/resume${query}`, { method: 'POST', as });
 
-  it('has a parked one tried again, from where it stands', async () => {
+  it('resumes a parked webhook from its position', async () => {
     const response = await resume();
     expect(response.status).to.equal(200);
     expect(await response.json()).to.deep.include({
@@ -137,18 +137,18 @@ describe('POST /v1/webhooks/{name}/resume', () => {
     expect(billing).to.include({ attempts: 30 });
   });
 
-  it('passes over the change that it does not get past, and over no other', async () => {
+  it('skips the failing change, and no other', async () => {
     expect(await (await resume('?skip=1', 'billing')).json()).to.include({ cursor: '0-0', state: 'active' });
-    const [{ place } = expect.fail()] = await app.database.query<{ place: string }>(
-      `select transaction_id::text || '-' || id as place from changes where id = 2`,
+    const [{ cursor } = expect.fail()] = await app.database.query<{ cursor: string }>(
+      `select transaction_id::text || '-' || id as cursor from changes where id = 2`,
     );
-    const done = { cursor: place, state: 'active', pendingSince: null };
+    const done = { cursor, state: 'active', pendingSince: null };
     expect(await (await resume('?skip=2')).json()).to.include(done);
-    // Said twice, it is done once.
+    // Repeating the request changes nothing.
     expect(await (await resume('?skip=2')).json()).to.include(done);
   });
 
-  it('is rehearsed like every write', async () => {
+  it('supports a dry run, like every write', async () => {
     const before = await rows();
     const response = await resume('?skip=2&dryRun=true');
     expect(response.status).to.equal(200);
@@ -156,7 +156,7 @@ describe('POST /v1/webhooks/{name}/resume', () => {
     expect(await rows()).to.deep.equal(before);
   });
 
-  it('knows the configured ones alone, and leaves others as they are', async () => {
+  it('accepts configured webhooks only, and leaves others as they are', async () => {
     await app.database.query(`update webhooks set name = 'former' where name = 'crm'`);
     const before = await rows();
     for (const name of ['former', 'crm', 'nobody', '%00', 'CRM']) {
@@ -165,7 +165,7 @@ describe('POST /v1/webhooks/{name}/resume', () => {
     expect(await rows()).to.deep.equal(before);
   });
 
-  it('refuses what is no id to skip', async () => {
+  it('refuses an invalid id to skip', async () => {
     for (const skip of ['true', '0', '-1', '1.5', '', '9999999999999999']) {
       await expectProblem(await resume(`?skip=${skip}`), 400, 'invalid_query');
     }
