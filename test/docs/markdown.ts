@@ -18,7 +18,7 @@ const FENCE = /^(`{3,})(.*)$/;
 /**
  * The fenced blocks of a page, in order.
  * @throws Error for code that is written in any other way, and so could be a command that nobody runs: a fence that is
- * indented, made of tildes or never closed, and a block that is code by its indentation.
+ * indented, quoted, made of tildes or never closed, a block that is code by its indentation or by HTML.
  */
 export function fencesOf(page: string): Fence[] {
   const fences: Fence[] = [];
@@ -27,8 +27,8 @@ export function fencesOf(page: string): Fence[] {
     const line = lines[index] ?? '';
     const [, ticks, language = ''] = FENCE.exec(line) ?? [];
     if (ticks === undefined) {
-      if (/^(?: {4}|\t|\s*~~~|\s+```)/.test(line)) {
-        throw new Error(`line ${index + 1}: write code between fences that are not indented: ${line}`);
+      if (/^(?: {4}|\t)|~~~|```|<pre/.test(line)) {
+        throw new Error(`line ${index + 1}: write code between fences at the start of a line: ${line}`);
       }
       continue;
     }

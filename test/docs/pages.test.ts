@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { expect } from 'chai';
+import { describedEndpoints } from '../support/endpoints.ts';
 import { ROOT } from './checkout.ts';
 import { anchorsOf, linksOf, sectionsOf } from './markdown.ts';
 import { PAGES, read } from './pages.ts';
@@ -64,6 +65,19 @@ describe('the pages of the documentation', () => {
     expect(read('README.md').split('\n').length).to.be.at.most(150);
   });
 
+  it('have every endpoint on the front page', () => {
+    const rows = read('README.md').match(/^\| `(?:GET|POST|PUT|PATCH|DELETE)\b.*$/gm) ?? [];
+    const listed = rows.flatMap((row) => {
+      const [, cell = ''] = row.split(' | ', 1)[0]?.split('| ') ?? [];
+      return endpointsIn(cell);
+    });
+    const served = describedEndpoints()
+      .map(({ method, path }) => `${method} ${path.replace(/:(\w+)/g, '{$1}')}`)
+      // A part of the page at /docs.
+      .filter((endpoint) => endpoint !== 'GET /docs/{file}');
+    expect([...new Set(listed)].sort()).to.deep.equal(served.sort());
+  });
+
   it('say of commands that are run elsewhere where that is', () => {
     for (const { by, commands } of Object.values(RUN_ELSEWHERE)) {
       expect(readFileSync(join(ROOT, by), 'utf8')).to.match(commands);
@@ -77,6 +91,18 @@ describe('the pages of the documentation', () => {
     else expect(page).to.equal(expected);
   });
 });
+
+/** The endpoints in a cell such as `GET`, `PATCH /v1/me`: methods without a path share the one of the next. */
+function endpointsIn(cell: string): string[] {
+  let methods: string[] = [];
+  return [...cell.matchAll(/`([A-Z]+)(?: ([^`?]+)[^`]*)?`/g)].flatMap(([, method = '', path]) => {
+    methods.push(method);
+    if (path === undefined) return [];
+    const found = methods.map((each) => `${each} ${path}`);
+    methods = [];
+    return found;
+  });
+}
 
 /** Whether the target of a link is there: a file, and a heading where it names one. What is on the web is left alone. */
 function leads(from: string, target: string): boolean {

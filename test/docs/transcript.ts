@@ -16,8 +16,7 @@ const SAMPLES: readonly string[] = ['json', 'js', 'sql', 'ini', 'http', 'mermaid
  * themselves run on, and run the tests.
  */
 export const RUN_ELSEWHERE: Readonly<Record<string, { readonly by: string; readonly commands: RegExp }>> = {
-  'npm ci && npm start     # the service, on a PostgreSQL of its own\nnpm ci && npm test      # every test, on another':
-    { by: '.ci/run', commands: /\bnpm ci\b[\s\S]*\bnpm test\b/ },
+  'npm ci && npm start\nnpm ci && npm test': { by: '.ci/run', commands: /\bnpm ci\b[\s\S]*\bnpm test\b/ },
 };
 
 /** Some commands of a page with the output that it shows for them, which is empty where it shows none. */
@@ -27,6 +26,11 @@ export interface Step {
   /** The lines of the output's block, its fences too, counted from 0; where there is none, the place for one. */
   readonly first: number;
   readonly end: number;
+}
+
+/** Whether a page has commands. */
+export function hasSteps(page: string): boolean {
+  return page.split('\n').includes(FENCE + COMMANDS);
 }
 
 /**
