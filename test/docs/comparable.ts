@@ -6,8 +6,8 @@ const DIFFERENCES: readonly (readonly [pattern: RegExp, name: string])[] = [
   [/(?<=^webhook-timestamp: )\d+/gim, '<time>'],
   [/\b[\da-f]{8}-(?:[\da-f]{4}-){3}[\da-f]{12}\b/g, '<uuid>'],
   // The transaction's number in a position of the feed; that of the change stays.
-  [/(?<=^id: |cursor":? *"?|after=)\d+(?=-\d)/gm, '<transaction>'],
-  [/(?<=cursor":? *"|cursor=)[\w-]{24,}/g, '<cursor>'],
+  [/(?<=^id: |cursor": ?")\d+(?=-\d)/gim, '<transaction>'],
+  [/(?<=cursor": ?")[\w-]{24,}/gi, '<cursor>'],
   [/\brc_[\w-]{24,}/g, '<service token>'],
   [/\beyJ[\w-]+(?:\.[\w-]*)+/g, '<token>'],
   [/\bv1,[\w+/]+=*/g, '<signature>'],

@@ -84,7 +84,8 @@ async function runAll(steps: readonly Step[], shell: Shell, { documented }: Chec
   for (const { commands } of steps) {
     const { output, isFailed } = await shell.run(commands);
     if (isFailed) throw new Error(`These commands fail:\n${commands}\n\n${output}`);
-    outputs.push(documented(output).replace(/\n+$/, ''));
+    // Headers of HTTP end with a carriage return, which a terminal does not show.
+    outputs.push(documented(output).replaceAll('\r', '').replace(/\n+$/, ''));
   }
   return outputs;
 }
