@@ -1,4 +1,5 @@
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
@@ -24,7 +25,7 @@ export interface Checkout {
   documented(text: string): string;
   /** The files that were not there at the start, less the data folder. */
   leftovers(): string[];
-  remove(): void;
+  remove(): Promise<void>;
 }
 
 /** Makes one. Its files are links; what a page writes stays in its folder. */
@@ -63,7 +64,7 @@ export async function openCheckout(): Promise<Checkout> {
       const expected = new Set([...entries, '.home', '.data']);
       return readdirSync(folder).filter((name) => !expected.has(name));
     },
-    remove: () => rmSync(folder, { recursive: true }),
+    remove: () => rm(folder, { recursive: true }),
   };
 }
 

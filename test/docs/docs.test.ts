@@ -41,7 +41,10 @@ describe('the documentation', function () {
   for (const path of PAGES) {
     const page = read(path);
     if (!hasSteps(page)) continue;
+    let attempts = 0;
     it(`${path}: its commands print what it shows`, async () => {
+      // Or nobody would notice that a page needs it every time.
+      if (++attempts > 1) console.warn(`      ${path}: once more`);
       const steps = stepsOf(page);
       const outputs = await outputsOf(path, steps);
       const shown = steps.map(({ output }) => comparable(output));
