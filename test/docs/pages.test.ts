@@ -37,6 +37,12 @@ describe('the pages of the documentation', () => {
         expect(broken).to.deep.equal([]);
       });
 
+      it('names files that exist', () => {
+        const named = [...page.matchAll(/`((?:src|config|test|migrations|\.ci)\/[\w./-]+)`/g)];
+        const missing = named.map(([, file = '']) => file).filter((file) => !existsSync(join(ROOT, file)));
+        expect(missing).to.deep.equal([]);
+      });
+
       it('lists its sections', () => {
         if (!path.startsWith('docs/') || path === 'docs/README.md') return;
         const [, list = ''] = /\*\*On this page\*\*\n\n((?:- .*\n)+)/.exec(page) ?? [];

@@ -11,7 +11,7 @@ export function withSettingsTable(page: string): string {
   const [head, rest] = page.split(BEGIN);
   const [, tail] = rest?.split(END) ?? [];
   if (head === undefined || tail === undefined) throw new Error(`The page lacks ${BEGIN} … ${END}.`);
-  return `${head}${BEGIN}\n${settingsTable()}\n${END}${tail}`;
+  return `${head}${BEGIN}\n\n${settingsTable()}\n\n${END}${tail}`;
 }
 
 /** The table: a row for each variable, in the order of the schema. */
