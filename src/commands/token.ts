@@ -3,6 +3,7 @@ import { settingsOrExit } from '../../config/exit.ts';
 import { isEmail, normalizeEmail } from '../domain/email.ts';
 import { signHs256 } from '../security/hs256.ts';
 import { keyRing } from '../security/key-ring.ts';
+import { EXIT_USAGE, isUsageError, UsageError } from './usage-error.ts';
 
 const USAGE = `Usage: npm run --silent token -- EMAIL [--ttl 1h] [--force]
 
@@ -12,17 +13,11 @@ Prints a token for EMAIL, signed with the newest secret.
   --force      allow it in production, where a token is as good as a sign-in
   --help       print this text`;
 
-/** EX_USAGE of sysexits.h. */
-const EXIT_USAGE = 64;
-
-/** A usage error, reported with the usage. */
-class UsageError extends Error {}
-
 try {
   console.log(await run());
 } catch (error) {
-  const { message, code } = error as NodeJS.ErrnoException;
-  const isUsage = error instanceof UsageError || code?.startsWith('ERR_PARSE_ARGS');
+  const { message } = error as Error;
+  const isUsage = isUsageError(error);
   console.error(isUsage ? `${message}\n\n${USAGE}` : message);
   process.exitCode = isUsage ? EXIT_USAGE : 1;
 }

@@ -1,5 +1,6 @@
 import { DriverException, OptimisticLockError } from '@mikro-orm/core';
-import { Refusal, refusals } from '../domain/refusals.ts';
+import { Refusal } from '../domain/refusal.ts';
+import { refusals } from '../domain/refusals.ts';
 
 /** System call and code: any error of a call that connects; of calls that files have too, only a connection's errors. */
 const SOCKET_ERROR = /^(connect|getaddrinfo) |^(read|write) (ECONNRESET|EPIPE|ETIMEDOUT)$/;

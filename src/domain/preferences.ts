@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
-import { type InputError, refusals } from './refusals.ts';
+import type { InputError } from './refusal.ts';
+import { refusals } from './refusals.ts';
 
 /** An account's preferences: an object of the app's own making. */
 export type Preferences = Record<string, unknown>;

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { RefusalKind } from '../domain/refusals.ts';
+import type { RefusalKind } from '../domain/refusal.ts';
 import type { Scope } from '../domain/service-token.ts';
 import type { User } from '../domain/user.ts';
 import type { Unit } from '../store/unit.ts';

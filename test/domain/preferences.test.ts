@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { checkPreferences, mergePatch } from '../../src/domain/preferences.ts';
-import { Refusal } from '../../src/domain/refusals.ts';
+import { Refusal } from '../../src/domain/refusal.ts';
 
 describe('a merge patch', () => {
   // RFC 7396, appendix A: original, patch, result.

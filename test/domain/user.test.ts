@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { COMMAND_LINE } from '../../src/domain/author.ts';
-import { Refusal } from '../../src/domain/refusals.ts';
+import { Refusal } from '../../src/domain/refusal.ts';
 import { User } from '../../src/domain/user.ts';
 import { unitsOfWork } from '../../src/store/unit-of-work.ts';
 import { accountsIn } from '../support/accounts.ts';

@@ -1,5 +1,6 @@
 import { STATUS_CODES } from 'node:http';
-import { type InputError, Refusal, type RefusalCode, refusals } from '../../domain/refusals.ts';
+import { type InputError, Refusal } from '../../domain/refusal.ts';
+import { type RefusalCode, refusals } from '../../domain/refusals.ts';
 
 /** A problem as it leaves (RFC 9457). `type` is `about:blank`, so `title` is the status's own; `code` tells kinds apart. */
 export interface Problem {

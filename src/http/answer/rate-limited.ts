@@ -1,5 +1,6 @@
 import type { RateLimiterAbstract, RateLimiterRes } from 'rate-limiter-flexible';
-import { type Refusal, refusals } from '../../domain/refusals.ts';
+import type { Refusal } from '../../domain/refusal.ts';
+import { refusals } from '../../domain/refusals.ts';
 import type { RequestContext } from '../context.ts';
 
 /** A caller's standing in the window of a rate limit. */

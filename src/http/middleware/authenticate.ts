@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Author } from '../../domain/author.ts';
 import { normalizeEmail } from '../../domain/email.ts';
-import { Refusal, refusals } from '../../domain/refusals.ts';
+import { Refusal } from '../../domain/refusal.ts';
+import { refusals } from '../../domain/refusals.ts';
 import { serviceActor } from '../../domain/service-token.ts';
 import { serviceTokenDigest } from '../../security/service-token.ts';
 import {

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { RateLimiterAbstract } from 'rate-limiter-flexible';
-import { Refusal } from '../../domain/refusals.ts';
+import { Refusal } from '../../domain/refusal.ts';
 import { InvalidToken } from '../../security/token.ts';
 import { rateLimited } from '../answer/rate-limited.ts';
 import type { Middleware, RequestContext } from '../context.ts';

@@ -10,11 +10,13 @@ import {
   type ZodOpenApiResponseObject,
 } from 'zod-openapi';
 import packageJson from '../../../package.json' with { type: 'json' };
-import { refusals } from '../../domain/refusals.ts';
-import { type AnyRefusalKind, type Endpoint, isWrite, type UploadDescription } from '../endpoint.ts';
+import { type Endpoint, isWrite, type UploadDescription } from '../endpoint.ts';
 import { dryRunChanges } from '../schemas/change.ts';
 import { problem } from '../schemas/problem.ts';
 import { exampleOf } from './examples.ts';
+import { headerObjects, optional, REFUSAL_HEADERS, STANDING } from './headers.ts';
+import { JSON_TYPE } from './media-types.ts';
+import { refusalsOf } from './refusals.ts';
 
 const DESCRIPTION = [
   'Rollcall keeps the accounts behind a sign-in that happens elsewhere: who may come in, who is an admin, what each person prefers.',
@@ -46,46 +48,6 @@ const TAGS = [
   },
   { name: 'Service', under: /^/, description: 'Health checks, and this document.' },
 ];
-
-const JSON_TYPE = /^application\/(.+\+)?json$/;
-
-/** Schemas of headers, beside the description in an endpoint's record; required ones come with every such answer. */
-const HEADERS: Readonly<Record<string, oas31.HeaderObject>> = {
-  ETag: { required: true, schema: { type: 'string', pattern: '^"[^"]*"$' }, example: '"3"' },
-  Location: { required: true, schema: { type: 'string', format: 'uri-reference' }, example: '/v1/users/1' },
-  RateLimit: {
-    schema: { type: 'string', pattern: '^"(failures|requests)";r=\\d+;t=\\d+$' },
-    example: '"requests";r=599;t=60',
-  },
-  'RateLimit-Policy': {
-    schema: { type: 'string', pattern: '^"(failures|requests)";q=\\d+;w=\\d+$' },
-    example: '"requests";q=600;w=60',
-  },
-  'Retry-After': {
-    required: true,
-    schema: { type: 'string', pattern: '^\\d+$' },
-    example: '1',
-  },
-  'WWW-Authenticate': {
-    required: true,
-    schema: { type: 'string', enum: ['Bearer', 'Bearer error="invalid_token"'] },
-    example: 'Bearer',
-  },
-};
-
-/** The headers of refusals, by status. */
-const REFUSAL_HEADERS: Readonly<Record<number, Readonly<Record<string, string>>>> = {
-  401: { 'WWW-Authenticate': 'The required credentials (RFC 6750).' },
-  412: { ETag: 'The current version.' },
-  429: { 'Retry-After': 'Seconds until the next request is allowed.' },
-  503: { 'Retry-After': 'Seconds until a retry makes sense.' },
-};
-
-/** The headers of answers to counted requests, where there is a rate limit. */
-const STANDING = {
-  RateLimit: 'Remaining requests (`r`) in the next `t` seconds (draft-ietf-httpapi-ratelimit-headers-11).',
-  'RateLimit-Policy': 'The limit: `q` requests in `w` seconds.',
-};
 
 /**
  * Creates the OpenAPI document of these endpoints: every operation with every possible answer. What a record does not say
@@ -134,43 +96,6 @@ export function openApiDocument(endpoints: readonly Endpoint[]): oas31.OpenAPIOb
       },
     },
   }) as oas31.OpenAPIObject;
-}
-
-/** Refusals from authentication and authorization. */
-const AUTHENTICATION_REFUSALS: readonly AnyRefusalKind[] = [
-  refusals.unauthenticated,
-  refusals.emailUnverified,
-  refusals.accountRequired,
-  refusals.accountSuspended,
-  refusals.identityProviderUnavailable,
-  refusals.rateLimited,
-];
-
-/** Every kind of refusal that the endpoint can answer with, one for each code. */
-export function refusalsOf(endpoint: Endpoint): AnyRefusalKind[] {
-  const { method, access, params, body, upload, obeysIfMatch } = endpoint;
-  const kinds: readonly AnyRefusalKind[] = [
-    ...endpoint.refusals,
-    // Even without a query: unknown parameters are refused.
-    refusals.invalidQuery,
-    ...(access === 'public' ? [] : AUTHENTICATION_REFUSALS),
-    ...(access === 'admin' ? [refusals.adminsOnly] : []),
-    ...(access === 'account' ? [refusals.accountsOnly] : []),
-    ...(access === 'public' || method === 'GET' ? [] : [refusals.crossSite]),
-    ...(params ? [refusals.notFound] : []),
-    // Not `request_aborted`: nobody is left to read it.
-    ...(body ? [refusals.bodyTooLarge, refusals.unsupportedMediaType, refusals.invalidBody] : []),
-    ...(body?.types.some((type) => JSON_TYPE.test(type)) ? [refusals.malformedJson] : []),
-    ...(upload ? [refusals.unsupportedMediaType] : []),
-    ...(obeysIfMatch ? [refusals.preconditionFailed] : []),
-    // A unit of work that is replayed and loses every time.
-    ...(method === 'GET' ? [] : [refusals.lostRace]),
-    refusals.internal,
-    refusals.databaseUnavailable,
-  ];
-  return [...new Map(kinds.map((kind) => [kind.code, kind])).values()].sort((a, b) =>
-    a.code < b.code ? -1 : 1,
-  );
 }
 
 function operation(endpoint: Endpoint): ZodOpenApiOperationObject {
@@ -327,26 +252,4 @@ function content(types: readonly string[], schema: z.ZodType | undefined): ZodOp
       { schema: schema !== undefined && JSON_TYPE.test(type) ? schema : ({ type: 'string' } as const) },
     ]),
   );
-}
-
-/** Headers of an answer that shares its status with a dry run, which has none of them. */
-function optional(headers: oas31.HeadersObject): oas31.HeadersObject {
-  return Object.fromEntries(
-    Object.entries(headers).map(([name, header]) => [
-      name,
-      '$ref' in header ? header : { ...header, required: false },
-    ]),
-  );
-}
-
-function headerObjects(headers: Readonly<Record<string, string>>): oas31.HeadersObject {
-  return {
-    'X-Request-Id': { $ref: '#/components/headers/RequestId' },
-    ...Object.fromEntries(
-      Object.entries(headers).map(([name, description]) => [
-        name,
-        { schema: { type: 'string' }, ...HEADERS[name], description },
-      ]),
-    ),
-  };
 }

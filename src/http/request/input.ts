@@ -1,5 +1,6 @@
 import type { z } from 'zod';
-import { type InputError, refusals } from '../../domain/refusals.ts';
+import type { InputError } from '../../domain/refusal.ts';
+import { refusals } from '../../domain/refusals.ts';
 import { errorsOf } from '../../services/accounts/fields.ts';
 
 /** Checks the path's parameters. Throws `not_found`: nothing exists at an impossible path. */

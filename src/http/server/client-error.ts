@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto';
 import type { Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
-import { type Refusal, refusals } from '../../domain/refusals.ts';
+import type { Refusal } from '../../domain/refusal.ts';
+import { refusals } from '../../domain/refusals.ts';
 import { problemOf } from '../answer/problem.ts';
 
 /** The refusals of requests that Node's parser gives up on, by its error code. */

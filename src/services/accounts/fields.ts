@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { EMAIL_MAX_LENGTH } from '../../domain/email.ts';
 import { isStorableText } from '../../domain/preferences.ts';
-import type { InputError } from '../../domain/refusals.ts';
+import type { InputError } from '../../domain/refusal.ts';
 
 /** An account's id, as text. */
 export const id = z

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { ErrorObject } from 'ajv/dist/2020.js';
 import type { PreferenceRules, Preferences } from '../../domain/preferences.ts';
-import type { InputError } from '../../domain/refusals.ts';
+import type { InputError } from '../../domain/refusal.ts';
 
 /**
  * Creates the rules for preferences from the settings: a size, and the path of a JSON Schema or `null`.

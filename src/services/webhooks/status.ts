@@ -1,5 +1,6 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
-import { type Refusal, refusals } from '../../domain/refusals.ts';
+import type { Refusal } from '../../domain/refusal.ts';
+import { refusals } from '../../domain/refusals.ts';
 import type { Webhook } from '../../domain/webhook.ts';
 import type { FeedPosition } from '../../store/feed-position.ts';
 import { dateOf } from '../../store/rows.ts';

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { COMMAND_LINE } from '../../../src/domain/author.ts';
 import type { ImportReport } from '../../../src/domain/import-report.ts';
 import type { PreferenceRules } from '../../../src/domain/preferences.ts';
-import { Refusal } from '../../../src/domain/refusals.ts';
+import { Refusal } from '../../../src/domain/refusal.ts';
 import { csv } from '../../../src/services/transfer/formats/csv.ts';
 import { MAX_LINE_BYTES } from '../../../src/services/transfer/formats/lines.ts';
 import { ndjson } from '../../../src/services/transfer/formats/ndjson.ts';

@@ -1,4 +1,4 @@
-import type { InputError } from '../../../domain/refusals.ts';
+import type { InputError } from '../../../domain/refusal.ts';
 import { COLUMNS } from '../../../domain/user.ts';
 import type { Format, Line } from './format.ts';
 import { parseJson } from './json.ts';

@@ -1,4 +1,4 @@
-import type { InputError } from '../../../domain/refusals.ts';
+import type { InputError } from '../../../domain/refusal.ts';
 import type { AccountView } from '../../accounts/view.ts';
 
 /** The content of a line of a file (for a record of several lines, the first one), or its faults. */

@@ -1,4 +1,4 @@
-import type { InputError } from '../../../domain/refusals.ts';
+import type { InputError } from '../../../domain/refusal.ts';
 import { findDuplicateName } from '../../../domain/strict-json.ts';
 
 /** Parses JSON in a file. Returns the value, or its faults, under the path of the text. */

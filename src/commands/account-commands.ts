@@ -1,0 +1,142 @@
+import { createReadStream, createWriteStream } from 'node:fs';
+import { pipeline } from 'node:stream/promises';
+import type { PreferenceRules } from '../domain/preferences.ts';
+import type { User } from '../domain/user.ts';
+import {
+  type AccountChanges,
+  accountByEmail,
+  changeAccount,
+  createAccount,
+} from '../services/accounts/accounts.ts';
+import { fields } from '../services/accounts/fields.ts';
+import { listAccounts } from '../services/accounts/list.ts';
+import { type AccountView, accountView } from '../services/accounts/view.ts';
+import { eraseAccounts } from '../services/history/erasure.ts';
+import { verifyHistory } from '../services/history/verification.ts';
+import type { Position } from '../services/paging.ts';
+import { exportAccounts } from '../services/transfer/export.ts';
+import { FORMATS } from '../services/transfer/formats/index.ts';
+import { IMPORT_MODES, importAccounts } from '../services/transfer/import.ts';
+import type { UnitOfWork } from '../store/unit.ts';
+import type { Values } from './account-options.ts';
+import { EXIT } from './exit-codes.ts';
+import { UsageError } from './usage-error.ts';
+
+/** What a command works with. */
+export interface CommandContext {
+  readonly inUnit: UnitOfWork;
+  readonly rules: PreferenceRules;
+  readonly values: Values;
+}
+
+/** A command: takes its argument, and returns what is printed. */
+export type Command = (argument: string | undefined, context: CommandContext) => Promise<unknown>;
+
+/** The commands, by name. */
+export const COMMANDS: Readonly<Record<string, Command>> = {
+  list: async (_, { inUnit, values }) => {
+    const limit = whole(values.limit);
+    const filters = {
+      role: oneOf(fields.role.options, values.role),
+      status: oneOf(fields.status.options, values.status),
+      q: values.q,
+    };
+    const items: AccountView[] = [];
+    let after: Position | undefined;
+    do {
+      const page = await inUnit(
+        ({ em }) => listAccounts(em, { ...filters, after, limit: Math.min(200, limit - items.length) }),
+        { readOnly: true },
+      );
+      items.push(...page.items.map(accountView));
+      after = page.next ?? undefined;
+    } while (after !== undefined && items.length < limit);
+    return items;
+  },
+  show: async (email, { inUnit }) =>
+    accountView(await inUnit(({ em }) => accountByEmail(em, given(email)), { readOnly: true })),
+  invite: async (email, { inUnit, rules, values }) => {
+    const name = fields.name.optional().safeParse(values.name);
+    if (!name.success) throw new UsageError('--name must have 1 to 255 characters.');
+    const input = { email: given(email), name: name.data, role: oneOf(fields.role.options, values.role) };
+    return accountView(await inUnit(async (unit) => createAccount(unit, input, rules)));
+  },
+  promote: (email, context) => change(email, context, { role: 'admin', status: 'active' }),
+  demote: (email, context) => change(email, context, { role: 'user' }),
+  suspend: (email, context) => change(email, context, { status: 'suspended' }),
+  restore: (email, context) => change(email, context, { status: 'active' }),
+  delete: (email, { inUnit }) =>
+    inUnit(async (unit) => {
+      const account = await accountByEmail(unit.em, given(email));
+      await unit.claim(account);
+      unit.em.remove(account);
+    }),
+  erase: async (email, { inUnit }) => ({ erased: await inUnit((unit) => eraseAccounts(unit, given(email))) }),
+  verify: async (_, { inUnit }) => {
+    const verification = await inUnit(({ em }) => verifyHistory(em), { readOnly: true });
+    if (verification.wrong > 0) process.exitCode = EXIT.data;
+    return verification;
+  },
+  import: (file, { inUnit, rules, values }) => {
+    const path = given(file, 'a file');
+    const bytes = path === '-' ? process.stdin : createReadStream(path);
+    const [create, upsert] = IMPORT_MODES;
+    return inUnit(
+      (unit) => {
+        unit.dryRun = values['dry-run'];
+        return importAccounts(unit, formatOf(path).read(bytes), {
+          mode: values.upsert ? upsert : create,
+          partial: values.partial,
+          rules,
+          onProgress: (lines) => process.stderr.isTTY && process.stderr.write(`\r${lines} lines`),
+        });
+      },
+      { replays: false },
+    );
+  },
+  export: (file, { inUnit }) =>
+    inUnit(
+      ({ em }) =>
+        pipeline(
+          exportAccounts(em, formatOf(file ?? '-')),
+          file === undefined ? process.stdout : createWriteStream(file, { mode: 0o600 }),
+          { end: file !== undefined },
+        ),
+      { readOnly: true },
+    ),
+};
+
+async function change(
+  email: string | undefined,
+  { inUnit, rules }: CommandContext,
+  changes: AccountChanges,
+): Promise<AccountView> {
+  const account = await inUnit(async (unit): Promise<User> => {
+    const found = await accountByEmail(unit.em, given(email));
+    await unit.claim(found);
+    changeAccount(found, changes, rules);
+    return found;
+  });
+  return accountView(account);
+}
+
+function formatOf(path: string) {
+  return FORMATS.find(({ extension }) => path.endsWith(`.${extension}`)) ?? FORMATS[0];
+}
+
+function given(argument: string | undefined, what = 'an email'): string {
+  if (argument === undefined) throw new UsageError(`This command needs ${what}.`);
+  return argument;
+}
+
+function oneOf<T extends string>(options: readonly T[], text: string | undefined): T | undefined {
+  if (text === undefined) return undefined;
+  const option = options.find((known) => known === text);
+  if (option === undefined) throw new UsageError(`${text} must be one of ${options.join(', ')}.`);
+  return option;
+}
+
+function whole(text: string): number {
+  if (!/^[1-9]\d{0,6}$/.test(text)) throw new UsageError('--limit must be a whole number of at least 1.');
+  return Number(text);
+}

@@ -1,0 +1,34 @@
+import { Refusal } from '../domain/refusal.ts';
+import type { RefusalCode } from '../domain/refusals.ts';
+import { EXIT_USAGE, isUsageError } from './usage-error.ts';
+
+/** Exit codes of sysexits.h, for scripts. */
+export const EXIT = {
+  usage: EXIT_USAGE,
+  data: 65,
+  noInput: 66,
+  noUser: 67,
+  unavailable: 69,
+  refused: 77,
+} as const;
+
+const EXIT_OF_CODE: Partial<Record<RefusalCode, number>> = {
+  invalid_input: EXIT.data,
+  email_invalid: EXIT.data,
+  not_found: EXIT.noUser,
+  database_unavailable: EXIT.unavailable,
+  not_ready: EXIT.unavailable,
+  email_taken: EXIT.refused,
+  last_admin: EXIT.refused,
+  lost_race: EXIT.refused,
+};
+
+/** The errors of a file that cannot be read. */
+const NO_FILE = new Set(['ENOENT', 'EISDIR', 'EACCES']);
+
+/** The exit code for an error that ended a command; 1 where none of them fits. */
+export function exitCodeOf(error: NodeJS.ErrnoException): number {
+  if (error instanceof Refusal) return EXIT_OF_CODE[error.code as RefusalCode] ?? 1;
+  if (isUsageError(error)) return EXIT.usage;
+  return NO_FILE.has(error.code ?? '') ? EXIT.noInput : 1;
+}

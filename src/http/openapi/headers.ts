@@ -1,0 +1,62 @@
+import type { oas31 } from 'zod-openapi';
+
+/** Schemas of headers, beside the description in an endpoint's record; required ones come with every such answer. */
+const HEADERS: Readonly<Record<string, oas31.HeaderObject>> = {
+  ETag: { required: true, schema: { type: 'string', pattern: '^"[^"]*"$' }, example: '"3"' },
+  Location: { required: true, schema: { type: 'string', format: 'uri-reference' }, example: '/v1/users/1' },
+  RateLimit: {
+    schema: { type: 'string', pattern: '^"(failures|requests)";r=\\d+;t=\\d+$' },
+    example: '"requests";r=599;t=60',
+  },
+  'RateLimit-Policy': {
+    schema: { type: 'string', pattern: '^"(failures|requests)";q=\\d+;w=\\d+$' },
+    example: '"requests";q=600;w=60',
+  },
+  'Retry-After': {
+    required: true,
+    schema: { type: 'string', pattern: '^\\d+$' },
+    example: '1',
+  },
+  'WWW-Authenticate': {
+    required: true,
+    schema: { type: 'string', enum: ['Bearer', 'Bearer error="invalid_token"'] },
+    example: 'Bearer',
+  },
+};
+
+/** The headers of refusals, by status. */
+export const REFUSAL_HEADERS: Readonly<Record<number, Readonly<Record<string, string>>>> = {
+  401: { 'WWW-Authenticate': 'The required credentials (RFC 6750).' },
+  412: { ETag: 'The current version.' },
+  429: { 'Retry-After': 'Seconds until the next request is allowed.' },
+  503: { 'Retry-After': 'Seconds until a retry makes sense.' },
+};
+
+/** The headers of answers to counted requests, where there is a rate limit. */
+export const STANDING = {
+  RateLimit: 'Remaining requests (`r`) in the next `t` seconds (draft-ietf-httpapi-ratelimit-headers-11).',
+  'RateLimit-Policy': 'The limit: `q` requests in `w` seconds.',
+};
+
+/** Headers of an answer that shares its status with a dry run, which has none of them. */
+export function optional(headers: oas31.HeadersObject): oas31.HeadersObject {
+  return Object.fromEntries(
+    Object.entries(headers).map(([name, header]) => [
+      name,
+      '$ref' in header ? header : { ...header, required: false },
+    ]),
+  );
+}
+
+/** The header objects of an answer, with the request id that every answer has. */
+export function headerObjects(headers: Readonly<Record<string, string>>): oas31.HeadersObject {
+  return {
+    'X-Request-Id': { $ref: '#/components/headers/RequestId' },
+    ...Object.fromEntries(
+      Object.entries(headers).map(([name, description]) => [
+        name,
+        { schema: { type: 'string' }, ...HEADERS[name], description },
+      ]),
+    ),
+  };
+}

@@ -1,0 +1,40 @@
+import { refusals } from '../../domain/refusals.ts';
+import type { AnyRefusalKind, Endpoint } from '../endpoint.ts';
+import { JSON_TYPE } from './media-types.ts';
+
+/** Refusals from authentication and authorization. */
+const AUTHENTICATION_REFUSALS: readonly AnyRefusalKind[] = [
+  refusals.unauthenticated,
+  refusals.emailUnverified,
+  refusals.accountRequired,
+  refusals.accountSuspended,
+  refusals.identityProviderUnavailable,
+  refusals.rateLimited,
+];
+
+/** Every kind of refusal that the endpoint can answer with, one for each code. */
+export function refusalsOf(endpoint: Endpoint): AnyRefusalKind[] {
+  const { method, access, params, body, upload, obeysIfMatch } = endpoint;
+  const kinds: readonly AnyRefusalKind[] = [
+    ...endpoint.refusals,
+    // Even without a query: unknown parameters are refused.
+    refusals.invalidQuery,
+    ...(access === 'public' ? [] : AUTHENTICATION_REFUSALS),
+    ...(access === 'admin' ? [refusals.adminsOnly] : []),
+    ...(access === 'account' ? [refusals.accountsOnly] : []),
+    ...(access === 'public' || method === 'GET' ? [] : [refusals.crossSite]),
+    ...(params ? [refusals.notFound] : []),
+    // Not `request_aborted`: nobody is left to read it.
+    ...(body ? [refusals.bodyTooLarge, refusals.unsupportedMediaType, refusals.invalidBody] : []),
+    ...(body?.types.some((type) => JSON_TYPE.test(type)) ? [refusals.malformedJson] : []),
+    ...(upload ? [refusals.unsupportedMediaType] : []),
+    ...(obeysIfMatch ? [refusals.preconditionFailed] : []),
+    // A unit of work that is replayed and loses every time.
+    ...(method === 'GET' ? [] : [refusals.lostRace]),
+    refusals.internal,
+    refusals.databaseUnavailable,
+  ];
+  return [...new Map(kinds.map((kind) => [kind.code, kind])).values()].sort((a, b) =>
+    a.code < b.code ? -1 : 1,
+  );
+}
