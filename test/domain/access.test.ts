@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { accessDomain, admits } from '../../src/domain/access.ts';
 
-describe('access policy domains', () => {
+describe('access policy domain normalization', () => {
   const forms: [text: string, domain: string | undefined][] = [
     ['example.com', 'example.com'],
     [' Example.COM ', 'example.com'],
@@ -39,10 +39,15 @@ describe('access policy domains', () => {
     ['', undefined],
   ];
   for (const [text, domain] of forms) {
-    it(`are ${domain === undefined ? 'not' : `normalized to ${domain} from`} ${JSON.stringify(text)}`, () => {
-      expect(accessDomain(text)).to.equal(domain);
-      if (domain !== undefined) expect(accessDomain(domain)).to.equal(domain);
-    });
+    it(
+      domain === undefined
+        ? `rejects ${JSON.stringify(text)}`
+        : `turns ${JSON.stringify(text)} into ${domain}`,
+      () => {
+        expect(accessDomain(text)).to.equal(domain);
+        if (domain !== undefined) expect(accessDomain(domain)).to.equal(domain);
+      },
+    );
   }
 });
 
