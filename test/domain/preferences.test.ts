@@ -84,7 +84,7 @@ describe('preferences', () => {
       JSON.parse('{"a":1e400,"b":[-1e400]}'),
       ['preferences.a', 'preferences.b.0'],
     ],
-    ['an integer beyond the safe ones', JSON.parse('{"a":12345678901234567890}'), ['preferences.a']],
+    ['an integer beyond the safe range', JSON.parse('{"a":12345678901234567890}'), ['preferences.a']],
     ['the key __proto__', JSON.parse('{"a":{"__proto__":1}}'), ['preferences.a.__proto__']],
     ['17 levels of nesting', nested(17), [`preferences${'.a'.repeat(16)}`]],
   ];

@@ -127,7 +127,7 @@ describe('the change listener', () => {
     ['the database is down', () => proxy.cut()],
     ['the network is silent', () => listening().then(() => proxy.silence())],
   ] as const) {
-    it(`closes its connection when it is stopped while ${when}, and never notifies again`, async () => {
+    it(`ends when it is stopped while ${when}, and never notifies again`, async () => {
       start('direct', { connectTimeoutMs: 500 });
       await prepare();
       await stop();

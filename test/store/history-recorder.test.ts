@@ -169,7 +169,7 @@ describe('the history recorder', () => {
     expect(await accountsIn(store.database)).to.deep.equal([]);
   });
 
-  it('fails the unit of work with it, and nothing is written', async () => {
+  it('fails the unit of work when it fails, and nothing is written', async () => {
     await store.database.query(
       "alter table changes add constraint no_grace check (after->>'email' <> 'grace@example.com')",
     );
