@@ -36,7 +36,7 @@ export interface Settings {
     readonly requests: number;
     readonly store: 'memory' | 'database';
   };
-  /** Normalised, without duplicates. */
+  /** Normalized, without duplicates. */
   readonly initialAdmins: readonly string[];
   readonly access: {
     readonly policy: (typeof ACCESS_POLICIES)[number];

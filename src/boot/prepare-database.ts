@@ -15,7 +15,7 @@ import { CannotStart } from './cannot-start.ts';
 /** What the preparation of a database needs. */
 export interface PrepareOptions {
   readonly mode: ConnectionMode;
-  /** Normalised, no duplicates. */
+  /** Normalized, no duplicates. */
   readonly initialAdmins: readonly string[];
   readonly log: Logger;
   /** When to give up waiting for the boot lock, in milliseconds of the epoch. */

@@ -26,7 +26,7 @@ export function accessDomain(text: string): string | undefined {
   return /^[a-z\d_-]+(?:\.[a-z\d_-]+)+$/.test(ascii) ? wildcard + ascii : undefined;
 }
 
-/** Whether a sign-in with this email (normalised) gets an account without an invitation. */
+/** Whether a sign-in with this email (normalized) gets an account without an invitation. */
 export function admits({ policy, domains }: AccessPolicy, email: string): boolean {
   if (policy !== 'domains') return policy === 'open';
   const domain = accessDomain(email.slice(email.lastIndexOf('@') + 1));

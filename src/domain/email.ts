@@ -10,7 +10,7 @@ const EMAIL = new RegExp(String.raw`^${ATOM}(?:\.${ATOM})*@${LABEL}(?:\.${LABEL}
 const INVISIBLE = /\p{Default_Ignorable_Code_Point}/u;
 
 /**
- * The canonical form of an email address: trimmed, NFKC-normalised, lower case. Idempotent. The check constraint
+ * The canonical form of an email address: trimmed, NFKC-normalized, lower case. Idempotent. The check constraint
  * `users_email_normalized` enforces it in the database.
  */
 export function normalizeEmail(input: string): string {
@@ -18,7 +18,7 @@ export function normalizeEmail(input: string): string {
   return input.normalize('NFKC').toLowerCase().normalize('NFKC').trim();
 }
 
-/** Whether an account may have this *normalised* address: a dot-atom at a dotted domain. */
+/** Whether an account may have this *normalized* address: a dot-atom at a dotted domain. */
 export function isEmail(email: string): boolean {
   // Length first (at most two UTF-16 units a character): it bounds the work of the pattern.
   const isShort = email.length <= 2 * EMAIL_MAX_LENGTH && [...email].length <= EMAIL_MAX_LENGTH;

@@ -21,7 +21,7 @@ export interface RequestState {
   service?: KnownServiceToken;
   /** What identified the caller. A browser sends a cookie by itself, even when another site makes it ask. */
   credential?: 'bearer' | 'cookie';
-  /** The email (normalised) of a valid sign-in that was refused an account. */
+  /** The email (normalized) of a valid sign-in that was refused an account. */
   refusedEmail?: string;
   /** Whether the request counts among its account's requests already. */
   counted?: true;

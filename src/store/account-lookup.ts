@@ -5,7 +5,7 @@ import { User } from '../domain/user.ts';
 import { accountColumns } from './account-columns.ts';
 import { poolOf } from './rows.ts';
 
-/** Finds the account with this email (normalised), in one query; what it finds is managed by `em`. */
+/** Finds the account with this email (normalized), in one query; what it finds is managed by `em`. */
 export type AccountLookup = (em: EntityManager, email: string) => Promise<User | null>;
 
 /**

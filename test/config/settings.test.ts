@@ -238,7 +238,7 @@ describe('settings', () => {
   });
 
   describe('the initial admins', () => {
-    it('are normalised, without blanks and duplicates', () => {
+    it('are normalized, without blanks and duplicates', () => {
       const { initialAdmins } = loadSettings({
         INITIAL_ADMINS: ' Ada@Example.COM,, grace@example.com ,ada@example.com,\tＡda@example.com,',
       });

@@ -105,7 +105,7 @@ describe('the schema', () => {
     ).to.deep.equal([{ kind: 'u' }]);
   });
 
-  it('takes every normalised email, whatever its letters, and no other form of it', async () => {
+  it('takes every normalized email, whatever its letters, and no other form of it', async () => {
     const points = Array.from({ length: 0x110000 }, (_, code) => code);
     const characters = points.filter((code) => code > 0 && (code < 0xd800 || code > 0xdfff));
     const normalized = characters.map((code) =>

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { accessDomain, admits } from '../../src/domain/access.ts';
 
-describe('the domains of an access policy', () => {
+describe('access policy domain normalization', () => {
   const forms: [text: string, domain: string | undefined][] = [
     ['example.com', 'example.com'],
     [' Example.COM ', 'example.com'],
@@ -39,10 +39,15 @@ describe('the domains of an access policy', () => {
     ['', undefined],
   ];
   for (const [text, domain] of forms) {
-    it(`are ${domain} for ${JSON.stringify(text)}`, () => {
-      expect(accessDomain(text)).to.equal(domain);
-      if (domain !== undefined) expect(accessDomain(domain)).to.equal(domain);
-    });
+    it(
+      domain === undefined
+        ? `rejects ${JSON.stringify(text)}`
+        : `turns ${JSON.stringify(text)} into ${domain}`,
+      () => {
+        expect(accessDomain(text)).to.equal(domain);
+        if (domain !== undefined) expect(accessDomain(domain)).to.equal(domain);
+      },
+    );
   }
 });
 
@@ -62,12 +67,12 @@ describe('an access policy', () => {
     ['ada@bucher.example', false],
   ];
   for (const [email, isAdmitted] of cases) {
-    it(`of domains ${isAdmitted ? 'admits' : 'does not admit'} ${email}`, () => {
+    it(`with domains ${isAdmitted ? 'admits' : 'does not admit'} ${email}`, () => {
       expect(admits({ policy: 'domains', domains }, email)).to.equal(isAdmitted);
     });
   }
 
-  it('is for nobody new where only the invited come in, and for everybody where it is open', () => {
+  it('admits nobody new under invited, and everybody under open', () => {
     expect(admits({ policy: 'invited', domains }, 'ada@example.com')).to.equal(false);
     expect(admits({ policy: 'open', domains: [] }, 'ada@elsewhere.test')).to.equal(true);
   });

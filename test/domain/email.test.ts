@@ -1,8 +1,8 @@
 import { expect } from 'chai';
 import { EMAIL_MAX_LENGTH, isEmail, normalizeEmail } from '../../src/domain/email.ts';
 
-describe('normalizing an email', () => {
-  const forms: [given: string, kept: string][] = [
+describe('email normalization', () => {
+  const forms: [given: string, normalized: string][] = [
     ['ada@example.com', 'ada@example.com'],
     ['Ada@EXAMPLE.com', 'ada@example.com'],
     [' \t\r\n ada@example.com\u00a0\u3000', 'ada@example.com'],
@@ -17,17 +17,17 @@ describe('normalizing an email', () => {
     ['\u212A@example.com', 'k@example.com'],
     ['', ''],
   ];
-  for (const [given, kept] of forms) {
-    it(`makes ${visible(kept)} of ${visible(given)}`, () => {
-      expect(normalizeEmail(given)).to.equal(kept);
+  for (const [given, normalized] of forms) {
+    it(`turns ${visible(given)} into ${visible(normalized)}`, () => {
+      expect(normalizeEmail(given)).to.equal(normalized);
     });
   }
 
-  it('does not mind the language of the machine: a Turkish I is not made of an English one', () => {
+  it('is independent of the locale: an English I does not become a Turkish one', () => {
     expect(normalizeEmail('I@EXAMPLE.COM')).to.equal('i@example.com');
   });
 
-  it('changes nothing the second time, whichever character it meets, wherever that stands', () => {
+  it('is idempotent for every character in every position', () => {
     const unstable = [];
     for (let code = 0; code <= 0x10ffff; code++) {
       const character = String.fromCodePoint(code);
@@ -39,7 +39,7 @@ describe('normalizing an email', () => {
     expect(unstable).to.deep.equal([]);
   });
 
-  it('changes nothing the second time, whichever accent stands on whichever capital', () => {
+  it('is idempotent for every capital with every combining accent', () => {
     const unstable = [];
     for (let code = 0; code <= 0x10ffff; code++) {
       const capital = String.fromCodePoint(code);
@@ -53,7 +53,7 @@ describe('normalizing an email', () => {
   });
 });
 
-describe('what is an email', () => {
+describe('email validation', () => {
   const local = (length: number) => `${'a'.repeat(length - '@example.com'.length)}@example.com`;
 
   const emails = [
@@ -74,7 +74,7 @@ describe('what is an email', () => {
   ];
   for (const email of emails) {
     it(`accepts ${email.slice(0, 60)}`, () => {
-      expect(normalizeEmail(email), 'a normalised one').to.equal(email);
+      expect(normalizeEmail(email), 'normalized').to.equal(email);
       expect(isEmail(email)).to.equal(true);
     });
   }
@@ -138,7 +138,7 @@ describe('what is an email', () => {
     it(`refuses ${visible(email.slice(0, 60))}`, () => expect(isEmail(email)).to.equal(false));
   }
 
-  it('is decided at once, however long and twisted the text', () => {
+  it('is fast for long and hostile text', () => {
     for (const text of [
       'a.'.repeat(500_000),
       `a@${'a-'.repeat(500_000)}`,
@@ -150,7 +150,7 @@ describe('what is an email', () => {
   });
 });
 
-/** In a test's title, what cannot be seen is written out. */
+/** Escapes the invisible characters of a text for a test's title. */
 function visible(text: string): string {
   const written = (unit: string) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
   return JSON.stringify(text).replace(/[^ -~]/g, written);

@@ -26,14 +26,14 @@ describe('a merge patch', () => {
     [{}, { a: { bb: { ccc: null } } }, { a: { bb: {} } }],
   ];
   for (const [original, patch, result] of examples) {
-    it(`makes ${JSON.stringify(result)} of ${JSON.stringify(original)} and ${JSON.stringify(patch)}`, () => {
+    it(`turns ${JSON.stringify(original)} into ${JSON.stringify(result)} with ${JSON.stringify(patch)}`, () => {
       const before = structuredClone([original, patch]);
       expect(mergePatch(original, patch)).to.deep.equal(result);
       expect([original, patch]).to.deep.equal(before);
     });
   }
 
-  it('takes the names of prototypes for plain names', () => {
+  it('treats prototype names as plain keys', () => {
     const patch = JSON.parse('{"__proto__":{"admin":true},"constructor":{"prototype":{"admin":true}}}');
     const merged = mergePatch({}, patch) as object;
     expect(Object.getPrototypeOf(merged)).to.equal(Object.prototype);
@@ -53,57 +53,57 @@ describe('preferences', () => {
   };
   const nested = (depth: number): object => (depth === 1 ? {} : { a: nested(depth - 1) });
 
-  const kept = [
+  const valid = [
     {},
     { a: [null] },
     { constructor: 1, prototype: 2, toString: 3 },
     { 'é💚': '💚' },
     nested(16),
   ];
-  for (const preferences of kept) {
+  for (const preferences of valid) {
     it(`can be ${JSON.stringify(preferences)}`, () => {
       expect(checkPreferences(preferences, { maxBytes: 16_384 })).to.deep.equal(preferences);
     });
   }
 
-  it('have no null but in lists: it is what is not set', () => {
+  it('drop nulls outside of lists: null means not set', () => {
     expect(checkPreferences({ a: null, b: { c: null, d: [null] } }, { maxBytes: 16_384 })).to.deep.equal({
       b: { d: [null] },
     });
   });
 
-  const refused: [what: string, preferences: unknown, paths: string[]][] = [
-    ['no object', [1], ['preferences']],
-    ['null', null, ['preferences']],
+  const invalid: [what: string, preferences: unknown, paths: string[]][] = [
+    ['a list at the top level', [1], ['preferences']],
+    ['null at the top level', null, ['preferences']],
     ['a NUL', { a: ['x\0'] }, ['preferences.a.0']],
-    ['a NUL in a name', { 'a\0': 1 }, ['preferences']],
-    ['half of a surrogate pair', { a: '\ud83d' }, ['preferences.a']],
-    ['half of a surrogate pair in a name', { a: { '\udc9a': 1 } }, ['preferences.a']],
+    ['a NUL in a key', { 'a\0': 1 }, ['preferences']],
+    ['half a surrogate pair', { a: '\ud83d' }, ['preferences.a']],
+    ['half a surrogate pair in a key', { a: { '\udc9a': 1 } }, ['preferences.a']],
     [
       'a number beyond a double',
       JSON.parse('{"a":1e400,"b":[-1e400]}'),
       ['preferences.a', 'preferences.b.0'],
     ],
-    ['a whole number beyond the exact ones', JSON.parse('{"a":12345678901234567890}'), ['preferences.a']],
-    ['the name __proto__', JSON.parse('{"a":{"__proto__":1}}'), ['preferences.a.__proto__']],
-    ['17 levels', nested(17), [`preferences${'.a'.repeat(16)}`]],
+    ['an integer beyond the safe range', JSON.parse('{"a":12345678901234567890}'), ['preferences.a']],
+    ['the key __proto__', JSON.parse('{"a":{"__proto__":1}}'), ['preferences.a.__proto__']],
+    ['17 levels of nesting', nested(17), [`preferences${'.a'.repeat(16)}`]],
   ];
-  for (const [what, preferences, paths] of refused) {
-    it(`cannot be or have ${what}`, () => {
+  for (const [what, preferences, paths] of invalid) {
+    it(`cannot have ${what}`, () => {
       expect(faults(preferences)).to.have.members(paths);
     });
   }
 
-  it('have a limit in bytes, not in characters', () => {
+  it('are limited in bytes, not in characters', () => {
     expect(faults({ a: '💚' }, 12)).to.deep.equal([]);
     expect(faults({ a: '💚' }, 11)).to.deep.equal(['preferences']);
   });
 
-  it('that are nested without end are refused, not followed', () => {
+  it('are refused, not traversed, when nested too deeply', () => {
     expect(faults(JSON.parse(`{"a":${'['.repeat(50_000)}${']'.repeat(50_000)}}`))).to.have.length(1);
   });
 
-  it('are held to what the operator allows', () => {
+  it("must satisfy the operator's rules", () => {
     const rules = { maxBytes: 100, faults: () => [{ path: 'preferences.theme', message: 'No.' }] };
     expect(() => checkPreferences({ theme: 1 }, rules))
       .to.throw(Refusal)

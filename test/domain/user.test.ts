@@ -6,13 +6,13 @@ import { unitsOfWork } from '../../src/store/unit-of-work.ts';
 import { accountsIn } from '../support/accounts.ts';
 import { startApp, type TestApp } from '../support/app.ts';
 
-describe('a user', () => {
-  it('has the normalised form of the email it is made with', () => {
+describe('an account', () => {
+  it('normalizes its email', () => {
     expect(new User('  ＡDA@Example.com ').email).to.equal('ada@example.com');
   });
 
   for (const email of ['', 'ada', 'ada@localhost', `${'a'.repeat(244)}@example.com`, 'ada@example.com\nx']) {
-    it(`cannot be made with ${JSON.stringify(email.slice(0, 40))}, which is no email`, () => {
+    it(`refuses the invalid email ${JSON.stringify(email.slice(0, 40))}`, () => {
       expect(() => new User(email))
         .to.throw(Refusal, 'This is not a valid email address.')
         .with.property('code', 'email_invalid');
@@ -27,7 +27,7 @@ describe('a user', () => {
     expect(user.role).to.equal('admin');
   });
 
-  describe('once it is kept', () => {
+  describe('in the database', () => {
     let app: TestApp;
 
     beforeEach(async () => {
@@ -36,10 +36,10 @@ describe('a user', () => {
 
     afterEach(() => app.close());
 
-    const keep = (user: User) => unitsOfWork(app.orm, COMMAND_LINE)(async ({ em }) => void em.persist(user));
+    const store = (user: User) => unitsOfWork(app.orm, COMMAND_LINE)(async ({ em }) => void em.persist(user));
 
-    it('is a user of no name or preferences, whose data stay local', async () => {
-      await keep(new User('Ada@example.com'));
+    it('has the role user, no name, no preferences and local storage by default', async () => {
+      await store(new User('Ada@example.com'));
       const [row] = await accountsIn(app.database);
       expect(row).to.include({
         email: 'ada@example.com',
@@ -51,16 +51,16 @@ describe('a user', () => {
       expect(Math.abs(Number(row?.created_at) - Number(row?.updated_at))).to.be.below(1000);
     });
 
-    it('is an admin where it was promoted before', async () => {
+    it('is an admin if it was promoted before', async () => {
       const user = new User('ada@example.com');
       user.promote();
-      await keep(user);
+      await store(user);
       expect((await accountsIn(app.database))[0]).to.include({ role: 'admin' });
     });
 
-    it('comes back with every character of a long and foreign email', async () => {
+    it('keeps every character of a long non-ASCII email', async () => {
       const email = `${'💚'.repeat(243)}@example.com`;
-      await keep(new User(email));
+      await store(new User(email));
       expect(await app.orm.em.fork().findOne(User, { email })).to.include({ email });
     });
   });

@@ -22,40 +22,50 @@ const preferring = (preferences: Record<string, unknown>) => ({ ...EMPTY, prefer
 const between = (from: object, to: object) =>
   difference(preferring({ ...from }), preferring({ ...to })) as Difference;
 
-describe('what a webhook wants', () => {
+describe('the filter of a webhook', () => {
   const promotion = difference(EMPTY, { ...EMPTY, role: 'admin' }) as Difference;
   const table: [what: string, change: Difference, filter: Partial<Webhook>, wanted: boolean][] = [
-    ['anything', promotion, {}, true],
-    ['its action', promotion, { actions: ['created', 'updated'] }, true],
-    ['another action', promotion, { actions: ['created', 'deleted'] }, false],
-    ['its field', promotion, { fields: ['email', 'role'] }, true],
-    ['another field', promotion, { fields: ['email', 'status', 'preferences'] }, false],
-    ['its field, by another action', promotion, { actions: ['deleted'], fields: ['role'] }, false],
-    ['a path', between({ theme: 'dark' }, { theme: 'light' }), { fields: ['preferences.theme'] }, true],
-    ['a path that comes', between({}, { theme: 'light' }), { fields: ['preferences.theme'] }, true],
-    ['a path that goes', between({ theme: 'dark' }, {}), { fields: ['preferences.theme'] }, true],
-    ['what lies in a field', between({}, { theme: 'dark' }), { fields: ['preferences'] }, true],
+    ['any change when it is empty', promotion, {}, true],
+    ['a listed action', promotion, { actions: ['created', 'updated'] }, true],
+    ['an unlisted action', promotion, { actions: ['created', 'deleted'] }, false],
+    ['a listed field', promotion, { fields: ['email', 'role'] }, true],
+    ['an unlisted field', promotion, { fields: ['email', 'status', 'preferences'] }, false],
+    ['a listed field with an unlisted action', promotion, { actions: ['deleted'], fields: ['role'] }, false],
     [
-      'what lies in a path',
+      'a changed path',
+      between({ theme: 'dark' }, { theme: 'light' }),
+      { fields: ['preferences.theme'] },
+      true,
+    ],
+    ['an added path', between({}, { theme: 'light' }), { fields: ['preferences.theme'] }, true],
+    ['a removed path', between({ theme: 'dark' }, {}), { fields: ['preferences.theme'] }, true],
+    ['a path within a listed field', between({}, { theme: 'dark' }), { fields: ['preferences'] }, true],
+    [
+      'a path within a listed path',
       between({ a: { b: { c: 1 } } }, { a: { b: { c: 2 } } }),
       { fields: ['preferences.a.b'] },
       true,
     ],
     [
-      'a path of what goes as a whole',
+      'a path within a replaced value',
       between({ a: { b: 1 } }, { a: 7 }),
       { fields: ['preferences.a.b'] },
       true,
     ],
     [
-      'beside a path',
+      'a sibling of a listed path',
       between({ a: { b: 1, c: 1 } }, { a: { b: 1, c: 2 } }),
       { fields: ['preferences.a.b'] },
       false,
     ],
-    ['what only begins like a path', between({}, { themes: 1 }), { fields: ['preferences.theme'] }, false],
-    ['a field of what is new', creation(EMPTY), { fields: ['role'] }, true],
-    ['a field of what goes', deletion(EMPTY), { fields: ['name'] }, true],
+    [
+      'a path that only shares a prefix',
+      between({}, { themes: 1 }),
+      { fields: ['preferences.theme'] },
+      false,
+    ],
+    ['a field of a new account', creation(EMPTY), { fields: ['role'] }, true],
+    ['a field of a deleted account', deletion(EMPTY), { fields: ['name'] }, true],
     [
       'a path that a new account has',
       creation(preferring({ theme: 'dark' })),
@@ -65,14 +75,14 @@ describe('what a webhook wants', () => {
     ['a path that a new account lacks', creation(EMPTY), { fields: ['preferences.theme'] }, false],
   ];
   for (const [what, change, filter, wanted] of table) {
-    it(`${wanted ? 'is' : 'is not'} ${what}`, () => {
+    it(`${wanted ? 'matches' : 'does not match'} ${what}`, () => {
       expect(wants({ actions: null, fields: null, ...filter }, { ...change, erasedAt: null })).to.equal(
         wanted,
       );
     });
   }
 
-  it('is any change to preferences that have been erased, for whoever asks for one of them', () => {
+  it('matches an erased change to preferences for any listed preference path', () => {
     const change = { action: 'deleted', fields: ['email', 'preferences'], erasedAt: new Date() } as const;
     expect(wants({ actions: null, fields: ['preferences.theme'] }, change)).to.equal(true);
     expect(wants({ actions: null, fields: ['role'] }, change)).to.equal(false);

@@ -6,24 +6,24 @@ import { createMigratedDatabase, type TestDatabase } from '../support/database.t
 import { type DatabaseProxy, startProxy } from '../support/proxy.ts';
 import { eventually } from '../support/waiting.ts';
 
-describe('the listener for changes', () => {
+describe('the change listener', () => {
   let database: TestDatabase;
-  let wire: DatabaseProxy;
-  let told: number;
+  let proxy: DatabaseProxy;
+  let notifications: number;
   let events: string[];
   let stop: () => Promise<void>;
 
   beforeEach(async () => {
     database = await createMigratedDatabase();
-    wire = await startProxy(database.url);
-    told = 0;
+    proxy = await startProxy(database.url);
+    notifications = 0;
     events = [];
     stop = async () => undefined;
   });
 
   afterEach(async () => {
     await stop();
-    await wire.close();
+    await proxy.close();
     await database.drop();
   });
 
@@ -31,9 +31,9 @@ describe('the listener for changes', () => {
     onLost: () => events.push('lost'),
     onRestored: () => events.push('restored'),
   };
-  const start = (passage: 'direct' | 'pooled' = 'direct', more: Partial<DatabaseSettings> = {}) => {
-    const listen = changeListener({ ...database, url: wire.url, ...more }, passage, report);
-    stop = listen(() => told++).stop;
+  const start = (mode: 'direct' | 'pooled' = 'direct', more: Partial<DatabaseSettings> = {}) => {
+    const listen = changeListener({ ...database, url: proxy.url, ...more }, mode, report);
+    stop = listen(() => notifications++).stop;
   };
   const backends = () =>
     database.query<{ pid: number; query: string }>(
@@ -42,99 +42,100 @@ describe('the listener for changes', () => {
     );
   const listening = () =>
     eventually(async () => (await backends()).find(({ query }) => query.startsWith('listen')));
-  /** Resolves when it has been told once more. */
-  const toldAgain = async (since = told) => eventually(() => (told > since ? true : undefined));
+  /** Resolves after another notification. */
+  const notifiedAgain = async (since = notifications) =>
+    eventually(() => (notifications > since ? true : undefined));
 
-  it('tells at once, and of each commit, whoever made it', async () => {
+  it('notifies at once, and then once per commit of any process', async () => {
     start();
-    expect(told).to.equal(1);
+    expect(notifications).to.equal(1);
     await listening();
-    await toldAgain(1);
+    await notifiedAgain(1);
     for (let n = 0; n < 3; n++) {
-      const before = told;
+      const before = notifications;
       await addChanges(database, 5);
-      await toldAgain(before);
-      expect(told).to.equal(before + 1);
+      await notifiedAgain(before);
+      expect(notifications).to.equal(before + 1);
     }
-    expect(wire.statements()).to.equal(1);
+    expect(proxy.statements()).to.equal(1);
   });
 
-  it('tells nothing of what is rolled back', async () => {
+  it('does not notify of a rollback', async () => {
     start();
     await listening();
-    await toldAgain(1);
+    await notifiedAgain(1);
     await database.query('begin; notify rollcall_changes; rollback');
     await addChanges(database, 1);
-    await toldAgain(2);
-    expect(told).to.equal(3);
+    await notifiedAgain(2);
+    expect(notifications).to.equal(3);
   });
 
-  it('listens again when its connection is killed, and tells at once what may have come meanwhile', async () => {
+  it('listens again after its connection is killed, and notifies at once of possibly missed changes', async () => {
     start();
     const { pid } = await listening();
-    await toldAgain(1);
+    await notifiedAgain(1);
     await database.query('select pg_terminate_backend($1)', [pid]);
     const next = await eventually(async () => (await backends()).find((other) => other.pid !== pid));
     expect(next.pid).to.not.equal(pid);
     await eventually(() => events.includes('restored') || undefined);
     expect(events).to.deep.equal(['lost', 'restored']);
-    const before = told;
+    const before = notifications;
     await addChanges(database, 1);
-    await toldAgain(before);
+    await notifiedAgain(before);
   });
 
-  it('tells every second while the database is gone, and listens again when it is back', async () => {
+  it('notifies every second during a database outage, and listens again afterwards', async () => {
     start();
     await listening();
-    await wire.cut();
+    await proxy.cut();
     await eventually(() => events.includes('lost') || undefined);
-    for (let n = 0; n < 3; n++) await toldAgain();
+    for (let n = 0; n < 3; n++) await notifiedAgain();
     expect(events).to.deep.equal(['lost']);
-    await wire.mend();
+    await proxy.mend();
     await eventually(() => events.includes('restored') || undefined);
     await listening();
   });
 
-  it('begins where there is no database, and listens when there is one', async () => {
-    await wire.cut();
+  it('starts during a database outage, and listens when it ends', async () => {
+    await proxy.cut();
     start();
-    for (let n = 0; n < 2; n++) await toldAgain();
-    await wire.mend();
+    for (let n = 0; n < 2; n++) await notifiedAgain();
+    await proxy.mend();
     await listening();
   });
 
-  it('finds out that the network has fallen silent', async () => {
+  it('detects a network that has fallen silent', async () => {
     start('direct', { connectTimeoutMs: 500, statementTimeoutMs: 500 });
     await listening();
-    wire.silence();
+    proxy.silence();
     await eventually(() => events.includes('lost') || undefined);
-    await wire.cut();
-    await wire.mend();
+    await proxy.cut();
+    await proxy.mend();
     await eventually(() => events.includes('restored') || undefined);
   });
 
-  it('asks every second behind a pooler, and opens no connection', async () => {
+  it('notifies every second behind a pooler, and opens no connection', async () => {
     start('pooled');
-    for (let n = 0; n < 2; n++) await toldAgain();
+    for (let n = 0; n < 2; n++) await notifiedAgain();
     expect(await backends()).to.deep.equal([]);
-    expect(wire.statements()).to.equal(0);
+    expect(proxy.statements()).to.equal(0);
   });
 
   for (const [when, prepare] of [
     ['it listens', listening],
-    ['it has just begun', async () => undefined],
-    ['the database is gone', () => wire.cut()],
-    ['the network is silent', () => listening().then(() => wire.silence())],
+    ['it starts', async () => undefined],
+    ['the database is down', () => proxy.cut()],
+    ['the network is silent', () => listening().then(() => proxy.silence())],
   ] as const) {
-    it(`ends when it is stopped while ${when}, and tells nothing any more`, async () => {
+    it(`ends when it is stopped while ${when}, and never notifies again`, async () => {
       start('direct', { connectTimeoutMs: 500 });
       await prepare();
       await stop();
-      const before = told;
+      const before = notifications;
       await addChanges(database, 1);
       if (when !== 'the network is silent')
         await eventually(async () => ((await backends()).length === 0 ? true : undefined));
-      expect(told).to.equal(before);
+      expect(notifications).to.equal(before);
     });
   }
 });

@@ -17,7 +17,7 @@ import { addChanges } from '../support/changes.ts';
 import { createEmptyDatabase } from '../support/database.ts';
 import { testStore } from '../support/store.ts';
 
-describe('the pages of the change feed', () => {
+describe('pages of the change feed', () => {
   const store = testStore();
 
   const em = () => store.em;
@@ -27,22 +27,22 @@ describe('the pages of the change feed', () => {
       await unit.claim(user);
       user.name = name;
     });
-  const told = (entries: readonly FeedEntry[]) =>
+  const summaries = (entries: readonly FeedEntry[]) =>
     entries.map(({ change }) => `${change.userId} ${change.version}`);
 
-  it('begin with the first change and end with the last', async () => {
+  it('start with the first change and end with the last', async () => {
     expect(await readFeed(em(), FEED_START, 10)).to.deep.equal([]);
     expect(await feedEnd(em())).to.deep.equal(FEED_START);
     const { id } = await addAccount(store.database, 'ada@example.com');
     await rename(id, 'Ada');
     const entries = await readFeed(em(), FEED_START, 10);
-    expect(told(entries)).to.deep.equal([`${id} 1`, `${id} 2`]);
+    expect(summaries(entries)).to.deep.equal([`${id} 1`, `${id} 2`]);
     expect(entries[1]?.change).to.deep.include({ action: 'updated', after: { name: 'Ada' }, actor: 'cli' });
     expect(await feedEnd(em())).to.deep.equal(entries[1]?.position);
     expect(await readFeed(em(), await feedEnd(em()), 10)).to.deep.equal([]);
   });
 
-  it('hold back what is younger than a transaction that still runs, and then have all of it', async () => {
+  it('withhold changes younger than a running transaction until it ends', async () => {
     const [x, y] = [
       await addAccount(store.database, 'x@example.com'),
       await addAccount(store.database, 'y@example.com'),
@@ -59,22 +59,22 @@ describe('the pages of the change feed', () => {
     await begun.promise;
     await rename(y.id, 'younger');
     const before = await readFeedPage(em(), FEED_START, 10);
-    expect(told(before.entries)).to.deep.equal([`${x.id} 1`, `${y.id} 1`]);
+    expect(summaries(before.entries)).to.deep.equal([`${x.id} 1`, `${y.id} 1`]);
     expect(before.isWithheld).to.equal(true);
     released.resolve();
     await older;
     const after = await readFeedPage(em(), FEED_START, 10);
-    expect(told(after.entries)).to.deep.equal([`${x.id} 1`, `${y.id} 1`, `${x.id} 2`, `${y.id} 2`]);
+    expect(summaries(after.entries)).to.deep.equal([`${x.id} 1`, `${y.id} 1`, `${x.id} 2`, `${y.id} 2`]);
     expect(after.isWithheld).to.equal(false);
   });
 
-  it('have the changes of an account in their order, when an import began before but comes to it later', async () => {
+  it('keep the changes of an account in order when an import that began earlier reaches it later', async () => {
     const { id } = await addAccount(store.database, 'ada@example.com');
     const begun = Promise.withResolvers<void>();
     const released = Promise.withResolvers<void>();
     async function* lines() {
       yield Buffer.from('{"email":"first@example.com"}\n');
-      // More than one batch, so that the first is written before the rest has come.
+      // More than one batch, so that the first is written before the rest arrives.
       for (let n = 0; n < 2_000; n++) yield Buffer.from(`{"email":"p${n}@example.com"}\n`);
       begun.resolve();
       await released.promise;
@@ -94,7 +94,7 @@ describe('the pages of the change feed', () => {
     await rename(id, 'Countess');
 
     const seen = [...(await readFeed(em(), FEED_START, 1_000))];
-    expect(told(seen)).to.deep.equal([`${id} 1`]);
+    expect(summaries(seen)).to.deep.equal([`${id} 1`]);
     released.resolve();
     await importing;
     for (;;) {
@@ -104,16 +104,16 @@ describe('the pages of the change feed', () => {
     }
     expect(seen).to.have.length(1 + 2_001 + 3);
     const adas = seen.filter(({ change }) => change.userId === id);
-    expect(told(adas)).to.deep.equal([`${id} 1`, `${id} 2`, `${id} 3`, `${id} 4`]);
+    expect(summaries(adas)).to.deep.equal([`${id} 1`, `${id} 2`, `${id} 3`, `${id} 4`]);
     expect(adas.at(-1)?.change.after).to.deep.equal({ name: 'from the import' });
-    // The import's place is before that of the others, but not where it came to the account after them.
+    // The import has a position before the renames, except for the account that it changed after them.
     expect(seen[1]?.change.after).to.include({ email: 'first@example.com' });
     expect(adas[3]?.position.transactionId).to.equal(adas[2]?.position.transactionId);
     const rows = await store.database.query('select transaction_id from changes where user_id <> $1', [id]);
     expect(BigInt(rows[0]?.['transaction_id']) < BigInt(adas[1]?.position.transactionId ?? 0)).to.equal(true);
   });
 
-  it('are not held up by those who only read, in this transaction or that', async () => {
+  it('are not held back by a transaction that only reads', async () => {
     const reader = await store.database.connect();
     await reader.query('begin isolation level repeatable read; select count(*) from users');
     await addAccount(store.database, 'ada@example.com');
@@ -121,7 +121,7 @@ describe('the pages of the change feed', () => {
     expect([entries.length, isWithheld]).to.deep.equal([1, false]);
   });
 
-  it('are held up by a transaction that writes to another database of the cluster', async () => {
+  it('are held back by a transaction that writes to another database of the cluster', async () => {
     const other = await createEmptyDatabase();
     try {
       const writer = await other.connect();
@@ -135,7 +135,7 @@ describe('the pages of the change feed', () => {
     }
   });
 
-  it('show ten thousand entries, each once, however long a page is and wherever it ends', async () => {
+  it('return ten thousand entries once each, for any page size', async () => {
     for (let at = 0; at < 4; at++) await addChanges(store.database, 2_500);
     for (const limit of [7, 1_000]) {
       const ids: number[] = [];
@@ -152,7 +152,7 @@ describe('the pages of the change feed', () => {
     }
   });
 
-  it('cost the same at the beginning and at the end of the feed', async () => {
+  it('cost the same at the start and at the end of the feed', async () => {
     await addChanges(store.database, 20_000);
     await store.database.query('analyze changes');
     for (const position of [FEED_START, await feedEnd(em())]) {
@@ -172,7 +172,7 @@ describe('the pages of the change feed', () => {
     }
   });
 
-  it('open only where there is an entry, at the start, or now', async () => {
+  it('open only at an entry, at the start, or now', async () => {
     await addAccount(store.database, 'ada@example.com');
     await addAccount(store.database, 'grace@example.com');
     const [first, second] = await readFeed(em(), FEED_START, 10);
@@ -214,7 +214,7 @@ describe('the pages of the change feed', () => {
 });
 
 describe('a position in the feed', () => {
-  it('is compared by its transaction and then by its id, beyond what a number can hold', () => {
+  it('compares by transaction and then by id, also beyond safe integers', () => {
     const positions = ['0-0', '9-5', '10-1', '10-2', '9007199254740992-1', '9007199254740993-1'].map(
       (cursor) => feedStart(cursor) as FeedPosition,
     );
@@ -225,7 +225,7 @@ describe('a position in the feed', () => {
     }
   });
 
-  it('comes back from its cursor', () => {
+  it('survives the round trip through its cursor', () => {
     const position = { transactionId: '9223372036854775807', id: 12 };
     expect(feedStart(feedCursor(position))).to.deep.equal(position);
   });

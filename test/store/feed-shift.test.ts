@@ -20,7 +20,7 @@ const LOCK = {
   onWait: () => undefined,
 };
 
-describe('a history that comes from another cluster', () => {
+describe('a history from another cluster', () => {
   const store = testStore();
 
   beforeEach(async () => {
@@ -28,7 +28,7 @@ describe('a history that comes from another cluster', () => {
     await addAccount(store.database, 'grace@example.com');
   });
 
-  /** As a dump leaves it that is restored where the transaction ids are lower. */
+  /** Raises the transaction ids, as if a dump had been restored in a cluster with lower ones. */
   const move = (by: string) =>
     store.database.query(
       `update changes set transaction_id = (transaction_id::text::bigint + ${by})::text::xid8`,
@@ -43,7 +43,7 @@ describe('a history that comes from another cluster', () => {
       (await em.findOneOrFail(User, { id })).name = 'renamed';
     });
 
-  it('is served again after the next start, and goes on behind its end', async () => {
+  it('is served again after the next start, and continues after its last position', async () => {
     await move('10000000');
     expect(await feed()).to.deep.equal([]);
     expect(await boot()).to.equal(true);
@@ -54,7 +54,7 @@ describe('a history that comes from another cluster', () => {
     expect(await feed()).to.deep.equal(['1 1', '2 1', '2 2', '1 2', '3 1']);
   });
 
-  it('keeps its cursors, and gives none of those that it may have given later to anything else', async () => {
+  it('keeps its cursors, and never reuses one that the other cluster may have issued', async () => {
     await move('10000000');
     const [last] = await store.database.query<{ cursor: string }>(
       `select max(transaction_id::text) || '-' || max(id) as cursor from changes`,
@@ -67,7 +67,7 @@ describe('a history that comes from another cluster', () => {
     expect(next - BigInt(last?.cursor.split('-')[0] ?? 0) >= 2n ** 32n).to.equal(true);
   });
 
-  it('is moved once, by whichever of many starts comes first, and again after another move', async () => {
+  it('is shifted once by concurrent starts, and again after another move', async () => {
     await move('10000000');
     const others = await Promise.all(
       Array.from({ length: 4 }, () => MikroORM.init(ormOptions({ ...store.database, poolMax: 2 }))),
@@ -86,7 +86,7 @@ describe('a history that comes from another cluster', () => {
     expect(await store.database.query('select shift from feed_shifts')).to.have.length(2);
   });
 
-  it('is left alone where it is from here: also while others write, and where there is none', async () => {
+  it('is not shifted without a move, during concurrent writes or when it is empty', async () => {
     const writer = await store.database.connect();
     await writer.query(`begin; insert into users (email) values ('late@example.com')`);
     for (let n = 0; n < 5; n++)
@@ -98,7 +98,7 @@ describe('a history that comes from another cluster', () => {
     expect(await store.database.query('select * from feed_shifts')).to.deep.equal([]);
   });
 
-  it('is left alone where the very first start has just begun it', async () => {
+  it('is not shifted by the very first start', async () => {
     const empty = await createEmptyDatabase();
     const first = await MikroORM.init({ ...ormOptions(empty), logger: () => undefined });
     try {
@@ -112,7 +112,7 @@ describe('a history that comes from another cluster', () => {
     }
   });
 
-  it('is noticed by the server, before it writes anything', async () => {
+  it('is shifted by the server before it writes anything', async () => {
     await move('10000000');
     const server = startServer({ DATABASE_URL: store.database.url, INITIAL_ADMINS: 'new@example.com' });
     try {

@@ -8,7 +8,7 @@ import { testStore } from '../support/store.ts';
 
 const ADA: Author = { actorId: 7, actor: 'ada@example.com', requestId: 'request-1' };
 
-describe('the recorder of the history', () => {
+describe('the history recorder', () => {
   const store = testStore();
 
   const asAda = <T>(work: (unit: Unit) => Promise<T>) => store.as(ADA)(work);
@@ -20,11 +20,11 @@ describe('the recorder of the history', () => {
     });
   const recorded = () =>
     store.database.query<Record<string, unknown>>(
-      `select changes.*, transaction_id::text, at = users.updated_at as "isItsTime"
+      `select changes.*, transaction_id::text, at = users.updated_at as "hasSameTime"
          from changes left join users on users.id = user_id order by changes.id`,
     );
 
-  it('tells of a new account all that it begins with', async () => {
+  it('records every field of a new account', async () => {
     const [user] = await invite('grace@example.com');
     const [row, ...more] = await recorded();
     expect(more).to.deep.equal([]);
@@ -47,11 +47,11 @@ describe('the recorder of the history', () => {
       version: 1,
       undoes: null,
       erased_at: null,
-      isItsTime: true,
+      hasSameTime: true,
     });
   });
 
-  it('tells of an update the changed fields alone, and of preferences the changed paths', async () => {
+  it('records only the changed fields of an update, and only the changed paths of preferences', async () => {
     const [user] = await invite('grace@example.com');
     await asAda(async ({ em }) => {
       const grace = await em.findOneOrFail(User, { id: (user as User).id });
@@ -75,11 +75,11 @@ describe('the recorder of the history', () => {
         'preferences.list',
       ],
       version: 3,
-      isItsTime: true,
+      hasSameTime: true,
     });
   });
 
-  it('tells of a deletion all that there was, as a version of its own', async () => {
+  it('records every field of a deleted account, as a version of its own', async () => {
     const [grace, other] = await invite('grace@example.com', 'other@example.com');
     await asAda(async ({ em }) => {
       em.remove(await em.findOneOrFail(User, { id: (grace as User).id }));
@@ -93,7 +93,7 @@ describe('the recorder of the history', () => {
     expect((await accountsIn(store.database)).map(({ id }) => id)).to.deep.equal([other?.id]);
   });
 
-  it('files an update under all of its fields, and what comes or goes under the paths of its preferences', async () => {
+  it('indexes an update by all of its fields, and a creation or deletion by its preference paths', async () => {
     const [grace] = await invite('grace@example.com');
     await asAda(async ({ em }) => {
       const user = await em.findOneOrFail(User, { id: (grace as User).id });
@@ -103,22 +103,22 @@ describe('the recorder of the history', () => {
     await asAda(async ({ em }) => {
       em.remove(await em.findOneOrFail(User, { id: (grace as User).id }));
     });
-    const filed = await store.database.query<Record<string, unknown>>(
-      `select field, change_fields.action, change_fields.at = changes.at as "isItsTime"
+    const indexed = await store.database.query<Record<string, unknown>>(
+      `select field, change_fields.action, change_fields.at = changes.at as "hasSameTime"
          from change_fields join changes on changes.id = change_id order by change_id, field collate "C"`,
     );
     const paths = ['preferences.editor', 'preferences.editor.tab'];
-    expect(filed).to.deep.equal([
+    expect(indexed).to.deep.equal([
       ...['preferences', ...paths, 'storageMode'].map((field) => ({
         field,
         action: 'updated',
-        isItsTime: true,
+        hasSameTime: true,
       })),
-      ...paths.map((field) => ({ field, action: 'deleted', isItsTime: true })),
+      ...paths.map((field) => ({ field, action: 'deleted', hasSameTime: true })),
     ]);
   });
 
-  it('writes many changes with one statement, in one transaction', async () => {
+  it('writes many changes with one statement in one transaction', async () => {
     let statements: string[] = [];
     await store.reopen({
       ...ormOptions(store.database),
@@ -137,7 +137,7 @@ describe('the recorder of the history', () => {
     expect(new Set(rows.slice(20).map((row) => row['transaction_id'])).size).to.equal(1);
   });
 
-  it('writes nothing where nothing has changed', async () => {
+  it('writes nothing when nothing has changed', async () => {
     const [user] = await invite('grace@example.com');
     await asAda(async ({ em }) => {
       const grace = await em.findOneOrFail(User, { id: (user as User).id });
@@ -148,7 +148,7 @@ describe('the recorder of the history', () => {
     expect((await accountsIn(store.database))[0]).to.include({ version: 1 });
   });
 
-  it('lets nothing be written that nobody answers for', async () => {
+  it('refuses to write without an author', async () => {
     const outcome = store.inUnit(async ({ em }) => em.persist(new User('grace@example.com')));
     const error = await outcome.then(
       () => undefined,
@@ -158,7 +158,7 @@ describe('the recorder of the history', () => {
     expect(await accountsIn(store.database)).to.deep.equal([]);
   });
 
-  it('lets nothing be written outside of a transaction', async () => {
+  it('refuses to write outside of a transaction', async () => {
     const { em } = new Unit(store.em, { author: ADA });
     em.persist(new User('grace@example.com'));
     const error = await em.flush().then(
@@ -182,7 +182,7 @@ describe('the recorder of the history', () => {
     expect(await recorded()).to.deep.equal([]);
   });
 
-  it('gives an account that is changed twice in a millisecond two times', async () => {
+  it('gives changes of an account within the same millisecond different times', async () => {
     const [user] = await invite('grace@example.com');
     for (let n = 0; n < 20; n++) {
       await asAda(async ({ em }) => {
@@ -193,7 +193,7 @@ describe('the recorder of the history', () => {
     expect(times).to.deep.equal([...new Set(times)].sort((a, b) => a - b));
   });
 
-  it('takes everything back in a dry run, and says what it would have been', async () => {
+  it('rolls back a dry run, and returns what it would have recorded', async () => {
     const { recorded: rolledBack } = await asAda(async (unit) => {
       unit.dryRun = true;
       unit.em.persist(new User('grace@example.com'));

@@ -6,13 +6,13 @@ import { BoundedMemory, MAX_KEYS } from '../../src/store/rate-limit-memory.ts';
 import { rateLimits } from '../../src/store/rate-limits.ts';
 import { testStore } from '../support/store.ts';
 
-describe('the counts of a limit in memory', () => {
-  it('take so much memory and no more: those counted the longest ago are forgotten', async () => {
+describe('rate limit counters in memory', () => {
+  it('are bounded in number: the least recently used are dropped', async () => {
     const limit = new BoundedMemory({ keyPrefix: 'failures', points: 30, duration: 60 });
     await limit.penalty('first');
     for (let key = 0; key < 2 * MAX_KEYS; key++) {
       await limit.penalty(key);
-      // One that keeps on asking.
+      // A client that keeps failing.
       if (key % 1000 === 0) await limit.penalty('busy');
     }
     expect(limit.dump().storage).to.have.length(MAX_KEYS);
@@ -21,16 +21,16 @@ describe('the counts of a limit in memory', () => {
   });
 });
 
-describe('the counts of a limit in the database', () => {
+describe('rate limit counters in the database', () => {
   const store = testStore();
 
-  const limitsBy = async (passage: ConnectionMode) => {
+  const limitsBy = async (mode: ConnectionMode) => {
     const settings = { failures: 3, requests: 5, store: 'database' } as const;
-    const { failures, requests } = await rateLimits(settings, store.orm, passage, pino({ level: 'silent' }));
+    const { failures, requests } = await rateLimits(settings, store.orm, mode, pino({ level: 'silent' }));
     return [failures, requests] as [RateLimiterAbstract, RateLimiterAbstract];
   };
 
-  it('are rows that say whose they are', async () => {
+  it('are rows keyed by limit and client', async () => {
     const [failures, requests] = await limitsBy('direct');
     await failures.penalty('2001:db8:1:2::/64');
     await requests.penalty(7);
@@ -43,27 +43,27 @@ describe('the counts of a limit in the database', () => {
     for (const { expire } of rows) expect(Number(expire) - Date.now()).to.be.within(0, 60_000);
   });
 
-  it('are counted by a prepared statement, but not behind a pooler', async () => {
-    for (const [passage, count] of [
+  it('use a prepared statement, except behind a pooler', async () => {
+    for (const [mode, count] of [
       ['pooled', 0],
       ['direct', 1],
     ] as const) {
-      const [failures] = await limitsBy(passage);
+      const [failures] = await limitsBy(mode);
       await failures.penalty('203.0.113.5');
-      // On the one connection that has been opened.
+      // The pool has opened one connection, so this query sees its prepared statements.
       const prepared = await store.orm.em.execute(
         `select 1 from pg_prepared_statements where name like 'rate_limits:%'`,
       );
-      expect(prepared, passage).to.have.length(count);
+      expect(prepared, mode).to.have.length(count);
     }
   });
 
-  it('go an hour after they have expired', async () => {
+  it('are deleted an hour after they expire', async () => {
     const [failures] = await limitsBy('direct');
     await failures.penalty('203.0.113.5');
     await failures.penalty('203.0.113.6');
     await store.database.query(`update rate_limits set expire = 0 where key = 'failures:203.0.113.5'`);
-    // What the timer does.
+    // The call that the timer makes.
     await (failures as RateLimiterPostgres & { clearExpired(expire: number): Promise<void> }).clearExpired(
       Date.now() - 3_600_000,
     );

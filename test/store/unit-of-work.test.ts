@@ -4,10 +4,10 @@ import { User } from '../../src/domain/user.ts';
 import { addAccount } from '../support/accounts.ts';
 import { testStore } from '../support/store.ts';
 
-describe('a unit of work that is done again', () => {
+describe('a replayed unit of work', () => {
   const store = testStore();
 
-  it('does not take for done what it does to an account that somebody deletes meanwhile', async () => {
+  it('sees that its account has been deleted since the last attempt', async () => {
     const { id } = await addAccount(store.database, 'ada@example.com');
     const meanwhile = [
       'update users set version = version + 1 where id = $1',

@@ -1,6 +1,6 @@
 import type { TestDatabase } from './database.ts';
 
-/** A row of `users` as PostgreSQL has it. */
+/** A row of `users`. */
 export interface AccountRow {
   readonly id: number;
   readonly email: string;
@@ -14,10 +14,10 @@ export interface AccountRow {
   readonly updated_at: Date;
 }
 
-/** When the accounts of the tests were made and last changed, so that any change shows. */
+/** When the accounts of the tests were created and last changed: any later change stands out. */
 export const LONG_AGO = '2020-01-02T03:04:05.678Z';
 
-/** Puts an account into the database, past the service, but with its history. What is not given is as in a new account. */
+/** Inserts an account and its history without the service. Missing values have the defaults of a new account. */
 export async function addAccount(
   database: TestDatabase,
   email: string,
@@ -41,7 +41,7 @@ export async function addAccount(
   return row as AccountRow;
 }
 
-/** All accounts, as PostgreSQL has them. */
+/** All rows of `users`, by id. */
 export function accountsIn(database: TestDatabase): Promise<AccountRow[]> {
   return database.query<AccountRow>('select * from users order by id');
 }

@@ -1,41 +1,41 @@
 import { SECRET } from './app.ts';
 
-// By a name that the compiler does not follow: the package's types bring those of a browser into the whole project.
+// A dynamic name hides the package from the compiler: its types would add a browser's types to the whole project.
 const load = (name: string) => import(name);
 const { Auth } = await load('@auth/core');
 const { encode } = await load('@auth/core/jwt');
 const { default: Credentials } = await load('@auth/core/providers/credentials');
 
-/** What Auth.js makes a session token of. */
+/** The parameters of a session token. */
 export interface Session {
   readonly token?: Record<string, unknown>;
   /** Newest first. */
   readonly secret?: string | readonly string[];
-  /** The name of the cookie that it is for. */
+  /** The name of its cookie. */
   readonly salt?: string;
-  /** How long it is valid, in seconds. */
+  /** Its lifetime, in seconds. */
   readonly maxAge?: number;
 }
 
-/** A session token as Auth.js 5 makes them; without more, one of Ada. */
+/** A session token encoded by Auth.js 5, by default for Ada. */
 export function sessionOf({ token, ...rest }: Session = {}): Promise<string> {
   const ada = { email: 'ada@example.com', name: 'Ada', sub: '1', picture: null };
   return encode({ secret: SECRET, salt: 'authjs.session-token', ...rest, token: { ...ada, ...token } });
 }
 
-/** How the app is set up that somebody signs in to. */
+/** The settings of an app that uses Auth.js. */
 export interface AuthjsOptions {
   /** Newest first. */
   readonly secret?: string | readonly string[];
-  /** Where the app is; on https its cookies have another name. */
+  /** The app's origin; on https its cookies have other names. */
   readonly origin?: string;
-  /** A name of the app's own for its session cookie. */
+  /** A custom name for the session cookie. */
   readonly cookieName?: string;
-  /** What the app puts into its sessions besides. */
+  /** Extra claims that the app adds to its sessions. */
   readonly claims?: Record<string, unknown>;
 }
 
-/** Signs Ada in to an app that uses Auth.js 5, and returns the cookies that her browser then has, by name. */
+/** Signs Ada in to an app that uses Auth.js 5, and returns her browser's cookies by name. */
 export async function signIn({
   secret = SECRET,
   origin = 'http://localhost:3000',
@@ -65,7 +65,7 @@ export async function signIn({
   return cookies;
 }
 
-/** Cookies as a browser sends them. */
+/** The `Cookie` header for these cookies. */
 export function cookieHeader(cookies: Iterable<readonly [name: string, value: string]>): string {
   return [...cookies].map(([name, value]) => `${name}=${value}`).join('; ');
 }

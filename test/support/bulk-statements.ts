@@ -1,7 +1,7 @@
-/** A table of accounts, as SQL may name it. */
+/** The table of accounts, in any spelling that SQL allows. */
 const USERS = String.raw`(?:only\s+)?(?:"?public"?\s*\.\s*)?"?users\b`;
 
-/** The accounts, as the first argument of a method of the EntityManager: the entity, its name, or something of one. */
+/** The first argument of an EntityManager method that concerns accounts: the entity, its name, or a variable. */
 const ENTITY = String.raw`\(\s*(?:User\b|['"\x60]User\b|[a-z])`;
 
 const SQL = [
@@ -19,12 +19,12 @@ const CALLS = [
   String.raw`\.(?:insertInto|replaceInto|updateTable|deleteFrom|mergeInto)\s*\(\s*\[?\s*['"\x60](?:public\.)?users\b`,
 ].map((source) => new RegExp(source, 'g'));
 
-/** The statements of a source text that write accounts past the unit of work, so that no flush can record them. */
+/** The statements in a source text that write accounts outside the unit of work, where no flush records them. */
 export function bulkStatements(source: string): string[] {
   return [...SQL, ...CALLS].flatMap((pattern) => source.match(pattern) ?? []);
 }
 
-/** Whether a source text writes changes into the history by itself. */
+/** Whether a source text writes to the history itself. */
 export function recordsChanges(source: string): boolean {
   return /\brecordChanges\s*\(/.test(source);
 }

@@ -1,4 +1,4 @@
-/** The key of a server on loopback that anybody may know, and its certificate, which it has signed itself (until 2120). */
+/** A public test key for a server on loopback, and its self-signed certificate (valid until 2120). */
 export const TLS = {
   key: `-----BEGIN PRIVATE KEY-----
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgehH5JQVCgX+JylYX

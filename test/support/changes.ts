@@ -1,6 +1,6 @@
 import type { TestDatabase } from './database.ts';
 
-/** Puts so many entries into the history of an account that there need not be, in one transaction; each is `bytes` long. */
+/** Adds `count` history entries in one transaction, each with a value of `bytes` bytes. Their account need not exist. */
 export async function addChanges(database: TestDatabase, count: number, bytes = 10): Promise<void> {
   await database.query(
     `insert into changes (actor, user_id, action, before, after, fields, version)

@@ -2,8 +2,8 @@ import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import type { oas31 } from 'zod-openapi';
 import type { TestApp } from './app.ts';
 
-/** Headers that an answer may have only where the document says so. */
-const TOLD = [
+/** Headers that an answer may have only if the document lists them. */
+const LISTED_HEADERS = [
   'allow',
   'content-disposition',
   'etag',
@@ -16,14 +16,14 @@ const TOLD = [
   'x-request-id',
 ];
 
-/** An app whose every answer is held to its own document. */
+/** An app whose answers are all checked against its own OpenAPI document. */
 export interface ConformingApp extends TestApp {
   readonly document: oas31.OpenAPIObject;
-  /** What has been answered so far: `operationId status code`, the code where it was a problem. */
+  /** The answers so far as `operationId status code`, with the code only for problems. */
   readonly answered: Set<string>;
 }
 
-/** Wraps `call` so that it throws when an answer is not as `/openapi.json` says that it is. */
+/** Wraps `call` so that it throws when an answer does not conform to `/openapi.json`. */
 export async function conforming(app: TestApp): Promise<ConformingApp> {
   const document = (await (await app.call('/openapi.json')).json()) as oas31.OpenAPIObject;
   const answered = new Set<string>();
@@ -40,7 +40,7 @@ export async function conforming(app: TestApp): Promise<ConformingApp> {
   };
 }
 
-/** A validator of a part of the document, found by its keys. */
+/** Compiles validators for parts of the document, each found by its keys. */
 export function schemaAt(document: oas31.OpenAPIObject): (...keys: string[]) => ValidateFunction {
   const ajv = new Ajv2020({ strict: false, validateFormats: false, allErrors: true });
   ajv.addSchema({ ...document }, 'document', false, false);
@@ -51,8 +51,8 @@ export function schemaAt(document: oas31.OpenAPIObject): (...keys: string[]) => 
 }
 
 /**
- * Checks that an answer is one that the document has for its operation: status, type, headers and body; and where the
- * request was heeded, that the document would have let it pass. Returns `operationId status code`.
+ * Checks an answer against its operation in the document: status, type, headers and body. If the request succeeded, its
+ * parameters and body must conform too. Returns `operationId status code`, and throws if something does not conform.
  */
 export function conformance(
   document: oas31.OpenAPIObject,
@@ -62,21 +62,23 @@ export function conformance(
     template,
     pattern: new RegExp(`^${template.replaceAll('.', '\\.').replace(/\{\w+\}/g, '[^/]+')}/?$`),
   }));
-  // A path that is written out goes before one with parameters.
+  // A literal path wins over one with parameters.
   templates.sort((a, b) => a.template.split('{').length - b.template.split('{').length);
 
   return async (path, request, response) => {
     const { pathname, searchParams } = new URL(path, 'http://localhost');
-    const asked = (request.method ?? 'GET').toUpperCase();
-    const method = (asked === 'HEAD' ? 'GET' : asked).toLowerCase();
-    const told = `${asked} ${path} was answered ${response.status}, but`;
+    const requestMethod = (request.method ?? 'GET').toUpperCase();
+    const method = (requestMethod === 'HEAD' ? 'GET' : requestMethod).toLowerCase();
+    const prefix = `${requestMethod} ${path} was answered ${response.status}, but`;
     const fail = (message: string): never => {
-      throw new Error(`${told} ${message}`);
+      throw new Error(`${prefix} ${message}`);
     };
     const valid = (value: unknown, what: string, ...keys: string[]) => {
       const validate = schema(...keys);
       if (!validate(value))
-        fail(`${what} is not as documented: ${JSON.stringify(validate.errors)} in ${JSON.stringify(value)}`);
+        fail(
+          `${what} does not match its schema: ${JSON.stringify(validate.errors)} in ${JSON.stringify(value)}`,
+        );
     };
     const text = await response.text();
     const type = response.headers.get('content-type')?.split(';')[0] ?? '';
@@ -86,17 +88,18 @@ export function conformance(
     const operations = template === undefined ? undefined : document.paths?.[template];
     const operation = operations?.[method as 'get'];
     if (template === undefined || operation === undefined) {
-      // These the document describes in words.
+      // The document describes these answers in prose only.
       const status = template === undefined ? 404 : method === 'options' ? 200 : 405;
-      if (response.status !== status) fail(`the document knows of no such operation: it should be ${status}`);
-      if ((response.headers.get('allow') !== null) !== (template !== undefined)) fail('Allow is amiss');
+      if (response.status !== status) fail(`the document has no such operation: expected ${status}`);
+      if ((response.headers.get('allow') !== null) !== (template !== undefined))
+        fail('Allow is missing or unexpected');
       if (status !== 200) valid(JSON.parse(text), 'the problem', 'components', 'schemas', 'Problem');
       return `- ${status}`;
     }
 
     const responseKeys = ['paths', template, method, 'responses', `${response.status}`];
     const documented = operation.responses?.[`${response.status}`] as oas31.ResponseObject | undefined;
-    if (documented === undefined) return fail(`the document has no such status: ${text}`);
+    if (documented === undefined) return fail(`the document does not list this status: ${text}`);
 
     const headers = Object.entries(documented.headers ?? {});
     for (const [name, header] of headers) {
@@ -107,7 +110,7 @@ export function conformance(
       if (value !== null && headerSchema) valid(value, name, ...responseKeys, 'headers', name, 'schema');
     }
     const names = new Set(headers.map(([name]) => name.toLowerCase()));
-    for (const name of TOLD) {
+    for (const name of LISTED_HEADERS) {
       if (response.headers.has(name) && !names.has(name)) fail(`${name} is not documented`);
     }
 
@@ -115,8 +118,8 @@ export function conformance(
     if (documented.content === undefined) {
       if (text !== '') fail(`it has a body: ${text}`);
     } else {
-      if (!(type in documented.content)) fail(`its type is ${type}`);
-      if (asked !== 'HEAD') {
+      if (!(type in documented.content)) fail(`its type ${type} is not documented`);
+      if (requestMethod !== 'HEAD') {
         const value = /[/+]json$/.test(type) ? JSON.parse(text) : text;
         valid(value, 'the body', ...responseKeys, 'content', type, 'schema');
         if (type === 'application/problem+json') code = ` ${value.code}`;

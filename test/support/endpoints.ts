@@ -8,10 +8,10 @@ import { RefusedSignInCounter } from '../../src/services/access/refused-sign-ins
 import type { ChangeFeed } from '../../src/services/feed/change-feed.ts';
 import { SECRET } from './app.ts';
 
-/** What the handler of a test's endpoint is given. */
+/** The request that the handler of a test endpoint receives. */
 export type TestRequest<Actor = User> = EndpointRequest<undefined, Record<string, unknown>, unknown, Actor>;
 
-/** An endpoint for a test, as in the route table but without documentation. */
+/** An endpoint for a test, without documentation. */
 export function testEndpoint<A extends Access, Outcome>(description: {
   method: 'GET' | 'POST';
   path: string;
@@ -31,7 +31,7 @@ export function testEndpoint<A extends Access, Outcome>(description: {
   });
 }
 
-/** The route table, for its description: nothing is behind it. */
+/** The route table for its descriptions alone: its handlers do not work. */
 export function describedEndpoints(): Endpoint[] {
   return endpoints({
     lifecycle: new Lifecycle(),

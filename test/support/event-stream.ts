@@ -1,32 +1,32 @@
 import { createParser, type EventSourceMessage } from 'eventsource-parser';
 import type { TestApp } from './app.ts';
 
-/** An event stream as a client has it, who takes all at once. */
+/** An event stream on the side of a client that reads everything at once. */
 export interface EventStream {
   readonly response: Response;
-  /** The ids that have been given so far, with and without an event. */
+  /** The ids received so far, with and without an event. */
   readonly ids: string[];
   readonly comments: string[];
-  /** What it has said how long to wait before coming again, in milliseconds. */
+  /** The reconnection times received so far, in milliseconds. */
   readonly retries: number[];
-  /** The next event; `undefined` at the end. Rejects where the stream breaks off. */
+  /** The next event, or `undefined` at the end. Rejects when the stream breaks off. */
   next(): Promise<EventSourceMessage | undefined>;
-  /** Hangs up. */
+  /** Closes the connection. */
   close(): void;
 }
 
-/** Asks for an event stream, and resolves once its head has come. */
+/** Requests an event stream, and resolves with it when its headers have arrived. */
 export async function openStream(
   app: Pick<TestApp, 'call'>,
   path: string,
   { as, lastEventId }: { as: string; lastEventId?: string },
 ): Promise<EventStream> {
-  const hangUp = new AbortController();
+  const controller = new AbortController();
   const headers = {
     Accept: 'text/event-stream',
     ...(lastEventId !== undefined && { 'Last-Event-ID': lastEventId }),
   };
-  const response = await app.call(path, { as, headers, signal: hangUp.signal });
+  const response = await app.call(path, { as, headers, signal: controller.signal });
   const [ids, comments, retries]: [string[], string[], number[]] = [[], [], []];
   const events: EventSourceMessage[] = [];
   let wake: () => void = () => undefined;
@@ -36,32 +36,32 @@ export async function openStream(
     onRetry: (retry) => retries.push(retry),
     onEvent: (event) => events.push(event),
   });
-  const take = async () => {
+  const readAll = async () => {
     for await (const text of response.body?.pipeThrough(new TextDecoderStream()) ?? []) {
       parser.feed(text);
       wake();
     }
   };
-  let isOver = false;
-  const taking = take().finally(() => {
-    isOver = true;
+  let hasEnded = false;
+  const reading = readAll().finally(() => {
+    hasEnded = true;
     wake();
   });
-  taking.catch(() => undefined);
+  reading.catch(() => undefined);
   return {
     response,
     ids,
     comments,
     retries,
     async next() {
-      while (events.length === 0 && !isOver) {
+      while (events.length === 0 && !hasEnded) {
         await new Promise<void>((resolve) => {
           wake = resolve;
         });
       }
-      if (events.length === 0) await taking;
+      if (events.length === 0) await reading;
       return events.shift();
     },
-    close: () => hangUp.abort(),
+    close: () => controller.abort(),
   };
 }

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import type { TestApp } from './app.ts';
 
-/** An entry of the history as it leaves. */
+/** A history entry as the API returns it. */
 export interface Entry {
   readonly id: number;
   readonly at: string;
@@ -17,15 +17,15 @@ export interface Entry {
   readonly erasedAt: string | null;
 }
 
-/** A page of it. */
+/** A page of the history. */
 export interface HistoryPage {
   readonly items: Entry[];
   readonly nextCursor: string | null;
 }
 
-/** What admins and others do to accounts over HTTP, as far as the tests of the history need it. */
+/** Requests over HTTP for the tests of the history, by default as the admin. */
 export function visitor(app: TestApp, admin: string) {
-  /** A request with a JSON body, in the name of the admin unless it says otherwise. */
+  /** Sends a request, with a JSON body if there is one. */
   const send = (method: string, path: string, body?: unknown, as = admin) =>
     app.call(path, {
       method,
@@ -35,7 +35,7 @@ export function visitor(app: TestApp, admin: string) {
         body: JSON.stringify(body),
       }),
     });
-  /** The same, of which this status is expected; what it answers. */
+  /** Sends a request, expects this status, and returns the parsed body. */
   const done = async <T = Record<string, unknown>>(
     status: number,
     ...request: Parameters<typeof send>
@@ -45,7 +45,7 @@ export function visitor(app: TestApp, admin: string) {
     expect(response.status, `${request[0]} ${request[1]}: ${text}`).to.equal(status);
     return (text === '' ? undefined : JSON.parse(text)) as T;
   };
-  /** The entries of a page of the history, newest first. */
+  /** Returns the entries of a page of the history, newest first. */
   const history = async (query: Record<string, string> = {}, path = '/v1/history', as = admin) =>
     (await done<HistoryPage>(200, 'GET', `${path}?${new URLSearchParams(query)}`, undefined, as)).items;
   return { send, done, history };

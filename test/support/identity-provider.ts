@@ -4,14 +4,14 @@ import type { AddressInfo } from 'node:net';
 import { exportJWK, generateKeyPair, type JWK } from 'jose';
 import Provider from 'oidc-provider';
 
-/** What the tokens of the provider are made for. */
+/** The audience of the provider's tokens. */
 export const AUDIENCE = 'https://rollcall.example.com';
 
 const CLIENT = { client_id: 'app', client_secret: 'the secret of the app' };
 const ALGORITHMS = ['RS256', 'PS256', 'ES256', 'ES384', 'EdDSA'] as const;
 
 const nothing = async () => undefined;
-/** For a provider whose tokens are all that there is to know of them. */
+/** An adapter that stores nothing: the tokens are self-contained. */
 const NO_STORE = {
   upsert: nothing,
   find: nothing,
@@ -22,27 +22,27 @@ const NO_STORE = {
   revokeByGrantId: nothing,
 };
 
-/** A real OpenID Connect provider on loopback, of `oidc-provider`. */
+/** A real OpenID Connect provider on loopback, from `oidc-provider`. */
 export interface IdentityProvider {
   readonly issuer: string;
   readonly jwksUrl: string;
-  /** The paths that it has been asked for, less those of its token endpoint. */
+  /** The paths of its GET requests so far. */
   readonly asked: string[];
-  /** An access token as its token endpoint gives it out, with these claims besides, by default of Ada. */
+  /** Gets an access token from its token endpoint, with these extra claims, by default Ada's. */
   token(options?: { alg?: (typeof ALGORITHMS)[number]; claims?: Record<string, unknown> }): Promise<string>;
-  /** Gives it other keys. */
+  /** Replaces its keys. */
   rotate(): Promise<void>;
   goDown(): Promise<void>;
-  /** Under the same address, with the keys that it had. */
+  /** Listens again at the same address, with the same keys. */
   comeBack(): Promise<void>;
   close(): Promise<void>;
 }
 
-/** Starts one. */
+/** Starts an identity provider. */
 export async function startIdentityProvider(): Promise<IdentityProvider> {
   let server: Server;
   let port = 0;
-  let answer: RequestListener = () => undefined;
+  let handle: RequestListener = () => undefined;
   let signing: { alg: string; claims: Record<string, unknown> };
   let generation = 0;
   const asked: string[] = [];
@@ -50,7 +50,7 @@ export async function startIdentityProvider(): Promise<IdentityProvider> {
   const listen = async () => {
     server = createServer((request, response) => {
       if (request.method === 'GET') asked.push(request.url ?? '');
-      answer(request, response);
+      handle(request, response);
     }).listen(port, '127.0.0.1');
     await once(server, 'listening');
     ({ port } = server.address() as AddressInfo);
@@ -94,7 +94,7 @@ export async function startIdentityProvider(): Promise<IdentityProvider> {
         },
       },
     });
-    answer = provider.callback();
+    handle = provider.callback();
   };
 
   await listen();

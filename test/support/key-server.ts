@@ -3,16 +3,16 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { JSONWebKeySet } from 'jose';
 
-/** Keys at a URL on loopback. */
+/** A key set at a URL on loopback. */
 export interface KeyServer {
   readonly origin: string;
   readonly url: string;
-  /** How often they were asked for. */
+  /** How many requests it has received. */
   asked(): number;
   close(): Promise<void>;
 }
 
-/** Publishes these keys. */
+/** Serves these keys. */
 export async function serveKeys(keys: JSONWebKeySet): Promise<KeyServer> {
   let count = 0;
   const server = createServer((_, response) => {

@@ -1,7 +1,7 @@
 import type { Statement } from '../../src/store/rows.ts';
 import type { TestDatabase } from './database.ts';
 
-/** A step of a plan, as `EXPLAIN (FORMAT JSON)` has it. Rows are those of one loop. */
+/** A step of a plan from `EXPLAIN (FORMAT JSON)`. Row counts are per loop. */
 export interface PlanNode {
   readonly 'Node Type': string;
   readonly 'Actual Rows': number;
@@ -10,7 +10,7 @@ export interface PlanNode {
   readonly Plans?: readonly PlanNode[];
 }
 
-/** The steps of the plan by which the database has executed a statement. */
+/** Executes a statement and returns the steps of its plan. */
 export async function planOf(database: TestDatabase, { text, values }: Statement): Promise<PlanNode[]> {
   const [row] = await database.query<{ 'QUERY PLAN': [{ Plan: PlanNode }] }>(
     `explain (analyze, timing off, format json) ${text}`,

@@ -1,7 +1,7 @@
 import { STATUS_CODES } from 'node:http';
 import { expect } from 'chai';
 
-/** Asserts that the answer is this problem (RFC 9457), complete and with nothing besides, and returns it. */
+/** Asserts that the answer is this problem (RFC 9457), with all of its members and no others, and returns it. */
 export async function expectProblem(
   response: Response,
   status: number,
@@ -22,7 +22,7 @@ export async function expectProblem(
   return { ...problem, detail, ...(errors && { errors }) };
 }
 
-/** What the promise is rejected with; `undefined` where it is not. */
+/** The reason for which the promise rejects, or `undefined` if it resolves. */
 export async function refusalOf(promise: Promise<unknown>): Promise<unknown> {
   return promise.then(
     () => undefined,

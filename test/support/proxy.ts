@@ -1,23 +1,23 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 
-/** A wire between a client and PostgreSQL that a test can cut, and that counts the statements passing over it. */
+/** A proxy between a client and PostgreSQL that a test can cut off, and that counts the statements passing through it. */
 export interface DatabaseProxy {
-  /** The database's URL, by way of the wire. */
+  /** The database's URL through the proxy. */
   readonly url: string;
-  /** How many statements have been sent to be executed since {@link reset}. */
+  /** How many statements have been sent since {@link reset}. */
   statements(): number;
   reset(): void;
-  /** Swallows all that is sent from now on, in both directions, and says nothing: a network that fell silent. */
+  /** Discards all data from now on, in both directions, without closing a connection: a network that fell silent. */
   silence(): void;
   /** Breaks every connection and refuses new ones. */
   cut(): Promise<void>;
-  /** Takes connections again, under the same address. */
+  /** Accepts connections again, at the same address. */
   mend(): Promise<void>;
   close(): Promise<void>;
 }
 
-/** Lays the wire to the database behind `url`. With `cut`, it takes no connections until it is mended. */
+/** Starts a proxy to the database at `url`. With `cut`, it accepts no connections until {@link DatabaseProxy.mend}. */
 export async function startProxy(url: string, options: { cut?: boolean } = {}): Promise<DatabaseProxy> {
   const target = new URL(url);
   const sockets = new Set<Socket>();
@@ -80,8 +80,8 @@ export async function startProxy(url: string, options: { cut?: boolean } = {}): 
 }
 
 /**
- * Follows the frontend's messages (PostgreSQL's manual, "Message Flow"): a start-up message without a type, then a type
- * byte and a length each. A simple query (`Q`) and an execution of a prepared one (`E`) each run a statement.
+ * Parses the frontend's messages (PostgreSQL's manual, "Message Flow"): a start-up message without a type, then messages
+ * with a type byte and a length. A simple query (`Q`) and an execution of a prepared statement (`E`) each run a statement.
  */
 function countStatements(found: () => void): (chunk: Buffer) => void {
   let pending = Buffer.alloc(0);

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 
-/** A bare connection, for what no HTTP client would send. What it is broken by does no harm. */
+/** Opens a bare TCP connection, for bytes that no HTTP client would send. Its errors are ignored. */
 export async function dial(url: string): Promise<Socket> {
   const { hostname, port } = new URL(url);
   const socket = connect(Number(port), hostname).on('error', () => undefined);
@@ -9,7 +9,7 @@ export async function dial(url: string): Promise<Socket> {
   return socket;
 }
 
-/** Sends these bytes, and returns all that is answered until the other side closes. */
+/** Sends these bytes, and returns the whole answer once the other side closes. */
 export async function sendRaw(url: string, bytes: string | Buffer): Promise<string> {
   const socket = await dial(url);
   let answer = '';

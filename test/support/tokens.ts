@@ -6,7 +6,7 @@ const HASHES = new Map([
   ['HS512', 'sha512'],
 ]);
 
-/** A token's header and claims, and the secret that it is signed with. */
+/** The header, claims and secret of a forged token. */
 export interface Forgery {
   readonly header?: Record<string, unknown>;
   readonly claims?: Record<string, unknown>;
@@ -14,8 +14,8 @@ export interface Forgery {
 }
 
 /**
- * Makes a token by hand, so that it can be wrong in ways in which no library makes one. Without changes it is a good one
- * of `ada@example.com`; a header or claim that is `undefined` is left out. An `alg` that is no HMAC gets HS256's signature.
+ * Builds a token by hand, so that it can be wrong in ways that no library allows. By default it is a valid token for
+ * `ada@example.com`; a header or claim that is `undefined` is left out. An `alg` other than an HMAC gets HS256's signature.
  */
 export function forge({ header, claims, secret = SECRET }: Forgery = {}): string {
   const full = { alg: 'HS256', ...header };
@@ -24,12 +24,12 @@ export function forge({ header, claims, secret = SECRET }: Forgery = {}): string
   return `${signed}.${createHmac(hash, secret).update(signed).digest('base64url')}`;
 }
 
-/** One part of a token. */
+/** Encodes one part of a token. */
 export function part(content: unknown): string {
   return Buffer.from(JSON.stringify(content)).toString('base64url');
 }
 
-/** A time as tokens have it, so many seconds from now. */
+/** The time this many seconds from now, in seconds since 1970 as in tokens. */
 export function inSeconds(seconds: number): number {
   return Math.floor(Date.now() / 1000) + seconds;
 }

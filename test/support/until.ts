@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Waits until `condition` gives something. */
+/** Polls `condition` until it returns something truthy, and resolves with that. Rejects after `ms` milliseconds. */
 export async function until<T>(
   what: string,
   condition: () => T | Promise<T>,
@@ -10,7 +10,7 @@ export async function until<T>(
   for (;;) {
     const value = await condition();
     if (value) return value;
-    if (performance.now() > end) throw new Error(`waited ${ms} ms in vain: ${what}`);
+    if (performance.now() > end) throw new Error(`timed out after ${ms} ms: ${what}`);
     await sleep(10);
   }
 }

@@ -22,11 +22,11 @@ import { until } from './until.ts';
 /** A secret that a webhook and its receiver share. */
 export const WEBHOOK_SECRET = `whsec_${Buffer.from('only-for-tests-0123456789-abcdef').toString('base64')}`;
 
-/** A delivery as it came in. */
+/** A delivery that a receiver got. */
 export interface Delivery {
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
-  /** As it was sent, byte for byte. */
+  /** The body exactly as sent. */
   readonly text: string;
   readonly body: {
     type: string;
@@ -38,33 +38,33 @@ export interface Delivery {
 /** How a receiver answers a delivery. */
 export type Behaviour = (delivery: Delivery, response: ServerResponse) => unknown;
 
-/** A receiver of webhooks on loopback, which holds each delivery to its signature. */
+/** A receiver of webhooks on loopback that verifies the signature of each delivery. */
 export interface Receiver {
   readonly url: string;
-  /** What has come in so far; of each, the same again each time that it came. */
+  /** All deliveries so far, including repeated ones. */
   readonly deliveries: Delivery[];
-  /** From now on; at first it says 204. */
+  /** Sets the answers from now on. Default: 204. */
   behave(behaviour: Behaviour): void;
-  /** From now on nothing is answered; until it is, as at first. */
+  /** Holds back all answers from now on. `answer` sends them and restores the default. */
   hold(): { answer(status?: number): void };
-  /** Waits until so many deliveries have come in. */
+  /** Waits for this many deliveries. */
   received(count: number): Promise<void>;
-  /** Ends, and breaks what is on its way. */
+  /** Stops, and breaks open connections. */
   stop(): Promise<void>;
-  /** Begins again, at the same address. */
+  /** Starts again at the same address. */
   start(): Promise<void>;
 }
 
-/** All is well. */
+/** Answers 204. */
 export const accept: Behaviour = (_, response) => response.writeHead(204).end();
 
-/** The answer is this status, with these headers. */
+/** Answers with this status and these headers. */
 export const answering =
   (status: number, headers: Record<string, string> = {}): Behaviour =>
   (_, response) =>
     response.writeHead(status, headers).end();
 
-/** Starts one; with `tls`, on HTTPS. */
+/** Starts a receiver; with `tls`, on HTTPS. */
 export async function startReceiver(tls?: { key: string; cert: string }): Promise<Receiver> {
   const verifier = new Verifier(WEBHOOK_SECRET);
   const deliveries: Delivery[] = [];
@@ -75,7 +75,7 @@ export async function startReceiver(tls?: { key: string; cert: string }): Promis
     const listener: RequestListener = async (request, response) => {
       let text = '';
       for await (const chunk of request.setEncoding('utf8')) text += chunk;
-      // What throws here ends the tests.
+      // An invalid signature throws here and ends the tests.
       const body = verifier.verify(text, request.headers as Record<string, string>) as Delivery['body'];
       const delivery = { path: request.url ?? '', headers: request.headers, text, body };
       deliveries.push(delivery);
@@ -116,19 +116,19 @@ export async function startReceiver(tls?: { key: string; cert: string }): Promis
   };
 }
 
-/** A webhook that leads to a receiver and wants everything, unless something else is said. */
+/** A webhook to a receiver, by default for every change. */
 export function webhookTo(receiver: Receiver, { name = 'hook', ...rest }: Partial<Webhook> = {}): Webhook {
   return { name, url: receiver.url, secrets: [WEBHOOK_SECRET], actions: null, fields: null, ...rest };
 }
 
-/** A database, a receiver, and who tells the one of the other. */
+/** A database, a receiver, and dispatchers that deliver changes from one to the other. */
 export interface WebhookStage {
   readonly database: TestDatabase;
   readonly orm: MikroORM;
   readonly receiver: Receiver;
-  /** Begins to tell these webhooks, or one that leads to the receiver and wants everything, as a replica does. */
+  /** Starts a dispatcher, as a replica does, by default with one webhook to the receiver for every change. */
   dispatch(hooks?: readonly Webhook[], options?: Partial<DispatcherDeps>): Promise<Dispatcher>;
-  /** Makes accounts, in one transaction. */
+  /** Creates accounts in one transaction. */
   invite(...emails: string[]): Promise<void>;
   rename(email: string, name: string): Promise<void>;
   prefer(email: string, preferences: Preferences): Promise<void>;
@@ -137,12 +137,12 @@ export interface WebhookStage {
   row(name?: string): Promise<Record<string, unknown>>;
   /** Waits until the row of a webhook has these values. */
   settled(values: Record<string, unknown>, name?: string): Promise<void>;
-  /** Lets every webhook that waits for its next try have waited long enough. */
+  /** Makes the next attempt of every webhook due now. */
   skipWaiting(): Promise<void>;
   close(): Promise<void>;
 }
 
-/** Sets it up. */
+/** Sets up a stage. */
 export async function openStage(): Promise<WebhookStage> {
   const database = await createMigratedDatabase();
   const orm = await MikroORM.init(ormOptions(database));

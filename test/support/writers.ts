@@ -10,25 +10,25 @@ const WRITERS = 20;
 const UNITS = 15;
 
 /**
- * Twenty writers at the same time, each with one unit of work after the other: it makes an account and changes two of a
- * few that all of them change, holds its transaction open at random before, between and after, and gives it up at times.
- * `orm` needs a connection for each.
+ * Runs twenty concurrent writers. Each runs units of work in sequence: create an account, then change two of a few shared
+ * accounts. The units hold their transactions open for random times and sometimes roll back. `orm` needs a connection for
+ * each writer.
  */
 export async function writeAtRandom(database: TestDatabase, orm: MikroORM): Promise<void> {
   const accounts: number[] = [];
   for (let n = 0; n < 8; n++) accounts.push((await addAccount(database, `a${n}@example.com`)).id);
   const inUnit = unitsOfWork(orm, COMMAND_LINE);
-  const another = () => accounts[Math.floor(Math.random() * accounts.length)] ?? 0;
+  const randomAccount = () => accounts[Math.floor(Math.random() * accounts.length)] ?? 0;
   const holdOpen = () => pause(Math.random() * 15);
 
   const write = async (writer: number) => {
     for (let n = 0; n < UNITS; n++) {
       await inUnit(async ({ em }) => {
         await em.begin();
-        // The first that it writes: so much older than its changes to the others can its transaction be.
+        // Writing this first makes the transaction older than its later changes to the shared accounts.
         em.persist(new User(`w${writer}-${n}-${Math.random()}@example.com`));
         await em.flush();
-        for (const id of [another(), another()].sort((a, b) => a - b)) {
+        for (const id of [randomAccount(), randomAccount()].sort((a, b) => a - b)) {
           await holdOpen();
           const lockMode = LockMode.PESSIMISTIC_WRITE;
           const user = await em.findOneOrFail(User, { id }, { lockMode, refresh: true });
@@ -36,13 +36,13 @@ export async function writeAtRandom(database: TestDatabase, orm: MikroORM): Prom
           await em.flush();
         }
         await holdOpen();
-        if (Math.random() < 0.2) throw new GivenUp();
+        if (Math.random() < 0.2) throw new RolledBack();
       }).catch((error: unknown) => {
-        if (!(error instanceof GivenUp)) throw error;
+        if (!(error instanceof RolledBack)) throw error;
       });
     }
   };
   await Promise.all(Array.from({ length: WRITERS }, (_, writer) => write(writer)));
 }
 
-class GivenUp extends Error {}
+class RolledBack extends Error {}

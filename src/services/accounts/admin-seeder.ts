@@ -9,7 +9,7 @@ export interface SeedReport {
 }
 
 /**
- * Makes each of `emails` (normalised, no duplicates) an admin: creates missing accounts, promotes existing ones, and leaves
+ * Makes each of `emails` (normalized, no duplicates) an admin: creates missing accounts, promotes existing ones, and leaves
  * admins alone. It demotes and removes nobody. The unit's owner flushes.
  */
 export async function seedAdmins({ em }: Unit, emails: readonly string[]): Promise<SeedReport> {

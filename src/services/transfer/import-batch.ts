@@ -16,7 +16,7 @@ import type { ImportMode } from './import.ts';
 /** A valid line. `undefined` values were not given. */
 export interface ImportLine {
   readonly number: number;
-  /** Normalised. */
+  /** Normalized. */
   readonly email: string;
   readonly values: { readonly [Field in keyof AccountValues]?: AccountValues[Field] | undefined };
 }

@@ -17,7 +17,7 @@ describe('the preferences of an account', () => {
       if (how === 'put') setPreferences(account, preferences, rules);
       else changeAccount(account, { preferences }, rules);
     });
-  const kept = async () =>
+  const stored = async () =>
     (await accountsIn(store.database)).map(({ preferences, version }) => [preferences, version]);
   const changes = () => store.database.query("select before, after from changes where action = 'updated'");
 
@@ -29,18 +29,18 @@ describe('the preferences of an account', () => {
     [{ a: 1 }, 'patch', { a: 1 }],
     [{ a: 0 }, 'put', { a: -0 }],
   ] as const) {
-    it(`stay as they are, ${JSON.stringify(had)}, after a ${how} of ${JSON.stringify(given)}`, async () => {
+    it(`stay ${JSON.stringify(had)} after a ${how} of ${JSON.stringify(given)}`, async () => {
       await begin(had);
       await write(how, given);
-      expect(await kept()).to.deep.equal([[had, 1]]);
+      expect(await stored()).to.deep.equal([[had, 1]]);
       expect(await changes()).to.deep.equal([]);
     });
   }
 
-  it('lose, in the history too, a null from the days when nulls were kept', async () => {
+  it('lose a null from when nulls were stored, and the history records it', async () => {
     await begin({ a: null, b: { c: null, d: 1 } });
     await write('put', { b: { d: 1 } });
-    expect(await kept()).to.deep.equal([[{ b: { d: 1 } }, 2]]);
+    expect(await stored()).to.deep.equal([[{ b: { d: 1 } }, 2]]);
     const patch = { preferences: { a: null, b: { c: null } } };
     expect(await changes()).to.deep.equal([{ before: patch, after: patch }]);
   });

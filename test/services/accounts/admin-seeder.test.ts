@@ -45,7 +45,7 @@ describe('the admin seeder', () => {
     storage_mode: 'account',
   };
 
-  it('makes an account with the role admin where there is none', async () => {
+  it('creates an admin when the account does not exist', async () => {
     expect(await seed('new@example.com')).to.deep.equal({
       created: ['new@example.com'],
       promoted: [],
@@ -61,7 +61,7 @@ describe('the admin seeder', () => {
     });
   });
 
-  it('promotes an account with another role, and changes nothing else of it', async () => {
+  it('promotes an existing account and changes nothing else about it', async () => {
     expect(await seed('user@example.com')).to.deep.equal({
       created: [],
       promoted: ['user@example.com'],
@@ -70,7 +70,7 @@ describe('the admin seeder', () => {
     expect(await users()).to.deep.equal([...untouched, { ...user, role: 'admin', touched: true }]);
   });
 
-  it('leaves an admin alone, and every account that is not named', async () => {
+  it('leaves existing admins and unlisted accounts untouched', async () => {
     expect(await seed('admin@example.com')).to.deep.equal({
       created: [],
       promoted: [],
@@ -84,7 +84,7 @@ describe('the admin seeder', () => {
     expect(await users()).to.have.length(3);
   });
 
-  it('does nothing at all the second time', async () => {
+  it('changes nothing the second time', async () => {
     const emails = ['admin@example.com', 'new@example.com', 'user@example.com'];
     await seed(...emails);
     const before = await store.database.query('select * from users order by id');

@@ -15,7 +15,7 @@ import { type PlanNode, planOf } from '../../support/plans.ts';
 
 const ACCOUNTS = 100_000;
 
-/** Every kind of value that a filter can have: of nearly all rows, of a few, of two, of none. */
+/** Every kind of filter value: it matches nearly all rows, a few, two, or none. */
 const FILTERS: AccountFilters[] = [
   {},
   { role: 'user' },
@@ -40,7 +40,7 @@ const FILTERS: AccountFilters[] = [
   { status: 'suspended', storageMode: 'account', q: 'hopper' },
 ];
 
-describe('the list of 100,000 accounts', () => {
+describe('a list of 100,000 accounts', () => {
   let database: TestDatabase;
   let orm: MikroORM;
 
@@ -71,15 +71,15 @@ describe('the list of 100,000 accounts', () => {
       .filter((step) => step['Node Type'].includes('Sort'))
       .map((step) => Math.max(0, ...(step.Plans ?? []).map((below) => below['Actual Rows'])));
 
-  const places = (sort: string): (Position | undefined)[] => [
+  const positions = (sort: string): (Position | undefined)[] => [
     undefined,
     sort.endsWith('email') ? ['edsger.50003@example.com'] : ['2024-01-01 13:53:20.000001+00', 50_000],
   ];
 
   for (const filters of FILTERS) {
-    it(`is read by its indexes, in each order, on the first page and deep inside: ${JSON.stringify(filters)}`, async () => {
+    it(`reads a page through indexes in each order, at the start and far inside: ${JSON.stringify(filters)}`, async () => {
       for (const sort of SORTS) {
-        for (const after of places(sort)) {
+        for (const after of positions(sort)) {
           const steps = await plan(pageStatement(orm, { ...filters, sort, limit: 50, after }));
           const kinds = steps.map((step) => step['Node Type']);
           const where = `${sort} after ${after}: ${kinds.join(' > ')}`;
@@ -89,7 +89,7 @@ describe('the list of 100,000 accounts', () => {
       }
     });
 
-    it(`is counted by its indexes, and no further than need be: ${JSON.stringify(filters)}`, async () => {
+    it(`counts through indexes, and stops at the cap: ${JSON.stringify(filters)}`, async () => {
       const steps = await plan(countStatement(orm, filters));
       const kinds = steps.map((step) => step['Node Type']);
       expect(kinds, kinds.join(' > ')).not.to.include('Seq Scan');

@@ -15,37 +15,37 @@ import { writeAtRandom } from '../../support/writers.ts';
 
 describe('the change feed', () => {
   let database: TestDatabase;
-  /** The way by which the feed is read; what the tests write goes another. */
-  let wire: DatabaseProxy;
+  /** Carries the queries of the feed; the tests write without it. */
+  let proxy: DatabaseProxy;
   let orm: MikroORM;
-  let writing: MikroORM;
+  let writerOrm: MikroORM;
   let feed: ChangeFeed;
-  let over: AbortController;
+  let controller: AbortController;
   let errors: unknown[];
 
   beforeEach(async () => {
     database = await createMigratedDatabase();
-    wire = await startProxy(database.url);
-    orm = await MikroORM.init(ormOptions({ ...database, url: wire.url }));
-    writing = await MikroORM.init(ormOptions({ ...database, poolMax: 30 }));
-    over = new AbortController();
+    proxy = await startProxy(database.url);
+    orm = await MikroORM.init(ormOptions({ ...database, url: proxy.url }));
+    writerOrm = await MikroORM.init(ormOptions({ ...database, poolMax: 30 }));
+    controller = new AbortController();
     errors = [];
     start();
   });
 
   afterEach(async () => {
-    over.abort();
+    controller.abort();
     await feed.close();
     await orm.close(true);
-    await writing.close(true);
-    await wire.close();
+    await writerOrm.close(true);
+    await proxy.close();
     await database.drop();
   });
 
-  const start = (passage: ConnectionMode = 'direct', lingerMs = 0) => {
+  const start = (mode: ConnectionMode = 'direct', lingerMs = 0) => {
     feed = new ChangeFeed({
       em: orm.em.fork(),
-      listen: changeListener({ ...database, url: wire.url }, passage, {
+      listen: changeListener({ ...database, url: proxy.url }, mode, {
         onLost: () => undefined,
         onRestored: () => undefined,
       }),
@@ -53,8 +53,9 @@ describe('the change feed', () => {
       lingerMs,
     });
   };
-  const follow = (after: FeedPosition, limit = 100) => feed.follow(after, { limit, signal: over.signal });
-  /** Takes entries until there are so many. */
+  const follow = (after: FeedPosition, limit = 100) =>
+    feed.follow(after, { limit, signal: controller.signal });
+  /** Takes at least this many entries, unless the feed ends first. */
   const take = async (entries: AsyncIterator<readonly FeedEntry[]>, count: number): Promise<number[]> => {
     const ids: number[] = [];
     while (ids.length < count) {
@@ -74,22 +75,22 @@ describe('the change feed', () => {
     ).length;
   const listening = () => eventually(async () => ((await listeners()) === 1 ? true : undefined));
 
-  it('asks nothing and listens for nothing while nobody follows', async () => {
+  it('sends no queries and does not listen without followers', async () => {
     await orm.em.fork().execute('select 1');
-    wire.reset();
+    proxy.reset();
     for (let n = 0; n < 5; n++) await addChanges(database, 1);
-    expect([wire.statements(), await listeners()]).to.deep.equal([0, 0]);
+    expect([proxy.statements(), await listeners()]).to.deep.equal([0, 0]);
     const entries = follow(FEED_START);
     await take(entries, 5);
     await listening();
     await entries.return(undefined);
     await eventually(async () => ((await listeners()) === 0 ? true : undefined));
-    wire.reset();
+    proxy.reset();
     await addChanges(database, 1);
-    expect(wire.statements()).to.equal(0);
+    expect(proxy.statements()).to.equal(0);
   });
 
-  it('gives what was, then what comes, each once, without a gap between the two', async () => {
+  it('yields past changes and then new ones, each once and without a gap', async () => {
     await addChanges(database, 250);
     const entries = follow(FEED_START, 100);
     expect(await take(entries, 250)).to.deep.equal(idsFrom(1, 250));
@@ -101,34 +102,34 @@ describe('the change feed', () => {
     expect([await take(entries, 1), await take(late, 1)]).to.deep.equal([[254], [254]]);
   });
 
-  it('begins at the present for who wants just what comes', async () => {
+  it('starts with the next change after the end of the feed', async () => {
     await addChanges(database, 5);
     const entries = follow(await feedEnd(orm.em.fork()));
     await addChanges(database, 5);
     expect(await take(entries, 5)).to.deep.equal(idsFrom(6, 5));
   });
 
-  it('ends when its signal says so: before it begins, while it waits, and while nobody takes', async () => {
+  it('ends on abort: before the first read, while waiting, and between reads', async () => {
     await addChanges(database, 1);
     const waiting = follow(FEED_START);
     const untaken = follow(FEED_START);
     await take(waiting, 1);
     await take(untaken, 1);
     const next = waiting.next();
-    over.abort();
+    controller.abort();
     expect((await next).done).to.equal(true);
     expect((await untaken.next()).done).to.equal(true);
     expect((await follow(FEED_START).next()).done).to.equal(true);
   });
 
-  it('gives a sign of life in a silence, and goes on', async () => {
-    const entries = feed.follow(FEED_START, { limit: 10, signal: over.signal, beatMs: 50 });
+  it('yields empty batches while there are no changes, and continues', async () => {
+    const entries = feed.follow(FEED_START, { limit: 10, signal: controller.signal, beatMs: 50 });
     for (let n = 0; n < 3; n++) expect((await entries.next()).value).to.deep.equal([]);
     await addChanges(database, 1);
     expect(await take(entries, 1)).to.deep.equal([1]);
   });
 
-  it('costs five hundred who follow one listener, and one query a commit', async function () {
+  it('serves five hundred followers with one listener and one query per commit', async function () {
     this.timeout(60_000);
     await addChanges(database, 1);
     const end = await feedEnd(orm.em.fork());
@@ -137,7 +138,7 @@ describe('the change feed', () => {
     await listening();
     await addChanges(database, 1);
     for (const ids of await Promise.all(first)) expect(ids).to.deep.equal([2]);
-    wire.reset();
+    proxy.reset();
     const commits = 20;
     for (let n = 0; n < commits; n++) {
       first = all.map((entries) => take(entries, 1));
@@ -145,33 +146,33 @@ describe('the change feed', () => {
       for (const ids of await Promise.all(first)) expect(ids).to.deep.equal([3 + n]);
     }
     expect(await listeners()).to.equal(1);
-    // And a few where another transaction of the cluster was in the way, or time has come to ask in any case.
-    expect(wire.statements())
+    // A few more are due to other transactions in the cluster and to the regular poll.
+    expect(proxy.statements())
       .to.be.at.least(commits)
       .and.at.most(2 * commits);
   });
 
-  it('does not throw those who follow back on themselves when very much comes at once', async function () {
+  it('keeps followers on shared reads when very many changes arrive at once', async function () {
     this.timeout(60_000);
     const taken = Array.from({ length: 50 }, async () => {
       const ids: number[] = [];
       const entries = follow(FEED_START, 50);
       while (ids.length < 20_000) {
         ids.push(...(await take(entries, 1)));
-        // No network takes it as fast as a test could.
+        // No network client reads as fast as a test could.
         await pause(1);
       }
       return ids;
     });
     await listening();
-    wire.reset();
+    proxy.reset();
     await addChanges(database, 20_000);
     for (const ids of await Promise.all(taken)) expect(ids).to.deep.equal(idsFrom(1, 20_000));
-    // 40 pages, and as many again for those who were slow here and there: by themselves they would have asked 20,000 times.
-    expect(wire.statements()).to.be.at.most(80);
+    // 40 pages, and as many again for followers that fell behind; reading on their own, they would send 20,000 queries.
+    expect(proxy.statements()).to.be.at.most(80);
   });
 
-  it('lets those who are slow read by themselves, and does not wait for them', async () => {
+  it('lets slow followers read on their own, and does not wait for them', async () => {
     const [quick, slow] = [follow(FEED_START), follow(FEED_START)];
     await addChanges(database, 100);
     await take(quick, 100);
@@ -185,7 +186,7 @@ describe('the change feed', () => {
     expect([await take(quick, 1), await take(slow, 1)]).to.deep.equal([[4_101], [4_101]]);
   });
 
-  it('asks again until what an older transaction holds back can be served', async () => {
+  it('polls until a change withheld by an older transaction can be served', async () => {
     const entries = follow(FEED_START);
     await addChanges(database, 1);
     await take(entries, 1);
@@ -194,26 +195,26 @@ describe('the change feed', () => {
     await addChanges(database, 1);
     const next = take(entries, 1);
     expect(await Promise.race([next, pause(300)])).to.equal(undefined);
-    // No commit of ours, and so nobody says a word.
+    // A rollback sends no notification.
     await older.query('rollback');
     expect(await next).to.deep.equal([2]);
   });
 
-  for (const [how, passage] of [
-    ['told', 'direct'],
-    ['asking every second', 'pooled'],
+  for (const [how, mode] of [
+    ['with notifications', 'direct'],
+    ['polling every second', 'pooled'],
   ] as const) {
-    it(`goes on when the database comes back, ${how}`, async () => {
-      start(passage);
+    it(`continues when the database comes back, ${how}`, async () => {
+      start(mode);
       const entries = follow(FEED_START);
       await addChanges(database, 1);
       await take(entries, 1);
-      await wire.cut();
+      await proxy.cut();
       await addChanges(database, 2);
       const next = take(entries, 2);
       await eventually(() => errors.length > 0 || undefined);
       await pause(1_500);
-      await wire.mend();
+      await proxy.mend();
       expect(await next).to.deep.equal([2, 3]);
       expect(errors).to.have.length(1);
       await addChanges(database, 1);
@@ -221,83 +222,83 @@ describe('the change feed', () => {
     });
   }
 
-  it('begins while the database is gone, and gives all as soon as it is there', async () => {
+  it('starts during a database outage, and yields everything when it ends', async () => {
     await addChanges(database, 3);
-    await wire.cut();
+    await proxy.cut();
     const entries = follow(FEED_START);
     const next = take(entries, 3);
     await eventually(() => errors.length > 0 || undefined);
-    await wire.mend();
+    await proxy.mend();
     expect(await next).to.deep.equal([1, 2, 3]);
   });
 
-  it('fails whoever reads by themselves while the database goes, and nobody else', async () => {
+  it('fails only followers that are reading on their own when the database goes down', async () => {
     await addChanges(database, 200);
     const live = follow(await feedEnd(orm.em.fork()));
     const waiting = take(live, 1);
     const reading = follow(FEED_START, 100);
     await take(reading, 100);
-    await wire.cut();
+    await proxy.cut();
     const error = await reading.next().then(
       () => undefined,
       (thrown: unknown) => thrown,
     );
     expect(error).to.be.instanceOf(Error);
-    await wire.mend();
+    await proxy.mend();
     await addChanges(database, 1);
     expect(await waiting).to.deep.equal([201]);
   });
 
-  it('wakes whoever wants to know that there is news, until they have enough', async () => {
+  it('wakes subscribers of news until they unsubscribe', async () => {
     let [one, other] = [0, 0];
-    const leave = feed.onNews(() => one++);
-    const leaveToo = feed.onNews(() => other++);
+    const unsubscribe = feed.onNews(() => one++);
+    const unsubscribeOther = feed.onNews(() => other++);
     await listening();
     await eventually(() => one > 0 || undefined);
     let before = one;
     await addChanges(database, 1);
     await eventually(() => one > before || undefined);
-    leaveToo();
-    const [told, last] = [one, other];
-    before = told;
+    unsubscribeOther();
+    const last = other;
+    before = one;
     await addChanges(database, 2_000);
     await eventually(() => one > before || undefined);
     expect(other).to.equal(last);
-    leave();
+    unsubscribe();
     await eventually(async () => ((await listeners()) === 0 ? true : undefined));
   });
 
-  it('keeps on listening for those who come again soon', async () => {
+  it('keeps listening for followers that come back soon', async () => {
     start('direct', 60_000);
     const entries = follow(FEED_START);
     await addChanges(database, 1);
     await take(entries, 1);
     await listening();
     await entries.return(undefined);
-    wire.reset();
+    proxy.reset();
     const again = follow(FEED_START);
     expect(await take(again, 1)).to.deep.equal([1]);
-    expect(wire.statements()).to.be.at.most(1);
+    expect(proxy.statements()).to.be.at.most(1);
     expect(await listeners()).to.equal(1);
   });
 
-  it('shows each change once, and those of an account in order, whatever twenty writers do at the same time', async function () {
+  it('yields each change once, and those of an account in order, with twenty concurrent writers', async function () {
     this.timeout(120_000);
     const seen: FeedEntry[][] = [[], [], []];
     const readers = seen.map(async (entries, at) => {
-      // Small bites, one by one; the last is slow.
-      const following = feed.follow(FEED_START, { limit: at + 1, signal: over.signal, beatMs: 100 });
+      // Small batches of different sizes; the last follower is slow.
+      const following = feed.follow(FEED_START, { limit: at + 1, signal: controller.signal, beatMs: 100 });
       for await (const batch of following) {
         entries.push(...batch);
         if (at === 2) await pause(Math.random() * 5);
       }
     });
-    await writeAtRandom(database, writing);
+    await writeAtRandom(database, writerOrm);
     const rows = await database.query<{ id: string }>('select id from changes order by id');
     expect(rows.length).to.be.greaterThan(200);
     await eventually(() => seen.every(({ length }) => length >= rows.length) || undefined);
     await pause(300);
-    over.abort();
+    controller.abort();
     await Promise.all(readers);
     for (const entries of seen) {
       expect(entries.map(({ change }) => change.id).sort((a, b) => a - b)).to.deep.equal(

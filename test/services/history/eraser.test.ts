@@ -8,7 +8,7 @@ import { type ServerProcess, startServer } from '../../support/server-process.ts
 
 const FAILED = 'erasure failed; retrying in about an hour';
 
-describe('the eraser of a server', () => {
+describe('the eraser', () => {
   let database: TestDatabase;
   let servers: ServerProcess[];
 
@@ -31,7 +31,7 @@ describe('the eraser of a server', () => {
     servers.push(server);
     return server;
   };
-  /** Accounts that were deleted long ago: their history begins and ends in 2020. */
+  /** Adds accounts that were deleted long ago: their history begins and ends in 2020. */
   const addDeleted = async (...emails: string[]) => {
     for (const email of emails) {
       const { id } = await addAccount(database, email);
@@ -43,13 +43,15 @@ describe('the eraser of a server', () => {
       await database.query('delete from users where id = $1', [id]);
     }
   };
-  const left = () => database.query(`select 1 from changes where before is not null and erased_at is null`);
+  const unerased = () =>
+    database.query(`select 1 from changes where before is not null and erased_at is null`);
   const allErased = async () => {
     const deadline = Date.now() + 20_000;
-    while ((await left()).length > 0) if (Date.now() > deadline) expect.fail('it is not erased');
+    while ((await unerased()).length > 0)
+      if (Date.now() > deadline) expect.fail('the accounts were not erased in time');
   };
 
-  it('erases what is due soon after the start, and says how much and not whom', async () => {
+  it('erases what is due soon after the start, and logs the number of accounts but not their emails', async () => {
     await addDeleted('grace@example.com', 'alan@example.com');
     const server = start();
     expect(await server.said('deleted accounts erased')).to.include({ accounts: 2 });
@@ -58,7 +60,7 @@ describe('the eraser of a server', () => {
     expect(await server.end('SIGTERM')).to.equal(0);
   });
 
-  it('forgets sign-ins that were turned away long ago, though none is turned away now', async () => {
+  it('deletes old refused sign-ins, even when no sign-in is refused any more', async () => {
     await database.query(
       `insert into refused_sign_ins (email, reason, last_at) values
          ('old@example.net', 'account_required', now() - interval '31 days'),
@@ -68,25 +70,26 @@ describe('the eraser of a server', () => {
     await server.ready();
     const emails = () => database.query('select email from refused_sign_ins order by email');
     const deadline = Date.now() + 20_000;
-    while ((await emails()).length > 1) if (Date.now() > deadline) expect.fail('it is not forgotten');
+    while ((await emails()).length > 1)
+      if (Date.now() > deadline) expect.fail('the old sign-in was not deleted in time');
     expect(await emails()).to.deep.equal([{ email: 'young@example.net' }]);
     expect(await server.end('SIGTERM')).to.equal(0);
   });
 
-  it('erases each account once, with any number of servers', async () => {
+  it('erases each account once when several servers run', async () => {
     await addDeleted(...Array.from({ length: 50 }, (_, n) => `u${n}@example.com`));
     const replicas = [start(), start()];
     await Promise.all(replicas.map((server) => server.ready()));
     await allErased();
     expect(await Promise.all(replicas.map((server) => server.end('SIGTERM')))).to.deep.equal([0, 0]);
-    const told = replicas
+    const erasedCounts = replicas
       .flatMap(({ lines }) => lines)
       .filter(({ msg }) => msg === 'deleted accounts erased')
       .map(({ accounts }) => accounts as number);
-    expect(told.reduce((sum, count) => sum + count, 0)).to.equal(50);
+    expect(erasedCounts.reduce((sum, count) => sum + count, 0)).to.equal(50);
   });
 
-  it('outlives the absence of the database', async () => {
+  it('survives a database outage', async () => {
     const proxy = await startProxy(database.url);
     const server = start({ DATABASE_URL: proxy.url });
     const address = await server.ready();
@@ -97,7 +100,7 @@ describe('the eraser of a server', () => {
     await proxy.close();
   });
 
-  it('lets the server stop while it is at work', async () => {
+  it('lets the server stop while an erasure is running', async () => {
     await addDeleted('grace@example.com');
     const blocker = await database.connect();
     await blocker.query('begin');
@@ -107,15 +110,15 @@ describe('the eraser of a server', () => {
     const deadline = Date.now() + 20_000;
     const waiting = `select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
     while ((await database.query(waiting)).length === 0) {
-      if (Date.now() > deadline) expect.fail('it does not wait');
+      if (Date.now() > deadline) expect.fail('the erasure does not wait for the lock');
     }
     expect(await server.end('SIGTERM')).to.equal(0);
     expect(server.lines.map(({ msg }) => msg)).not.to.include('closing took too long');
     await blocker.query('rollback');
-    expect(await left()).to.have.length(1);
+    expect(await unerased()).to.have.length(1);
   });
 
-  it('has nothing left to do where a deletion erases at once', async () => {
+  it('has nothing to do when deletions are final', async () => {
     const address = await start({
       ERASE_AFTER_DAYS: '0',
       INITIAL_ADMINS: 'ada@example.com,grace@example.com',

@@ -17,14 +17,14 @@ describe('erasure', () => {
   const store = testStore();
 
   const as = <T>(author: Author, work: (unit: Unit) => Promise<T>) => store.as(author)(work);
-  const doing = (user: User): Author => ({ actorId: user.id, actor: user.email, requestId: null });
+  const by = (user: User): Author => ({ actorId: user.id, actor: user.email, requestId: null });
   const invite = (email: string, author = COMMAND_LINE, preferences: Preferences = { theme: 'dark' }) =>
     as(author, async (unit) => createAccount(unit, { email, name: 'N', preferences }, rules));
   const remove = (email: string, author = COMMAND_LINE) =>
     as(author, async (unit) => {
       unit.em.remove(await accountByEmail(unit.em, email));
     });
-  /** Makes all that has happened to an account (or to all) older. */
+  /** Moves the history of an account, or of all accounts, into the past. */
   const age = async (user: User | undefined, days: number) => {
     const older = `at = at - make_interval(days => $2)`;
     const values = [user?.id ?? null, days];
@@ -35,7 +35,7 @@ describe('erasure', () => {
     );
     await store.database.query(`update changes set ${older} where $1::int is null or user_id = $1`, values);
   };
-  /** Takes the last deletion of an account back. */
+  /** Undoes the last deletion of an account. */
   const restore = (user: User, before: () => Promise<unknown> = async () => undefined) =>
     as(COMMAND_LINE, async (unit) => {
       const [deletion] = await store.database.query<{ id: string }>(
@@ -45,56 +45,59 @@ describe('erasure', () => {
       await undoChange(unit, Number(deletion?.id), rules);
       await before();
     });
-  const eraseAllDue = (days = DAYS) => eraseDue(store.inUnit, days, new AbortController().signal);
+  const eraseDueAccounts = (days = DAYS) => eraseDue(store.inUnit, days, new AbortController().signal);
   const eraseNow = (email: string) => as(COMMAND_LINE, (unit) => eraseAccounts(unit, email));
   const entries = () =>
     store.database.query<Record<string, unknown>>(
       `select user_id, action, actor_id, actor, before, after, fields, version, erased_at is not null as erased
          from changes order by id`,
     );
-  const everything = async () =>
+  const snapshot = async () =>
     JSON.stringify(await store.database.query('select * from changes')) +
     JSON.stringify(await store.database.query('select * from change_fields')) +
     JSON.stringify(await store.database.query('select * from users'));
-  const refused = (outcome: Promise<unknown>) =>
+  const refusalCode = (outcome: Promise<unknown>) =>
     outcome.then(
-      () => expect.fail('it was not refused'),
+      () => expect.fail('expected a refusal'),
       (error: { code?: string }) => error.code,
     );
 
-  it('takes the person, and leaves the facts', async () => {
+  it('removes personal data from the history and keeps the facts', async () => {
     const ada = await invite('ada@example.com', COMMAND_LINE, { diet: { meat: false } });
-    await as(doing(ada), async (unit) =>
+    await as(by(ada), async (unit) =>
       changeAccount(
         await accountByEmail(unit.em, ada.email),
         { name: 'A', preferences: { diet: null } },
         rules,
       ),
     );
-    await invite('grace@example.com', doing(ada));
-    await remove('ada@example.com', doing(ada));
+    await invite('grace@example.com', by(ada));
+    await remove('ada@example.com', by(ada));
     await age(ada, DAYS);
-    expect(await eraseAllDue()).to.equal(1);
+    expect(await eraseDueAccounts()).to.equal(1);
     const [created, updated, ofGrace, deleted] = await entries();
     const gone = { user_id: ada.id, before: null, after: null, erased: true };
     const byAda = { actor_id: ada.id, actor: `erased-${ada.id}` };
     const fields = ['email', 'name', 'role', 'status', 'storageMode', 'preferences'];
-    const byNobody = { actor_id: null, actor: 'cli' };
-    expect(created).to.deep.equal({ ...gone, ...byNobody, action: 'created', fields, version: 1 });
+    const byCommandLine = { actor_id: null, actor: 'cli' };
+    expect(created).to.deep.equal({ ...gone, ...byCommandLine, action: 'created', fields, version: 1 });
     const some = ['name', 'preferences'];
     expect(updated).to.deep.equal({ ...gone, ...byAda, action: 'updated', fields: some, version: 2 });
     expect(deleted).to.deep.include({ ...gone, ...byAda, action: 'deleted', version: 3 });
     expect(ofGrace).to.deep.include({ ...byAda, erased: false });
     expect(ofGrace?.['after']).to.include({ email: 'grace@example.com' });
-    expect(await everything()).not.to.match(/ada@|diet|meat/);
-    const filed = `select field from change_fields where action = 'updated' order by field`;
-    expect(await store.database.query(filed)).to.deep.equal([{ field: 'name' }, { field: 'preferences' }]);
+    expect(await snapshot()).not.to.match(/ada@|diet|meat/);
+    const fieldsOfUpdates = `select field from change_fields where action = 'updated' order by field`;
+    expect(await store.database.query(fieldsOfUpdates)).to.deep.equal([
+      { field: 'name' },
+      { field: 'preferences' },
+    ]);
     expect(await verifyHistory(store.orm.em)).to.include({ wrong: 0 });
   });
 
-  it('forgets that somebody was turned away, and who made a service token; but not of whoever has the address now', async () => {
+  it('erases refused sign-ins and service token authors, except under an email that another account has now', async () => {
     const ada = await invite('ada@example.com');
-    await as(doing(ada), async (unit) =>
+    await as(by(ada), async (unit) =>
       changeAccount(await accountByEmail(unit.em, ada.email), { email: 'old@example.com' }, rules),
     );
     await remove('old@example.com');
@@ -110,7 +113,7 @@ describe('erasure', () => {
       );
     }
     await age(ada, DAYS);
-    expect(await eraseAllDue()).to.equal(1);
+    expect(await eraseDueAccounts()).to.equal(1);
     expect(await store.database.query('select email from refused_sign_ins')).to.deep.equal([
       { email: 'ada@example.com' },
     ]);
@@ -123,63 +126,63 @@ describe('erasure', () => {
     ]);
   });
 
-  it('leaves alone, byte for byte, whoever is there, and whoever has been gone for less long', async () => {
+  it('leaves existing accounts and recent deletions untouched, byte for byte', async () => {
     const ada = await invite('ada@example.com');
     await age(ada, 2 * DAYS);
-    const grace = await invite('grace@example.com', doing(ada));
+    const grace = await invite('grace@example.com', by(ada));
     await remove('grace@example.com');
     await age(grace, DAYS - 1);
-    const before = await everything();
-    expect(await eraseAllDue()).to.equal(0);
-    expect(await everything()).to.equal(before);
+    const before = await snapshot();
+    expect(await eraseDueAccounts()).to.equal(0);
+    expect(await snapshot()).to.equal(before);
   });
 
-  it('goes by the last deletion of an account that was restored in between', async () => {
+  it('counts from the last deletion of an account that was restored in between', async () => {
     const ada = await invite('ada@example.com');
     await remove('ada@example.com');
     await restore(ada);
     await age(ada, DAYS);
-    expect(await eraseAllDue()).to.equal(0);
+    expect(await eraseDueAccounts()).to.equal(0);
     await remove('ada@example.com');
-    expect(await eraseAllDue()).to.equal(0);
+    expect(await eraseDueAccounts()).to.equal(0);
     await age(ada, DAYS);
-    expect(await eraseAllDue()).to.equal(1);
+    expect(await eraseDueAccounts()).to.equal(1);
     expect((await entries()).every(({ erased }) => erased)).to.equal(true);
   });
 
   for (const outcome of ['commit', 'rollback']) {
-    it(`does not wait for an undo of the deletion, which then ends with a ${outcome}`, async () => {
+    it(`does not wait for an undo in progress that ends with a ${outcome}`, async () => {
       const ada = await invite('ada@example.com');
       await remove('ada@example.com');
       await age(ada, DAYS);
       const undoing = restore(ada, async () => {
-        expect(await eraseAllDue()).to.equal(0);
-        if (outcome === 'rollback') throw new Error('taken back');
+        expect(await eraseDueAccounts()).to.equal(0);
+        if (outcome === 'rollback') throw new Error('rolled back');
       });
       expect(await undoing.catch((error: Error) => error.message)).to.equal(
-        outcome === 'rollback' ? 'taken back' : undefined,
+        outcome === 'rollback' ? 'rolled back' : undefined,
       );
-      expect(await eraseAllDue()).to.equal(outcome === 'commit' ? 0 : 1);
+      expect(await eraseDueAccounts()).to.equal(outcome === 'commit' ? 0 : 1);
     });
   }
 
-  it('keeps an undo waiting until the history is erased', async () => {
+  it('makes an undo wait and then refuses it', async () => {
     const ada = await invite('ada@example.com');
     await remove('ada@example.com');
     await age(ada, DAYS);
     const blocker = await store.database.connect();
     await blocker.query('begin');
     await blocker.query(`select 1 from changes where action = 'created' for update`);
-    const erasing = eraseAllDue();
+    const erasing = eraseDueAccounts();
     await waiters(1);
-    const undoing = refused(restore(ada));
+    const undoing = refusalCode(restore(ada));
     await waiters(2);
     await blocker.query('rollback');
     expect(await erasing).to.equal(1);
     expect(await undoing).to.equal('erased');
   });
 
-  it('finds out when an earlier deletion is being undone', async () => {
+  it('skips an account whose earlier deletion is being undone', async () => {
     const ada = await invite('ada@example.com');
     await remove('ada@example.com');
     await restore(ada);
@@ -188,7 +191,7 @@ describe('erasure', () => {
     const undo = await store.database.connect();
     await undo.query('begin');
     await undo.query(`select 1 from changes where action = 'deleted' order by id limit 1 for update`);
-    const erasing = eraseAllDue();
+    const erasing = eraseDueAccounts();
     await waiters(1);
     await undo.query(`insert into users (id, email, version) values ($1, 'ada@example.com', 5)`, [ada.id]);
     await undo.query('commit');
@@ -196,50 +199,50 @@ describe('erasure', () => {
     expect((await entries()).some(({ erased }) => erased)).to.equal(false);
   });
 
-  it('is done once, by however many at once', async () => {
+  it('erases each account once when several run at the same time', async () => {
     for (let n = 0; n < 45; n++) {
       const user = await invite(`u${n}@example.com`);
-      await remove(user.email, doing(user));
+      await remove(user.email, by(user));
     }
     await age(undefined, DAYS);
-    const counts = await Promise.all(Array.from({ length: 6 }, () => eraseAllDue()));
+    const counts = await Promise.all(Array.from({ length: 6 }, () => eraseDueAccounts()));
     expect(counts.reduce((sum, count) => sum + count)).to.equal(45);
-    expect(await eraseAllDue()).to.equal(0);
-    expect(await everything()).not.to.include('@example.com');
+    expect(await eraseDueAccounts()).to.equal(0);
+    expect(await snapshot()).not.to.include('@example.com');
   });
 
-  it('erases all of an account or nothing, also when its connection breaks on the way', async () => {
+  it('erases an account completely or not at all when the connection breaks', async () => {
     const ada = await invite('ada@example.com');
-    await invite('grace@example.com', doing(ada));
+    await invite('grace@example.com', by(ada));
     await remove('ada@example.com');
     await age(ada, DAYS);
-    const before = await everything();
+    const before = await snapshot();
     const blocker = await store.database.connect();
     await blocker.query('begin');
     await blocker.query(`select 1 from changes where actor_id = $1 for update`, [ada.id]);
-    const broken = eraseAllDue().catch((error: Error) => error.message);
+    const broken = eraseDueAccounts().catch((error: Error) => error.message);
     const [pid] = await waiters(1);
     await store.database.query('select pg_terminate_backend($1)', [pid]);
     expect(await broken).to.be.a('string');
     await blocker.query('rollback');
-    expect(await everything()).to.equal(before);
-    expect(await eraseAllDue()).to.equal(1);
-    expect(await everything()).not.to.include('ada@');
+    expect(await snapshot()).to.equal(before);
+    expect(await eraseDueAccounts()).to.equal(1);
+    expect(await snapshot()).not.to.include('ada@');
   });
 
-  it('stops when it is told to, and leaves nothing half done', async () => {
+  it('stops on abort and leaves nothing half done', async () => {
     const ada = await invite('ada@example.com');
     await remove('ada@example.com');
     await age(ada, DAYS);
-    const before = await everything();
-    const outcome = await eraseDue(store.inUnit, DAYS, AbortSignal.abort(new Error('told to stop'))).catch(
+    const before = await snapshot();
+    const outcome = await eraseDue(store.inUnit, DAYS, AbortSignal.abort(new Error('stopped'))).catch(
       (error: Error) => error.message,
     );
-    expect(outcome).to.equal('told to stop');
-    expect(await everything()).to.equal(before);
+    expect(outcome).to.equal('stopped');
+    expect(await snapshot()).to.equal(before);
   });
 
-  it('is possible for an account of 100,000 entries', async () => {
+  it('handles an account with 100,000 history entries', async () => {
     const ada = await invite('ada@example.com');
     await store.database.query(
       `insert into changes (at, actor_id, actor, user_id, action, before, after, fields, version)
@@ -255,30 +258,30 @@ describe('erasure', () => {
     ]);
   });
 
-  it('comes back for what a request has signed that was under way', async () => {
+  it('also erases the author of entries that a request in flight added afterwards', async () => {
     const ada = await invite('ada@example.com');
     expect(await eraseNow('ada@example.com')).to.equal(1);
-    await invite('grace@example.com', doing(ada));
-    expect(await eraseAllDue()).to.equal(0);
-    expect(await everything()).not.to.include('ada@');
-    const settled = await everything();
-    await eraseAllDue();
-    expect(await everything()).to.equal(settled);
+    await invite('grace@example.com', by(ada));
+    expect(await eraseDueAccounts()).to.equal(0);
+    expect(await snapshot()).not.to.include('ada@');
+    const settled = await snapshot();
+    await eraseDueAccounts();
+    expect(await snapshot()).to.equal(settled);
   });
 
   describe('by email', () => {
-    it('deletes an account with its history, at once and in one transaction', async () => {
+    it('deletes an account and erases its history in one transaction', async () => {
       const ada = await invite('ada@example.com');
-      await invite('grace@example.com', doing(ada));
+      await invite('grace@example.com', by(ada));
       expect(await eraseNow('ADA@example.com')).to.equal(1);
-      expect(await everything()).not.to.include('ada@');
+      expect(await snapshot()).not.to.include('ada@');
       const [, , deleted] = await entries();
       expect(deleted).to.deep.include({ user_id: ada.id, action: 'deleted', actor: 'cli', before: null });
       expect(await store.database.query('select distinct xmin::text from changes')).to.have.length(1);
       expect(await verifyHistory(store.orm.em)).to.include({ wrong: 0 });
     });
 
-    it('erases all that had it when they were deleted, and the one that has it', async () => {
+    it('erases the account with this email and all accounts deleted with it', async () => {
       await invite('ada@example.com');
       await remove('ada@example.com');
       await invite('ada@example.com');
@@ -286,12 +289,12 @@ describe('erasure', () => {
       await invite('ada@example.com');
       await invite('grace@example.com');
       expect(await eraseNow('ada@example.com')).to.equal(3);
-      expect(await everything()).not.to.include('ada@');
-      expect(await refused(eraseNow('ada@example.com'))).to.equal('not_found');
+      expect(await snapshot()).not.to.include('ada@');
+      expect(await refusalCode(eraseNow('ada@example.com'))).to.equal('not_found');
       expect(await verifyHistory(store.orm.em)).to.include({ accounts: 1, wrong: 0 });
     });
 
-    it('leaves another account alone that was deleted under that email and restored under another', async () => {
+    it('ignores an account that was deleted with this email, restored, and given another', async () => {
       const ada = await invite('ada@example.com');
       await remove('ada@example.com');
       await restore(ada);
@@ -302,31 +305,31 @@ describe('erasure', () => {
           rules,
         ),
       );
-      expect(await refused(eraseNow('ada@example.com'))).to.equal('not_found');
+      expect(await refusalCode(eraseNow('ada@example.com'))).to.equal('not_found');
       expect((await entries()).some(({ erased }) => erased)).to.equal(false);
     });
 
-    it('does not take the last admin away', async () => {
+    it('refuses to erase the last admin', async () => {
       const ada = await invite('ada@example.com');
       await as(COMMAND_LINE, async ({ em }) => (await em.findOneOrFail(User, { id: ada.id })).promote());
-      const before = await everything();
-      expect(await refused(eraseNow('ada@example.com'))).to.equal('last_admin');
-      expect(await everything()).to.equal(before);
+      const before = await snapshot();
+      expect(await refusalCode(eraseNow('ada@example.com'))).to.equal('last_admin');
+      expect(await snapshot()).to.equal(before);
     });
   });
 
-  describe('at once, where nothing is to be restored', () => {
+  describe('where deletions are final', () => {
     beforeEach(async () => {
       await store.reopen(ormOptions(store.database, 'direct', { eraseAfterDays: 0 }));
     });
 
-    it('is part of the deletion, whose entry never had any values', async () => {
+    it('is part of the deletion, whose entry never has any values', async () => {
       const ada = await invite('ada@example.com');
       const listener = await store.database.connect();
       await listener.query('listen rollcall_changes');
-      const told = new Promise((resolve) => listener.on('notification', resolve));
-      await remove('ada@example.com', doing(ada));
-      await told;
+      const notified = new Promise((resolve) => listener.on('notification', resolve));
+      await remove('ada@example.com', by(ada));
+      await notified;
       expect((await entries())[1]).to.deep.equal({
         user_id: ada.id,
         action: 'deleted',
@@ -338,14 +341,14 @@ describe('erasure', () => {
         version: 2,
         erased: true,
       });
-      expect(await everything()).not.to.include('ada@');
+      expect(await snapshot()).not.to.include('ada@');
       expect(await verifyHistory(store.orm.em)).to.include({ wrong: 0 });
     });
 
-    it('shows in a dry run as it would in the history, and is taken back with it', async () => {
+    it('appears in a dry run as it would in the history, and is rolled back', async () => {
       const ada = await invite('ada@example.com');
-      const before = await everything();
-      const recorded = await as(doing(ada), async (unit) => {
+      const before = await snapshot();
+      const recorded = await as(by(ada), async (unit) => {
         unit.dryRun = true;
         unit.em.remove(await accountByEmail(unit.em, 'ada@example.com'));
         return unit;
@@ -353,23 +356,23 @@ describe('erasure', () => {
       expect(recorded).to.have.length(1);
       expect(recorded[0]).to.include({ action: 'deleted', before: null, actor: `erased-${ada.id}` });
       expect(recorded[0]?.erasedAt).to.be.instanceOf(Date);
-      expect(await everything()).to.equal(before);
+      expect(await snapshot()).to.equal(before);
     });
 
-    it('is not held up by two who delete each other', async () => {
+    it('completes when two accounts delete each other at the same time', async () => {
       const [ada, grace] = [await invite('ada@example.com'), await invite('grace@example.com')];
       for (let n = 0; n < 10; n++) {
-        await invite(`a${n}@example.com`, doing(ada));
-        await invite(`g${n}@example.com`, doing(grace));
+        await invite(`a${n}@example.com`, by(ada));
+        await invite(`g${n}@example.com`, by(grace));
       }
-      await Promise.all([remove('ada@example.com', doing(grace)), remove('grace@example.com', doing(ada))]);
-      await eraseAllDue(0);
-      expect(await everything()).not.to.match(/(ada|grace)@/);
+      await Promise.all([remove('ada@example.com', by(grace)), remove('grace@example.com', by(ada))]);
+      await eraseDueAccounts(0);
+      expect(await snapshot()).not.to.match(/(ada|grace)@/);
       expect(await verifyHistory(store.orm.em)).to.include({ wrong: 0 });
     });
   });
 
-  /** Resolves with their process ids when so many connections wait for a lock. */
+  /** Resolves with the process ids once this many connections wait for a lock. */
   async function waiters(count: number): Promise<number[]> {
     const deadline = Date.now() + 20_000;
     for (;;) {
@@ -377,7 +380,7 @@ describe('erasure', () => {
         `select pid from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
       );
       if (rows.length >= count) return rows.map(({ pid }) => pid);
-      if (Date.now() > deadline) expect.fail(`only ${rows.length} wait`);
+      if (Date.now() > deadline) expect.fail(`only ${rows.length} connections wait for a lock`);
     }
   }
 });

@@ -7,13 +7,13 @@ import { planOf } from '../../support/plans.ts';
 const CHANGES = 100_000;
 const LIMIT = 50;
 
-/** What a page may read: as much of each action as it shows of all, and the entries themselves. */
+/** The most rows that a page may read: a page of index entries for each of the three actions, and the changes themselves. */
 const PAGE = 4 * (LIMIT + 1);
 
-/** Half of the changes are accounts that were there before, and one account in the other half has changed very often. */
+/** Half of the changes record accounts that are older than the history; in the other half, one account changes very often. */
 const BUSY = { userId: 7, entries: 2_000 };
 
-/** Every kind of value that a filter can have: of nearly all rows, of a few, of none, of none for a long time. */
+/** Every kind of filter value: it matches nearly all rows, a few, none, or only old ones. */
 const FILTERS: [filters: ChangeFilters, reads?: number][] = [
   [{}],
   [{ action: 'created' }],
@@ -45,7 +45,7 @@ const FILTERS: [filters: ChangeFilters, reads?: number][] = [
   [{ actor: 'cli', action: 'deleted' }],
   [{ actor: 'boot', field: 'role' }],
   [{ actor: 'boot', field: 'role', action: 'updated' }],
-  // The actor's own entries of that action, or the account's, are gone through until the page is full.
+  // PostgreSQL scans the entries of the actor and action, or of the account, until the page is full.
   [{ actor: 'p50@example.com', field: 'role', action: 'updated' }, PAGE + 100],
   [{ actor: 'p50@example.com', field: 'preferences.rare' }, PAGE + 100],
   [{ userId: BUSY.userId, action: 'created' }, PAGE + BUSY.entries],
@@ -61,7 +61,7 @@ const TIMES: Pick<ChangeFilters, 'since' | 'until'>[] = [
   { since: new Date('2030-01-01T00:00:00Z') },
 ];
 
-describe('the history of 100,000 changes', () => {
+describe('a history of 100,000 changes', () => {
   let database: TestDatabase;
 
   before(async () => {
@@ -92,12 +92,12 @@ describe('the history of 100,000 changes', () => {
 
   after(() => database.drop());
 
-  const places: (Position | undefined)[] = [undefined, ['2024-01-01 19:26:40.000001+00', 70_000]];
+  const positions: (Position | undefined)[] = [undefined, ['2024-01-01 19:26:40.000001+00', 70_000]];
 
   for (const [filters, reads = PAGE] of FILTERS) {
-    it(`is read by its indexes, no more than a page, on the first one and deep inside: ${JSON.stringify(filters)}`, async () => {
+    it(`reads at most a page through its indexes, at the start and far inside: ${JSON.stringify(filters)}`, async () => {
       for (const times of TIMES) {
-        for (const after of places) {
+        for (const after of positions) {
           const steps = await planOf(
             database,
             changesStatement({ ...filters, ...times, limit: LIMIT, after }),

@@ -17,7 +17,7 @@ import { testStore } from '../../support/store.ts';
 
 const rules = { maxBytes: 10_000 };
 
-describe('the verification of the history', () => {
+describe('history verification', () => {
   const store = testStore();
 
   const inUnit: UnitOfWork = (work, options) => store.as(COMMAND_LINE)(work, options);
@@ -50,11 +50,11 @@ describe('the verification of the history', () => {
   };
   const fields = (findings: readonly Finding[]) => findings.map(({ field }) => field);
 
-  it('finds that nothing is as it should be', async () => {
+  it('reports no findings for an empty database', async () => {
     expect(await verify()).to.deep.equal({ accounts: 0, changes: 0, wrong: 0, findings: [] });
   });
 
-  it('finds all in order after whatever the service does', async () => {
+  it('reports no findings after every kind of change that the service makes', async () => {
     await invite('ada@example.com', {
       theme: 'dark',
       n: 1e-7,
@@ -90,7 +90,7 @@ describe('the verification of the history', () => {
     expect(await verify()).to.deep.equal({ accounts: 3, changes: 16, wrong: 0, findings: [] });
   });
 
-  it('takes an account that is older than its history as it was then', async () => {
+  it('accepts an account that is older than its history', async () => {
     await store.database.query(`
       insert into users (email, preferences, version, created_at, updated_at) values
         ('ada@example.com', '{"old": null, "n": 1.50, "deep": {"old": null, "x": 1.0}}', 7, now() - interval '1.234567 days', now() - interval '0.1 days'),
@@ -142,7 +142,7 @@ describe('the verification of the history', () => {
       ['preferences = null', 'preferences', '{"a": 2, "text": "x"}', '{}'],
     ];
     for (const [sql, field, expected, found] of columns) {
-      it(`a row that is not as the history has it: ${sql}`, async () => {
+      it(`a row that differs from the history: ${sql}`, async () => {
         await store.database.query(`update users set ${sql} where id = $1`, [id]);
         expect(await verify()).to.deep.include({
           wrong: 1,
@@ -152,7 +152,7 @@ describe('the verification of the history', () => {
     }
 
     for (const column of ['created_at', 'updated_at']) {
-      it(`a microsecond in ${column}`, async () => {
+      it(`a difference of a microsecond in ${column}`, async () => {
         await store.database.query(
           `update users set ${column} = ${column} + interval '1 microsecond' where id = $1`,
           [id],
@@ -167,19 +167,19 @@ describe('the verification of the history', () => {
 
     const histories: [what: string, sql: string, fields: string[]][] = [
       ['an account without a history', 'delete from changes where user_id = $1', ['exists']],
-      ['an account that has gone without a word', 'delete from users where id = $1', ['exists']],
+      ['an account deleted without an entry', 'delete from users where id = $1', ['exists']],
       [
-        'an entry that is missing in the middle',
+        'a missing creation before an update',
         `delete from changes where user_id = $1 and action = 'created'`,
         ['action', 'email', 'role', 'status', 'storageMode', 'createdAt', 'preferences'],
       ],
       [
-        'an entry that is missing at the end',
+        'a missing last entry',
         `delete from changes where user_id = $1 and version = 2`,
         ['name', 'version', 'updatedAt', 'preferences'],
       ],
       [
-        'an entry too many',
+        'a duplicate entry',
         `insert into changes (actor, user_id, action, before, after, fields, version) select actor, user_id, action, before, after, fields, version from changes where user_id = $1 and version = 2`,
         ['version', 'before', 'updatedAt'],
       ],
@@ -189,37 +189,37 @@ describe('the verification of the history', () => {
         ['version', 'version'],
       ],
       [
-        'a value that was changed afterwards',
+        'an altered value in after',
         `update changes set after = after || '{"name":"Eve"}' where user_id = $1 and version = 2`,
         ['name'],
       ],
       [
-        'a value of before that was changed afterwards',
+        'an altered value in before',
         `update changes set before = '{"name":null,"preferences":{"a":7}}' where user_id = $1 and version = 2`,
         ['before'],
       ],
       [
-        'values that are gone',
+        'an entry without values',
         'update changes set before = null, after = null where user_id = $1 and version = 2',
         ['before', 'after', 'name', 'preferences'],
       ],
       [
-        'an account whose history is erased',
+        'an existing account with an erased history',
         'update changes set before = null, after = null, erased_at = now() where user_id = $1',
         ['erased'],
       ],
       [
-        'a history that is erased in part',
+        'a partly erased history',
         'update changes set before = null, after = null, erased_at = now() where user_id = $1 and version = 1',
         ['erased', 'before', 'email', 'role', 'status', 'storageMode', 'preferences'],
       ],
       [
-        'values that should have been erased',
+        'values in an erased entry',
         `update changes set erased_at = now() where user_id = $1 + 1`,
         ['after', 'before'],
       ],
       [
-        'an account that is there after its deletion',
+        'an account that exists after its deletion',
         `insert into users (id, email) values ($1 + 1, 'x@example.com')`,
         ['exists'],
       ],
@@ -234,12 +234,12 @@ describe('the verification of the history', () => {
         ['action'],
       ],
       [
-        'a deletion of something else',
+        'a deletion with another email than the account had',
         `update changes set before = before || '{"email":"x@example.com"}' where user_id = $1 + 1 and action = 'deleted'`,
         ['before'],
       ],
       [
-        'a deletion of something older',
+        'a deletion with an earlier creation time than the account had',
         `update changes set before = before || '{"createdAt":"2020-01-01T00:00:00Z"}' where user_id = $1 + 1 and action = 'deleted'`,
         ['before.createdAt'],
       ],
@@ -253,7 +253,7 @@ describe('the verification of the history', () => {
     }
   });
 
-  it('counts all, and names a bounded number of it, with no more than a bit of a value', async () => {
+  it('counts every wrong account, and reports a bounded number of findings with shortened values', async () => {
     await importLines(...Array.from({ length: 700 }, (_, n) => ({ email: `u${n}@example.com` })));
     await store.database.query(`update users set preferences = jsonb_build_object('x', repeat('x', 5000))`);
     const { accounts, wrong, findings } = await verify();
@@ -261,7 +261,7 @@ describe('the verification of the history', () => {
     expect(findings[0]?.found).to.have.length(200);
   });
 
-  it('sees one moment, and holds nobody up', async () => {
+  it('reads one snapshot and does not block writers', async () => {
     await importLines(...Array.from({ length: 2_000 }, (_, n) => ({ email: `u${n}@example.com` })));
     let isDone = false;
     const writer = async (name: string) => {

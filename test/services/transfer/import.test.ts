@@ -22,7 +22,7 @@ async function* bytes(...chunks: (string | Buffer)[]): AsyncGenerator<Uint8Array
 
 const done = { created: 0, updated: 0, unchanged: 0, failed: 0, failures: [] };
 
-describe('the import of accounts', () => {
+describe('the account import', () => {
   const store = testStore();
 
   beforeEach(async () => {
@@ -50,7 +50,7 @@ describe('the import of accounts', () => {
     failures.map(({ line, path, reason }) => `${line} ${path}: ${reason}`);
   const refusal = async (outcome: Promise<unknown>) => {
     const error = await outcome.then(
-      () => expect.fail('it was not refused'),
+      () => expect.fail('expected a refusal'),
       (thrown: unknown) => thrown,
     );
     expect(error).to.be.instanceOf(Refusal);
@@ -58,7 +58,7 @@ describe('the import of accounts', () => {
   };
   const emails = async () => (await accountsIn(store.database)).map(({ email }) => email);
 
-  it('creates what the lines say, normalised, and gives the rest its defaults', async () => {
+  it('creates accounts with normalized values, and with defaults for missing fields', async () => {
     const report = await fromObjects([
       {
         email: ' GRACE@Example.com ',
@@ -90,7 +90,7 @@ describe('the import of accounts', () => {
     });
   });
 
-  it('refuses an email that is taken, by others or by an earlier line', async () => {
+  it('refuses an email taken by an existing account or an earlier line', async () => {
     const lines = [{ email: 'ADMIN@example.com' }, { email: 'a@example.com' }, { email: 'A@example.com' }];
     const report = await fromObjects(lines, { partial: true });
     expect(report).to.include({ created: 1, failed: 2 });
@@ -100,14 +100,14 @@ describe('the import of accounts', () => {
     ]);
   });
 
-  it('finds an email that came hundreds of lines before', async () => {
+  it('detects an email that occurred hundreds of lines before', async () => {
     const many = Array.from({ length: 1_200 }, (_, at) => ({ email: `p${at}@example.com` }));
     const report = await fromObjects([...many, { email: 'p0@example.com' }], { partial: true });
     expect(report).to.include({ created: 1_200, failed: 1 });
     expect(reasons(report)).to.deep.equal(['1201 email: An account with this email already exists.']);
   });
 
-  it('upserts: sets only what is given, counts a version, and leaves alone what is equal', async () => {
+  it('upserts: sets only the given fields, increments the version, and leaves equal accounts untouched', async () => {
     for (const email of ['changed@example.com', 'equal@example.com', 'empty@example.com']) {
       await addAccount(store.database, email, { name: 'N', preferences: { a: 1, b: { c: 2 } } });
     }
@@ -134,7 +134,7 @@ describe('the import of accounts', () => {
     }
   });
 
-  it('upserts an email that comes again on top of what the earlier line has left', async () => {
+  it('upserts a repeated email on top of its earlier line', async () => {
     const report = await fromObjects(
       [
         { email: 'a@example.com', name: 'One' },
@@ -149,7 +149,7 @@ describe('the import of accounts', () => {
     expect(row).to.include({ name: null, role: 'admin', version: 3 });
   });
 
-  it('writes nothing when one line fails, and says of each what is wrong', async () => {
+  it('writes nothing when a line fails, and reports every error', async () => {
     const lines = [
       '{"email":"good@example.com"}',
       '{"email":"not one","name":"","role":"king","colour":"red"}',
@@ -183,7 +183,7 @@ describe('the import of accounts', () => {
     expect(await emails()).to.deep.equal(['admin@example.com']);
   });
 
-  it('keeps the good lines if that is wanted', async () => {
+  it('imports the valid lines in partial mode', async () => {
     const report = await fromText('{"email":"a@example.com"}\nno\n{"email":"b@example.com"}', {
       partial: true,
     });
@@ -191,7 +191,7 @@ describe('the import of accounts', () => {
     expect(await emails()).to.deep.equal(['admin@example.com', 'a@example.com', 'b@example.com']);
   });
 
-  it('does everything in a dry run but keep it', async () => {
+  it('reports in full and writes nothing in a dry run', async () => {
     const lines = [{ email: 'admin@example.com', name: 'Ada' }, { email: 'a@example.com' }];
     const report = await fromObjects(lines, { mode: 'upsert', dryRun: true });
     expect(report).to.deep.equal({ ...done, created: 1, updated: 1 });
@@ -201,7 +201,7 @@ describe('the import of accounts', () => {
 
   for (const dryRun of [false, true]) {
     for (const change of [{ role: 'user' }, { status: 'suspended' }]) {
-      it(`does not take the last active admin away: ${JSON.stringify({ ...change, dryRun })}`, async () => {
+      it(`refuses to remove the last active admin: ${JSON.stringify({ ...change, dryRun })}`, async () => {
         const lines = [{ email: 'a@example.com' }, { email: 'admin@example.com', ...change }];
         const error = await refusal(fromObjects(lines, { mode: 'upsert', dryRun, partial: true }));
         expect(error.code).to.equal('last_admin');
@@ -211,7 +211,7 @@ describe('the import of accounts', () => {
     }
   }
 
-  it('lets one admin take the place of another', async () => {
+  it('accepts lines that replace the only admin by another', async () => {
     const lines = [
       { email: 'admin@example.com', role: 'user' },
       { email: 'heir@example.com', role: 'admin' },
@@ -219,7 +219,7 @@ describe('the import of accounts', () => {
     expect(await fromObjects(lines, { mode: 'upsert' })).to.include({ created: 1, updated: 1 });
   });
 
-  it('waits for whoever takes the other admin away, and then finds itself with the last one', async () => {
+  it('waits for a concurrent demotion of the other admin, then refuses to remove the last one', async () => {
     await addAccount(store.database, 'other@example.com', { role: 'admin' });
     const session = await store.database.connect();
     await session.query('begin');
@@ -236,17 +236,17 @@ describe('the import of accounts', () => {
     expect((await outcome).code).to.equal('last_admin');
   });
 
-  it('writes nothing when what it reads breaks off', async () => {
+  it('writes nothing when its input breaks off', async () => {
     async function* broken() {
       for (let at = 0; at < 1_500; at++) yield Buffer.from(`{"email":"p${at}@example.com"}\n`);
-      throw new Error('the cable is cut');
+      throw new Error('connection lost');
     }
     const error = await run(ndjson.read(broken())).catch((thrown: unknown) => thrown);
-    expect(error).to.have.property('message', 'the cable is cut');
+    expect(error).to.have.property('message', 'connection lost');
     expect(await emails()).to.deep.equal(['admin@example.com']);
   });
 
-  it('names no more than the first thousand failures, however the lines fail', async () => {
+  it('reports the first thousand failed lines at most, and bounds the size of the report', async () => {
     const lines = Array.from({ length: MAX_FAILURES + 50 }, () => ({
       [`x${'y'.repeat(5_000)}`]: 1,
       email: 1,
@@ -258,17 +258,17 @@ describe('the import of accounts', () => {
   });
 
   describe('from NDJSON', () => {
-    it('takes a byte order mark, CRLF, blank lines, and chunks that end anywhere', async () => {
+    it('accepts a byte order mark, CRLF, blank lines, and chunks that end anywhere', async () => {
       const text = Buffer.from('\uFEFF{"email":"ä@example.com"}\r\n\r\n  \n{"email":"b@example.com"}');
       const single = Array.from(text, (byte) => Buffer.from([byte]));
       expect(await run(ndjson.read(bytes(...single)))).to.include({ created: 2 });
     });
 
-    it('counts blank lines where it names others', async () => {
+    it('counts blank lines in line numbers', async () => {
       expect(reasons(await fromText('\n\nno\n', { partial: true }))[0]).to.match(/^3 : This is not JSON/);
     });
 
-    it('fails a line that is no UTF-8 or too long, and goes on', async () => {
+    it('fails a line that is too long or not UTF-8, and continues', async () => {
       const report = await fromText(
         Buffer.concat([
           Buffer.from('{"email":"'),
@@ -285,7 +285,7 @@ describe('the import of accounts', () => {
       ]);
     });
 
-    it('refuses a name that is there twice', async () => {
+    it('refuses a duplicate key', async () => {
       const report = await fromText('{"email":"a@example.com","email":"b@example.com"}', { partial: true });
       expect(report.failures).to.have.length(1);
       expect(report.failures[0]).to.include({ line: 1, path: 'email' });
@@ -293,7 +293,7 @@ describe('the import of accounts', () => {
   });
 
   describe('from CSV', () => {
-    it('goes by the names in the header line, in any order', async () => {
+    it('maps columns by the names in the header line, in any order', async () => {
       const text =
         '\uFEFFname,email,preferences\r\n"Hopper, ""Grace""\nB.",grace@example.com,"{""a"":1}"\r\n';
       expect(await fromCsv(text)).to.include({ created: 1 });
@@ -302,7 +302,7 @@ describe('the import of accounts', () => {
       expect(grace?.preferences).to.deep.equal({ a: 1 });
     });
 
-    it('takes an empty cell for no name, and for any other field not given', async () => {
+    it('reads an empty cell as null for the name and as not given for any other field', async () => {
       await addAccount(store.database, 'a@example.com', {
         name: 'A',
         role: 'admin',
@@ -317,7 +317,7 @@ describe('the import of accounts', () => {
       });
     });
 
-    it('names the line that a record begins in', async () => {
+    it('reports the line in which a record begins', async () => {
       const text = [
         'email,name',
         'a@example.com,"two',
@@ -339,7 +339,7 @@ describe('the import of accounts', () => {
       ]);
     });
 
-    it('says of what is no JSON, no UTF-8, too long or never closed what it is', async () => {
+    it('reports invalid JSON, invalid UTF-8, lines that are too long, and unclosed quotes', async () => {
       const report = await fromCsv(
         Buffer.concat([
           Buffer.from('email,preferences\na@example.com,{\nb'),
@@ -359,7 +359,7 @@ describe('the import of accounts', () => {
       ]);
     });
 
-    it('reads nothing under a header line that it does not understand', async () => {
+    it('reads no records below an invalid header line', async () => {
       const report = await fromCsv('name,colour,name\nA,red,B\n', { partial: true });
       expect(report).to.include({ created: 0, failed: 1 });
       expect(reasons(report)).to.deep.equal([

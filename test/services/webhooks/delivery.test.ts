@@ -15,7 +15,7 @@ import {
   webhookTo,
 } from '../../support/webhooks.ts';
 
-describe('a webhook', () => {
+describe('webhook delivery', () => {
   let stage: WebhookStage;
 
   beforeEach(async () => {
@@ -24,9 +24,9 @@ describe('a webhook', () => {
 
   afterEach(() => stage.close());
 
-  const told = () => stage.receiver.deliveries.map(({ body }) => body.data.id);
+  const deliveredIds = () => stage.receiver.deliveries.map(({ body }) => body.data.id);
 
-  it('is told of a change as the Standard Webhooks specification has it', async () => {
+  it('sends a change in the format of the Standard Webhooks specification', async () => {
     await stage.dispatch();
     await stage.invite('grace@example.com');
     await stage.receiver.received(1);
@@ -43,7 +43,7 @@ describe('a webhook', () => {
     expect(headers['webhook-timestamp']).to.match(/^\d{10}$/);
   });
 
-  it('is told of creation, update and deletion, each under its name', async () => {
+  it('sends creation, update and deletion as events of their own type', async () => {
     await stage.dispatch();
     await stage.invite('grace@example.com');
     await stage.rename('grace@example.com', 'Grace');
@@ -56,7 +56,7 @@ describe('a webhook', () => {
     ]);
   });
 
-  it('gets a signature for each of its secrets, the old one and the new', async () => {
+  it('signs with each secret, the old one and the new', async () => {
     const other = `whsec_${Buffer.alloc(32, 7).toString('base64')}`;
     await stage.dispatch([webhookTo(stage.receiver, { secrets: [other, WEBHOOK_SECRET] })]);
     await stage.invite('grace@example.com');
@@ -66,7 +66,7 @@ describe('a webhook', () => {
     expect(String(headers['webhook-signature']).split(' ')).to.have.length(2);
   });
 
-  it('is told over TLS, once its certificate is one to trust', async () => {
+  it('succeeds over TLS once the certificate is trusted', async () => {
     const receiver = await startReceiver(TLS);
     const trusted = getCACertificates('default');
     try {
@@ -85,7 +85,7 @@ describe('a webhook', () => {
     }
   });
 
-  it('is told only of what it wants, and passes over the rest', async () => {
+  it('sends only changes that match the filter, and skips the others', async () => {
     const hooks = {
       all: {},
       deleted: { actions: ['deleted'] },
@@ -105,10 +105,10 @@ describe('a webhook', () => {
     await stage.prefer('grace@example.com', { theme: 'dark', editor: { tabs: 2 } });
     await stage.remove('grace@example.com');
     for (const name of Object.keys(hooks)) await stage.settled({ change_id: '5', lease_until: null }, name);
-    const toldTo = Map.groupBy(stage.receiver.deliveries, ({ path }) => path.split('/').at(-1));
+    const deliveriesByHook = Map.groupBy(stage.receiver.deliveries, ({ path }) => path.split('/').at(-1));
     const ids = Object.keys(hooks).map((name) => [
       name,
-      toldTo.get(name)?.map(({ body }) => body.data.id) ?? [],
+      deliveriesByHook.get(name)?.map(({ body }) => body.data.id) ?? [],
     ]);
     expect(Object.fromEntries(ids)).to.deep.equal({
       all: [1, 2, 3, 4, 5],
@@ -120,7 +120,7 @@ describe('a webhook', () => {
     });
   });
 
-  it('begins with what happens after it was there for the first time, and goes on where it was', async () => {
+  it('starts with changes made after the first registration, and resumes where it stopped', async () => {
     await stage.invite('before@example.com');
     const first = await stage.dispatch();
     await stage.invite('during@example.com');
@@ -131,10 +131,10 @@ describe('a webhook', () => {
     await stage.dispatch();
     await stage.receiver.received(2);
     await stage.settled({ change_id: '3', lease_until: null });
-    expect(told()).to.deep.equal([2, 3]);
+    expect(deliveredIds()).to.deep.equal([2, 3]);
   });
 
-  it('is told of a transaction that was open when it came, and of those that commit in another order', async () => {
+  it('includes a transaction that was open at registration and commits after a younger one', async () => {
     const slow = await stage.database.connect();
     await slow.query('begin');
     await slow.query(
@@ -144,20 +144,20 @@ describe('a webhook', () => {
     await stage.invite('grace@example.com');
     await slow.query('commit');
     await stage.receiver.received(2);
-    expect(told()).to.deep.equal([1, 2]);
+    expect(deliveredIds()).to.deep.equal([1, 2]);
   });
 
-  it('is told of a thousand accounts of one transaction, each once and in order', async () => {
+  it('sends a thousand accounts created in one transaction once each and in order', async () => {
     await stage.dispatch();
     const emails = Array.from({ length: 1_000 }, (_, index) => `u${index}@example.com`);
     await stage.invite(...emails);
     await stage.receiver.received(1_000);
     await stage.settled({ change_id: '1000', lease_until: null });
-    expect(told()).to.deep.equal(emails.map((_, index) => index + 1));
+    expect(deliveredIds()).to.deep.equal(emails.map((_, index) => index + 1));
     expect(await accountsIn(stage.database)).to.have.length(1_000);
   });
 
-  it('is told no values of a person who has been erased meanwhile', async () => {
+  it('sends no values of an account that has been erased', async () => {
     await stage.invite('grace@example.com');
     await stage.database.query('update changes set before = null, after = null, erased_at = now()');
     await stage.database.query(
@@ -169,7 +169,7 @@ describe('a webhook', () => {
     expect(stage.receiver.deliveries[0]?.body.data['erasedAt']).to.be.a('string');
   });
 
-  it('hears the end of what is on its way when the process ends, and no more', async () => {
+  it('finishes the request in progress on shutdown and sends no other', async () => {
     const dispatcher = await stage.dispatch();
     const held = stage.receiver.hold();
     await stage.invite('grace@example.com', 'ada@example.com');
@@ -178,10 +178,10 @@ describe('a webhook', () => {
     held.answer();
     await stopped;
     expect(await stage.row()).to.include({ change_id: '1', lease_until: null });
-    expect(told()).to.deep.equal([1]);
+    expect(deliveredIds()).to.deep.equal([1]);
   });
 
-  it('is told again of what had to be given up when the process ended', async () => {
+  it('repeats a request that shutdown aborted, with the same id', async () => {
     const dispatcher = await stage.dispatch();
     const held = stage.receiver.hold();
     await stage.invite('grace@example.com');
@@ -196,7 +196,7 @@ describe('a webhook', () => {
     held.answer();
     await stage.dispatch();
     await stage.receiver.received(2);
-    expect(told()).to.deep.equal([1, 1]);
+    expect(deliveredIds()).to.deep.equal([1, 1]);
     expect(new Set(stage.receiver.deliveries.map(({ headers }) => headers['webhook-id']))).to.have.property(
       'size',
       1,

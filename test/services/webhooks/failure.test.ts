@@ -18,7 +18,7 @@ import {
   webhookTo,
 } from '../../support/webhooks.ts';
 
-describe('a webhook whose receiver', () => {
+describe('webhook failure handling', () => {
   let stage: WebhookStage;
 
   beforeEach(async () => {
@@ -27,7 +27,7 @@ describe('a webhook whose receiver', () => {
 
   afterEach(() => stage.close());
 
-  const told = () => stage.receiver.deliveries.map(({ body }) => body.data.id);
+  const deliveredIds = () => stage.receiver.deliveries.map(({ body }) => body.data.id);
   const failed = (reason: string, attempts = 1) =>
     stage.settled({
       attempts,
@@ -42,7 +42,7 @@ describe('a webhook whose receiver', () => {
     );
   };
 
-  it('fails is tried again later with the same change, and others wait behind it', async () => {
+  it('retries the same change later and keeps the others waiting', async () => {
     stage.receiver.behave(answering(500));
     await stage.dispatch();
     await stage.invite('grace@example.com');
@@ -52,7 +52,7 @@ describe('a webhook whose receiver', () => {
     await failed('the answer was 500', 2);
     const row = await stage.row();
     expect(row['next_attempt_at']).to.be.greaterThan(row['failing_since'] as Date);
-    expect(told()).to.deep.equal([1, 1]);
+    expect(deliveredIds()).to.deep.equal([1, 1]);
 
     stage.receiver.behave(accept);
     await stage.skipWaiting();
@@ -63,10 +63,10 @@ describe('a webhook whose receiver', () => {
       failing_change_id: null,
       last_error: null,
     });
-    expect(told()).to.deep.equal([1, 1, 1, 2]);
+    expect(deliveredIds()).to.deep.equal([1, 1, 1, 2]);
   });
 
-  it('fails now and then hears of each change at least once, and of those of an account in their order', async () => {
+  it('delivers each change at least once, and those of an account in order, when some attempts fail', async () => {
     const accepted: Delivery[] = [];
     let count = 0;
     stage.receiver.behave((delivery, response) => {
@@ -80,7 +80,7 @@ describe('a webhook whose receiver', () => {
     for (const round of ['a', 'b', 'c']) {
       await Promise.all(emails.map((email) => stage.rename(email, `${email} ${round}`)));
     }
-    await until('all is told', async () => {
+    await until('all changes are delivered', async () => {
       await stage.skipWaiting();
       return new Set(accepted.map(({ body }) => body.data.id)).size === 80;
     });
@@ -89,7 +89,7 @@ describe('a webhook whose receiver', () => {
     }
   });
 
-  it('hangs is given up after its time; meanwhile the feed goes on, and so do other webhooks', async () => {
+  it('gives up on a receiver that hangs, without delaying the feed or other webhooks', async () => {
     const { receiver } = stage;
     receiver.behave(({ path }, response) => path === '/well' && response.writeHead(204).end());
     const hooks = [
@@ -105,15 +105,15 @@ describe('a webhook whose receiver', () => {
     await failed('no answer within 2000 ms');
   });
 
-  it('sends the head of an answer and never its end has got what it was told', async () => {
+  it('counts an answer whose body never ends as a success', async () => {
     stage.receiver.behave((_, response) => response.writeHead(200).write('to be continued'));
     await stage.dispatch([webhookTo(stage.receiver)], { timeoutMs: 500 });
     await stage.invite('grace@example.com', 'ada@example.com');
     await stage.settled({ change_id: '2', attempts: 0 });
-    expect(told()).to.deep.equal([1, 2]);
+    expect(deliveredIds()).to.deep.equal([1, 2]);
   });
 
-  it('never stops answering is not listened to', async () => {
+  it('closes the connection of a receiver that sends without end', async () => {
     const closed: Promise<unknown>[] = [];
     stage.receiver.behave((_, response) => {
       closed.push(once(response, 'close'));
@@ -128,22 +128,22 @@ describe('a webhook whose receiver', () => {
     await stage.invite('grace@example.com', 'ada@example.com');
     await stage.settled({ change_id: '2', attempts: 0 });
     await Promise.all(closed);
-    expect(told()).to.deep.equal([1, 2]);
+    expect(deliveredIds()).to.deep.equal([1, 2]);
   });
 
-  it('breaks the connection, or answers what is no HTTP, has failed', async () => {
+  it('counts a broken connection or an answer that is not HTTP as a failure', async () => {
     stage.receiver.behave((_, response) => response.destroy());
     await stage.dispatch();
     await stage.invite('grace@example.com');
     await failed('socket hang up');
     stage.receiver.behave((_, response) => response.socket?.end('what?\r\n\r\n'));
     await stage.skipWaiting();
-    await until('another try', async () => (await stage.row())['attempts'] === 2);
+    await until('another attempt', async () => (await stage.row())['attempts'] === 2);
     expect((await stage.row())['last_error']).to.match(/^Parse Error/);
   });
 
   for (const status of [301, 302, 303, 307, 308]) {
-    it(`redirects with ${status} has failed, and nobody goes where it points`, async () => {
+    it(`counts the redirect ${status} as a failure and does not follow it`, async () => {
       const other = createServer((_, response) => response.end()).listen(0, '127.0.0.1');
       await once(other, 'listening');
       let asked = 0;
@@ -160,17 +160,17 @@ describe('a webhook whose receiver', () => {
   }
 
   for (const host of ['127.0.0.1', 'localhost', '[::1]', '[::ffff:127.0.0.1]']) {
-    it(`has a private address (${host}) is not asked, unless that is allowed`, async () => {
+    it(`sends nothing to the private address ${host} unless private addresses are allowed`, async () => {
       const url = stage.receiver.url.replace('127.0.0.1', host);
       await stage.dispatch([webhookTo(stage.receiver, { url })], { allowPrivate: false });
       await stage.invite('grace@example.com');
       await stage.settled({ attempts: 1, change_id: '0' });
       expect((await stage.row())['last_error']).to.match(/^\S+ (is|has) a private address/);
-      expect(told()).to.deep.equal([]);
+      expect(deliveredIds()).to.deep.equal([]);
     });
   }
 
-  it('closes connections without a word is told over another one, and that is no failure', async () => {
+  it('uses a new connection when the receiver has closed the old one, and counts no failure', async () => {
     const known = new Set<unknown>();
     const accepted: number[] = [];
     stage.receiver.behave((delivery, response) => {
@@ -183,10 +183,10 @@ describe('a webhook whose receiver', () => {
     await stage.invite('grace@example.com', 'ada@example.com', 'alan@example.com', 'edsger@example.com');
     await stage.settled({ change_id: '4', attempts: 0 });
     expect(accepted).to.deep.equal([1, 2, 3, 4]);
-    expect(told()).to.deep.equal([1, 2, 2, 3, 3, 4, 4]);
+    expect(deliveredIds()).to.deep.equal([1, 2, 2, 3, 3, 4, 4]);
   });
 
-  it('restarts is told once it is back', async () => {
+  it('delivers once a restarted receiver is back', async () => {
     await stage.dispatch();
     await stage.invite('grace@example.com');
     await stage.settled({ change_id: '1', lease_until: null });
@@ -197,10 +197,10 @@ describe('a webhook whose receiver', () => {
     await stage.receiver.start();
     await stage.skipWaiting();
     await stage.settled({ change_id: '2', attempts: 0 });
-    expect(told()).to.deep.equal([1, 2]);
+    expect(deliveredIds()).to.deep.equal([1, 2]);
   });
 
-  it('asks for time gets it, up to an hour', async () => {
+  it('waits as long as Retry-After says, up to an hour', async () => {
     stage.receiver.behave(answering(429, { 'retry-after': '100000' }));
     await stage.dispatch();
     await stage.invite('grace@example.com');
@@ -211,7 +211,7 @@ describe('a webhook whose receiver', () => {
     expect(wait?.['seconds']).to.equal(3600);
   });
 
-  it('fails for 24 hours is parked, and told nothing until it is resumed', async () => {
+  it('parks the webhook after 24 hours of failures, and sends nothing until it is resumed', async () => {
     stage.receiver.behave(answering(500));
     await stage.dispatch();
     await stage.invite('grace@example.com');
@@ -221,7 +221,7 @@ describe('a webhook whose receiver', () => {
     );
     await stage.skipWaiting();
     await failed('the answer was 500', 21);
-    // Not an hour later, but when the 24 hours are over.
+    // The last attempt comes when the 24 hours are over, not an hour later.
     const [next] = await stage.database.query(
       `select next_attempt_at - failing_since = interval '24 hours' as "isLast", parked_at from webhooks`,
     );
@@ -235,13 +235,13 @@ describe('a webhook whose receiver', () => {
     await stage.skipWaiting();
     await stage.invite('ada@example.com');
     await stage.settled({ change_id: '0', attempts: 22 });
-    expect(told()).to.deep.equal([1, 1, 1]);
+    expect(deliveredIds()).to.deep.equal([1, 1, 1]);
     await resume();
     await stage.settled({ change_id: '2', attempts: 0, parked_at: null });
-    expect(told()).to.deep.equal([1, 1, 1, 1, 2]);
+    expect(deliveredIds()).to.deep.equal([1, 1, 1, 1, 2]);
   });
 
-  it('fails with many strange words has them kept as far as they can be', async () => {
+  it('shortens and cleans the reason that it stores', async () => {
     const dispatcher = await stage.dispatch();
     await dispatcher.stop(0);
     await stage.invite('grace@example.com');
@@ -252,7 +252,7 @@ describe('a webhook whose receiver', () => {
     expect(await stage.row()).to.include({ last_error: `   ${'😀'.repeat(297)}`, lease_until: null });
   });
 
-  it('is gone (410) is parked at once', async () => {
+  it('parks the webhook at once after a 410', async () => {
     stage.receiver.behave(answering(410));
     await stage.dispatch();
     await stage.invite('grace@example.com');
@@ -260,19 +260,19 @@ describe('a webhook whose receiver', () => {
     expect((await stage.row())['parked_at']).to.be.instanceOf(Date);
   });
 
-  it('cannot take one change gets the others when that is skipped, and only then', async () => {
+  it('goes on past a refused change only when that change is skipped', async () => {
     stage.receiver.behave((delivery, response) =>
       (delivery.body.data.id === 1 ? answering(422) : accept)(delivery, response),
     );
     await stage.dispatch();
     await stage.invite('grace@example.com', 'ada@example.com', 'alan@example.com');
     await failed('the answer was 422');
-    // Not the one that it does not get past.
+    // Skipping another change has no effect.
     await resume(2);
-    await until('another try', () => stage.receiver.deliveries.length === 2);
+    await until('another attempt', () => stage.receiver.deliveries.length === 2);
     await failed('the answer was 422');
     await resume(1);
     await stage.settled({ change_id: '3', attempts: 0 });
-    expect(told()).to.deep.equal([1, 1, 2, 3]);
+    expect(deliveredIds()).to.deep.equal([1, 1, 2, 3]);
   });
 });

@@ -9,7 +9,7 @@ import { type ServerProcess, startServer } from '../../support/server-process.ts
 import { until } from '../../support/until.ts';
 import { openStage, WEBHOOK_SECRET, type WebhookStage, webhookTo } from '../../support/webhooks.ts';
 
-describe('webhooks of several replicas', () => {
+describe('webhook delivery by several replicas', () => {
   let stage: WebhookStage;
 
   beforeEach(async () => {
@@ -18,11 +18,11 @@ describe('webhooks of several replicas', () => {
 
   afterEach(() => stage.close());
 
-  const told = () => stage.receiver.deliveries.map(({ body }) => body.data.id);
+  const deliveredIds = () => stage.receiver.deliveries.map(({ body }) => body.data.id);
   const expireLeases = () =>
     stage.database.query("update webhooks set lease_until = clock_timestamp() - interval '1 ms'");
 
-  it('are told each change once while all is well', async () => {
+  it('sends each change once while all replicas are healthy', async () => {
     const hooks = ['one', 'two', 'three'].map((name) =>
       webhookTo(stage.receiver, { name, url: `${stage.receiver.url}/${name}` }),
     );
@@ -30,7 +30,7 @@ describe('webhooks of several replicas', () => {
     const emails = Array.from({ length: 100 }, (_, index) => `u${index}@example.com`);
     await Promise.all(emails.map((email) => stage.invite(email)));
     await stage.receiver.received(300);
-    await until('all are let go of', async () => {
+    await until('all leases are released', async () => {
       const held = await stage.database.query('select from webhooks where lease_until is not null');
       return held.length === 0;
     });
@@ -42,7 +42,7 @@ describe('webhooks of several replicas', () => {
     }
   });
 
-  it('are left alone while another is at them, and taken over when its lease has run out', async () => {
+  it('leaves a leased webhook to its holder, and takes it over when the lease expires', async () => {
     const lease = { lease_holder: randomUUID(), lease_until: new Date(Date.now() + 3_600_000) };
     const dispatcher = await stage.dispatch();
     await dispatcher.stop(10_000);
@@ -57,11 +57,11 @@ describe('webhooks of several replicas', () => {
     expect(await stage.row()).to.deep.include({ change_id: '0', ...lease });
     await expireLeases();
     await stage.settled({ change_id: '1', lease_until: null });
-    expect(told()).to.deep.equal([1, 1]);
+    expect(deliveredIds()).to.deep.equal([1, 1]);
   });
 
   for (const status of [204, 500]) {
-    it(`stay as they are when one is answered ${status} that has lost its lease meanwhile`, async () => {
+    it(`ignores the answer ${status} to a replica that has lost its lease`, async () => {
       const other = { lease_holder: randomUUID(), lease_until: new Date(Date.now() + 3_600_000) };
       const dispatcher = await stage.dispatch();
       const held = stage.receiver.hold();
@@ -77,45 +77,45 @@ describe('webhooks of several replicas', () => {
     });
   }
 
-  it('wait while there is no database, and go on when there is one', async () => {
-    const wire = await startProxy(stage.database.url);
+  it('waits out a database outage and continues', async () => {
+    const proxy = await startProxy(stage.database.url);
     const orm = await MikroORM.init({
-      ...ormOptions({ ...stage.database, url: wire.url }),
+      ...ormOptions({ ...stage.database, url: proxy.url }),
       logger: () => undefined,
     });
     await stage.dispatch([webhookTo(stage.receiver)], { em: orm.em.fork() });
-    await wire.cut();
+    await proxy.cut();
     await stage.invite('grace@example.com');
-    await wire.mend();
+    await proxy.mend();
     await stage.settled({ change_id: '1', lease_until: null });
 
-    // In the middle of a delivery.
+    // The same in the middle of a delivery.
     const held = stage.receiver.hold();
     await stage.invite('ada@example.com');
     await stage.receiver.received(2);
-    await wire.cut();
+    await proxy.cut();
     held.answer();
-    await wire.mend();
+    await proxy.mend();
     await stage.settled({ change_id: '2', lease_until: null });
-    expect(new Set(told())).to.deep.equal(new Set([1, 2]));
+    expect(new Set(deliveredIds())).to.deep.equal(new Set([1, 2]));
     await orm.close(true);
-    await wire.close();
+    await proxy.close();
   });
 
-  it('cost the database nothing where there are none', async () => {
-    const wire = await startProxy(stage.database.url);
-    const orm = await MikroORM.init(ormOptions({ ...stage.database, url: wire.url }));
+  it('sends the database no queries when no webhooks are configured', async () => {
+    const proxy = await startProxy(stage.database.url);
+    const orm = await MikroORM.init(ormOptions({ ...stage.database, url: proxy.url }));
     await stage.dispatch([], { em: orm.em.fork() });
     await stage.dispatch();
     await stage.invite('grace@example.com');
     await stage.receiver.received(1);
-    expect(wire.statements()).to.equal(0);
+    expect(proxy.statements()).to.equal(0);
     await orm.close(true);
-    await wire.close();
+    await proxy.close();
   });
 });
 
-describe('webhooks of the server', function () {
+describe('webhook delivery by the server', function () {
   this.timeout(60_000);
 
   let stage: WebhookStage;
@@ -153,7 +153,7 @@ describe('webhooks of the server', function () {
   const emails = () =>
     stage.receiver.deliveries.map(({ body }) => (body.data['after'] as { email: string }).email);
 
-  it('are told of what is changed after the start, though a replica is killed in the middle of it', async () => {
+  it('covers all changes after the start, even when a replica is killed during a delivery', async () => {
     const first = await start();
     const held = stage.receiver.hold();
     await create(first.address, 'grace@example.com');
@@ -168,7 +168,7 @@ describe('webhooks of the server', function () {
     expect(await second.server.end('SIGTERM')).to.equal(0);
   });
 
-  it('are told to the end of what is on its way when it drains', async () => {
+  it('finishes the delivery in progress when the server drains', async () => {
     const { server, address } = await start();
     const held = stage.receiver.hold();
     await create(address, 'grace@example.com');
@@ -178,8 +178,8 @@ describe('webhooks of the server', function () {
     held.answer();
     expect(await server.ended()).to.equal(0);
     const [row] = await stage.database.query(
-      `select lease_until, change_id = (select max(id) from changes) as "isTold" from webhooks`,
+      `select lease_until, change_id = (select max(id) from changes) as "isDelivered" from webhooks`,
     );
-    expect(row).to.deep.equal({ lease_until: null, isTold: true });
+    expect(row).to.deep.equal({ lease_until: null, isDelivered: true });
   });
 });

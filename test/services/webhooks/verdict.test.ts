@@ -7,7 +7,7 @@ const NOW = new Date('2026-02-01T08:30:00Z');
 describe('the verdict on an answer', () => {
   const delayOf = (answer: Answer, attempt = 1) => verdictOn(answer, attempt, NOW)?.delayMs;
 
-  it('is success for any 2xx, and for nothing else', () => {
+  it('is success for any 2xx and failure for everything else', () => {
     for (const status of [200, 201, 202, 204, 299]) expect(verdictOn({ status }, 1, NOW)).to.equal(undefined);
     for (const status of [199, 300, 301, 304, 307, 400, 404, 429, 500, 503, 599]) {
       expect(verdictOn({ status }, 1, NOW)).to.include({
@@ -25,7 +25,7 @@ describe('the verdict on an answer', () => {
     expect(verdictOn({ status: 410 }, 1, NOW)).to.include({ isFinal: true });
   });
 
-  it('waits twice as long each time, from 5 seconds to an hour, give or take a quarter', () => {
+  it('doubles the delay with each attempt, from 5 seconds to an hour, plus or minus a quarter', () => {
     const expected = [5, 10, 20, 40, 80, 160, 320, 640, 1280, 2560, 3600, 3600];
     for (const [index, seconds] of expected.entries()) {
       for (let round = 0; round < 100; round++) {
@@ -37,7 +37,7 @@ describe('the verdict on an answer', () => {
     expect(new Set(all).size).to.be.greaterThan(1);
   });
 
-  it('waits as long as the receiver asks for, up to an hour, and not less than otherwise', () => {
+  it('delays as long as Retry-After says, up to an hour and not less than without it', () => {
     const waits: [retryAfter: string, ms: number][] = [
       ['120', 120_000],
       ['3600', 3_600_000],
