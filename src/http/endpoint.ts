@@ -179,33 +179,49 @@ export function endpoint<
   return recordOf({ ...(description as AnyDescription), obeysIfMatch: false });
 }
 
+type ChangeDescription<
+  A extends Access,
+  Entity extends object,
+  Outcome,
+  Params extends z.ZodType,
+  Query extends z.ZodObject,
+  Body extends z.ZodType,
+> = {
+  method: 'PUT' | 'PATCH' | 'DELETE';
+  /** Finds the entity. */
+  changes: (request: CheckedRequest<A, Params, Query, Body>) => Promise<Entity> | Entity;
+} & Description<
+  A,
+  Params,
+  Query,
+  Body,
+  ChangeRequest<CheckedRequest<A, Params, Query, Body>, NoInfer<Entity>>,
+  Outcome
+>;
+
 /**
- * Describes an endpoint that changes an entity. It declares the entity by `changes`: the router claims it and, unless it is
- * `unversioned`, matches `If-Match`, so that no handler can forget to.
+ * Describes an endpoint that changes an entity. It declares the entity by `changes`: the router claims it and matches
+ * `If-Match`, so that no handler can forget to.
  */
 export function change<
   A extends Access,
-  Entity extends object,
+  Entity extends Versioned,
   Outcome,
   Params extends z.ZodType = z.ZodUndefined,
   Query extends z.ZodObject = z.ZodObject,
   Body extends z.ZodType = z.ZodUndefined,
->(
-  description: {
-    method: 'PUT' | 'PATCH' | 'DELETE';
-    changes: (request: CheckedRequest<A, Params, Query, Body>) => Promise<Entity> | Entity;
-  } & (Entity extends Versioned ? { unversioned?: false } : { unversioned: true }) &
-    Description<
-      A,
-      Params,
-      Query,
-      Body,
-      ChangeRequest<CheckedRequest<A, Params, Query, Body>, NoInfer<Entity>>,
-      Outcome
-    >,
-): Endpoint {
-  const { unversioned = false, ...rest } = description as AnyDescription & { unversioned?: boolean };
-  return recordOf({ ...rest, obeysIfMatch: !unversioned });
+>(description: ChangeDescription<A, Entity, Outcome, Params, Query, Body>): Endpoint {
+  return recordOf({ ...(description as AnyDescription), obeysIfMatch: true });
+}
+
+/** Like {@link change}, for an entity without a version: the router claims it, and `If-Match` means nothing. */
+export function changeUnversioned<
+  A extends Access,
+  Entity extends object & { readonly version?: never },
+  Outcome,
+  Params extends z.ZodType = z.ZodUndefined,
+>(description: ChangeDescription<A, Entity, Outcome, Params, z.ZodObject, z.ZodUndefined>): Endpoint {
+  return recordOf({ ...(description as AnyDescription), obeysIfMatch: false });
 }
 
 /** Any description, before its types are forgotten. */

@@ -1,6 +1,6 @@
 import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
 
-/** A place in a list: the values of the sort columns in the last row of a page. */
+/** A position in a list: the values of the sort columns in the last row of a page. */
 export type Position = readonly (string | number)[];
 
 /** Seals positions into cursors and opens them. */

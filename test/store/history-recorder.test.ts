@@ -169,6 +169,17 @@ describe('the history recorder', () => {
     expect(await accountsIn(store.database)).to.deep.equal([]);
   });
 
+  it('refuses to write outside of a unit of work', async () => {
+    const { em } = store;
+    em.persist(new User('grace@example.com'));
+    const error = await em.flush().then(
+      () => undefined,
+      (thrown: Error) => thrown,
+    );
+    expect(error?.message).to.equal('Accounts change in units of work only.');
+    expect(await accountsIn(store.database)).to.deep.equal([]);
+  });
+
   it('fails the unit of work when it fails, and nothing is written', async () => {
     await store.database.query(
       "alter table changes add constraint no_grace check (after->>'email' <> 'grace@example.com')",

@@ -8,7 +8,7 @@ import {
   serviceTokenById,
 } from '../../services/access/service-tokens.ts';
 import { id, text } from '../../services/accounts/fields.ts';
-import { change, type Endpoint, endpoint } from '../endpoint.ts';
+import { changeUnversioned, type Endpoint, endpoint } from '../endpoint.ts';
 
 const EXAMPLE = {
   id: 1,
@@ -96,14 +96,13 @@ export function serviceTokenEndpoints(): Endpoint[] {
       handle: ({ unit }) => listServiceTokens(unit.em),
       view: (entries) => ({ items: entries.map(serviceTokenView) }),
     }),
-    change({
+    changeUnversioned({
       method: 'DELETE',
       path: '/v1/service-tokens/:id',
       access: 'admin',
       summary: 'Revoke a service token',
       params: z.object({ id }),
       answer: { status: 204, description: 'The token is refused from the next request on.' },
-      unversioned: true,
       changes: ({ unit, params }) => serviceTokenById(unit.em, params.id),
       handle: ({ entity, unit }) => entity.revoke(new Date(), unit.author.actor),
     }),

@@ -268,6 +268,46 @@ describe('the change feed', () => {
     await eventually(async () => ((await listeners()) === 0 ? true : undefined));
   });
 
+  it('announces news without reading it', async () => {
+    let news = 0;
+    const unsubscribe = feed.onNews(() => news++);
+    await listening();
+    await orm.em.fork().execute('select 1');
+    const before = news;
+    proxy.reset();
+    await addChanges(database, 1);
+    await eventually(() => news > before || undefined);
+    expect(proxy.statements()).to.equal(0);
+    await unsubscribe();
+  });
+
+  it('reads each change once for followers and for readers together', async () => {
+    const end = await feedEnd(orm.em.fork());
+    const live = follow(end);
+    const waiting = take(live, 1);
+    await listening();
+    await feed.read(end, 10);
+    proxy.reset();
+    await addChanges(database, 1);
+    expect(await waiting).to.deep.equal([1]);
+    const read = proxy.statements();
+    const { entries, readAt } = await feed.read(end, 10);
+    expect(entries.map(({ change }) => change.id)).to.deep.equal([1]);
+    expect(readAt).to.be.at.most(performance.now());
+    expect(proxy.statements()).to.equal(read);
+  });
+
+  it('reads what it has not read yet for a reader', async () => {
+    await addChanges(database, 3);
+    const { entries } = await feed.read(FEED_START, 2);
+    expect(entries.map(({ change }) => change.id)).to.deep.equal([1, 2]);
+    const live = follow(await feedEnd(orm.em.fork()));
+    const waiting = take(live, 1);
+    await addChanges(database, 1);
+    await waiting;
+    expect((await feed.read(FEED_START, 10)).entries).to.have.length(4);
+  });
+
   it('keeps listening for followers that come back soon', async () => {
     start('direct', 60_000);
     const entries = follow(FEED_START);
