@@ -50,8 +50,8 @@ async function boot(): Promise<Application> {
   const deadline = Date.now() + settings.bootTimeoutMs;
   const rules = await readRules();
   const { database, mode } = await reach(deadline);
-  const { history, initialAdmins } = settings;
-  await prepareDatabase(database, { mode, initialAdmins, log, deadline, signal: stop });
+  const { history, initialAdmins, bootTimeoutMs } = settings;
+  await prepareDatabase(database, { mode, initialAdmins, log, deadline, bootTimeoutMs, signal: stop });
 
   const store = await openStore({ database, mode, history, log });
   opened.push({ name: 'store', close: store.close });

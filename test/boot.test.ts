@@ -156,10 +156,10 @@ describe('the boot', function () {
       BOOT_TIMEOUT_MS: '1000',
     });
     expect(await server.ended()).to.equal(1);
-    const refusals = server.lines.filter(({ msg }) => msg.startsWith('the database does not answer'));
+    const refusals = server.lines.filter(({ msg }) => msg.startsWith('database unavailable'));
     expect(refusals.length).to.be.greaterThan(1);
     expect(server.lines.map(({ msg }) => msg)).to.satisfy((all: string[]) =>
-      all.some((msg) => /did not answer within 1000 ms: .*ECONNREFUSED/.test(msg)),
+      all.some((msg) => /did not answer within BOOT_TIMEOUT_MS \(1000 ms\): .*ECONNREFUSED/.test(msg)),
     );
     expect(JSON.stringify(server.lines) + server.output.join()).not.to.include('very-secret');
   });

@@ -18,8 +18,9 @@ export interface PrepareOptions {
   /** Normalized, no duplicates. */
   readonly initialAdmins: readonly string[];
   readonly log: Logger;
-  /** When to give up waiting for the boot lock, in milliseconds of the epoch. */
+  /** When to give up waiting for the boot lock, in milliseconds of the epoch: `bootTimeoutMs` after the start. */
   readonly deadline: number;
+  readonly bootTimeoutMs: number;
   readonly signal: AbortSignal;
 }
 
@@ -30,7 +31,7 @@ export interface PrepareOptions {
  */
 export async function prepareDatabase(
   database: DatabaseSettings,
-  { mode, initialAdmins, log, deadline, signal }: PrepareOptions,
+  { mode, initialAdmins, log, deadline, bootTimeoutMs, signal }: PrepareOptions,
 ): Promise<void> {
   const orm = await MikroORM.init({
     ...ormOptions({ ...database, statementTimeoutMs: 0 }, mode),
@@ -45,7 +46,9 @@ export async function prepareDatabase(
       return { ...report, admins: await em.count(User, ACTIVE_ADMIN) };
     }).catch((error: Error) => {
       if (!(error instanceof LockHeld)) throw error;
-      throw new CannotStart(`${error.message} It was still held after BOOT_TIMEOUT_MS.`);
+      throw new CannotStart(
+        `${error.message} It still held the lock after BOOT_TIMEOUT_MS (${bootTimeoutMs} ms).`,
+      );
     });
     log.info(seeded, 'admins seeded');
     if (admins === 0) log.warn('no active admin; name one in INITIAL_ADMINS and restart');

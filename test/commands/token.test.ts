@@ -98,8 +98,16 @@ describe('npm run token', () => {
     ['the name is empty', [''], /^ is not an email address\./],
     ['an option is unknown', ['ada@example.com', '--role', 'admin'], /^Unknown option '--role'/],
     ['the time is missing', ['ada@example.com', '--ttl'], /^Option '--ttl <value>' argument missing/],
-    ['the time is none', ['ada@example.com', '--ttl', 'soon'], /^--ttl is a number and s, m, h or d\./],
-    ['the time has no unit', ['ada@example.com', '--ttl', '60'], /^--ttl is a number and s, m, h or d\./],
+    [
+      'the time is none',
+      ['ada@example.com', '--ttl', 'soon'],
+      /^--ttl must be a number followed by s, m, h or d\./,
+    ],
+    [
+      'the time has no unit',
+      ['ada@example.com', '--ttl', '60'],
+      /^--ttl must be a number followed by s, m, h or d\./,
+    ],
   ];
   for (const [what, args, complaint] of bad) {
     it(`exits 64 with how it is used, on stderr, when ${what}`, () => {
@@ -128,7 +136,7 @@ describe('npm run token', () => {
     const { status, stdout, stderr } = run(['ada@example.com'], PRODUCTION);
     expect(status).not.to.equal(0);
     expect(stdout).to.equal('');
-    expect(stderr).to.match(/^In production this takes --force\./);
+    expect(stderr).to.match(/^In production, pass --force\./);
   });
 
   it('works in production with --force, without asking the database', () => {

@@ -16,7 +16,7 @@ describe('the boot lock', () => {
   });
   const holders = () =>
     store.database.query(
-      `select pid from pg_locks join pg_database d on d.oid = store.database
+      `select pid from pg_locks join pg_database d on d.oid = database
         where locktype = 'advisory' and granted and datname = current_database()`,
     );
 
