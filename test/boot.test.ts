@@ -133,7 +133,7 @@ describe('the boot', function () {
     const late = start({ BOOT_TIMEOUT_MS: '1000' });
     expect(await late.ended()).to.equal(1);
     expect(late.lines.map(({ msg }) => msg).join('\n')).to.match(
-      /Another process holds the boot lock.* 1000 ms/,
+      /Another process holds the boot lock.*\(1000 ms\)/,
     );
     await blocker.query('rollback');
     await holder.ready();

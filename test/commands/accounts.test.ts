@@ -160,7 +160,7 @@ describe('npm run accounts', function () {
       [64, ['conquer'], /^There is no command conquer/],
       [64, ['constructor'], /^There is no command constructor/],
       [64, ['show'], /^This command needs an email/],
-      [64, ['show', 'a', 'b'], /more than one argument/],
+      [64, ['show', 'a', 'b'], /A command takes one argument/],
       [64, ['erase'], /^This command needs an email/],
       [64, ['list', '--limit', '0'], /--limit/],
       [64, ['invite', 'x@example.com', '--role', 'god'], /^god is none of user, admin/],
