@@ -19,12 +19,9 @@ const EXAMPLE: AccountView = {
 export const account = z
   .strictObject({
     id: z.int(),
-    email: z.string(),
-    name: z.string().nullable(),
+    ...fields,
+    // A role may be added later, which must not break clients.
     role: z.string(),
-    status: fields.status,
-    preferences: z.record(z.string(), z.unknown()),
-    storageMode: fields.storageMode,
     version: z.int().meta({ description: 'The number of its changes, as in `ETag`.' }),
     createdAt: z.iso.datetime(),
     updatedAt: z.iso.datetime(),
