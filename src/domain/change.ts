@@ -102,6 +102,8 @@ export function difference(before: AccountState, after: AccountState): Differenc
   const is: Record<string, unknown> = {};
   for (const field of STATE_FIELDS) {
     if (field === 'preferences' || before[field] === after[field]) continue;
+    // An entry from before the column existed says nothing about it.
+    if (before[field] === undefined || after[field] === undefined) continue;
     was[field] = before[field];
     is[field] = after[field];
   }

@@ -41,8 +41,9 @@ export async function compareAccount(
 
   const { state, version, createdAt, updatedAt } = past;
   for (const field of STATE_FIELDS) {
-    if (field === 'preferences' || state[field] === account[field]) continue;
-    report(field, state[field], account[field]);
+    // An entry from before a column existed does not have it.
+    const [expected, found] = [state[field] ?? null, account[field] ?? null];
+    if (field !== 'preferences' && expected !== found) report(field, expected, found);
   }
   if (version !== account.version) report('version', version, account.version);
   if (!isSameInstant(createdAt, account.createdAt)) report('createdAt', createdAt, account.createdAt);

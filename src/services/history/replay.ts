@@ -66,7 +66,11 @@ function checkBefore(
   }
 }
 
-/** No patch leads back to a null among the preferences: older versions stored nulls. */
+/**
+ * The state without nulls: no patch leads back to a null among the preferences, which older versions stored, and an entry from
+ * before a column existed does not have it.
+ */
 function withoutNulls(state: Partial<AccountState>): object {
-  return { ...state, preferences: mergePatch({}, state.preferences ?? {}) };
+  const fields = Object.entries(state).filter(([, value]) => value !== null);
+  return { ...Object.fromEntries(fields), preferences: mergePatch({}, state.preferences ?? {}) };
 }

@@ -90,6 +90,14 @@ describe('history verification', () => {
     expect(await verify()).to.deep.equal({ accounts: 3, changes: 16, wrong: 0, findings: [] });
   });
 
+  it('accepts an entry from before a nullable column existed, and undoes it', async () => {
+    await invite('ada@example.com');
+    await store.database.query(`update changes set after = after - 'name'`);
+    expect(await verify()).to.include({ accounts: 1, wrong: 0 });
+    await undoLast();
+    expect(await verify()).to.include({ accounts: 0, wrong: 0 });
+  });
+
   it('accepts an account that is older than its history', async () => {
     await store.database.query(`
       insert into users (email, preferences, version, created_at, updated_at) values
