@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { accountsIn } from '../support/accounts.ts';
 import { createEmptyDatabase, createMigratedDatabase, type TestDatabase } from '../support/database.ts';
+import { programEnvironment, programOf } from '../support/programs.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 
@@ -25,10 +26,10 @@ describe('npm run accounts', function () {
   });
 
   const run = (args: string[], { url = database.url, input = '', more = {} } = {}) => {
-    const { NODE_V8_COVERAGE, PATH } = process.env;
-    const { status, stdout, stderr } = spawnSync(process.execPath, ['src/commands/accounts.ts', ...args], {
+    const command = programOf('src/commands/accounts.ts');
+    const { status, stdout, stderr } = spawnSync(process.execPath, [command, ...args], {
       cwd: ROOT,
-      env: { PATH, NODE_V8_COVERAGE, ENVIRONMENT: 'test', DATABASE_URL: url, ...more },
+      env: { ...programEnvironment(), ENVIRONMENT: 'test', DATABASE_URL: url, ...more },
       encoding: 'utf8',
       input,
     });

@@ -6,8 +6,8 @@ import { expect } from 'chai';
 import { decodeJwt, jwtVerify } from 'jose';
 import { addAccount } from '../support/accounts.ts';
 import { SECRET, startApp } from '../support/app.ts';
+import { programEnvironment, programOf } from '../support/programs.ts';
 
-const COMMAND = join(import.meta.dirname, '../../src/commands/token.ts');
 const TOKEN = /^[\w-]+\.[\w-]+\.[\w-]+\n$/;
 const PRODUCTION = {
   ENVIRONMENT: 'production',
@@ -25,14 +25,12 @@ describe('npm run token', () => {
   afterEach(() => rmSync(folder, { recursive: true }));
 
   /** Runs what `npm run token` runs, in the folder of the test, with `env` and nothing else of the environment. */
-  const run = (args: string[], env: NodeJS.ProcessEnv = { AUTH_SECRET: SECRET }) => {
-    const { NODE_V8_COVERAGE } = process.env;
-    return spawnSync(process.execPath, [COMMAND, ...args], {
+  const run = (args: string[], env: NodeJS.ProcessEnv = { AUTH_SECRET: SECRET }) =>
+    spawnSync(process.execPath, [programOf('src/commands/token.ts'), ...args], {
       cwd: folder,
-      env: { NODE_V8_COVERAGE, ...env },
+      env: { ...programEnvironment(), ...env },
       encoding: 'utf8',
     });
-  };
 
   it('prints a token and nothing else, which the service accepts', async () => {
     const { status, stdout, stderr } = run(['Ada@Example.com']);

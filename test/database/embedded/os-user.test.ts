@@ -39,13 +39,16 @@ async function useDatabase(fixture: Fixture, prelude: string[] = []): Promise<st
   return user;
 }
 
-describeForUsers('the embedded database in a checkout under a 0700 folder', (fixture) => {
+describeForUsers('the embedded database in a checkout under a 0700 folder', (fixture, user) => {
   let checkout: string;
+  before(async () => {
+    checkout = await copyCheckoutFor(user);
+  });
   beforeEach(async () => {
-    checkout = fixture().checkout = await copyCheckoutFor(fixture().user);
+    fixture().checkout = checkout;
     expect((await stat(join(checkout, '..'))).mode & 0o777).to.equal(0o700);
   });
-  afterEach(() => rm(join(checkout, '..'), { recursive: true }));
+  after(() => rm(join(checkout, '..'), { recursive: true }));
 
   it('runs, but never as root', async () => {
     expect(await useDatabase(fixture())).not.to.equal('root');
