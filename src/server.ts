@@ -5,6 +5,7 @@ import { constants } from 'node:os';
 import type { Logger } from 'pino';
 import { settingsOrExit } from '../config/exit.ts';
 import { CannotStart } from './boot/cannot-start.ts';
+import { openStore } from './boot/open-store.ts';
 import { prepareDatabase } from './boot/prepare-database.ts';
 import { welcomeOf } from './boot/welcome.ts';
 import { isUnavailable } from './database/driver-errors.ts';
@@ -14,7 +15,7 @@ import { createLog } from './log.ts';
 import { keyRing } from './security/key-ring.ts';
 import { sourcesOf } from './security/sources.ts';
 import { preferenceRules } from './services/accounts/preferences-schema.ts';
-import { type Application, openStore, wireApplication } from './wiring.ts';
+import { type Application, wireApplication } from './wiring.ts';
 
 /** How long closing may take once all requests have ended, in milliseconds. */
 const CLOSING_MS = 5_000;

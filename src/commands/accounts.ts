@@ -1,12 +1,12 @@
 import { parseArgs } from 'node:util';
 import { settingsOrExit } from '../../config/exit.ts';
+import { openStore } from '../boot/open-store.ts';
 import { toRefusal } from '../database/driver-errors.ts';
 import { openForCommand } from '../database/open-database.ts';
 import { COMMAND_LINE } from '../domain/author.ts';
 import { Refusal } from '../domain/refusal.ts';
 import { refusals } from '../domain/refusals.ts';
 import { preferenceRules } from '../services/accounts/preferences-schema.ts';
-import { openStore } from '../wiring.ts';
 import { COMMANDS } from './account-commands.ts';
 import { OPTIONS, USAGE } from './account-options.ts';
 import { exitCodeOf } from './exit-codes.ts';

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { Writable } from 'node:stream';
 import type { MikroORM } from '@mikro-orm/postgresql';
 import pino from 'pino';
+import { openStore } from '../../src/boot/open-store.ts';
 import type { AccessPolicy } from '../../src/domain/access.ts';
 import type { PreferenceRules } from '../../src/domain/preferences.ts';
 import type { Webhook } from '../../src/domain/webhook.ts';
@@ -15,7 +16,7 @@ import { signHs256 } from '../../src/security/hs256.ts';
 import type { KeyRing } from '../../src/security/key-ring.ts';
 import { type SourceSettings, type Sources, sourcesOf } from '../../src/security/sources.ts';
 import type { RateLimitSettings } from '../../src/store/rate-limits.ts';
-import { openStore, wireApplication } from '../../src/wiring.ts';
+import { wireApplication } from '../../src/wiring.ts';
 import { createMigratedDatabase, type TestDatabase } from './database.ts';
 
 /** The secret under which the tests' tokens are signed. */

@@ -40,7 +40,8 @@ export default class SlowestSuites extends Mocha.reporters.Base {
     };
     runner.on(EVENT_TEST_END, (test) => record(test).tests++);
     runner.on(EVENT_TEST_FAIL, (test) => record(test).failures++);
-    runner.on(EVENT_HOOK_END, record);
+    // The root hooks of a worker belong to no file.
+    runner.on(EVENT_HOOK_END, (hook) => hook.file && record(hook));
     runner.on(EVENT_SUITE_END, (suite) => suite.root && done());
     runner.once(EVENT_RUN_END, () => this.#end());
   }
