@@ -3,6 +3,7 @@ import { rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
+import { runDirectory } from '../support/run-directory.ts';
 
 /** The root of the repository. */
 export const ROOT = join(import.meta.dirname, '../..');
@@ -54,6 +55,8 @@ export async function openCheckout(): Promise<Checkout> {
     env: {
       PATH: dirname(process.execPath) + delimiter + process.env['PATH'],
       LANG: 'C.UTF-8',
+      // A page starts many processes; it does not show how fast they start.
+      NODE_COMPILE_CACHE: join(runDirectory(), 'compile-cache'),
       HOME: home,
       CURL_HOME: home,
       ...Object.fromEntries(ports.map(({ variable, real }) => [variable, `${real}`])),
