@@ -47,6 +47,8 @@ export async function bundlePrograms(): Promise<void> {
     platform: 'node',
     format: 'esm',
     target: 'node22.17',
+    // The ORM knows its extensions by the names of their classes, and loads those that it misses once more.
+    keepNames: true,
     mainFields: ['module', 'main'],
     banner: { js: REQUIRE },
     logLevel: 'warning',
