@@ -63,7 +63,7 @@ async function boot(): Promise<Application> {
   const address = await listen(application.server);
   application.lifecycle.phase = 'ready';
   // Milliseconds since the process began.
-  log.info({ address, mode, bootMs: Math.round(performance.now()) }, 'ready');
+  log.info({ address, connectionMode: mode, bootMs: Math.round(performance.now()) }, 'ready');
   if (settings.environment === 'development') console.log(welcomeOf(address, settings.initialAdmins[0]));
   application.start();
   return application;

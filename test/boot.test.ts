@@ -32,7 +32,7 @@ describe('the boot', function () {
     );
     return rows.map(({ email }) => email);
   };
-  /** Migrated once, with each admin once, and no lock left. */
+  /** Expects each migration once, each admin once, and no lock. */
   const expectWhole = async () => {
     expect(await admins()).to.deep.equal(['ada@example.com', 'grace@example.com']);
     const ledger = await database.query('select name, count(*)::int from mikro_orm_migrations group by name');
@@ -81,7 +81,7 @@ describe('the boot', function () {
     for (const address of addresses) expect((await fetch(`${address}/readyz`)).status).to.equal(200);
   });
 
-  /** Holds the boot up with a transaction of somebody else, kills who is held up there, and sees what the next one makes of it. */
+  /** Blocks a boot with another transaction, kills the blocked process, and checks the next start. */
   const killHolder = async (blockade: string, waiting: string) => {
     const blocker = await database.connect();
     await blocker.query(`begin; ${blockade}`);
@@ -95,10 +95,10 @@ describe('the boot', function () {
     await expectWhole();
   };
 
-  it('is finished by the next one when the holder is killed in the middle of a migration', () =>
+  it("is completed by the next start when the lock's holder is killed during a migration", () =>
     killHolder('create table users (blocks int)', 'create table "users"'));
 
-  it('is finished by the next one when the holder is killed between the migrations and the admins', async () => {
+  it("is completed by the next start when the lock's holder is killed between the migrations and the seed", async () => {
     await database.drop();
     database = await createMigratedDatabase();
     await killHolder('lock table users in access exclusive mode', 'from "users"');
@@ -112,7 +112,7 @@ describe('the boot', function () {
         if (moment === 'stopping at once') resolve();
         victim.child.stdout?.on('data', (text: Buffer) => text.includes(moment) && resolve());
         victim.child.on('close', () => resolve());
-        // A database that is migrated already gets no "Processing" any more.
+        // A migrated database logs no "Processing".
         victim.ready().then(
           () => resolve(),
           () => undefined,
@@ -125,7 +125,7 @@ describe('the boot', function () {
     await expectWhole();
   });
 
-  it('exits 1 when another process does not let go of the lock in time, and says so', async () => {
+  it('exits 1 when another process holds the lock beyond the timeout', async () => {
     const blocker = await database.connect();
     await blocker.query('begin; create table users (blocks int)');
     const holder = start();
@@ -139,7 +139,7 @@ describe('the boot', function () {
     await holder.ready();
   });
 
-  it('waits for a database that comes late, and says so each time', async () => {
+  it('waits for a database that is late, and logs each attempt', async () => {
     const proxy = await startProxy(database.url, { cut: true });
     const server = start({ DATABASE_URL: proxy.url });
     await server.said('database unavailable; trying again');
@@ -150,7 +150,7 @@ describe('the boot', function () {
     await proxy.close();
   });
 
-  it('exits 1 when the database does not come in time, without showing the password', async () => {
+  it('exits 1 when the database stays unavailable, without logging the password', async () => {
     const server = start({
       DATABASE_URL: 'postgres://me:very-secret@127.0.0.1:1/x',
       BOOT_TIMEOUT_MS: '1000',
@@ -164,7 +164,7 @@ describe('the boot', function () {
     expect(JSON.stringify(server.lines) + server.output.join()).not.to.include('very-secret');
   });
 
-  it('exits 1 naming the migration that fails, and leaves the database as it was', async () => {
+  it('exits 1 with the name of a failed migration, and leaves the database unchanged', async () => {
     await database.query('create table users (something_else int)');
     const server = start();
     expect(await server.ended()).to.equal(1);
@@ -175,7 +175,7 @@ describe('the boot', function () {
     expect(await database.query(columns)).to.deep.equal([{ column_name: 'something_else' }]);
   });
 
-  it('serves a database that is newer than the code, and names what it does not know', async () => {
+  it('serves a database that is newer than the code, and logs its unknown migrations', async () => {
     await start().ready();
     await database.query(`insert into mikro_orm_migrations (name) values ('Migration29990101000000_later')`);
     const older = start();
@@ -184,14 +184,14 @@ describe('the boot', function () {
     expect((await fetch(`${address}/readyz`)).status).to.equal(200);
   });
 
-  it('exits 1 with a clear word when its port is taken', async () => {
+  it('exits 1 with a clear message when its port is in use', async () => {
     const address = new URL(await start().ready());
     const second = start({ PORT: address.port });
     expect(await second.ended()).to.equal(1);
     expect(JSON.stringify(second.lines)).to.include(`Cannot listen on HOST 127.0.0.1, PORT ${address.port}`);
   });
 
-  it('exits 78 before it touches the network when its settings are wrong', async () => {
+  it('exits 78 before it uses the network when its settings are invalid', async () => {
     const server = start({ PORT: '12abc', DATABASE_POOL_MAX: '1', INITIAL_ADMINS: 'ada@example.com,nobody' });
     expect(await server.ended()).to.equal(78);
     const said = server.output.join('\n');
@@ -203,7 +203,7 @@ describe('the boot', function () {
     ]);
   });
 
-  it('stops at once, and cleanly, when told to while it still waits', async () => {
+  it('stops at once and cleanly on a signal while it waits', async () => {
     const server = start({ DATABASE_URL: 'postgres://me@127.0.0.1:1/x' });
     await server.said('database unavailable; trying again');
     expect(await server.end('SIGTERM')).to.equal(0);

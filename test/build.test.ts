@@ -12,7 +12,7 @@ describe('the build', function () {
   this.timeout(60_000);
 
   before(() => {
-    // Not into dist/, from which somebody may be running.
+    // Not into dist/, which may be in use.
     const env = { ...process.env, OUT };
     const { status, stderr } = spawnSync('npm', ['run', 'build'], { cwd: ROOT, env, encoding: 'utf8' });
     expect(status, stderr).to.equal(0);
@@ -44,7 +44,7 @@ describe('the build', function () {
     await database.drop();
   });
 
-  it('asks in production for what has no default there', async () => {
+  it('requires in production the settings without a default', async () => {
     const server = startServer({ ENVIRONMENT: 'production', AUTH_SECRET: undefined }, `${OUT}/server.js`);
     expect(await server.ended()).to.equal(78);
     expect(server.output.join('\n')).to.include('DATABASE_URL').and.to.include('AUTH_SECRET');

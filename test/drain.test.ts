@@ -26,23 +26,23 @@ describe('the drain', () => {
     server = startServer({ DATABASE_URL: database.url, INITIAL_ADMINS: 'ada@example.com', ...env });
     return new URL(await server.ready());
   };
-  /** A request that has begun and does not end: its headers never do. */
+  /** A request that never ends: its headers do not. */
   const unfinished = async (address: URL) => {
     const socket = connect(Number(address.port), address.hostname).on('error', () => undefined);
     await once(socket, 'connect');
     socket.write('GET /v1/me HTTP/1.1\r\nHost: x\r\n');
-    // Another request, answered after those bytes have arrived: the server has begun to read the first.
+    // Another request, answered after those bytes arrived: the server is reading the first one.
     await (await fetch(new URL('/healthz', address))).text();
     return socket;
   };
 
-  it('answers every request that was asked, on connections that are kept alive, and exits 0', async () => {
+  it('answers every request on keep-alive connections, and exits 0', async () => {
     const address = await start();
     const headers = { Authorization: `Bearer ${await signHs256(SECRET, 'ada@example.com', '1h')}` };
     let answered = 0;
     let told = false;
 
-    /** Asks again and again on one connection, until the answer says that it is the last one there. */
+    /** Sends requests on one connection until an answer says that it is the last one. */
     const askUntilClosed = async () => {
       const agent = new Agent({ keepAlive: true, maxSockets: 1 });
       for (;;) {
@@ -65,7 +65,7 @@ describe('the drain', () => {
     expect(requests).to.have.length(answered);
   });
 
-  it('does not wait for connections on which nobody asks anything', async () => {
+  it('does not wait for idle connections', async () => {
     const address = await start({ SHUTDOWN_TIMEOUT_MS: '20000' });
     const socket = connect(Number(address.port), address.hostname).on('error', () => undefined);
     await once(socket, 'connect');
@@ -73,7 +73,7 @@ describe('the drain', () => {
     expect(server.lines.map(({ msg }) => msg)).not.to.include('requests still running were cut off');
   });
 
-  it('does not wait for those who follow the change feed: they are answered, and their streams end', async () => {
+  it('does not wait for followers of the change feed: waiting requests are answered, and streams end', async () => {
     const address = await start({ SHUTDOWN_TIMEOUT_MS: '20000' });
     const token = await signHs256(SECRET, 'ada@example.com', '1h');
     const follow = (query: string, accept: string) =>
@@ -82,7 +82,7 @@ describe('the drain', () => {
       });
     const streams = await Promise.all(Array.from({ length: 10 }, () => follow('', 'text/event-stream')));
     const waiting = Array.from({ length: 10 }, () => follow('wait=30', 'application/json'));
-    // Answered when those before it have been read.
+    // Answered once the requests before it have been read.
     await (await fetch(new URL('/healthz', address))).text();
     expect(await server.end('SIGTERM')).to.equal(0);
     for (const stream of streams) expect(await stream.text()).to.match(/^retry: \d+\nid: \d+-1\n\n$/);
@@ -95,7 +95,7 @@ describe('the drain', () => {
     expect(requests).to.have.length(20);
   });
 
-  it('leaves no connection to the database behind that it would have to wait for', async () => {
+  it('leaves no database connection that would keep the process alive', async () => {
     const address = await start();
     const headers = { Authorization: `Bearer ${await signHs256(SECRET, 'ada@example.com', '1h')}` };
     await (await fetch(new URL('/v1/me', address), { headers })).text();
@@ -110,7 +110,7 @@ describe('the drain', () => {
     expect(await server.ended()).to.equal(0);
   });
 
-  it('cuts what is not finished in time, and says so', async () => {
+  it('cuts off requests that exceed the timeout, and logs it', async () => {
     const socket = await unfinished(await start({ SHUTDOWN_TIMEOUT_MS: '1000' }));
     const closed = once(socket, 'close');
     expect(await server.end('SIGINT')).to.equal(0);
@@ -118,7 +118,7 @@ describe('the drain', () => {
     expect(server.lines.map(({ msg }) => msg)).to.include('requests still running were cut off');
   });
 
-  it('ends on the spot at a second signal', async () => {
+  it('exits at once on a second signal', async () => {
     const socket = await unfinished(await start({ SHUTDOWN_TIMEOUT_MS: '60000' }));
     server.child.kill('SIGTERM');
     await server.said('stopping');
@@ -127,7 +127,7 @@ describe('the drain', () => {
   });
 });
 
-describe('a request that is on its way when the draining begins', () => {
+describe('a request in flight when draining begins', () => {
   it('is answered, and its connection closed', async () => {
     let entered: () => void = () => undefined;
     let leave: () => void = () => undefined;

@@ -10,7 +10,7 @@ import { type ServerProcess, startServer } from './support/server-process.ts';
 const WRITES = 1_000;
 const WRITERS = 16;
 
-/** An entry of the history, as far as the facts go. */
+/** The facts of a history entry. */
 interface Entry {
   readonly userId: number;
   readonly action: string;
@@ -18,7 +18,7 @@ interface Entry {
   readonly after: { email?: string; name?: string; preferences?: object } | null;
 }
 
-/** What an entry tells, in the words in which an answer of the server is kept in mind. */
+/** An entry in the form in which acknowledged answers are remembered. */
 function factsIn({ userId, action, version, after }: Entry): string[] {
   const keys = Object.keys(after?.preferences ?? {});
   return [
@@ -44,7 +44,7 @@ describe('a kill -9 in the middle of 1,000 writes', function () {
     await database.drop();
   });
 
-  it('leaves each change with its entry, each entry with its change, and all that was acknowledged', async () => {
+  it('loses no acknowledged write, and leaves no change without its entry and no entry without its change', async () => {
     const acknowledged: string[] = [];
     for (const [round, killedAfter] of [50, 400, 900].entries()) {
       server = startServer({
@@ -65,7 +65,7 @@ describe('a kill -9 in the middle of 1,000 writes', function () {
     }
   });
 
-  /** Does writes of random kinds, also after the server is gone. Says how many of them were left without an answer. */
+  /** Sends random writes, even after the server is gone. Returns how many got no answer. */
   async function write(address: string, round: number, onDone: (fact: string) => void): Promise<number> {
     const token = await signHs256(SECRET, 'ada@example.com', '1h');
     const ids: number[] = [];
@@ -76,12 +76,12 @@ describe('a kill -9 in the middle of 1,000 writes', function () {
         ...(method !== 'DELETE' && { body: Array.isArray(body) ? body.join('\n') : JSON.stringify(body) }),
       });
       const text = await response.text();
-      // Another writer has deleted it.
+      // Another writer deleted it.
       if (response.status === 404) return undefined;
       expect(response.ok, text).to.equal(true);
       return text === '' ? {} : JSON.parse(text);
     };
-    // One of the last few, so that writers meet.
+    // One of the latest few, so that writers collide.
     const anyone = () => ids.at(-1 - Math.floor(Math.random() * 4));
 
     const create = async (n: number) => {
@@ -120,7 +120,7 @@ describe('a kill -9 in the middle of 1,000 writes', function () {
     const writer = async () => {
       for (let n = next++; n < WRITES; n = next++) {
         await kinds[Math.floor(Math.random() * kinds.length)]?.(n).catch((error: Error) => {
-          // So fetch tells of a connection that broke or is refused.
+          // The error of fetch for a broken or refused connection.
           if (!(error instanceof TypeError)) throw error;
           lost++;
         });
@@ -130,7 +130,7 @@ describe('a kill -9 in the middle of 1,000 writes', function () {
     return lost;
   }
 
-  /** PostgreSQL takes back what a dead server had begun as soon as it finds out. */
+  /** PostgreSQL rolls back a dead server's transactions as soon as it notices. */
   async function connectionsGone(): Promise<void> {
     const deadline = Date.now() + 20_000;
     const left = `select 1 from pg_stat_activity where datname = current_database() and application_name = 'rollcall'`;

@@ -5,7 +5,7 @@ import { forge } from './support/tokens.ts';
 
 const APP = 'https://app.example.com';
 
-describe('two servers with brakes', function () {
+describe('two servers with shared rate limits', function () {
   this.timeout(60_000);
 
   let database: TestDatabase;
@@ -30,7 +30,7 @@ describe('two servers with brakes', function () {
     await database.drop();
   });
 
-  it('count together, by the address that is forwarded, and stop when they are told to', async () => {
+  it('count together by the forwarded address, and stop on a signal', async () => {
     const [one = '', two = ''] = await Promise.all(servers.map((server) => server.ready()));
     const call = (address: string, client: string, token: string) =>
       fetch(new URL('/v1/me', address), {
@@ -50,7 +50,7 @@ describe('two servers with brakes', function () {
     expect(answers[0]?.headers.get('ratelimit-policy')).to.equal('"requests";q=6;w=60');
     expect(answers[7]?.headers.get('access-control-allow-origin')).to.equal(APP);
 
-    // No timer of theirs keeps them.
+    // No timer keeps the processes alive.
     expect(await Promise.all(servers.map((server) => server.end('SIGTERM')))).to.deep.equal([0, 0]);
   });
 });

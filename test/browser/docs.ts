@@ -14,7 +14,7 @@ describe('the page at /docs, in a real browser', function () {
   let app: TestApp;
   let watched: WatchedPage;
   let page: Page;
-  /** The operations of the document, by the ids that the page gives them. */
+  /** The operations of the document, by the page's ids. */
   let ids: string[];
 
   before(async () => {
@@ -55,13 +55,13 @@ describe('the page at /docs, in a real browser', function () {
     expect(await page.evaluate(radius)).to.equal('4px');
   });
 
-  it('opens each of them, with its answers', async () => {
+  it('opens each operation with its answers', async () => {
     for (const id of ids) {
       const operation = page.locator(`#${id}`);
       const summary = operation.locator('.opblock-summary-control');
       await summary.click();
       await operation.locator('.responses-table').first().waitFor();
-      // Closed again: the page redraws all open operations at each click.
+      // Closed again, because the page redraws all open operations at each click.
       await summary.click();
     }
   });

@@ -74,7 +74,7 @@ describe('npm run accounts', function () {
     expect(done('list', '--q', 'A@EX').split('\n')[1]).to.match(/^1 +a@example\.com +user +active +1 /);
   });
 
-  it('exports what it imports, to the letter', async () => {
+  it('exports exactly what it imports', async () => {
     const lines = [
       {
         email: 'ada@example.com',
@@ -104,7 +104,7 @@ describe('npm run accounts', function () {
     expect(JSON.parse(piped.stdout)).to.include({ created: 1 });
   });
 
-  it('erases an account and what had its email, and says how many', async () => {
+  it('erases an account and deleted ones with its email, and prints their number', async () => {
     done('invite', 'ada@example.com');
     done('delete', 'ada@example.com');
     done('invite', 'ada@example.com', '--name', 'Ada');
@@ -116,7 +116,7 @@ describe('npm run accounts', function () {
     expect(done('erase', 'grace@example.com')).to.equal('erased\n1\n');
   });
 
-  it('verifies the history, names what does not fit, and exits 65 then', async () => {
+  it('verifies the history, and names contradictions with exit code 65', async () => {
     done('invite', 'ada@example.com');
     done('invite', 'grace@example.com');
     done('promote', 'grace@example.com');
@@ -138,7 +138,7 @@ describe('npm run accounts', function () {
     expect(JSON.parse(run(['verify', '--json']).stdout)).to.include({ wrong: 1 });
   });
 
-  it('deletes for good where a deletion erases at once', async () => {
+  it('deletes for good with ERASE_AFTER_DAYS=0', async () => {
     done('invite', 'ada@example.com');
     const { status } = run(['delete', 'ada@example.com'], { more: { ERASE_AFTER_DAYS: '0' } });
     expect(status).to.equal(0);
@@ -146,13 +146,13 @@ describe('npm run accounts', function () {
     expect(JSON.stringify(await database.query('select * from changes'))).not.to.include('ada@');
   });
 
-  it('is the way back in when nobody is an admin', async () => {
+  it('makes an admin when there is none', async () => {
     await database.query(`insert into users (email) values ('ada@example.com')`);
     done('promote', 'ada@example.com');
     expect(await states()).to.deep.equal([['ada@example.com', 'admin', 'active']]);
   });
 
-  it('tells scripts by its exit code what happened, and changes nothing', async () => {
+  it('reports each failure by its exit code, and changes nothing', async () => {
     done('invite', 'ada@example.com', '--role', 'admin');
     await writeFile(join(folder, 'bad.csv'), 'email\nnobody\n');
     const before = await states();
@@ -191,7 +191,7 @@ describe('npm run accounts', function () {
     expect(await states()).to.deep.equal(before);
   });
 
-  it('exits 69 without a database that it can work with', async () => {
+  it('exits 69 without a usable database', async () => {
     const empty = await createEmptyDatabase();
     const unmigrated = run(['list'], { url: empty.url });
     expect(unmigrated.status).to.equal(69);
@@ -200,7 +200,7 @@ describe('npm run accounts', function () {
     expect(run(['list'], { url: 'postgres://me@127.0.0.1:1/x' }).status).to.equal(69);
   });
 
-  it('explains itself', () => {
+  it('prints its usage', () => {
     expect(done('--help')).to.match(/^Usage: npm run --silent accounts/);
   });
 });

@@ -24,7 +24,7 @@ describe('npm run token', () => {
 
   afterEach(() => rmSync(folder, { recursive: true }));
 
-  /** Runs what `npm run token` runs, in the folder of the test, with `env` and nothing else of the environment. */
+  /** Runs what `npm run token` runs, in the test's folder, with only `env` as its environment. */
   const run = (args: string[], env: NodeJS.ProcessEnv = { AUTH_SECRET: SECRET }) =>
     spawnSync(process.execPath, [programOf('src/commands/token.ts'), ...args], {
       cwd: folder,
@@ -47,14 +47,14 @@ describe('npm run token', () => {
     }
   });
 
-  it('needs no settings in development: it makes the secret that the service then uses', () => {
+  it('needs no settings in development: it creates the secret that the service uses', () => {
     const { status, stdout, stderr } = run(['ada@example.com'], {});
     expect([status, stderr]).to.deep.equal([0, '']);
     expect(stdout).to.match(TOKEN);
     expect(readdirSync(join(folder, '.data'))).to.deep.equal(['auth-secret']);
   });
 
-  it('makes a token of an hour', () => {
+  it('issues a token for an hour', () => {
     const { iat = 0, exp = 0, email } = decodeJwt(run(['ada@example.com']).stdout.trim());
     expect(exp - iat).to.equal(3600);
     expect(exp).to.be.above(Date.now() / 1000);
@@ -66,14 +66,14 @@ describe('npm run token', () => {
     [['--ttl=15m'], 900],
     [['--ttl', '7d'], 604_800],
   ] as const) {
-    it(`makes one of another time with ${args.join(' ')}`, () => {
+    it(`issues one for another time with ${args.join(' ')}`, () => {
       const { stdout } = run([...args, 'ada@example.com']);
       const { iat = 0, exp = 0 } = decodeJwt(stdout.trim());
       expect(exp - iat).to.equal(seconds);
     });
   }
 
-  it('signs with the newest secret, and writes the email where the service looks for it', async () => {
+  it('signs with the newest secret, and puts the email into the configured claim', async () => {
     const newest = `${SECRET}, the newest`;
     const env = { AUTH_SECRET: SECRET, AUTH_SECRET_2: newest, AUTH_EMAIL_CLAIM: 'https://example.com/email' };
     const token = run(['ada@example.com'], env).stdout.trim();
@@ -82,7 +82,7 @@ describe('npm run token', () => {
     expect(payload['https://example.com/email']).to.equal('ada@example.com');
   });
 
-  it('says how it is used when asked', () => {
+  it('prints its usage with --help', () => {
     const { status, stdout, stderr } = run(['--help'], {});
     expect([status, stderr]).to.deep.equal([0, '']);
     expect(stdout).to.match(/^Usage: npm run --silent token -- EMAIL/);
@@ -108,7 +108,7 @@ describe('npm run token', () => {
     ],
   ];
   for (const [what, args, complaint] of bad) {
-    it(`exits 64 with how it is used, on stderr, when ${what}`, () => {
+    it(`exits 64 with its usage on stderr when ${what}`, () => {
       const { status, stdout, stderr } = run(args);
       expect([status, stdout]).to.deep.equal([64, '']);
       expect(stderr).to.match(complaint);
@@ -116,13 +116,13 @@ describe('npm run token', () => {
     });
   }
 
-  it('exits 78 and names them when the settings are wrong', () => {
+  it('exits 78 with the names of invalid settings', () => {
     const { status, stdout, stderr } = run(['ada@example.com'], { AUTH_SECRET: 'short' });
     expect([status, stdout]).to.deep.equal([78, '']);
     expect(stderr).to.match(/^AUTH_SECRET must have 32 bytes or more/m);
   });
 
-  it('does not sign with a secret file that holds none', () => {
+  it('refuses a secret file without a secret', () => {
     writeFileSync(join(folder, 'auth-secret'), '');
     const { status, stdout, stderr } = run(['ada@example.com'], { DATA_DIR: folder });
     expect(status).not.to.equal(0);
@@ -137,13 +137,13 @@ describe('npm run token', () => {
     expect(stderr).to.match(/^In production, pass --force\./);
   });
 
-  it('works in production with --force, without asking the database', () => {
+  it('works in production with --force, without a database', () => {
     const { status, stdout, stderr } = run(['ada@example.com', '--force'], PRODUCTION);
     expect([status, stderr]).to.deep.equal([0, '']);
     expect(stdout).to.match(TOKEN);
   });
 
-  it('never says the secret', () => {
+  it('never prints the secret', () => {
     for (const args of [['ada@example.com'], ['ada'], ['--help'], []]) {
       const { stdout, stderr } = run(args, PRODUCTION);
       expect(stdout + stderr).not.to.include(SECRET);

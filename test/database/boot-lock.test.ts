@@ -25,7 +25,7 @@ describe('the boot lock', () => {
     return em.persist(new User('ada@example.com'));
   };
 
-  it('lets in one at a time, and everybody in the end', async () => {
+  it('admits one process at a time, and every process in the end', async () => {
     let inside = 0;
     let most = 0;
     const visits = Array.from({ length: 8 }, () =>
@@ -40,7 +40,7 @@ describe('the boot lock', () => {
     expect(await holders()).to.deep.equal([]);
   });
 
-  it('commits the work and returns what it returned', async () => {
+  it('commits the work and returns its result', async () => {
     const email = await underBootLock(store.orm, options(), async (em) => {
       invite(em);
       return 'done';
@@ -51,7 +51,7 @@ describe('the boot lock', () => {
     ]);
   });
 
-  it('leaves neither a lock nor half of the work behind when the work fails', async () => {
+  it('leaves neither a lock nor partial work when the work fails', async () => {
     const failure = await underBootLock(store.orm, options(), async (em) => {
       await invite(em).flush();
       throw new Error('half way');
@@ -61,7 +61,7 @@ describe('the boot lock', () => {
     expect(await holders()).to.deep.equal([]);
   });
 
-  it('does the work again from the start when its connection breaks on the way', async () => {
+  it('repeats the work from the start when its connection breaks', async () => {
     let attempts = 0;
     await underBootLock(store.orm, options(), async (em) => {
       await invite(em).flush();
@@ -77,14 +77,14 @@ describe('the boot lock', () => {
     ]);
   });
 
-  it('gives up at the deadline and says who is in the way', async () => {
+  it('gives up at the deadline and names the holder', async () => {
     const failure = await underBootLock(store.orm, options(), () =>
       underBootLock(store.orm, options(300), async () => 'never').catch((error: Error) => error.message),
     );
     expect(failure).to.match(/Another process holds the boot lock/);
   });
 
-  it('stops waiting when the process is told to stop', async () => {
+  it('stops waiting when the signal aborts', async () => {
     const stop = new AbortController();
     const outcome = await underBootLock(store.orm, options(), async () => {
       const waiting = underBootLock(

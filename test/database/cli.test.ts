@@ -12,7 +12,7 @@ const ROOT = join(import.meta.dirname, '../..');
 const FIRST = 'Migration20261123000000_users';
 const LAST = 'Migration20261128000000_access';
 
-/** Runs `npx mikro-orm …` in the project's folder, and returns its exit code and all that it said. */
+/** Runs `npx mikro-orm …` in the project's folder, and returns its exit code and output. */
 async function mikroOrm(env: NodeJS.ProcessEnv, ...args: string[]): Promise<{ code: number; said: string }> {
   const run = promisify(execFile)(process.execPath, [join(ROOT, 'node_modules/.bin/mikro-orm'), ...args], {
     cwd: ROOT,
@@ -44,7 +44,7 @@ describe('npx mikro-orm', function () {
       expect((await mikroOrm(env, 'migration:up')).code).to.equal(0);
     });
 
-    it('has nothing to create as long as the entities say what the migrations say, on an empty database too', async () => {
+    it('has nothing to create while entities and migrations agree, even on an empty database', async () => {
       const empty = await createEmptyDatabase();
       const { code, said } = await mikroOrm({ DATABASE_URL: empty.url }, 'migration:create');
       expect([code, said.includes('No changes required')]).to.deep.equal([0, true]);
@@ -59,7 +59,7 @@ describe('npx mikro-orm', function () {
       await rm(path, { recursive: true });
     });
 
-    it('finds that all changes of the entities have their migration', async () => {
+    it('finds a migration for every change of the entities', async () => {
       expect((await mikroOrm(env, 'migration:check')).code).to.equal(0);
     });
 
@@ -75,7 +75,7 @@ describe('npx mikro-orm', function () {
   });
 
   describe('without DATABASE_URL', () => {
-    it('starts the embedded database for the command, keeps its data, and stops it after', async () => {
+    it('starts the embedded database for the command, keeps its data, and stops it afterwards', async () => {
       const DATA_DIR = await mkdtemp(join(tmpdir(), 'rollcall-cli-'));
       try {
         expect((await mikroOrm({ DATA_DIR }, 'migration:up')).said).to.include(`Applied '${FIRST}'`);

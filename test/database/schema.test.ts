@@ -9,7 +9,7 @@ import { normalizeEmail } from '../../src/domain/email.ts';
 import { createEmptyDatabase } from '../support/database.ts';
 import { testStore } from '../support/store.ts';
 
-/** All that PostgreSQL knows of the tables: columns, defaults, constraints and indexes, by name. */
+/** PostgreSQL's description of the tables: columns, defaults, constraints and indexes, by name. */
 const DESCRIPTION = `
   select 'column' as kind, table_name || '.' || column_name as name,
          concat_ws(' ', data_type, character_maximum_length, is_nullable, column_default) as definition
@@ -39,7 +39,7 @@ describe('the schema', () => {
     expect(await store.orm.migrator.checkSchema()).to.equal(false);
   });
 
-  it('is found to differ when an entity has changed and no migration says so', async () => {
+  it('reports a changed entity without a migration', async () => {
     const path = await mkdtemp(join(tmpdir(), 'rollcall-snapshot-'));
     const options = ormOptions(store.database);
     const snapshot = await readFile(join(options.migrations?.path ?? '', '.snapshot.json'), 'utf8');
@@ -63,7 +63,7 @@ describe('the schema', () => {
     expect(await describeSchema()).to.deep.equal(before);
   });
 
-  it('has the table of users as it was agreed upon', async () => {
+  it('has the agreed table of users', async () => {
     const rows = await describeSchema();
     const columns = rows.filter(({ kind, name }) => kind === 'column' && name.startsWith('users.'));
     expect(Object.fromEntries(columns.map(({ name, definition }) => [name, definition]))).to.deep.equal({
@@ -90,7 +90,7 @@ describe('the schema', () => {
     ]);
   });
 
-  it('has the table of counts as the limiter writes it, and spares it the log', async () => {
+  it('has the table that the rate limiter writes, unlogged', async () => {
     const columns = await store.database.query<{ name: string; definition: string }>(
       `select column_name as name, concat_ws(' ', data_type, character_maximum_length, is_nullable, column_default) as definition
          from information_schema.columns where table_name = 'rate_limits' order by ordinal_position`,
@@ -105,7 +105,7 @@ describe('the schema', () => {
     ).to.deep.equal([{ kind: 'u' }]);
   });
 
-  it('takes every normalized email, whatever its letters, and no other form of it', async () => {
+  it('accepts every normalized email in any script, and no other form of it', async () => {
     const points = Array.from({ length: 0x110000 }, (_, code) => code);
     const characters = points.filter((code) => code > 0 && (code < 0xd800 || code > 0xdfff));
     const normalized = characters.map((code) =>
@@ -131,13 +131,13 @@ describe('the schema', () => {
     }
   });
 
-  it('repairs an index whose building was killed', async () => {
+  it('repairs an index whose build was killed', async () => {
     const INDEX = 'users_name_trigram_index';
     const state = () =>
       store.database.query(
         `select indisvalid as valid from pg_index where indexrelid = to_regclass('${INDEX}')`,
       );
-    // As a build that is killed leaves it: there, of no use, and not in the ledger.
+    // As a killed build leaves it: present, invalid, and not in the ledger.
     await store.database.query(
       `update pg_index set indisvalid = false where indexrelid = to_regclass('${INDEX}')`,
     );
@@ -151,7 +151,7 @@ describe('the schema', () => {
     expect(await store.orm.schema.getUpdateSchemaSQL({ wrap: false })).to.equal('');
   });
 
-  it('knows which migrations the database lacks, and which it has from newer code', async () => {
+  it('names the migrations that the database lacks, and those of newer code', async () => {
     const known = await knownMigrations(store.orm);
     expect(await schemaState(store.em, known)).to.deep.equal({ pending: [], unknown: [] });
     await store.database.query(
@@ -188,7 +188,7 @@ describe('the schema', () => {
 });
 
 describe('a migration that fails', () => {
-  it('is named, and leaves the schema as it was', async () => {
+  it('is named, and leaves the schema unchanged', async () => {
     const database = await createEmptyDatabase();
     const path = await mkdtemp(join(tmpdir(), 'rollcall-migrations-'));
     const options = ormOptions(database);

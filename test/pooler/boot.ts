@@ -39,7 +39,9 @@ describe('behind PgBouncer in transaction mode', function () {
       for (let n = 0; n < 8; n++) servers.push(startServer(env));
       const addresses = await Promise.all(servers.map((server) => server.ready()));
 
-      const ready = await Promise.all(servers.map(async (server) => (await server.said('ready'))['passage']));
+      const ready = await Promise.all(
+        servers.map(async (server) => (await server.said('ready'))['connectionMode']),
+      );
       expect(ready).to.deep.equal(Array(8).fill('pooled'));
       expect(await database.query('select email, role from users')).to.deep.equal([
         { email: 'ada@example.com', role: 'admin' },
@@ -62,7 +64,7 @@ describe('behind PgBouncer in transaction mode', function () {
         Array.from({ length: 20 }, () => fetch(`${address}/v1/me`, { headers })),
       );
       expect(new Set((await Promise.all(asked)).map(({ status }) => status))).to.deep.equal(new Set([200]));
-      // All by one account, and counted by all together.
+      // All by one account, and counted by all processes together.
       expect(await database.query('select points from rate_limits')).to.deep.equal([{ points: 160 }]);
     });
   }

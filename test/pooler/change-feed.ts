@@ -31,7 +31,7 @@ describe('the change feed behind PgBouncer in transaction mode', function () {
     await database.drop();
   });
 
-  it('gives what another process has written, to streams and to who waits, though nobody can listen', async () => {
+  it('serves changes of another process to streams and waiting requests, without notifications', async () => {
     const addresses = await Promise.all(servers.map((server) => server.ready()));
     const headers = { Authorization: `Bearer ${await signHs256(SECRET, 'ada@example.com', '1h')}` };
     const at = (address = '') => ({
@@ -54,7 +54,7 @@ describe('the change feed behind PgBouncer in transaction mode', function () {
       }
     }
     expect(((await (await waiting).json()) as { items: object[] }).items).to.not.be.empty;
-    expect((await servers[1]?.said('ready'))?.['passage']).to.equal('pooled');
+    expect((await servers[1]?.said('ready'))?.['connectionMode']).to.equal('pooled');
     const listeners = await database.query(
       `select from pg_stat_activity where application_name = 'rollcall listener'`,
     );

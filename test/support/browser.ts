@@ -1,9 +1,9 @@
 import { type ConsoleMessage, chromium, type Page } from 'playwright-core';
 
-/** Kinds of console message that tell of something wrong. Chromium logs violations of a page's policy there, too. */
+/** The console messages that report a fault. Chromium reports violations of a page's policy there too. */
 const COMPLAINTS: readonly ReturnType<ConsoleMessage['type']>[] = ['error', 'warning', 'assert'];
 
-/** A page in a real, headless browser, with a record of what went wrong on it. */
+/** A page in a real, headless browser, with a record of its faults. */
 export interface WatchedPage {
   readonly page: Page;
   /** Console errors and warnings, uncaught exceptions, violations of the content security policy. */

@@ -11,28 +11,28 @@ export const SERVERS_VARIABLE = 'ROLLCALL_TEST_SERVERS';
 /** The environment variable with the name of the template, which is the same on every server. */
 export const TEMPLATE_VARIABLE = 'ROLLCALL_TEST_TEMPLATE';
 
-/** A database of one's own. */
+/** A test's own database. */
 export interface TestDatabase extends DatabaseSettings {
   readonly name: string;
-  /** Runs SQL as somebody who is not the service. */
+  /** Runs SQL outside of the service. */
   query<Row extends pg.QueryResultRow>(sql: string, values?: unknown[]): Promise<Row[]>;
-  /** A session of its own, to hold locks and transactions with; ended with the database. */
+  /** Opens a session to hold locks and transactions with; it ends with the database. */
   connect(): Promise<pg.Client>;
-  /** Drops it, whoever is still connected. */
+  /** Drops it, even while others are connected. */
   drop(): Promise<void>;
 }
 
-/** A database with the whole schema and no accounts. */
+/** Creates a database with the whole schema and no accounts. */
 export function createMigratedDatabase(): Promise<TestDatabase> {
   return create(process.env[TEMPLATE_VARIABLE] ?? '');
 }
 
-/** A database with nothing in it, as a first boot finds it. */
+/** Creates an empty database, as a first boot finds it. */
 export function createEmptyDatabase(): Promise<TestDatabase> {
   return create('template0');
 }
 
-/** Makes, on a server, the template that {@link createMigratedDatabase} copies. */
+/** Creates the template on a server that {@link createMigratedDatabase} copies. */
 export async function makeTemplate(server: string, name: string): Promise<void> {
   await runOn(server, createStatement(name, 'template0'));
   const orm = await MikroORM.init({ ...ormOptions(settingsFor(name, server)), logger: () => undefined });
@@ -41,7 +41,7 @@ export async function makeTemplate(server: string, name: string): Promise<void> 
     { deadline: Date.now() + 30_000, signal: new AbortController().signal, onWait: () => undefined },
     async () => undefined,
   );
-  // PostgreSQL copies no database that somebody is connected to.
+  // PostgreSQL copies a database only while nobody is connected to it.
   await orm.close(true);
 }
 
@@ -78,7 +78,7 @@ async function create(template: string): Promise<TestDatabase> {
   };
 }
 
-/** Copies files, which takes a third of the time of PostgreSQL's default, to write each page to the log. */
+/** Copies files, which takes a third of the time of PostgreSQL's default: writing each page to the log. */
 function createStatement(name: string, template: string): string {
   return `create database "${name}" template "${template}" strategy file_copy`;
 }
@@ -90,13 +90,13 @@ function settingsFor(name: string, server: string): DatabaseSettings {
   return { url: url.href, poolMax: 10, connectTimeoutMs: 3_000, statementTimeoutMs: 10_000 };
 }
 
-/** This worker's server. Mocha numbers its workers from 0; one that takes the place of a dead one gets a new number. */
+/** This worker's server. Mocha numbers its workers from 0; the replacement of a dead one gets a new number. */
 function ownServer(): string {
   const servers = process.env[SERVERS_VARIABLE]?.split(' ') ?? [];
   return servers[Number(process.env['MOCHA_WORKER_ID'] ?? 0) % servers.length] ?? '';
 }
 
-/** The session in which this worker makes and drops its databases. It does not keep the process alive. */
+/** The session in which this worker creates and drops its databases. It does not keep the process alive. */
 let admin: Promise<pg.Client> | undefined;
 
 async function asAdmin(sql: string): Promise<void> {

@@ -10,7 +10,7 @@ import { dataDirectory, makeRunDirectories, removeRunDirectories } from './run-d
 
 const TEMPLATE = `rollcall_template_${process.pid}`;
 
-/** A server that is given, for one worker: what the change feed serves depends on all transactions of a server. */
+/** A given server, for one worker: what the change feed serves depends on all transactions of a server. */
 const given = process.env['TEST_DATABASE_URL'];
 
 let embedded: readonly EmbeddedDatabase[] = [];
@@ -22,7 +22,7 @@ export async function mochaGlobalSetup(): Promise<void> {
   await Promise.all([startServers(), bundlePrograms()]);
 }
 
-/** Leaves everything as it was found. */
+/** Removes what the setup created. */
 export async function mochaGlobalTeardown(): Promise<void> {
   if (given !== undefined) await dropTemplate(given, TEMPLATE);
   await Promise.all(embedded.map((server) => server.release()));
@@ -47,7 +47,7 @@ async function startEmbedded(count: number): Promise<readonly EmbeddedDatabase[]
   await shortenSignIn(model.url);
   await makeTemplate(model.url, TEMPLATE);
   if (others.length === 0) return [model];
-  // The files of a server that is down are whole.
+  // A server's files are consistent once it has stopped.
   await model.release();
   for (const other of others) await promisify(execFile)('cp', ['-a', first, other]);
   return Promise.all(folders.map(startServer));
@@ -63,7 +63,7 @@ function startServer(directory: string): Promise<EmbeddedDatabase> {
   });
 }
 
-/** Has PostgreSQL hash the password once for each of the thousands of connections, in place of 4096 times. */
+/** Makes PostgreSQL hash the password once for each of thousands of connections, instead of 4096 times. */
 async function shortenSignIn(url: string): Promise<void> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();

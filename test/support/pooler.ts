@@ -9,12 +9,12 @@ import type { TestDatabase } from './database.ts';
 
 /** A PgBouncer in front of a database, in transaction mode. */
 export interface Pooler {
-  /** The database's URL, by way of it. */
+  /** The database's URL through the pooler. */
   readonly url: string;
   close(): Promise<void>;
 }
 
-/** Starts one, with `extra` lines in its settings and so few connections that waiting in one would block the rest. */
+/** Starts one, with `extra` lines in its settings and so few connections that one waiting query would block the others. */
 export async function startPooler(database: TestDatabase, extra = ''): Promise<Pooler> {
   const directory = await mkdtemp(join(tmpdir(), 'rollcall-pgbouncer-'));
   const target = new URL(database.url);
@@ -31,7 +31,7 @@ export async function startPooler(database: TestDatabase, extra = ''): Promise<P
       `listen_port = ${port}\nunix_socket_dir =\nauth_type = plain\nauth_file = ${users}\n` +
       `pool_mode = transaction\ndefault_pool_size = 2\nmax_client_conn = 500\n${extra}\n`,
   );
-  // It refuses to run as root, and its own user must be able to read what it is told.
+  // It refuses to run as root, and its own user must be able to read its configuration.
   for (const [path, mode] of [
     [directory, 0o755],
     [users, 0o644],

@@ -5,7 +5,7 @@ import { runDirectory } from './run-directory.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 
-/** What tests start as processes of their own. */
+/** The programs that tests start as processes. */
 type Source =
   | 'src/server.ts'
   | 'src/commands/accounts.ts'
@@ -47,25 +47,25 @@ export async function bundlePrograms(): Promise<void> {
     platform: 'node',
     format: 'esm',
     target: 'node22.17',
-    // The ORM knows its extensions by the names of their classes, and loads those that it misses once more.
+    // The ORM recognizes its extensions by the names of their classes, and would load them again.
     keepNames: true,
     mainFields: ['module', 'main'],
     banner: { js: REQUIRE },
     logLevel: 'warning',
   });
-  // For what programs look up in a package's folder.
+  // For files that programs look up in a package's folder.
   await symlink(join(ROOT, 'node_modules'), join(programs, 'node_modules'));
   process.env[VARIABLE] = programs;
 }
 
-/** The variables that every process of a test gets: where programs are, and what makes their starts quick. */
+/** The environment of every process of a test: the path, and what makes starts quick. */
 export function programEnvironment(): NodeJS.ProcessEnv {
   const { PATH, NODE_V8_COVERAGE } = process.env;
   if (NODE_V8_COVERAGE) return { PATH, NODE_V8_COVERAGE };
   return { PATH, NODE_COMPILE_CACHE: join(runDirectory(), 'compile-cache') };
 }
 
-/** The file that runs in place of a source: its bundle, where there is one. */
+/** The file to run for a source: its bundle, if there is one. */
 export function programOf(source: Source): string {
   const programs = process.env[VARIABLE];
   return programs === undefined ? join(ROOT, source) : join(programs, `${basename(source, '.ts')}.js`);

@@ -7,41 +7,41 @@ import { join } from 'node:path';
 const RUN_VARIABLE = 'ROLLCALL_TEST_DIRECTORY';
 const DATA_VARIABLE = 'ROLLCALL_TEST_DATA_DIRECTORY';
 
-/** Where Linux keeps files in memory. */
+/** The folder that Linux keeps in memory. */
 const MEMORY = '/dev/shm';
 
-/** What the databases of a run need in memory, with room to spare. */
+/** More memory than the databases of a run need. */
 const ROOM_BYTES = 3 * 1024 ** 3;
 
-/** Makes the folders of this run. Workers inherit them. */
+/** Creates the folders of this run. Workers inherit them. */
 export function makeRunDirectories(): void {
   process.env[RUN_VARIABLE] = makeFolder(tmpdir());
   process.env[DATA_VARIABLE] = hasRoom() ? makeFolder(MEMORY) : process.env[RUN_VARIABLE];
 }
 
-/** Removes them, with what killed tests have left there. */
+/** Removes them, with everything that killed tests left there. */
 export function removeRunDirectories(): void {
   for (const folder of new Set([runDirectory(), dataDirectory()])) {
     rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   }
 }
 
-/** The folder of this run: what workers share. Programs may be run from there. */
+/** The folder that the workers of this run share. Programs may run from there. */
 export function runDirectory(): string {
   return process.env[RUN_VARIABLE] ?? tmpdir();
 }
 
 /**
- * The folder for the data of PostgreSQL servers: in memory where there is room. A test makes and removes some 300 files,
- * one for each table and index of its database.
+ * The folder for the data of PostgreSQL servers, in memory if there is room. A test creates and removes some 300 files, one
+ * for each table and index of its database.
  */
 export function dataDirectory(): string {
   return process.env[DATA_VARIABLE] ?? tmpdir();
 }
 
 /**
- * A folder that the workers of this run share: `make` makes it where none has yet. Where two make it at once, the first to
- * finish wins.
+ * A folder that the workers of this run share: the first one creates it by `make`. If two create it at once, the first to finish
+ * wins.
  */
 export async function sharedFolder(path: string, make: (draft: string) => Promise<unknown>): Promise<string> {
   if (existsSync(path)) return path;

@@ -7,19 +7,19 @@ import { programEnvironment, programOf } from './programs.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 
-/** How long a test waits for something that a process should do soon. */
+/** How long a test waits for a process, in milliseconds. */
 const PATIENCE_MS = 30_000;
 
 /** A log line of a server. */
 export type LogLine = Record<string, unknown> & { msg: string };
 
-/** A server in a process of its own, as an operator runs it. */
+/** A server in its own process, as an operator runs it. */
 export interface ServerProcess {
   readonly child: ChildProcess;
   readonly lines: LogLine[];
-  /** What it has said that was no log line, on both outputs. */
+  /** Its output so far, on both streams, without the log lines. */
   readonly output: string[];
-  /** Resolves with the first line, past or to come, whose message is this; rejects if the process ends without. */
+  /** Resolves with the first log line, past or future, with this message; rejects if the process ends without one. */
   said(message: string): Promise<LogLine>;
   /** Resolves with the address once it is ready. */
   ready(): Promise<string>;
@@ -36,7 +36,7 @@ process.on('exit', () => {
 
 /**
  * Starts one on a free port, in the environment `test` unless `env` says otherwise; nothing else is inherited. Without an
- * entry, it is the server's bundle.
+ * entry, it runs the server's bundle.
  */
 export function startServer(
   env: NodeJS.ProcessEnv,

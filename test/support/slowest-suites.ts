@@ -4,10 +4,10 @@ import Mocha from 'mocha';
 const { EVENT_HOOK_END, EVENT_RUN_END, EVENT_SUITE_END, EVENT_TEST_FAIL, EVENT_TEST_END } =
   Mocha.Runner.constants;
 
-/** How many suites the list at the end has. */
+/** The length of the list at the end. */
 const SHOWN = 10;
 
-/** What is known of the suites in one file. */
+/** The result of the suites in one file. */
 interface Suite {
   tests: number;
   failures: number;
@@ -16,8 +16,7 @@ interface Suite {
 }
 
 /**
- * The reporter of `npm test`: a line for each file that is done, then the slowest of them, the counts, and the failures
- * in full. Works in mocha's parallel mode, where the events of a file come together when it is done.
+ * The reporter of `npm test`: a line for each finished file, then the slowest files, the counts, and the failures in full. Works in mocha's parallel mode, where the events of a file come together when it is done.
  */
 export default class SlowestSuites extends Mocha.reporters.Base {
   readonly #suites = new Map<string, Suite>();
