@@ -5,7 +5,7 @@ import type { InputError } from '../../domain/refusal.ts';
 
 /**
  * Creates the rules for preferences from the settings: a size, and the path of a JSON Schema or `null`.
- * Throws what {@link compilePreferencesSchema} throws.
+ * Throws an error that names the file when it cannot be read or is not such a schema.
  */
 export async function preferenceRules(settings: {
   maxBytes: number;
@@ -16,13 +16,13 @@ export async function preferenceRules(settings: {
 }
 
 /** Finds the faults of preferences, each with its path. */
-export type PreferencesCheck = (preferences: Preferences) => readonly InputError[];
+type PreferencesCheck = (preferences: Preferences) => readonly InputError[];
 
 /**
  * Compiles the operator's JSON Schema (2020-12) for preferences from the file at `path`.
  * Throws an error that names the file when it cannot be read or is not such a schema.
  */
-export async function compilePreferencesSchema(path: string): Promise<PreferencesCheck> {
+async function compilePreferencesSchema(path: string): Promise<PreferencesCheck> {
   // Loaded only for a schema: it takes a large part of the start.
   const [{ Ajv2020 }, { default: formats }] = await Promise.all([
     import('ajv/dist/2020.js'),

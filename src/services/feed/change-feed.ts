@@ -7,7 +7,7 @@ import type { ReadEntries } from './recent-entries.ts';
 import { FeedTail } from './tail.ts';
 
 /** How long the tail is kept without followers, in milliseconds: most come back at once. */
-export const LINGER_MS = 10_000;
+const LINGER_MS = 10_000;
 
 /** How to follow the feed. */
 export interface FollowOptions {
