@@ -68,11 +68,7 @@ export function ormOptions(
 /** The configuration of `npx mikro-orm`: the configured database, or the embedded one while the command runs. */
 export default async function cliOptions(): Promise<Options> {
   const settings = settingsOrExit();
-  const { database, mode, embedded } = await openForCommand(settings);
-  if (embedded) {
-    const { releaseOnExit } = await import('./src/database/embedded/release-on-exit.ts');
-    releaseOnExit(embedded);
-  }
+  const { database, mode } = await openForCommand(settings);
   const options = ormOptions({ ...database, statementTimeoutMs: 0 }, mode, settings.history);
   // A transaction for each: a migration that runs outside of any must see what the ones before it did.
   return { ...options, migrations: { ...options.migrations, allOrNothing: false } };

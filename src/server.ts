@@ -84,7 +84,8 @@ async function reach(deadline: number): Promise<OpenDatabase> {
     signal: stop,
     onSilence: (error) => log.warn({ reason: error.message }, 'database unavailable; trying again'),
   }).catch((error: Error) => {
-    if (settings.database.url === null || error === stop.reason) throw error;
+    if (error === stop.reason) throw error;
+    if (settings.database.url === null) throw new CannotStart(error.message, { cause: error });
     throw new CannotStart(
       isUnavailable(error)
         ? `The database did not answer within BOOT_TIMEOUT_MS (${settings.bootTimeoutMs} ms): ${error.message}`

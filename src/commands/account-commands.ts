@@ -1,12 +1,13 @@
 import { createReadStream, createWriteStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import type { PreferenceRules } from '../domain/preferences.ts';
-import type { User } from '../domain/user.ts';
+import { ACTIVE_ADMIN, type User } from '../domain/user.ts';
 import {
   type AccountChanges,
   accountByEmail,
   changeAccount,
   createAccount,
+  deleteAccount,
 } from '../services/accounts/accounts.ts';
 import { fields } from '../services/accounts/fields.ts';
 import { listAccounts } from '../services/accounts/list.ts';
@@ -61,7 +62,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     const input = { email: given(email), name: name.data, role: oneOf(fields.role.options, values.role) };
     return accountView(await inUnit(async (unit) => createAccount(unit, input, rules)));
   },
-  promote: (email, context) => change(email, context, { role: 'admin', status: 'active' }),
+  promote: (email, context) => change(email, context, ACTIVE_ADMIN),
   demote: (email, context) => change(email, context, { role: 'user' }),
   suspend: (email, context) => change(email, context, { status: 'suspended' }),
   restore: (email, context) => change(email, context, { status: 'active' }),
@@ -69,7 +70,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     inUnit(async (unit) => {
       const account = await accountByEmail(unit.em, given(email));
       await unit.claim(account);
-      unit.em.remove(account);
+      deleteAccount(unit, account);
     }),
   erase: async (email, { inUnit }) => ({ erased: await inUnit((unit) => eraseAccounts(unit, given(email))) }),
   verify: async (_, { inUnit }) => {

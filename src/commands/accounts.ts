@@ -38,7 +38,7 @@ async function main(): Promise<void> {
   const settings = settingsOrExit();
   const { history } = settings;
   const rules = await preferenceRules(settings.preferences);
-  const { database, mode, embedded } = await openForCommand(settings);
+  const { database, mode } = await openForCommand(settings);
   // A command takes as long as it takes.
   const store = await openStore({
     database: { ...database, statementTimeoutMs: 0 },
@@ -49,12 +49,11 @@ async function main(): Promise<void> {
   try {
     const pending = await store.pendingMigrations().catch(() => ['all']);
     if (pending.length > 0) {
-      throw refusals.notReady('The database lacks migrations: start the service, which applies them.');
+      throw refusals.migrationsMissing();
     }
     const result = await command(argument, { inUnit: store.inUnit, rules, values });
     if (result !== undefined) console.log(values.json ? JSON.stringify(result, null, 2) : printed(result));
   } finally {
     await store.close();
-    await embedded?.release();
   }
 }

@@ -6,6 +6,8 @@ import type { EmbeddedDatabase, Log } from './embedded/index.ts';
 export interface DatabaseLocation {
   readonly database: Omit<DatabaseSettings, 'url'> & { readonly url: string | null };
   readonly dataDir: string;
+  /** How long the embedded server may take to start, to recover and to stop. */
+  readonly bootTimeoutMs: number;
 }
 
 /** How long to wait for a database, and who is told. */
@@ -31,38 +33,44 @@ export interface OpenDatabase {
  * {@link reachDatabase} throws, and releases the embedded server then.
  */
 export async function openDatabase(
-  { database: { url, ...limits }, dataDir }: DatabaseLocation,
+  { database: { url, ...limits }, dataDir, bootTimeoutMs }: DatabaseLocation,
   { log, ...waiting }: OpenOptions,
 ): Promise<OpenDatabase> {
-  const embedded = url === null ? await startEmbedded(dataDir, waiting.deadline, log) : undefined;
+  const embedded = url === null ? await startEmbedded(dataDir, bootTimeoutMs, log) : undefined;
   const database = { ...limits, url: embedded?.url ?? (url as string) };
   try {
     return { database, mode: await reachDatabase(database, waiting), embedded };
   } catch (error) {
-    await embedded?.release();
+    await embedded?.release().catch(() => undefined);
     throw error;
   }
 }
 
-/** Opens the database for a command: it reports failures on standard error, and waits no longer than a connection may take. */
-export function openForCommand(
-  settings: DatabaseLocation & { readonly bootTimeoutMs: number },
-): Promise<OpenDatabase> {
+/**
+ * Opens the database for a command: it reports failures on standard error, waits no longer than a connection may take, and
+ * releases the embedded server when the process exits.
+ */
+export async function openForCommand(settings: DatabaseLocation): Promise<Omit<OpenDatabase, 'embedded'>> {
   const { database, bootTimeoutMs } = settings;
-  return openDatabase(settings, {
+  const { embedded, ...open } = await openDatabase(settings, {
     log: { info: () => undefined, warn: () => undefined, error: console.error },
     deadline: Date.now() + (database.url === null ? bootTimeoutMs : database.connectTimeoutMs),
     signal: new AbortController().signal,
     onSilence: (error) => console.error(`database unavailable; trying again: ${error.message}`),
   });
+  if (embedded) {
+    const { releaseOnExit } = await import('./embedded/release-on-exit.ts');
+    releaseOnExit(embedded);
+  }
+  return open;
 }
 
-async function startEmbedded(dataDir: string, deadline: number, log: Log): Promise<EmbeddedDatabase> {
+async function startEmbedded(dataDir: string, timeoutMs: number, log: Log): Promise<EmbeddedDatabase> {
   // Loaded only where it is used: production does not install it.
   const { openEmbedded } = await import('./embedded/index.ts');
   return openEmbedded({
     directory: join(dataDir, 'postgres'),
-    timeoutMs: Math.max(1, deadline - Date.now()),
+    timeoutMs,
     log,
   });
 }

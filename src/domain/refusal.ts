@@ -7,7 +7,7 @@ export interface InputError {
 }
 
 /** What a refusal tells the caller. It holds no secret. */
-interface Told {
+interface Content {
   readonly message: string;
   /** What is wrong with the input, part by part. */
   readonly errors?: readonly InputError[];
@@ -37,7 +37,7 @@ export class Refusal extends Error {
   readonly errors: readonly InputError[] | undefined;
   readonly details: Readonly<Record<string, unknown>> | undefined;
 
-  private constructor(code: string, status: number, { message, errors, details, ...options }: Told) {
+  private constructor(code: string, status: number, { message, errors, details, ...options }: Content) {
     super(message, options);
     this.code = code as RefusalCode;
     this.status = status;
@@ -49,12 +49,12 @@ export class Refusal extends Error {
   static kind<const Code extends string, Args extends unknown[]>(
     code: Code,
     status: number,
-    tell: (...args: Args) => Told | string,
+    describe: (...args: Args) => Content | string,
     ...exampleArgs: NoInfer<Args>
   ): RefusalKind<Code, Args> {
     const construct = (...args: Args) => {
-      const told = tell(...args);
-      return new Refusal(code, status, typeof told === 'string' ? { message: told } : told);
+      const content = describe(...args);
+      return new Refusal(code, status, typeof content === 'string' ? { message: content } : content);
     };
     return Object.assign(construct, { code, status, example: () => construct(...exampleArgs) });
   }

@@ -165,7 +165,18 @@ export const refusals = {
   notFound: kind('not_found', 404, (what?: string) =>
     what === undefined ? 'Nothing exists at this path.' : `There is no ${what}.`,
   ),
-  notReady: kind('not_ready', 503, (reason: string) => reason, 'The process is draining.'),
+  notReady: kind('not_ready', 503, (phase: string) => `The process is ${phase}.`, 'draining'),
+  migrationsPending: kind(
+    'not_ready',
+    503,
+    (names: readonly string[]) => `Migrations are pending: ${names.join(', ')}.`,
+    ['Migration20261123000000_users'],
+  ),
+  migrationsMissing: kind(
+    'not_ready',
+    503,
+    () => 'The database lacks migrations: start the service, which applies them.',
+  ),
   preconditionFailed: kind(
     'precondition_failed',
     412,
@@ -177,12 +188,9 @@ export const refusals = {
     429,
     () => 'Too many requests: wait for as many seconds as Retry-After says.',
   ),
-  requestAborted: kind(
-    'request_aborted',
-    400,
-    (reason: string) => reason,
-    'The request ended before its body was complete.',
-  ),
+  bodyIncomplete: kind('request_aborted', 400, () => 'The request ended before its body was complete.'),
+  callerGone: kind('request_aborted', 400, () => 'The caller hung up before the answer was sent.'),
+  callerTooSlow: kind('request_aborted', 400, () => 'The caller is too slow for the event stream.'),
   unauthenticated: kind('unauthenticated', 401, () => 'Send a valid bearer token or session cookie.'),
   unsupportedMediaType: kind(
     'unsupported_media_type',

@@ -1,6 +1,6 @@
 import { errors, type JWTPayload } from 'jose';
 import { developmentSecret } from './development-secret.ts';
-import { InvalidToken, refusalOf } from './token.ts';
+import { asInvalidToken, InvalidToken } from './token.ts';
 
 /** The secrets that verify tokens, newest first. The first one signs. */
 export type KeyRing = readonly [newest: string, ...older: string[]];
@@ -41,5 +41,5 @@ export async function checkWithEach<Key>(
       if (!isWrongKey) break;
     }
   }
-  throw refusalOf(refusal);
+  throw asInvalidToken(refusal);
 }

@@ -2,7 +2,7 @@ import { jwtVerify } from 'jose';
 import { claimOptions } from './claims.ts';
 import { fetchKeys } from './provider.ts';
 import { remoteKeys } from './remote-keys.ts';
-import { refusalOf, type TokenSource } from './token.ts';
+import { asInvalidToken, type TokenSource } from './token.ts';
 
 /** The algorithms of OpenID Connect sources. None of them works with a secret. */
 export const OIDC_ALGORITHMS: readonly string[] = ['RS256', 'PS256', 'ES256', 'ES384', 'EdDSA'];
@@ -41,7 +41,7 @@ export function oidcSource(
         });
         return payload;
       } catch (error) {
-        throw refusalOf(error);
+        throw asInvalidToken(error);
       }
     },
   };

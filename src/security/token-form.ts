@@ -1,5 +1,5 @@
 import { decodeProtectedHeader, type ProtectedHeaderParameters } from 'jose';
-import { InvalidToken, refusalOf } from './token.ts';
+import { asInvalidToken, InvalidToken } from './token.ts';
 
 /** The form of a token, before any of its content is trusted. */
 export interface TokenForm {
@@ -48,6 +48,6 @@ function readHeader(token: string): ProtectedHeaderParameters {
   try {
     return decodeProtectedHeader(token);
   } catch (error) {
-    throw refusalOf(error);
+    throw asInvalidToken(error);
   }
 }

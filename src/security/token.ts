@@ -62,7 +62,7 @@ export interface TokenSource {
 }
 
 /** Turns an error of a token check into an `InvalidToken`; keeps `InvalidToken` and `ProviderUnavailable`. */
-export function refusalOf(error: unknown): Error {
+export function asInvalidToken(error: unknown): Error {
   if (error instanceof InvalidToken || error instanceof ProviderUnavailable) return error;
   return new InvalidToken((error as Error).message, { cause: error });
 }

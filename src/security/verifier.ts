@@ -5,7 +5,13 @@ import { HS256, hs256Source } from './hs256.ts';
 import { OIDC_ALGORITHMS, oidcSource } from './oidc.ts';
 import { withoutQuery } from './provider.ts';
 import type { Sources } from './sources.ts';
-import { EmailUnverified, InvalidToken, refusalOf, type TokenSource, type TokenVerifier } from './token.ts';
+import {
+  asInvalidToken,
+  EmailUnverified,
+  InvalidToken,
+  type TokenSource,
+  type TokenVerifier,
+} from './token.ts';
 import { readTokenForm, type TokenForm } from './token-form.ts';
 import { verifiedTokens } from './verified-tokens.ts';
 
@@ -69,6 +75,6 @@ function readClaimedIssuer(token: string): string | null {
   try {
     return decodeJwt(token).iss ?? null;
   } catch (error) {
-    throw refusalOf(error);
+    throw asInvalidToken(error);
   }
 }

@@ -1,7 +1,7 @@
 import { type ChangeDraft, ERASED_ACTOR } from '../domain/change.ts';
+import { protectAdmins } from './admin-protection.ts';
 import { feedOrderOf } from './feed-order.ts';
 import { dateOf } from './rows.ts';
-import { refuseServices } from './service-limits.ts';
 import type { Unit } from './unit.ts';
 
 /** The channel that announces each commit that changed accounts. */
@@ -44,7 +44,7 @@ const RECORD = `
  */
 export async function recordChanges(unit: Unit, drafts: readonly ChangeDraft[]): Promise<void> {
   if (drafts.length === 0) return;
-  refuseServices(unit, drafts);
+  protectAdmins(unit, drafts);
   const { em, author, undoes } = unit;
   const { actorId, requestId } = author;
   const isErased = drafts.some(({ userId, erased }) => erased && userId === actorId);
@@ -62,7 +62,7 @@ export async function recordChanges(unit: Unit, drafts: readonly ChangeDraft[]):
     JSON.stringify(records),
   ]);
   for (const [index, row] of rows.entries()) {
-    if (!unit.hasRoom) break;
+    if (!unit.remembers) break;
     const { fields, erased, ofAdmin, ...draft } = drafts[index] as ChangeDraft;
     const erasedAt = row.erased_at === null ? null : dateOf(em, row.erased_at);
     unit.remember({

@@ -25,9 +25,11 @@ const PAGE = `
     ) as page on true
    order by page."transactionId", page.id`;
 
-const END = `
-  select transaction_id as "transactionId", id from changes
+/** SQL for the last entry that is served now: its transaction and its id. */
+export const FEED_END = `select transaction_id, id from changes
    where transaction_id < ${HORIZON} order by transaction_id desc, id desc limit 1`;
+
+const END = `select transaction_id as "transactionId", id from (${FEED_END}) as last`;
 
 /** The statement that reads a page, beginning with the entry at the position. */
 export function pageStatement({ transactionId, id }: FeedPosition, limit: number): Statement {

@@ -3,9 +3,9 @@ import type { EntityManager } from '@mikro-orm/postgresql';
 import { type ChangeDraft, creation, deletion, difference, erased, stateOf } from '../domain/change.ts';
 import type { User } from '../domain/user.ts';
 import { accountChangeSets, originalOf } from './account-change-sets.ts';
+import { protectAdmins } from './admin-protection.ts';
 import { recordChanges } from './change-log.ts';
 import { eraseHistory } from './erase-history.ts';
-import { refuseServices } from './service-limits.ts';
 import { unitOf } from './unit.ts';
 
 /** Completes a draft once its change set has been written: only then are id and version known. */
@@ -31,7 +31,7 @@ export class HistoryRecorder implements EventSubscriber {
     // Without a transaction around it, the flush would be committed before its history is written.
     if (!em.isInTransaction()) throw new Error('A unit of work must open its transaction before it flushes.');
     // Before the other subscribers, which would refuse for other reasons.
-    refuseServices(
+    protectAdmins(
       unit,
       changeSets.map(({ entity }) => ({ ofAdmin: isOfAdmin(entity) })),
     );

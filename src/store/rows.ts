@@ -36,7 +36,7 @@ export function dateOf(em: EntityManager, text: string): Date {
   return em.getPlatform().parseDate(text);
 }
 
-/** A row of accounts as the driver reads it: with `Times` as text. */
+/** A row as the driver reads it: with `Times` as text. */
 export type RowOf<Entity, Times extends keyof Entity> = Omit<Entity, Times> & {
   readonly [Time in Times]: string;
 };

@@ -46,19 +46,19 @@ export class Unit {
     this.#author = author;
   }
 
-  /** The changes recorded so far, before the commit: the first {@link MAX_RECORDED}. */
+  /** In a dry run or an undo, the changes recorded so far, before the commit: the first {@link MAX_RECORDED}. */
   get recorded(): readonly Change[] {
     return this.#recorded;
   }
 
-  /** Whether {@link recorded} has room for more. */
-  get hasRoom(): boolean {
-    return this.#recorded.length < MAX_RECORDED;
+  /** Whether another recorded change should be remembered: only a dry run and an undo show them. */
+  get remembers(): boolean {
+    return (this.dryRun || this.undoes !== null) && this.#recorded.length < MAX_RECORDED;
   }
 
   /** Remembers a change that was recorded in this unit. */
   remember(change: Change): void {
-    if (this.hasRoom) this.#recorded.push(change);
+    this.#recorded.push(change);
   }
 
   /**

@@ -36,7 +36,7 @@ export function changeStream({ stallMs, ...source }: ChangeStreamSource): Readab
   async function* timed(): AsyncGenerator<string> {
     for await (const text of textOf(source)) {
       const stalled = setTimeout(() => {
-        stream.destroy(refusals.requestAborted('The caller is too slow for the event stream.'));
+        stream.destroy(refusals.callerTooSlow());
       }, stallMs);
       try {
         yield text;

@@ -28,6 +28,6 @@ export async function sendStream(ctx: RequestContext, stream: Readable): Promise
   try {
     await pipeline(stream, ctx.res);
   } catch (error) {
-    throw hungUp ? refusals.requestAborted('The caller hung up before the answer was sent.') : error;
+    throw hungUp ? refusals.callerGone() : error;
   }
 }

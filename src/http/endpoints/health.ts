@@ -39,11 +39,11 @@ export function healthEndpoints({ lifecycle, pendingMigrations }: HealthDeps): E
       refusals: [refusals.notReady],
       async handle() {
         if (lifecycle.phase !== 'ready') {
-          throw refusals.notReady(`The process is ${lifecycle.phase}.`);
+          throw refusals.notReady(lifecycle.phase);
         }
         const pending = await pendingMigrations();
         if (pending.length > 0) {
-          throw refusals.notReady(`Migrations are pending: ${pending.join(', ')}.`);
+          throw refusals.migrationsPending(pending);
         }
         return 'ready';
       },

@@ -1,7 +1,7 @@
 import type { PreferenceRules } from '../../domain/preferences.ts';
 import { refusals } from '../../domain/refusals.ts';
 import type { User } from '../../domain/user.ts';
-import { changeAccount, setPreferences } from '../../services/accounts/accounts.ts';
+import { changeAccount, deleteAccount, setPreferences } from '../../services/accounts/accounts.ts';
 import { fields, ownFields } from '../../services/accounts/fields.ts';
 import { accountView } from '../../services/accounts/view.ts';
 import { accountHeaders } from '../answer/views.ts';
@@ -57,7 +57,7 @@ export function meEndpoints(rules: PreferenceRules): Endpoint[] {
       refusals: [refusals.lastAdmin],
       changes,
       handle({ entity, unit }) {
-        unit.em.remove(entity);
+        deleteAccount(unit, entity);
       },
     }),
     endpoint({

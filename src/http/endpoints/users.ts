@@ -2,7 +2,12 @@ import { z } from 'zod';
 import type { PreferenceRules } from '../../domain/preferences.ts';
 import { refusals } from '../../domain/refusals.ts';
 import type { Account, User } from '../../domain/user.ts';
-import { accountById, changeAccount, createAccount } from '../../services/accounts/accounts.ts';
+import {
+  accountById,
+  changeAccount,
+  createAccount,
+  deleteAccount,
+} from '../../services/accounts/accounts.ts';
 import { changeableFields, fields, id } from '../../services/accounts/fields.ts';
 import { accountView } from '../../services/accounts/view.ts';
 import { accountAt } from '../../services/history/account-history.ts';
@@ -97,7 +102,7 @@ export function userEndpoints(rules: PreferenceRules): Endpoint[] {
       refusals: [refusals.lastAdmin],
       changes,
       handle({ entity, unit }) {
-        unit.em.remove(entity);
+        deleteAccount(unit, entity);
       },
     }),
   ];

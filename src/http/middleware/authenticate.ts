@@ -36,11 +36,13 @@ export const authenticate = (
     state.unit.author = { ...who, requestId: state.requestId };
     await next();
 
-    async function identify(): Promise<Who> {
+    async function identify(): Promise<Signer> {
       const credentials = credentialsOf(ctx, cookieNames);
       if (credentials === undefined) throw unauthenticated(ctx, 'Bearer');
       const { token, credential, isService } = credentials;
-      const who = await (isService ? service(state, token) : person(state, token, verifier, admit));
+      const who = await (isService
+        ? identifyService(state, token)
+        : identifyAccount(state, token, verifier, admit));
       state.credential = credential;
       return who;
     }
@@ -57,14 +59,14 @@ function pauseUntil(time: number): Promise<void> {
   return delay(Math.max(0, Math.ceil(time - performance.now()) + 1));
 }
 
-type Who = Pick<Author, 'actorId' | 'actor' | 'isService'>;
+type Signer = Pick<Author, 'actorId' | 'actor' | 'isService'>;
 
-async function person(
+async function identifyAccount(
   state: RequestState,
   token: string,
   verifier: TokenVerifier,
   admit: Admission,
-): Promise<Who> {
+): Promise<Signer> {
   const signIn = await verifier.verify(token).catch((error: unknown): SignIn => {
     if (!(error instanceof EmailUnverified)) throw error;
     return { email: error.email, isUnverified: true };
@@ -78,7 +80,7 @@ async function person(
   return { actorId: state.actor.id, actor: state.actor.email };
 }
 
-async function service(state: RequestState, token: string): Promise<Who> {
+async function identifyService(state: RequestState, token: string): Promise<Signer> {
   const digest = serviceTokenDigest(token);
   if (digest === undefined) throw new InvalidToken('this is not a service token: its checksum is wrong');
   const known = await useServiceToken(state.unit.em, digest);

@@ -33,7 +33,7 @@ export const limitRefusedSignIns = (limit: RateLimiterAbstract): Middleware =>
       const { refusedEmail } = ctx.state;
       if (refusedEmail === undefined) throw error;
       // A key of fixed length that never equals an account's.
-      const standing = await limit.penalty(`turned-away:${hash('sha256', refusedEmail, 'base64url')}`);
+      const standing = await limit.penalty(`refused-sign-in:${hash('sha256', refusedEmail, 'base64url')}`);
       if (standing.consumedPoints > limit.points) throw rateLimited(ctx, limit, standing);
       tellStanding(ctx, limit, standing);
       throw error;

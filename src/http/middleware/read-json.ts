@@ -30,8 +30,7 @@ async function read(ctx: RequestContext): Promise<Buffer> {
       throw refusals.bodyTooLarge(MAX_BODY_BYTES);
     }
     // The caller hung up: not our fault, and nobody reads the answer.
-    if (!ctx.req.complete || ctx.req.destroyed)
-      throw refusals.requestAborted('The request ended before its body was complete.');
+    if (!ctx.req.complete || ctx.req.destroyed) throw refusals.bodyIncomplete();
     throw error;
   }
 }

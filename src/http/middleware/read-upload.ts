@@ -25,7 +25,7 @@ async function* bytesOf(request: IncomingMessage): AsyncGenerator<Uint8Array> {
     yield* request.iterator({ destroyOnReturn: false });
   } catch (error) {
     // The caller hung up half-way: not our fault, and nobody reads the answer.
-    if (!request.complete) throw refusals.requestAborted('The request ended before its body was complete.');
+    if (!request.complete) throw refusals.bodyIncomplete();
     throw error;
   }
 }

@@ -49,6 +49,11 @@ export function setPreferences(account: User, preferences: unknown, rules: Prefe
   account.prefer(checkPreferences(preferences, rules));
 }
 
+/** Deletes an account that has been claimed. Throws `last_admin` at the flush. */
+export function deleteAccount({ em }: Unit, account: User): void {
+  em.remove(account);
+}
+
 /** Creates an account, which exists once the unit is flushed. Throws what {@link changeAccount} throws. */
 export function createAccount({ em }: Unit, input: NewAccount, rules: PreferenceRules): User {
   const { email, preferences, ...rest } = input;

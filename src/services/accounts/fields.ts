@@ -48,7 +48,7 @@ export const fields = {
 export const changeableFields = z.strictObject(fields).partial();
 
 /** The fields that everybody may set in their own account, each of them optional. */
-export const ownFields = changeableFields.omit({ email: true, role: true, status: true });
+export const ownFields = changeableFields.pick({ name: true, storageMode: true, preferences: true });
 
 /** All faults that zod found, each with its path; each unknown `part` (a field, a parameter) by itself. */
 export function errorsOf({ issues }: z.ZodError, part = 'field'): InputError[] {

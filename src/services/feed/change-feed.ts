@@ -31,9 +31,9 @@ export interface ChangeFeedDeps {
 }
 
 /**
- * The change feed for everybody in this process: event streams, waiting requests and webhooks. Whatever their number, the
- * process listens once and reads each change once; without followers it reads nothing, and without subscribers it does not
- * listen.
+ * The change feed for everybody in this process: event streams, waiting requests and webhooks. The process listens once for all
+ * of them, and reads each change once for all followers; what is read for them serves webhooks too. Without followers it reads
+ * only what a webhook asks for, and without subscribers it does not listen.
  */
 export class ChangeFeed {
   readonly #deps: ChangeFeedDeps;
@@ -52,15 +52,10 @@ export class ChangeFeed {
     return this.#news.subscribe(wake);
   }
 
-  /** Reads the next entries after a position, from what has been read for followers where it can. */
+  /** Reads the next entries after a position: those that were read for followers, if there are some, or the database. */
   async read(after: FeedPosition, limit: number): Promise<ReadEntries> {
     const known = this.#tail?.recent?.after(after, limit);
     if (known !== undefined && known.entries.length > 0) return known;
-    if (known !== undefined) {
-      await this.#tail?.refresh();
-      const refreshed = this.#tail?.recent?.after(after, limit);
-      if (refreshed !== undefined) return refreshed;
-    }
     const readAt = performance.now();
     return { entries: await readFeed(this.#deps.em, after, limit), readAt };
   }

@@ -3,8 +3,8 @@ import { comparePositions, type FeedEntry, type FeedPosition } from '../../store
 /** The most entries that are kept. */
 const MAX_ENTRIES = 1_000;
 
-/** For how long, in milliseconds: what is erased from the history must not live on here. */
-const MAX_AGE_MS = 30_000;
+/** How long entries may be used after they were read, in milliseconds: what is erased from the history must not live on. */
+export const MAX_AGE_MS = 30_000;
 
 /** Entries of the feed, and when the oldest of them was read (`performance.now()`). */
 export interface ReadEntries {
@@ -36,9 +36,14 @@ export class RecentEntries {
   add(entries: readonly FeedEntry[]): void {
     const readAt = performance.now();
     this.#entries.push(...entries.map((entry) => ({ entry, readAt })));
+    this.#forget();
+  }
+
+  #forget(): void {
+    const now = performance.now();
     const tooMany = this.#entries.length - MAX_ENTRIES;
     const kept = this.#entries.findIndex(
-      (recent, index) => index >= tooMany && readAt - recent.readAt < MAX_AGE_MS,
+      (recent, index) => index >= tooMany && now - recent.readAt < MAX_AGE_MS,
     );
     const forgotten = this.#entries.splice(0, kept === -1 ? this.#entries.length : kept);
     this.#start = forgotten.at(-1)?.entry.position ?? this.#start;
@@ -46,6 +51,7 @@ export class RecentEntries {
 
   /** The entries after a position, at most `limit`; `undefined` where the position is before the start. */
   after(position: FeedPosition, limit: number): ReadEntries | undefined {
+    this.#forget();
     if (comparePositions(position, this.#start) < 0) return undefined;
     const last = this.#entries.findLastIndex(({ entry }) => comparePositions(entry.position, position) <= 0);
     const recent = this.#entries.slice(last + 1, last + 1 + limit);

@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import { type Webhook, wants } from '../../domain/webhook.ts';
 import type { FeedEntry } from '../../store/feed-position.ts';
 import type { ChangeFeed } from '../feed/change-feed.ts';
+import { MAX_AGE_MS } from '../feed/recent-entries.ts';
 import { advance, type Claim, fail, type Lease, release } from './leases.ts';
 import { messageOf } from './message.ts';
 import { Sender, type SendOptions } from './sender.ts';
@@ -26,9 +27,6 @@ export interface Ending {
   /** The delivery in flight is abandoned too. */
   readonly atOnce: AbortSignal;
 }
-
-/** How long entries may be delivered after they were read: later they are read again, for they may have been erased. */
-const FRESH_MS = 30_000;
 
 /**
  * Delivers to a claimed webhook every change that it wants, one after the other in the order of the feed, until there are no
@@ -63,7 +61,7 @@ export async function deliver(
         if (!(await advance(em, claim, entry.position, { isDelivered, isEnd: isAll })) || isAll) return;
         attempts = 0;
         position = entry.position;
-        if (performance.now() - readAt > FRESH_MS) continue reading;
+        if (performance.now() - readAt > MAX_AGE_MS) continue reading;
       }
       const isPassed = last !== wanted.at(-1);
       if (isPassed && !(await advance(em, claim, last.position, { isDelivered: false, isEnd }))) return;

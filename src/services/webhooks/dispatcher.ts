@@ -56,10 +56,10 @@ export class Dispatcher {
    */
   async stop(timeoutMs: number): Promise<void> {
     this.#soon.abort();
-    await this.#unsubscribe();
-    await this.#looking;
     const tooLong = setTimeout(() => this.#atOnce.abort(), timeoutMs);
-    await Promise.all(this.#busy.values());
+    const unsubscribed = this.#unsubscribe();
+    await this.#looking;
+    await Promise.all([...this.#busy.values(), unsubscribed]);
     clearTimeout(tooLong);
   }
 

@@ -1,6 +1,7 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import type { Webhook } from '../../domain/webhook.ts';
 import { HORIZON } from '../../store/feed-order.ts';
+import { FEED_END } from '../../store/feed-page.ts';
 import type { FeedPosition } from '../../store/feed-position.ts';
 import type { Verdict } from './verdict.ts';
 
@@ -39,10 +40,7 @@ const REGISTER = `
   insert into webhooks (name, transaction_id, change_id)
   select name, coalesce(last.transaction_id, '0'), coalesce(last.id, 0)
     from unnest(string_to_array(?, ',')) as name
-    left join (
-      select transaction_id, id from changes
-       where transaction_id < ${HORIZON} order by transaction_id desc, id desc limit 1
-    ) as last on true
+    left join (${FEED_END}) as last on true
   on conflict (name) do nothing`;
 
 // The next change is looked up by its position; for an `exists`, PostgreSQL may scan the whole table.
@@ -151,7 +149,7 @@ export async function fail(
   return row?.isParked ?? false;
 }
 
-/** Lets go of a webhook. */
+/** Ends the lease. */
 export async function release(em: EntityManager, { name, holder }: Lease): Promise<void> {
   await em.execute(RELEASE, [name, holder]);
 }

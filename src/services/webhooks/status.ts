@@ -1,5 +1,4 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
-import type { Refusal } from '../../domain/refusal.ts';
 import { refusals } from '../../domain/refusals.ts';
 import type { Webhook } from '../../domain/webhook.ts';
 import type { FeedPosition } from '../../store/feed-position.ts';
@@ -80,17 +79,13 @@ export async function resumeWebhook(
   { name, skip }: { readonly name: string; readonly skip?: number | undefined },
 ): Promise<WebhookStatus> {
   const known = hooks.filter((hook) => hook.name === name);
-  if (known.length === 0) throw notFound();
+  if (known.length === 0) throw refusals.notFound();
   const { em } = unit;
   await unit.begin();
   await em.execute(RESUME, [skip ?? null, name]);
   const [status] = await webhookStatuses(em, known);
-  if (status === undefined) throw notFound();
+  if (status === undefined) throw refusals.notFound();
   return status;
-}
-
-function notFound(): Refusal {
-  return refusals.notFound();
 }
 
 function statusOf(em: EntityManager, hook: Webhook, row: Row): WebhookStatus {
