@@ -101,9 +101,8 @@ export function difference(before: AccountState, after: AccountState): Differenc
   const was: Record<string, unknown> = {};
   const is: Record<string, unknown> = {};
   for (const field of STATE_FIELDS) {
-    if (field === 'preferences' || before[field] === after[field]) continue;
-    // An entry from before the column existed says nothing about it.
-    if (before[field] === undefined || after[field] === undefined) continue;
+    // An entry from before a column existed does not have it, which says the same as null.
+    if (field === 'preferences' || (before[field] ?? null) === (after[field] ?? null)) continue;
     was[field] = before[field];
     is[field] = after[field];
   }

@@ -98,6 +98,19 @@ describe('history verification', () => {
     expect(await verify()).to.include({ accounts: 0, wrong: 0 });
   });
 
+  it('does not undo a creation over a later change of a field that its entry does not have', async () => {
+    await invite('ada@example.com');
+    const [created] = await store.database.query<{ id: string }>(
+      `update changes set after = after - 'name' returning id`,
+    );
+    await change('ada@example.com', { name: 'Ada' });
+    const outcome = await inUnit((unit) => undoChange(unit, Number(created?.id), rules)).then(
+      () => 'undone',
+      (error: { code?: string }) => error.code,
+    );
+    expect(outcome).to.equal('changed_since');
+  });
+
   it('accepts an account that is older than its history', async () => {
     await store.database.query(`
       insert into users (email, preferences, version, created_at, updated_at) values
