@@ -35,7 +35,10 @@ export class FeedTail {
   constructor(em: EntityManager, news: News, events: TailEvents) {
     this.#em = em;
     this.#events = events;
-    this.#unsubscribe = news.subscribe(() => void this.refresh());
+    this.#unsubscribe = news.subscribe(() => {
+      // While there is more to fetch, the followers set the pace.
+      if (!this.#isBehind) void this.refresh();
+    });
   }
 
   /** The latest entries; `undefined` until the database has said where the feed ends. */
