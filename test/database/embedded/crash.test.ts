@@ -139,7 +139,7 @@ describeForUsers('the embedded database after a crash', (fixture) => {
     const { directory, startHolder } = fixture();
     const killed = await startHolder();
     const { url } = await killed.open(directory);
-    await query(url, `alter database rollcall set statement_timeout = '2s'`);
+    await query(url, `alter database rollcall set statement_timeout = '5s'`);
     // CPU work only: a backend that waits for anything notices at once that its server is dead.
     const running = query(url, 'select count(*) from pg_proc a, pg_proc b, pg_proc c').catch(() => {});
     await until('the query runs', async () => {
