@@ -1,7 +1,6 @@
 import Koa from 'koa';
 import compose from 'koa-compose';
 import type { Logger } from 'pino';
-import type { RateLimiterAbstract } from 'rate-limiter-flexible';
 import type { RequestContext, RequestState } from './http/context.ts';
 import type { Endpoint } from './http/endpoint.ts';
 import { accessLog } from './http/middleware/access-log.ts';
@@ -19,6 +18,7 @@ import { createRouter } from './http/router.ts';
 import type { Lifecycle } from './http/server/lifecycle.ts';
 import type { TokenVerifier } from './security/token.ts';
 import type { Admission } from './services/access/admission.ts';
+import type { RateLimits } from './store/rate-limits.ts';
 import type { UnitOfWork } from './store/unit.ts';
 
 /** What the application needs. */
@@ -35,12 +35,7 @@ export interface AppDeps {
   /** Other origins whose pages may call, as `URL.origin` writes them. */
   readonly corsOrigins: readonly string[];
   readonly trustProxy: TrustProxy;
-  readonly rateLimits: {
-    /** Of failed authentications, by client address. */
-    readonly failures: RateLimiterAbstract | undefined;
-    /** Of requests, by account. */
-    readonly requests: RateLimiterAbstract | undefined;
-  };
+  readonly rateLimits: RateLimits;
   /** Turns the driver's errors into refusals. */
   readonly translate: (error: unknown) => unknown;
 }

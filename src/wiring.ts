@@ -107,7 +107,7 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
         accessPolicy: settings.access,
         refusedSignIns,
         webhooks: hooks,
-        pendingMigrations: store.pendingMigrations,
+        pendingMigrations: async () => (await store.schemaState()).pending,
       }),
       ...extra,
     ],

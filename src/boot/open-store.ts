@@ -5,17 +5,19 @@ import { ormOptions } from '../../mikro-orm.config.ts';
 import { closeOrm } from '../database/close-orm.ts';
 import type { ConnectionMode, DatabaseSettings } from '../database/connection.ts';
 import { ormLog } from '../database/orm-log.ts';
-import { knownMigrations, schemaState } from '../database/schema.ts';
+import { knownMigrations, type SchemaState, schemaState } from '../database/schema.ts';
 import type { Author } from '../domain/author.ts';
 import type { UnitOfWork } from '../store/unit.ts';
 import { unitsOfWork } from '../store/unit-of-work.ts';
 
-/** A database that is ready to be used, by the server, a command or a test. */
+/** A database behind the ORM, for the server, a command or a test. */
 export interface Store {
   readonly orm: MikroORM;
   readonly inUnit: UnitOfWork;
-  /** The migrations that the database lacks, in one query. Throws where it has no ledger of them. */
-  pendingMigrations(): Promise<readonly string[]>;
+  /** The names of this code's migrations, in order. */
+  readonly migrations: readonly string[];
+  /** Compares the database's ledger with them, in one query. Throws where it has no ledger. */
+  schemaState(): Promise<SchemaState>;
   close(): Promise<void>;
 }
 
@@ -30,17 +32,18 @@ export interface StoreOptions {
   readonly author?: Author;
 }
 
-/** Opens the ORM on a database that has been migrated. It connects at the first query. */
+/** Opens the ORM on a database. It connects at the first query. */
 export async function openStore({ database, mode, history, log, author }: StoreOptions): Promise<Store> {
   const orm = await MikroORM.init({
     ...ormOptions(database, mode, history),
     ...(log ? { loggerFactory: () => ormLog(log) } : { logger: () => undefined }),
   });
-  const known = await knownMigrations(orm);
+  const migrations = await knownMigrations(orm);
   return {
     orm,
     inUnit: unitsOfWork(orm, author),
-    pendingMigrations: async () => (await schemaState(orm.em.fork(), known)).pending,
+    migrations,
+    schemaState: () => schemaState(orm.em.fork(), migrations),
     close: () => closeOrm(orm),
   };
 }

@@ -1,16 +1,14 @@
-import { MikroORM } from '@mikro-orm/postgresql';
 import type { Logger } from 'pino';
-import { ormOptions } from '../../mikro-orm.config.ts';
 import { LockHeld } from '../database/boot-lock.ts';
 import type { ConnectionMode, DatabaseSettings } from '../database/connection.ts';
-import { ormLog } from '../database/orm-log.ts';
-import { knownMigrations, migrateUnderLock, schemaState } from '../database/schema.ts';
+import { migrateUnderLock } from '../database/schema.ts';
 import { BOOT } from '../domain/author.ts';
 import { ACTIVE_ADMIN, User } from '../domain/user.ts';
 import { seedAdmins } from '../services/accounts/admin-seeder.ts';
 import { shiftFeed } from '../store/feed-shift.ts';
 import { Unit } from '../store/unit.ts';
 import { CannotStart } from './cannot-start.ts';
+import { openStore, type Store } from './open-store.ts';
 
 /** What the preparation of a database needs. */
 export interface PrepareOptions {
@@ -33,18 +31,19 @@ export async function prepareDatabase(
   database: DatabaseSettings,
   { mode, initialAdmins, log, deadline, bootTimeoutMs, signal }: PrepareOptions,
 ): Promise<void> {
-  const orm = await MikroORM.init({
-    ...ormOptions({ ...database, statementTimeoutMs: 0 }, mode),
-    loggerFactory: () => ormLog(log),
-  });
+  const store = await openStore({ database: { ...database, statementTimeoutMs: 0 }, mode, log });
   try {
     const onWait = (error: Error) => log.info({ reason: error.message }, 'waiting for the boot lock');
-    const { admins, ...seeded } = await migrateUnderLock(orm, { deadline, signal, onWait }, async (em) => {
-      if (await shiftFeed(em)) log.warn('database moved to another cluster; change feed continued');
-      const report = await seedAdmins(new Unit(em, { author: BOOT }), initialAdmins);
-      await em.flush();
-      return { ...report, admins: await em.count(User, ACTIVE_ADMIN) };
-    }).catch((error: Error) => {
+    const { admins, ...seeded } = await migrateUnderLock(
+      store.orm,
+      { deadline, signal, onWait },
+      async (em) => {
+        if (await shiftFeed(em)) log.warn('database moved to another cluster; change feed continued');
+        const report = await seedAdmins(new Unit(em, { author: BOOT }), initialAdmins);
+        await em.flush();
+        return { ...report, admins: await em.count(User, ACTIVE_ADMIN) };
+      },
+    ).catch((error: Error) => {
       if (!(error instanceof LockHeld)) throw error;
       throw new CannotStart(
         `${error.message} It still held the lock after BOOT_TIMEOUT_MS (${bootTimeoutMs} ms).`,
@@ -52,16 +51,15 @@ export async function prepareDatabase(
     });
     log.info(seeded, 'admins seeded');
     if (admins === 0) log.warn('no active admin; name one in INITIAL_ADMINS and restart');
-    await checkSchema(orm, log);
+    await checkSchema(store, log);
   } finally {
-    await orm.close(true);
+    await store.close();
   }
 }
 
-async function checkSchema(orm: MikroORM, log: Logger): Promise<void> {
-  const known = await knownMigrations(orm);
-  const { pending, unknown } = await schemaState(orm.em.fork(), known);
-  if (known.length === 0 || pending.length > 0) {
+async function checkSchema({ migrations, schemaState }: Store, log: Logger): Promise<void> {
+  const { pending, unknown } = await schemaState();
+  if (migrations.length === 0 || pending.length > 0) {
     throw new CannotStart(`Migrations are missing: ${pending.join(', ') || 'this installation has none'}.`);
   }
   if (unknown.length > 0) {

@@ -47,8 +47,12 @@ async function main(): Promise<void> {
     author: COMMAND_LINE,
   });
   try {
-    const pending = await store.pendingMigrations().catch(() => ['all']);
-    if (pending.length > 0) {
+    // Without a ledger, no migration has been applied.
+    const isMigrated = await store.schemaState().then(
+      ({ pending }) => pending.length === 0,
+      () => false,
+    );
+    if (!isMigrated) {
       throw refusals.migrationsMissing();
     }
     const result = await command(argument, { inUnit: store.inUnit, rules, values });

@@ -11,9 +11,24 @@ const TOKEN = {
   end: 17,
 } as const satisfies Record<string, SyntaxKind>;
 
-/** A name that occurs twice in an object, with its path. */
-export interface DuplicateName {
+/** A name occurs twice in an object of some JSON. */
+export class DuplicateName extends Error {
+  override readonly name = 'DuplicateName';
+  /** The keys that lead to it, joined by dots. */
   readonly path: string;
+
+  constructor(path: string) {
+    super('This name must occur once.');
+    this.path = path;
+  }
+}
+
+/** Parses JSON in which no object has a name twice. Throws `SyntaxError` and {@link DuplicateName}. */
+export function parseStrictJson(text: string): unknown {
+  const value: unknown = JSON.parse(text);
+  const duplicate = findDuplicateName(text);
+  if (duplicate !== undefined) throw duplicate;
+  return value;
 }
 
 /**
@@ -52,7 +67,7 @@ export function findDuplicateName(text: string): DuplicateName | undefined {
           text.slice(scanner.getTokenOffset(), scanner.getTokenOffset() + scanner.getTokenLength()),
         );
         if (inner.names.has(inner.current)) {
-          return { path: open.flatMap(({ names, current }) => (names ? [current] : [])).join('.') };
+          return new DuplicateName(open.flatMap(({ names, current }) => (names ? [current] : [])).join('.'));
         }
         inner.names.add(inner.current);
         break;

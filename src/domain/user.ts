@@ -4,13 +4,19 @@ import { type Preferences, preferencesDiffer } from './preferences.ts';
 import { refusals } from './refusals.ts';
 
 /** What an account may do. The column takes any string, so that a role can be added without a migration. */
-export type Role = 'user' | 'admin';
+export const ROLES = ['user', 'admin'] as const;
+/** A role. */
+export type Role = (typeof ROLES)[number];
 
 /** Where an account's data lives: on the device, or in the account. */
-export type StorageMode = 'local' | 'account';
+export const STORAGE_MODES = ['local', 'account'] as const;
+/** A storage mode. */
+export type StorageMode = (typeof STORAGE_MODES)[number];
 
 /** Whether an account may be used. */
-export type Status = 'active' | 'suspended';
+export const STATUSES = ['active', 'suspended'] as const;
+/** A status. */
+export type Status = (typeof STATUSES)[number];
 
 /**
  * The columns of an account: the one list of them. The history, the import, the export, the lists and the settings read it,
@@ -21,8 +27,16 @@ const columns = {
   email: p.string().length(EMAIL_MAX_LENGTH),
   name: p.string().length(255).nullable(),
   role: p.string().$type<Role>().length(50).default('user'),
-  status: p.enum(['active', 'suspended']).$type<Status>().columnType('varchar(20)').default('active'),
-  storageMode: p.enum(['local', 'account']).$type<StorageMode>().columnType('varchar(10)').default('local'),
+  status: p
+    .enum([...STATUSES])
+    .$type<Status>()
+    .columnType('varchar(20)')
+    .default('active'),
+  storageMode: p
+    .enum([...STORAGE_MODES])
+    .$type<StorageMode>()
+    .columnType('varchar(10)')
+    .default('local'),
   preferences: p.type(JsonType).$type<Preferences>().columnType('jsonb').nullable(),
   version: p.integer().version().default(1),
   createdAt: p.datetime().columnType('timestamptz').defaultRaw('now()'),
@@ -61,7 +75,7 @@ export class User extends UserSchema.class {
 
   /** Makes the account an admin. Returns whether that changed anything. */
   promote(): boolean {
-    if (this.role === 'admin') return false;
+    if (isAdmin(this)) return false;
     this.role = 'admin';
     return true;
   }
@@ -83,6 +97,11 @@ UserSchema.setClass(User);
 
 /** An account as data: an entity, or a row of a list. */
 export type Account = Pick<User, Column>;
+
+/** Whether an account with this role is an admin, active or not. */
+export function isAdmin({ role }: Partial<Pick<Account, 'role'>>): boolean {
+  return role === ACTIVE_ADMIN.role;
+}
 
 /** The values that make an account an active admin. */
 export const ACTIVE_ADMIN = { role: 'admin', status: 'active' } as const;

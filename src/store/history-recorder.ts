@@ -1,7 +1,7 @@
 import { ChangeSetType, type EventSubscriber, type FlushEventArgs } from '@mikro-orm/core';
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { type ChangeDraft, creation, deletion, difference, erased, stateOf } from '../domain/change.ts';
-import type { User } from '../domain/user.ts';
+import { isAdmin, type User } from '../domain/user.ts';
 import { accountChangeSets, originalOf } from './account-change-sets.ts';
 import { protectAdmins } from './admin-protection.ts';
 import { recordChanges } from './change-log.ts';
@@ -75,7 +75,7 @@ function follow(type: ChangeSetType, entity: User): Complete {
 }
 
 function isOfAdmin(entity: User): boolean {
-  return entity.role === 'admin' || originalOf(entity)?.role === 'admin';
+  return isAdmin(entity) || isAdmin(originalOf(entity) ?? {});
 }
 
 /** The account as it came from the database; the ORM keeps its JSON as text to compare it. */

@@ -19,7 +19,9 @@ export interface RateLimitSettings {
 
 /** The limits; count with `penalty`. */
 export interface RateLimits {
+  /** Of failed authentications, by client address. */
   readonly failures: RateLimiterAbstract | undefined;
+  /** Of requests, by account. */
   readonly requests: RateLimiterAbstract | undefined;
 }
 

@@ -1,6 +1,6 @@
 import getRawBody from 'raw-body';
 import { refusals } from '../../domain/refusals.ts';
-import { findDuplicateName } from '../../domain/strict-json.ts';
+import { DuplicateName, parseStrictJson } from '../../domain/strict-json.ts';
 import type { Middleware, RequestContext } from '../context.ts';
 
 /** The most bytes of a JSON body. */
@@ -36,15 +36,10 @@ async function read(ctx: RequestContext): Promise<Buffer> {
 }
 
 function parse(bytes: Buffer): unknown {
-  let text: string;
-  let value: unknown;
   try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-    value = JSON.parse(text);
+    return parseStrictJson(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (error) {
-    throw refusals.malformedJson([{ path: '', message: (error as Error).message }]);
+    const path = error instanceof DuplicateName ? error.path : '';
+    throw refusals.malformedJson([{ path, message: (error as Error).message }]);
   }
-  const duplicate = findDuplicateName(text);
-  if (duplicate === undefined) return value;
-  throw refusals.malformedJson([{ path: duplicate.path, message: 'This name must occur once.' }]);
 }

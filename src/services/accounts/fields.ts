@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { EMAIL_MAX_LENGTH } from '../../domain/email.ts';
-import { isStorableText } from '../../domain/preferences.ts';
+import { isObject, isStorableText } from '../../domain/preferences.ts';
 import type { InputError } from '../../domain/refusal.ts';
+import { ROLES, STATUSES, STORAGE_MODES } from '../../domain/user.ts';
 
 /** An account's id, as text. */
 export const id = z
@@ -28,20 +29,15 @@ export function text(maxLength: number) {
 export const fields = {
   email: z.string().meta({ format: 'email', maxLength: EMAIL_MAX_LENGTH }),
   name: text(255).nullable(),
-  role: z.enum(['user', 'admin']),
-  status: z.enum(['active', 'suspended']),
-  storageMode: z.enum(['local', 'account']),
+  role: z.enum(ROLES),
+  status: z.enum(STATUSES),
+  storageMode: z.enum(STORAGE_MODES),
   /** What may be inside is the domain's business. */
-  preferences: z
-    .custom<Record<string, unknown>>(
-      (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
-      'Must be an object.',
-    )
-    .meta({
-      override: { type: 'object', additionalProperties: true },
-      description: "An object of the app's own making.",
-      examples: [{ theme: 'dark' }],
-    }),
+  preferences: z.custom<Record<string, unknown>>(isObject, 'Must be an object.').meta({
+    override: { type: 'object', additionalProperties: true },
+    description: "An object of the app's own making.",
+    examples: [{ theme: 'dark' }],
+  }),
 };
 
 /** All fields, each of them optional. */

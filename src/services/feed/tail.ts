@@ -24,7 +24,7 @@ export class FeedTail {
   readonly #events: TailEvents;
   readonly #unsubscribe: () => Promise<void>;
   #recent: RecentEntries | undefined;
-  #reading: Promise<void> | undefined;
+  #isReading = false;
   #isDue = false;
   #isBehind = false;
   #hasFailed = false;
@@ -37,7 +37,7 @@ export class FeedTail {
     this.#events = events;
     this.#unsubscribe = news.subscribe(() => {
       // While there is more to fetch, the followers set the pace.
-      if (!this.#isBehind) void this.refresh();
+      if (!this.#isBehind) this.#refresh();
     });
   }
 
@@ -51,14 +51,7 @@ export class FeedTail {
    * out entries that nobody has taken yet, and everybody would have to fetch those again.
    */
   readOn(): void {
-    if (this.#isBehind) void this.refresh();
-  }
-
-  /** Reads what has been committed so far into `recent`. One read at a time; a call during a read causes one more. */
-  refresh(): Promise<void> {
-    this.#isDue = true;
-    this.#reading ??= this.#read();
-    return this.#reading;
+    if (this.#isBehind) this.#refresh();
   }
 
   /** Stops reading and listening. */
@@ -68,7 +61,14 @@ export class FeedTail {
     await this.#unsubscribe();
   }
 
+  /** Reads what has been committed so far into `recent`. One read at a time; a call during a read causes one more. */
+  #refresh(): void {
+    this.#isDue = true;
+    if (!this.#isReading) void this.#read();
+  }
+
   async #read(): Promise<void> {
+    this.#isReading = true;
     clearTimeout(this.#nextRead);
     let isIncomplete = false;
     while (this.#isDue && !this.#isStopped) {
@@ -80,12 +80,12 @@ export class FeedTail {
       });
     }
     // With nothing awaited in between, no call can come after the last read and before this.
-    this.#reading = undefined;
+    this.#isReading = false;
     if (!isIncomplete) this.#pauseMs = MIN_PAUSE_MS;
     else if (!this.#isStopped) {
       // While there is more to fetch, the followers set the pace.
       const pauseMs = this.#isBehind ? MAX_PAUSE_MS : this.#pauseMs;
-      this.#nextRead = setTimeout(() => void this.refresh(), pauseMs);
+      this.#nextRead = setTimeout(() => this.#refresh(), pauseMs);
       this.#pauseMs = Math.min(2 * this.#pauseMs, MAX_PAUSE_MS);
     }
   }

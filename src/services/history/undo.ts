@@ -4,7 +4,7 @@ import { type AccountState, type Change, creation, difference, stateOf } from '.
 import { movedOn } from '../../domain/inversion.ts';
 import type { PreferenceRules } from '../../domain/preferences.ts';
 import { refusals } from '../../domain/refusals.ts';
-import { User } from '../../domain/user.ts';
+import { isAdmin, User } from '../../domain/user.ts';
 import { recordChanges } from '../../store/change-log.ts';
 import { CHANGE_COLUMNS, type ChangeRow, changeOf } from '../../store/change-rows.ts';
 import type { Unit } from '../../store/unit.ts';
@@ -83,5 +83,5 @@ async function restore(unit: Unit, entry: Change): Promise<void> {
     // Later than the deletion by any clock: the history is ordered by it.
     updatedAt: new Date(Math.max(Date.now(), entry.at.getTime() + 1)),
   });
-  await recordChanges(unit, [{ ...creation(state), userId, version, ofAdmin: state.role === 'admin' }]);
+  await recordChanges(unit, [{ ...creation(state), userId, version, ofAdmin: isAdmin(state) }]);
 }

@@ -7,7 +7,7 @@ import {
   STATE_FIELDS,
   stateOf,
 } from '../../domain/change.ts';
-import { type Account, isActiveAdmin } from '../../domain/user.ts';
+import { type Account, isActiveAdmin, isAdmin } from '../../domain/user.ts';
 import { accountColumns, accountSelection } from '../../store/account-columns.ts';
 import { recordChanges } from '../../store/change-log.ts';
 import type { Unit } from '../../store/unit.ts';
@@ -81,7 +81,7 @@ export async function writeAccounts(
         ...creation(stateOf(row)),
         userId: row.id,
         version: row.version,
-        ofAdmin: row.role === 'admin',
+        ofAdmin: isAdmin(row),
       })),
     );
     rest = rest.filter(({ email }) => !created.has(email));
@@ -154,7 +154,7 @@ function byEmail(rows: readonly Row[]): Map<string, Row> {
 function update({ before, after }: { before: Row; after: Row }): ChangeDraft {
   const found = difference(stateOf(before), stateOf(after));
   if (found === undefined) throw new Error('An import changed something that the history does not record.');
-  const ofAdmin = before.role === 'admin' || after.role === 'admin';
+  const ofAdmin = isAdmin(before) || isAdmin(after);
   return { ...found, userId: after.id, version: after.version, ofAdmin };
 }
 

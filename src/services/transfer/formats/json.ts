@@ -1,5 +1,5 @@
 import type { InputError } from '../../../domain/refusal.ts';
-import { findDuplicateName } from '../../../domain/strict-json.ts';
+import { DuplicateName, parseStrictJson } from '../../../domain/strict-json.ts';
 
 /** Parses JSON in a file. Returns the value, or its faults, under the path of the text. */
 export function parseJson(
@@ -7,12 +7,12 @@ export function parseJson(
   path: string,
 ): { value: unknown } | { faults: readonly InputError[] } {
   try {
-    const value: unknown = JSON.parse(text);
-    const twice = findDuplicateName(text);
-    if (twice === undefined) return { value };
-    const at = [path, twice.path].filter((part) => part !== '').join('.');
-    return { faults: [{ path: at, message: 'This name must occur once.' }] };
+    return { value: parseStrictJson(text) };
   } catch (error) {
-    return { faults: [{ path, message: `This is not JSON: ${(error as Error).message}` }] };
+    const { message } = error as Error;
+    if (!(error instanceof DuplicateName))
+      return { faults: [{ path, message: `This is not JSON: ${message}` }] };
+    const at = [path, error.path].filter((part) => part !== '').join('.');
+    return { faults: [{ path: at, message }] };
   }
 }
