@@ -7,6 +7,9 @@ import type { TokenSource } from './token.ts';
 /** The names of the Auth.js 5 session cookie, over HTTPS and over HTTP. */
 export const AUTHJS_COOKIES: readonly string[] = ['__Secure-authjs.session-token', 'authjs.session-token'];
 
+/** The issuer of every session: sessions name none. */
+export const AUTHJS_ISSUER = 'authjs';
+
 /** The content encryptions that Auth.js decrypts, with the key length in bytes and the hash that makes the `kid`. */
 const ENCRYPTIONS = [
   { enc: 'A256CBC-HS512', length: 64, digest: 'sha512' },
@@ -33,6 +36,7 @@ export async function authjsSource(
   );
   return {
     emailClaim,
+    issuerOf: () => AUTHJS_ISSUER,
     check(token, { enc, kid }) {
       const candidates = keys.filter((key) => key.enc === enc && (kid === undefined || key.kid === kid));
       return checkWithEach(candidates, ({ bytes }) =>

@@ -1,5 +1,5 @@
 import type { JWTClaimVerificationOptions, JWTPayload } from 'jose';
-import { type Identity, InvalidToken } from './token.ts';
+import { type Identity, InvalidToken, type TokenSource } from './token.ts';
 
 /** Allowed difference between our clock and the clock of a token's issuer, in seconds. */
 const CLOCK_TOLERANCE_SECONDS = 15;
@@ -19,8 +19,12 @@ export function claimOptions(now: Date): JWTClaimVerificationOptions {
  * The identity and validity period in claims that jose has verified.
  * @throws {InvalidToken} if the email is missing or `iat` is in the future.
  */
-export function readClaims(claims: JWTPayload, emailClaim: string, now: Date): [Identity, Validity] {
-  const { iat, exp = 0, nbf = 0, name, email_verified: verified = true } = claims;
+export function readClaims(
+  claims: JWTPayload,
+  { emailClaim, issuerOf }: Pick<TokenSource, 'emailClaim' | 'issuerOf'>,
+  now: Date,
+): [Identity, Validity] {
+  const { iat, exp = 0, nbf = 0, name, email_verified: verified } = claims;
   if (iat !== undefined && iat > seconds(now) + CLOCK_TOLERANCE_SECONDS) {
     throw new InvalidToken('"iat" claim timestamp check failed');
   }
@@ -29,15 +33,31 @@ export function readClaims(claims: JWTPayload, emailClaim: string, now: Date): [
     throw new InvalidToken(`the "${emailClaim}" claim must be a non-empty string`);
   }
   // Some providers send a string.
-  const isUnverified = verified !== true && verified !== 'true';
+  const emailVerified = verified === true || verified === 'true';
+  const isUnverified = verified !== undefined && !emailVerified;
   return [
     {
       email,
+      issuer: issuerOf(claims),
+      subject: subjectOf(claims),
+      emailVerified,
       ...(typeof name === 'string' && name !== '' && { name }),
       ...(isUnverified && { isUnverified }),
     },
     { exp, nbf },
   ];
+}
+
+/** The `iss` of claims where it is one, or else `fallback`. */
+export function claimedIssuer({ iss }: JWTPayload, fallback: string): string {
+  return typeof iss === 'string' && iss !== '' ? iss : fallback;
+}
+
+function subjectOf(claims: JWTPayload): string | undefined {
+  const sub: unknown = claims.sub;
+  // Hand-made tokens may have the number of a row, against RFC 7519.
+  if (Number.isSafeInteger(sub)) return `${sub}`;
+  return typeof sub === 'string' && sub !== '' ? sub : undefined;
 }
 
 /** Whether a token that was valid before is valid now, with the same tolerance as jose. */

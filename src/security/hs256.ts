@@ -1,11 +1,14 @@
 import type { webcrypto } from 'node:crypto';
 import { jwtVerify, SignJWT } from 'jose';
-import { claimOptions } from './claims.ts';
+import { claimedIssuer, claimOptions } from './claims.ts';
 import { checkWithEach, type KeyRing } from './key-ring.ts';
 import type { TokenSource } from './token.ts';
 
 /** The only algorithm of this source, whatever `alg` an attacker chooses (RFC 8725, section 3.1). */
 export const HS256 = 'HS256';
+
+/** The issuer of tokens without an `iss` that are signed with one of our secrets. */
+export const SECRET_ISSUER = 'secret';
 
 /** The source of JSON Web Tokens (RFC 7519) signed with HS256 and one of our secrets. `now` is the clock. */
 export async function hs256Source(
@@ -15,6 +18,7 @@ export async function hs256Source(
   const keys = await Promise.all(ring.map(importSecret));
   return {
     emailClaim,
+    issuerOf: (claims) => claimedIssuer(claims, SECRET_ISSUER),
     check: (token) =>
       checkWithEach(keys, (key) => jwtVerify(token, key, { algorithms: [HS256], ...claimOptions(now()) })),
   };

@@ -1,6 +1,6 @@
 import { jwtVerify } from 'jose';
-import { claimOptions } from './claims.ts';
-import { fetchKeys } from './provider.ts';
+import { claimedIssuer, claimOptions } from './claims.ts';
+import { fetchKeys, withoutQuery } from './provider.ts';
 import { remoteKeys } from './remote-keys.ts';
 import { asInvalidToken, type TokenSource } from './token.ts';
 
@@ -30,6 +30,7 @@ export function oidcSource(
   const keys = remoteKeys({ fetchKeys: () => fetchKeys({ issuer, jwksUrl }), ...events });
   return {
     emailClaim,
+    issuerOf: (claims) => issuer ?? claimedIssuer(claims, withoutQuery(`${jwksUrl}`)),
     keepFresh: keys.keepFresh,
     async check(token) {
       try {

@@ -6,6 +6,12 @@ export interface Identity {
   readonly email: string;
   /** As in the token, if present. */
   readonly name?: string;
+  /** Who speaks: the token's `iss` or, where its source does not rely on one, the name of the source. Never empty. */
+  readonly issuer: string;
+  /** The token's `sub`: who the issuer speaks of, whatever their email. `undefined` where it has none. */
+  readonly subject: string | undefined;
+  /** Whether the issuer says that the email is verified. Without a word about it, `false`; the sign-in is valid all the same. */
+  readonly emailVerified: boolean;
   /** Whether the issuer marks the email as unverified. */
   readonly isUnverified?: true;
 }
@@ -18,12 +24,12 @@ export class InvalidToken extends Error {
 /** The token is valid, but its issuer marks the email as unverified. */
 export class EmailUnverified extends Error {
   override readonly name = 'EmailUnverified';
-  /** The unverified email. */
-  readonly email: string;
+  /** The identity with the unverified email. */
+  readonly identity: Identity;
 
-  constructor(email: string) {
+  constructor(identity: Identity) {
     super('the email is not verified');
-    this.email = email;
+    this.identity = identity;
   }
 }
 
@@ -52,6 +58,8 @@ export interface TokenVerifier {
 export interface TokenSource {
   /** The claim that holds the email. */
   readonly emailClaim: string;
+  /** The name of who speaks in verified claims: see `Identity.issuer`. */
+  issuerOf(claims: JWTPayload): string;
   /**
    * The claims of a token, if this source issued it for us and it is valid now. `header` is the token's own.
    * @throws {InvalidToken | ProviderUnavailable}

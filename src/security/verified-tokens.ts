@@ -32,7 +32,8 @@ const ENTRY_BYTES = 250;
 export function verifiedTokens(check: (token: string) => Promise<Verified>, now: () => Date): VerifiedTokens {
   const known = new LRUCache<string, Verified>({
     maxSize: MAX_BYTES,
-    sizeCalculation: ({ identity: { email, name = '' } }) => ENTRY_BYTES + 2 * (email.length + name.length),
+    sizeCalculation: ({ identity: { email, name = '', issuer, subject = '' } }) =>
+      ENTRY_BYTES + 2 * (email.length + name.length + issuer.length + subject.length),
   });
   let generation = 0;
   return {

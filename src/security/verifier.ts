@@ -56,7 +56,7 @@ export async function tokenVerifier(
     const form = readTokenForm(token);
     const source = selectSource(token, form);
     const claims = await source.check(token, form.header);
-    const [identity, validity] = readClaims(claims, source.emailClaim, now());
+    const [identity, validity] = readClaims(claims, source, now());
     return { identity, validity, keepFresh: source.keepFresh };
   }
 
@@ -64,7 +64,7 @@ export async function tokenVerifier(
     async verify(token) {
       const identity = await verified.identify(token);
       // Checked after the cache, which holds unverified identities too.
-      if (identity.isUnverified) throw new EmailUnverified(identity.email);
+      if (identity.isUnverified) throw new EmailUnverified(identity);
       return identity;
     },
   };

@@ -46,7 +46,7 @@ describe('an Auth.js session', () => {
   ];
   for (const [kind, session, auth, ring] of accepted) {
     it(`is accepted ${kind}`, async () => {
-      expect(await verify(await sessionOf(session), auth, ring)).to.deep.equal(ADA);
+      expect(await verify(await sessionOf(session), auth, ring)).to.include(ADA);
     });
   }
 
@@ -72,12 +72,12 @@ describe('an Auth.js session', () => {
   });
 
   it('may be encrypted with A256GCM, which Auth.js also decrypts', async () => {
-    expect(await verify(await forgeSession({ enc: 'A256GCM' }))).to.deep.equal(ADA);
+    expect(await verify(await forgeSession({ enc: 'A256GCM' }))).to.include(ADA);
   });
 
   it('may have no kid', async () => {
-    expect(await verify(await forgeSession())).to.deep.equal(ADA);
-    expect(await verify(await forgeSession(), {}, [OTHER, SECRET])).to.deep.equal(ADA);
+    expect(await verify(await forgeSession())).to.include(ADA);
+    expect(await verify(await forgeSession(), {}, [OTHER, SECRET])).to.include(ADA);
   });
 
   it('is checked only with the key that its kid names', async () => {
@@ -145,7 +145,7 @@ describe('an Auth.js session', () => {
       }
     }
     const whole = `${header}..${parts.map((bytes) => bytes.toString('base64url')).join('.')}`;
-    expect(await verifier.verify(whole)).to.deep.equal(ADA);
+    expect(await verifier.verify(whole)).to.include(ADA);
   });
 });
 

@@ -69,7 +69,7 @@ async function identifyAccount(
 ): Promise<Signer> {
   const signIn = await verifier.verify(token).catch((error: unknown): SignIn => {
     if (!(error instanceof EmailUnverified)) throw error;
-    return { email: error.email, isUnverified: true };
+    return error.identity;
   });
   try {
     state.actor = await admit(state.unit.em, signIn, state.requestId);

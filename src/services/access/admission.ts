@@ -5,19 +5,14 @@ import { isEmail, normalizeEmail } from '../../domain/email.ts';
 import type { Refusal } from '../../domain/refusal.ts';
 import { refusals } from '../../domain/refusals.ts';
 import { User } from '../../domain/user.ts';
+import type { Identity } from '../../security/token.ts';
 import type { AccountLookup } from '../../store/account-lookup.ts';
 import type { UnitOfWork } from '../../store/unit.ts';
 import { fields } from '../accounts/fields.ts';
 import type { RefusedSignInCounter } from './refused-sign-ins.ts';
 
 /** A sign-in: the identity in a valid token. */
-export interface SignIn {
-  /** As the token has it. */
-  readonly email: string;
-  readonly name?: string | undefined;
-  /** Whether the issuer marks the email as unverified. */
-  readonly isUnverified?: boolean;
-}
+export type SignIn = Identity;
 
 /** Finds the account of a sign-in, managed by `em`. */
 export type Admission = (em: EntityManager, signIn: SignIn, requestId: string) => Promise<User>;
