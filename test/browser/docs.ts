@@ -55,6 +55,24 @@ describe('the page at /docs, in a real browser', function () {
     expect(await page.evaluate(radius)).to.equal('4px');
   });
 
+  it('shows them on the next visit too, which confirms what the browser has stored', async () => {
+    const visits = [
+      () => page.goto('about:blank').then(() => page.goto(`${app.url}/docs`)),
+      () => page.reload(),
+    ];
+    for (const visit of visits) {
+      // From the server's log: the browser reports the stored 200.
+      const before = app.log.length;
+      await visit();
+      await page
+        .locator('.opblock')
+        .nth(ids.length - 1)
+        .waitFor();
+      const answers = app.log.slice(before).map(({ route, status }) => `${route} ${status}`);
+      expect(answers).to.include.members(['/docs 304', '/docs/:file 304']);
+    }
+  });
+
   it('opens each operation with its answers', async () => {
     for (const id of ids) {
       const operation = page.locator(`#${id}`);

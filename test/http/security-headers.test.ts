@@ -38,6 +38,7 @@ describe('the security headers', () => {
     [200, '/healthz', { method: 'HEAD' }],
     [200, '/healthz', { method: 'OPTIONS' }],
     [200, '/v1/me', { as: 'ada@example.com' }],
+    [304, '/v1/me', { as: 'ada@example.com', headers: { 'If-None-Match': '*' } }],
     [401, '/v1/me'],
     [403, '/v1/me', { as: 'nobody@example.com' }],
     [404, '/nowhere'],

@@ -23,16 +23,15 @@ export const present = ({ answer, method, showsDryRunResult = false }: Endpoint)
     const { body, headers } = ctx.state.shown?.() ?? { body: undefined, headers: {} };
     const tag = headers['ETag'];
     ctx.status = answer.status;
-    if (method === 'GET' && tag !== undefined && isKnownTo(ctx.get('If-None-Match'), tag)) {
-      ctx.status = 304;
-      ctx.set('ETag', tag);
-      return;
-    }
     const { Vary, ...own } = headers;
     ctx.set(own);
     // Beside what earlier middleware added.
     if (Vary !== undefined) ctx.vary(Vary);
-    if (answer.status === 204) {
+    if (method === 'GET' && tag !== undefined && isKnownTo(ctx.get('If-None-Match'), tag)) {
+      // With all headers of the 200: a cache replaces those that it stored (RFC 9111, section 3.2).
+      ctx.status = 304;
+      ctx.body = null;
+    } else if (answer.status === 204) {
       ctx.body = null;
     } else {
       if (headers['Content-Type'] === undefined) ctx.type = type ?? '';
