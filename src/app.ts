@@ -52,7 +52,6 @@ export function createApp(deps: AppDeps): Koa<RequestState> {
     refuseCrossSite(origins, proxies),
     ...(requests ? [limitRequests(requests)] : []),
   ]);
-  const router = createRouter(deps.endpoints, identify, deps.inUnit);
   const app = new Koa<RequestState>();
   app.on('error', unanswered);
   app.use(requestId(deps.log));
@@ -61,8 +60,7 @@ export function createApp(deps: AppDeps): Koa<RequestState> {
   app.use(problems(deps.translate));
   app.use(securityHeaders());
   if (origins.size > 0) app.use(cors(origins));
-  app.use(router.routes());
-  app.use(router.allowedMethods());
+  app.use(createRouter(deps.endpoints, identify, deps.inUnit));
   return app;
 }
 

@@ -180,7 +180,14 @@ export const refusals = {
   preconditionFailed: kind(
     'precondition_failed',
     412,
-    (version: number) => `The version is now ${version}: read it again and repeat the change.`,
+    /** `ifMatch`: the header that came. */
+    (ifMatch: string, version: number) => {
+      const given = ifMatch.slice(0, MAX_FIELD_LENGTH);
+      return ifMatch.includes('"')
+        ? `If-Match is ${given}, but the current version is "${version}": read it again and repeat the change.`
+        : `If-Match is ${given}, which is no entity tag: write the version that you have read in quotes, as in "${version}".`;
+    },
+    '"2"',
     3,
   ),
   rateLimited: kind(

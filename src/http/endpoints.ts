@@ -33,7 +33,6 @@ export function endpoints(deps: EndpointDeps): Endpoint[] {
     ...meEndpoints(deps.preferenceRules),
     ...meExportEndpoints(),
     ...userListEndpoints(deps),
-    // Before the endpoints of one account: `export` is not an id.
     ...transferEndpoints(deps.preferenceRules),
     ...userEndpoints(deps.preferenceRules),
     ...historyEndpoints(deps.preferenceRules, deps.cursors),

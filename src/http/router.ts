@@ -15,14 +15,16 @@ import { checkBody, checkParams, checkQuery } from './request/input.ts';
 
 /**
  * Creates the router of these endpoints: each with the middleware that its description asks for, and its handler at the end.
- * `identify` is the middleware that finds out who is asking; `inUnit` runs a request as one unit of work.
+ * `identify` is the middleware that finds out who is asking; `inUnit` runs a request as one unit of work. Answers 405 and
+ * `OPTIONS` with `Allow`.
  */
 export function createRouter(
   endpoints: readonly Endpoint[],
   identify: Middleware,
   inUnit: UnitOfWork,
-): Router<RequestState> {
-  const router = new Router<RequestState>();
+): Middleware {
+  const fixed = new Router<RequestState>();
+  const patterns = new Router<RequestState>();
   for (const endpoint of endpoints) {
     const { method, path, access, body, upload } = endpoint;
     const inside = compose<RequestContext>([
@@ -31,13 +33,22 @@ export function createRouter(
       ...(upload ? [readUpload(upload.types)] : []),
       handle(endpoint),
     ]);
+    const router = path.includes(':') ? patterns : fixed;
     router.register(
       path,
       [method],
       [nameRoute(endpoint), unitOfWork(inUnit, inside, { replays: upload === undefined }), present(endpoint)],
     );
   }
-  return router;
+  const matchPatterns = patterns.routes();
+  return compose<RequestContext>([
+    fixed.routes() as Middleware,
+    // A fixed path is never an instance of a pattern, not even for a method that it lacks: `PATCH /v1/users/export` is 405.
+    async function unlessFixed(ctx, next) {
+      await (ctx['matched'].length > 0 ? next() : matchPatterns(ctx as never, next));
+    },
+    fixed.allowedMethods() as Middleware,
+  ]);
 }
 
 const nameRoute = ({ path }: Endpoint): Middleware =>
@@ -49,7 +60,7 @@ const nameRoute = ({ path }: Endpoint): Middleware =>
 const handle = (endpoint: Endpoint): Middleware =>
   async function handle(ctx) {
     const { unit, actor, upload = NO_UPLOAD } = ctx.state;
-    const query = checkQuery(endpoint.query, new URLSearchParams(ctx.querystring));
+    const query = checkQuery(endpoint.query, new URLSearchParams(ctx.querystring), endpoint.method === 'GET');
     unit.dryRun = asksForDryRun(query);
     const request: AnyRequest = {
       unit,
@@ -90,7 +101,8 @@ function accept(ctx: RequestContext, types: readonly string[]): string {
 }
 
 function matchPrecondition(ctx: RequestContext, entity: Versioned): void {
-  if (ifMatchPasses(ctx.get('If-Match'), entity)) return;
+  const ifMatch = ctx.get('If-Match');
+  if (ifMatchPasses(ifMatch, entity)) return;
   ctx.set('ETag', entityTag(entity));
-  throw refusals.preconditionFailed(entity.version);
+  throw refusals.preconditionFailed(ifMatch, entity.version);
 }

@@ -4,7 +4,6 @@ import type { oas31 } from 'zod-openapi';
 import packageJson from '../../package.json' with { type: 'json' };
 import { MAX_BODY_BYTES } from '../../src/http/middleware/read-json.ts';
 import { openApiDocument } from '../../src/http/openapi/document.ts';
-import { createRouter } from '../../src/http/router.ts';
 import { mintServiceToken } from '../../src/security/service-token.ts';
 import { addAccount } from '../support/accounts.ts';
 import { sources, startApp, type TestApp } from '../support/app.ts';
@@ -55,17 +54,7 @@ describe('the OpenAPI document', () => {
     expect(document.info).to.include({ title: 'Rollcall', version: packageJson.version });
   });
 
-  it('has the same methods and paths as the router', () => {
-    const pass = (_: unknown, next: () => Promise<unknown>) => next();
-    const router = createRouter(table, pass, async () => Promise.reject(new Error('not to be called')));
-    const routed = router.stack.flatMap(({ path, methods }) =>
-      methods
-        // The router answers HEAD wherever it answers GET; the document says so in prose.
-        .filter((method) => method !== 'HEAD')
-        .map((method) => `${method} ${String(path).replace(/:(\w+)/g, '{$1}')}`),
-    );
-    expect(operations.map(({ method, path }) => `${method} ${path}`)).to.have.members(routed);
-    expect(new Set(routed)).to.have.property('size', routed.length);
+  it('names each operation once', () => {
     expect(new Set(operations.map(({ id }) => id))).to.have.property('size', operations.length);
   });
 
@@ -132,6 +121,20 @@ describe('GET /openapi.json', () => {
   });
 
   after(() => app.close());
+
+  for (const [path, item] of Object.entries(document.paths ?? {})) {
+    it(`has the methods of ${path} that the server allows, and no others`, async () => {
+      const documented = Object.keys(item as object).map((method) => method.toUpperCase());
+      const allowed = [...documented, ...(documented.includes('GET') ? ['HEAD'] : [])];
+      const url = path.replace(/\{\w+\}/g, '1');
+      for (const method of ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']) {
+        if (allowed.includes(method)) continue;
+        const response = await app.call(url, { method });
+        expect(response.status, method).to.equal(method === 'OPTIONS' ? 200 : 405);
+        expect(response.headers.get('allow')?.split(', '), method).to.have.members(allowed);
+      }
+    });
+  }
 
   it('serves the document publicly, with a strong entity tag', async () => {
     const response = await app.call('/openapi.json');

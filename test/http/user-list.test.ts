@@ -292,6 +292,22 @@ describe('GET /v1/users', () => {
     expect(paths).to.have.members(['limit', 'role', 'q']);
   });
 
+  it('passes over what caches and trackers add to a URL, and keeps it out of the next link', async () => {
+    await addMany(3);
+    const added = '_=1700000000&_ga=1.2&utm_source=mail&utm_source=again&fbclid=a&gclid=b&msclkid=c&mc_cid=d';
+    const response = await app.call(`/v1/users?${added}&limit=2&sort=email`, { as: ADMIN });
+    expect(response.status).to.equal(200);
+    expect(response.headers.get('link')).to.match(/^<\/v1\/users\?limit=2&sort=email&cursor=[^&]+>/);
+    for (const typo of ['roll=admin', 'utm=x', 'clid=x', 'fbclids=x', '_ [x]=1']) {
+      const problem = await expectProblem(
+        await app.call(`/v1/users?${added}&${typo}`, { as: ADMIN }),
+        400,
+        'invalid_query',
+      );
+      expect(problem['errors']).to.have.length(1);
+    }
+  });
+
   it('accepts a cursor for the same list only, with any limit and with or without the total', async () => {
     await addMany(10);
     const list = { sort: 'createdAt', status: 'active', q: 'PERSON' };

@@ -9,12 +9,14 @@ export function entityTag({ version }: Versioned): string {
 }
 
 /**
- * Whether an `If-Match` allows a change of `entity` (RFC 9110, section 13.1.1): `*`, or a list with its tag. The comparison is
- * strong: a weak tag (`W/"1"`) never matches. Without the header every change is allowed.
+ * Whether an `If-Match` allows a change of `entity` (RFC 9110, section 13.1.1): `*`, or a list with its tag. Without the header
+ * every change is allowed.
+ *
+ * A tag that a proxy changed because it compressed the answer still counts: it names one version all the same, so comparing
+ * it loses no update, although the RFC compares strongly.
  */
 export function ifMatchPasses(ifMatch: string, entity: Versioned): boolean {
-  if (ifMatch === '' || ifMatch.trim() === '*') return true;
-  return tagsIn(ifMatch).includes(entityTag(entity));
+  return ifMatch === '' || lists(ifMatch, entityTag(entity));
 }
 
 /**
@@ -23,13 +25,21 @@ export function ifMatchPasses(ifMatch: string, entity: Versioned): boolean {
  * `fetch`, which sends `Cache-Control: no-cache` along with the header.
  */
 export function isKnownTo(ifNoneMatch: string, tag: string): boolean {
-  return ifNoneMatch.trim() === '*' || tagsIn(ifNoneMatch).some((known) => weak(known) === weak(tag));
+  return lists(ifNoneMatch, tag);
+}
+
+function lists(header: string, tag: string): boolean {
+  return header.trim() === '*' || tagsIn(header).some((listed) => opaque(listed) === opaque(tag));
 }
 
 function tagsIn(header: string): string[] {
   return header.match(/(?:W\/)?"[^"]*"/g) ?? [];
 }
 
-function weak(tag: string): string {
-  return tag.replace(/^W\//, '');
+/**
+ * The part of a tag that proxies leave alone when they compress an answer: nginx and Cloudflare put `W/` in front; Apache and
+ * Caddy append the coding, as in `"2-gzip"`.
+ */
+function opaque(tag: string): string {
+  return tag.replace(/^W\//, '').replace(/-(?:gzip|br|zstd|deflate)"$/, '"');
 }

@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import type { InputError } from '../../domain/refusal.ts';
 import { refusals } from '../../domain/refusals.ts';
 import { errorsOf } from '../../services/accounts/fields.ts';
+import { isIgnoredParameter } from './ignored-parameter.ts';
 
 /** Checks the path's parameters. Throws `not_found`: nothing exists at an impossible path. */
 export function checkParams(schema: z.ZodType | undefined, params: unknown): unknown {
@@ -11,11 +12,19 @@ export function checkParams(schema: z.ZodType | undefined, params: unknown): unk
   return result.data;
 }
 
-/** Checks the query's parameters, each given at most once. Throws `invalid_query`. */
-export function checkQuery(schema: z.ZodObject | undefined, search: URLSearchParams): unknown {
+/**
+ * Checks the query's parameters, each given at most once. A read passes over those that caches and trackers add. Throws
+ * `invalid_query`.
+ */
+export function checkQuery(
+  schema: z.ZodObject | undefined,
+  search: URLSearchParams,
+  isRead: boolean,
+): unknown {
   const errors: InputError[] = [];
   const given: Record<string, string> = Object.create(null);
   for (const name of new Set(search.keys())) {
+    if (isRead && isIgnoredParameter(name)) continue;
     const [value = '', ...more] = search.getAll(name);
     given[name] = value;
     if (more.length > 0) errors.push({ path: name, message: 'Must be given once.' });
