@@ -58,7 +58,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     accountView(await inUnit(({ em }) => accountByEmail(em, given(email)), { readOnly: true })),
   invite: async (email, { inUnit, rules, values }) => {
     const name = fields.name.optional().safeParse(values.name);
-    if (!name.success) throw new UsageError('--name must have 1 to 255 characters.');
+    if (!name.success) throw new UsageError(`--name ${name.error.issues[0]?.message.replace('M', 'm')}`);
     const input = { email: given(email), name: name.data, role: oneOf(fields.role.options, values.role) };
     return accountView(await inUnit(async (unit) => createAccount(unit, input, rules)));
   },

@@ -1,3 +1,5 @@
+import { hasInvisible } from './visible-text.ts';
+
 /** The most characters of an email address (code points, as PostgreSQL counts them): the column's width. */
 export const EMAIL_MAX_LENGTH = 255;
 
@@ -5,9 +7,6 @@ export const EMAIL_MAX_LENGTH = 255;
 const ATOM = String.raw`(?:[a-z0-9!#$%&'*+/=?^_{|}~\x60\-]|[^\p{ASCII}\p{C}\p{Z}])+`;
 const LABEL = String.raw`[\p{L}\p{M}\p{N}](?:[\p{L}\p{M}\p{N}\-]*[\p{L}\p{M}\p{N}])?`;
 const EMAIL = new RegExp(String.raw`^${ATOM}(?:\.${ATOM})*@${LABEL}(?:\.${LABEL})+$`, 'u');
-
-// Some letters and accents are invisible: two accounts that look the same must be the same.
-const INVISIBLE = /\p{Default_Ignorable_Code_Point}/u;
 
 /**
  * The canonical form of an email address: trimmed, NFKC-normalized, lower case. Idempotent. The check constraint
@@ -22,5 +21,6 @@ export function normalizeEmail(input: string): string {
 export function isEmail(email: string): boolean {
   // Length first (at most two UTF-16 units a character): it bounds the work of the pattern.
   const isShort = email.length <= 2 * EMAIL_MAX_LENGTH && [...email].length <= EMAIL_MAX_LENGTH;
-  return isShort && EMAIL.test(email) && !INVISIBLE.test(email);
+  // Some letters and accents are invisible: two accounts that look the same must be the same.
+  return isShort && EMAIL.test(email) && !hasInvisible(email);
 }

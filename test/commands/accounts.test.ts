@@ -167,6 +167,7 @@ describe('npm run accounts', function () {
       [64, ['invite', 'x@example.com', '--role', 'god'], /^god must be one of user, admin/],
       [64, ['list', '--nonsense'], /^Unknown option/],
       [64, ['invite', 'x@example.com', '--name', ''], /^--name must have 1 to 255/],
+      [64, ['invite', 'x@example.com', '--name', '\u3164'], /^--name must have a visible character/],
       [65, ['invite', 'nobody'], /not a valid email address/],
       [65, ['import', join(folder, 'bad.csv')], /lines\.2\.email: /],
       [66, ['import', join(folder, 'missing.csv')], /ENOENT/],

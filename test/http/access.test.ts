@@ -1,5 +1,8 @@
 import { expect } from 'chai';
 import type { AccessPolicy } from '../../src/domain/access.ts';
+import { COMMAND_LINE } from '../../src/domain/author.ts';
+import { eraseAccounts } from '../../src/services/history/erasure.ts';
+import { unitsOfWork } from '../../src/store/unit-of-work.ts';
 import { accountsIn, addAccount } from '../support/accounts.ts';
 import { startApp, type TestApp } from '../support/app.ts';
 import { expectProblem } from '../support/problem.ts';
@@ -145,6 +148,20 @@ describe('the access policy', () => {
     expect(await refused()).to.have.length(1);
     expect((await refused())[0]).to.deep.include({ ...eve, count: 50 });
     expect(await written()).to.deep.equal([{ ...eve, count: 50 }]);
+  });
+
+  it('does not bring an erased email back from memory, and counts its next refusal as the first', async () => {
+    await start({ policy: 'invited', domains: [] });
+    await addAccount(app.database, 'eve@example.net');
+    await app.database.query(`update users set status = 'suspended' where email = 'eve@example.net'`);
+    for (let time = 0; time < 3; time++) await app.call('/v1/me', { as: 'eve@example.net' });
+    await unitsOfWork(app.orm, COMMAND_LINE)((unit) => eraseAccounts(unit, 'eve@example.net'));
+    expect(await refused()).to.deep.equal([]);
+    expect(await app.database.query('select * from refused_sign_ins')).to.deep.equal([]);
+    await app.call('/v1/me', { as: 'eve@example.net' });
+    expect((await refused()).map(({ reason, count }) => [reason, count])).to.deep.equal([
+      ['account_required', 1],
+    ]);
   });
 
   it('lists each refused sign-in once across pages, even those with the same time', async () => {

@@ -25,16 +25,27 @@ const WRITE_EVERY_MS = 60_000;
 /** The most emails and reasons counted in memory. */
 const MAX_COUNTED = 10_000;
 
-// In one order, so that no two processes deadlock. By ages, because the database's clock counts.
-const WRITE = `
-  insert into refused_sign_ins as refused (email, reason, count, first_at, last_at)
-  select email, reason, count, now() - age * interval '1 ms', now() - age * interval '1 ms'
-    from jsonb_to_recordset($1::jsonb) as counted (email text, reason text, count int, age float8)
-   order by email, reason
+// What was counted in memory before ($3 beyond this refusal) belongs to a row that may have been erased since.
+const INSERT = `
+  insert into refused_sign_ins as refused (email, reason) values ($1, $2)
   on conflict (email, reason) do update
-     set count = least(refused.count::bigint + excluded.count, 2147483647),
-         last_at = greatest(refused.last_at, excluded.last_at)
+     set count = least(refused.count::bigint + $3, 2147483647), last_at = now()
   returning xmax = 0 as "isNew"`;
+
+// Only rows that are still there: an email that has been erased since must not come back. Locked in one order, so that no
+// two processes deadlock. By ages, because the database's clock counts.
+const UPDATE = `
+  with counted as (
+    select * from jsonb_to_recordset($1::jsonb) as counted (email text, reason text, count int, age float8)
+  ), locked as (
+    select refused.email, refused.reason, counted.count, now() - age * interval '1 ms' as at
+      from refused_sign_ins as refused join counted using (email, reason)
+     order by refused.email, refused.reason for update of refused
+  )
+  update refused_sign_ins as refused
+     set count = least(refused.count::bigint + locked.count, 2147483647), last_at = greatest(last_at, at)
+    from locked where refused.email = locked.email and refused.reason = locked.reason
+  returning refused.email, refused.reason`;
 
 // Rows that others are changing are left for the next time.
 const PRUNE = `
@@ -60,7 +71,7 @@ interface Counted {
 
 /**
  * Counts refused sign-ins, for admins to see. Repeated refusals cost one write a minute in each process: in between they are
- * counted in memory, and lost when the process dies or when too many other emails push them out.
+ * counted in memory, and lost when the process dies, when too many other emails push them out, or when their row is erased.
  */
 export class RefusedSignInCounter {
   readonly #counted = new LRUCache<string, Counted>({ max: MAX_COUNTED });
@@ -68,7 +79,7 @@ export class RefusedSignInCounter {
   /** Counts a refusal, whatever becomes of the request. */
   async count(em: EntityManager, email: string, reason: RefusalCode): Promise<void> {
     const now = performance.now();
-    const key = `${reason} ${email}`;
+    const key = keyOf({ email, reason });
     const counted = this.#counted.get(key) ?? {
       email,
       reason,
@@ -79,40 +90,57 @@ export class RefusedSignInCounter {
     counted.count++;
     counted.lastAt = now;
     this.#counted.set(key, counted);
-    if (now - counted.writtenAt >= WRITE_EVERY_MS) await write(em, [counted]);
+    if (now - counted.writtenAt >= WRITE_EVERY_MS) await insert(em, counted);
   }
 
   /** Writes the counts in memory. */
   async flush(em: EntityManager): Promise<void> {
-    await write(
-      em,
-      [...this.#counted.values()].filter(({ count }) => count > 0),
-    );
+    const all = [...this.#counted.values()].filter(({ count }) => count > 0);
+    if (all.length === 0) return;
+    const now = performance.now();
+    const rows = await written(all, (counts) => {
+      const records = all.map(({ email, reason, lastAt }, index) => ({
+        email,
+        reason,
+        count: counts[index],
+        age: now - lastAt,
+      }));
+      return readRows<Counted>(em, { text: UPDATE, values: [JSON.stringify(records)] });
+    });
+    const kept = new Set(rows.map(keyOf));
+    // The next refusal of these is a first one.
+    for (const key of all.map(keyOf)) if (!kept.has(key)) this.#counted.delete(key);
   }
 }
 
-async function write(em: EntityManager, all: readonly Counted[]): Promise<void> {
-  if (all.length === 0) return;
+function keyOf({ email, reason }: Pick<Counted, 'email' | 'reason'>): string {
+  return `${reason} ${email}`;
+}
+
+async function insert(em: EntityManager, counted: Counted): Promise<void> {
+  const { email, reason } = counted;
+  const rows = await written([counted], ([count]) =>
+    readRows<{ isNew: boolean }>(em, { text: INSERT, values: [email, reason, count] }),
+  );
+  if (rows.some(({ isNew }) => isNew)) await pruneRefused(em);
+}
+
+/** Writes counts and starts them again; counts that could not be written are kept. */
+async function written<T>(
+  all: readonly Counted[],
+  write: (counts: readonly number[]) => Promise<T>,
+): Promise<T> {
+  const counts = all.map(({ count }) => count);
   const now = performance.now();
-  const records = all.map(({ email, reason, count, lastAt }) => ({
-    email,
-    reason,
-    count,
-    age: now - lastAt,
-  }));
   // Before the write: refusals that come during it belong to the next one.
   for (const counted of all) {
     counted.count = 0;
     counted.writtenAt = now;
   }
   try {
-    const written = await readRows<{ isNew: boolean }>(em, {
-      text: WRITE,
-      values: [JSON.stringify(records)],
-    });
-    if (written.some(({ isNew }) => isNew)) await pruneRefused(em);
+    return await write(counts);
   } catch (error) {
-    for (const [index, { count }] of records.entries()) (all[index] as Counted).count += count;
+    for (const [index, counted] of all.entries()) counted.count += counts[index] ?? 0;
     throw error;
   }
 }

@@ -3,6 +3,7 @@ import { EMAIL_MAX_LENGTH } from '../../domain/email.ts';
 import { isObject, isStorableText } from '../../domain/preferences.ts';
 import type { InputError } from '../../domain/refusal.ts';
 import { ROLES, STATUSES, STORAGE_MODES } from '../../domain/user.ts';
+import { hasStrayInvisible, isVisible } from '../../domain/visible-text.ts';
 
 /** An account's id, as text. */
 export const id = z
@@ -25,10 +26,15 @@ export function text(maxLength: number) {
     .meta({ minLength: 1, maxLength });
 }
 
+/** The name of a person. */
+const name = text(255)
+  .refine(isVisible, 'Must have a visible character.')
+  .refine((given) => !hasStrayInvisible(given), 'Must not contain control or invisible characters.');
+
 /** The input schemas of an account's fields, wherever they come from; the domain has the last word. */
 export const fields = {
   email: z.string().meta({ format: 'email', maxLength: EMAIL_MAX_LENGTH }),
-  name: text(255).nullable(),
+  name: name.nullable(),
   role: z.enum(ROLES),
   status: z.enum(STATUSES),
   storageMode: z.enum(STORAGE_MODES),
