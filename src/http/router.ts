@@ -94,8 +94,11 @@ function closingOf({ res }: RequestContext): AbortSignal {
   return closing.signal;
 }
 
+/** The most characters of an `Accept` that is read: matching it with the types takes more than linear time. */
+const MAX_ACCEPT_LENGTH = 2_048;
+
 function accept(ctx: RequestContext, types: readonly string[]): string {
-  const type = ctx.accepts(...types);
+  const type = ctx.get('Accept').length <= MAX_ACCEPT_LENGTH && ctx.accepts(...types);
   if (!type) throw refusals.notAcceptable(types);
   return type;
 }

@@ -12,8 +12,12 @@ export function checkParams(schema: z.ZodType | undefined, params: unknown): unk
   return result.data;
 }
 
+/** The most parameters of a query: no endpoint has a tenth of them. */
+const MAX_PARAMETERS = 100;
+
 /**
- * Checks the query's parameters, each given at most once. A read passes over those that caches and trackers add. Throws
+ * Checks the query's parameters, each given at most once, and at most {@link MAX_PARAMETERS}. A read passes over those that
+ * caches and trackers add. Its cost grows no faster than the query: public endpoints read it from anybody. Throws
  * `invalid_query`.
  */
 export function checkQuery(
@@ -21,13 +25,21 @@ export function checkQuery(
   search: URLSearchParams,
   isRead: boolean,
 ): unknown {
+  if (search.size > MAX_PARAMETERS) {
+    throw refusals.invalidQuery([
+      { path: '', message: `Must have at most ${MAX_PARAMETERS} parameters, not ${search.size}.` },
+    ]);
+  }
   const errors: InputError[] = [];
   const given: Record<string, string> = Object.create(null);
-  for (const name of new Set(search.keys())) {
+  const repeated = new Set<string>();
+  for (const [name, value] of search) {
     if (isRead && isIgnoredParameter(name)) continue;
-    const [value = '', ...more] = search.getAll(name);
-    given[name] = value;
-    if (more.length > 0) errors.push({ path: name, message: 'Must be given once.' });
+    if (Object.hasOwn(given, name)) repeated.add(name);
+    else given[name] = value;
+  }
+  for (const name of Object.keys(given)) {
+    if (repeated.has(name)) errors.push({ path: name, message: 'Must be given once.' });
     else if (schema === undefined) errors.push({ path: name, message: 'This parameter does not exist.' });
   }
   const result = schema?.safeParse({ ...given });
