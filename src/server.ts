@@ -71,7 +71,9 @@ async function boot(): Promise<Application> {
 
 async function readRules(): Promise<PreferenceRules> {
   try {
-    return await preferenceRules(settings.preferences);
+    return await preferenceRules(settings.preferences, (slow) =>
+      log.warn(slow, 'PREFERENCES_SCHEMA has a part that a hostile text can make slow'),
+    );
   } catch (error) {
     throw new CannotStart((error as Error).message, { cause: error });
   }

@@ -59,12 +59,13 @@ export function checkPreferences(given: unknown, rules: PreferenceRules): Prefer
   // First: everything after it is recursive and needs limited nesting.
   refuse(unstorable(given));
   const preferences = mergePatch({}, given) as Preferences;
-  refuse(rules.faults?.(preferences) ?? []);
+  // Before the operator's schema, whose cost grows with the size.
   if (Buffer.byteLength(JSON.stringify(preferences)) > rules.maxBytes) {
     throw refusals.invalidPreferences([
       { path: 'preferences', message: `Must have at most ${rules.maxBytes} bytes.` },
     ]);
   }
+  refuse((rules.faults?.(preferences) ?? []).slice(0, MAX_FAULTS));
   return preferences;
 }
 

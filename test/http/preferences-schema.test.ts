@@ -65,6 +65,108 @@ describe("the operator's schema for preferences", () => {
     expect((await send('PATCH', '/v1/me/preferences', '{"theme":"light"}')).status).to.equal(200);
   });
 
+  const put = (preferences: unknown) =>
+    (app as TestApp).call('/v1/me/preferences', {
+      method: 'PUT',
+      as: 'ada@example.com',
+      body: JSON.stringify(preferences),
+      headers: { 'Content-Type': 'application/json' },
+    });
+  const startWith = async (schema: object) => {
+    app = await startApp({ preferenceRules: await rulesOf(JSON.stringify({ type: 'object', ...schema })) });
+    await addAccount(app.database, 'ada@example.com');
+  };
+  const expectFaults = async (preferences: unknown, faults: unknown[]) => {
+    const problem = await expectProblem(await put(preferences), 422, 'invalid_input');
+    expect(problem['errors']).to.deep.equal(faults);
+  };
+
+  it('is not asked about preferences that are too large', async () => {
+    await startWith({ additionalProperties: false });
+    const large = Object.fromEntries(Array.from({ length: 5_000 }, (_, n) => [`k${n}`, n]));
+    await expectFaults(large, [{ path: 'preferences', message: 'Must have at most 16384 bytes.' }]);
+  });
+
+  it('names at most 20 faults', async () => {
+    await startWith({ additionalProperties: false });
+    const many = Object.fromEntries(Array.from({ length: 1_000 }, (_, n) => [`k${n}`, n]));
+    const problem = await expectProblem(await put(many), 422, 'invalid_input');
+    expect(problem['errors']).to.have.length(20);
+  });
+
+  it('matches patterns in linear time, values and names alike', async () => {
+    // By backtracking, either would take longer than the universe has existed.
+    await startWith({
+      properties: { a: { type: 'string', pattern: '^(a+)+$' } },
+      patternProperties: { '^([b-z]+)*$': { type: 'number' } },
+      additionalProperties: false,
+    });
+    const [value, name] = [`${'a'.repeat(7_000)}!`, `${'b'.repeat(7_000)}!`];
+    await expectFaults({ a: value, [name]: 1 }, [
+      { path: `preferences.${name}`.slice(0, 300), message: 'must NOT have additional properties' },
+      { path: 'preferences.a', message: 'must match pattern "^(a+)+$"' },
+    ]);
+    expect((await put({ a: 'aaa', b: 2 })).status).to.equal(200);
+  });
+
+  it('is stopped and refuses where it would take too long, and works afterwards', async () => {
+    const node = { $ref: '#/$defs/node' };
+    const branch = (kind: string) => ({
+      type: 'object',
+      properties: { kind: { const: kind }, of: node },
+      required: ['kind', 'of'],
+    });
+    await startWith({
+      properties: { word: { type: 'string', pattern: '^(?!x)(a+)+$' }, tree: node },
+      $defs: { node: { anyOf: [{ type: 'number' }, ...['a', 'b', 'c', 'd', 'e', 'f'].map(branch)] } },
+    });
+    let tree: unknown = 'no number';
+    for (let depth = 0; depth < 14; depth++) tree = { kind: 'f', of: tree };
+    const fault = { path: 'preferences', message: 'Takes too long to check against the schema.' };
+    await expectFaults({ word: `${'a'.repeat(100)}!` }, [fault]);
+    await expectFaults({ tree }, [fault]);
+    expect((await put({ word: 'aaa', tree: { kind: 'f', of: 1 } })).status).to.equal(200);
+    await expectFaults({ word: 'xaa' }, [
+      { path: 'preferences.word', message: 'must match pattern "^(?!x)(a+)+$"' },
+    ]);
+  });
+
+  it('finds duplicate items whatever the order of their names', async () => {
+    await startWith({ properties: { list: { type: 'array', uniqueItems: true } } });
+    expect((await put({ list: [1, '1', [1], { a: 1 }, { a: '1' }, null, [{ a: 1 }]] })).status).to.equal(200);
+    for (const list of [
+      [1, 2, 1.0],
+      [{ a: 1, b: { c: 2, d: 3 } }, 0, { b: { d: 3, c: 2 }, a: 1 }],
+      [[], []],
+    ]) {
+      await expectFaults({ list }, [{ path: 'preferences.list', message: 'must NOT have duplicate items' }]);
+    }
+  });
+
+  it('has its slow parts named at the start', async () => {
+    const schema = join(folder, 'preferences.json');
+    const lookahead = '^(?=.*\\d)';
+    await writeFile(
+      schema,
+      JSON.stringify({
+        type: 'object',
+        properties: {
+          'a/b': { type: 'string', pattern: lookahead },
+          fast: { type: 'string', pattern: '^(\\p{L}+ ?)*$', format: 'uri' },
+          site: { type: 'string', format: 'url' },
+        },
+        patternProperties: { '^(.)\\1$': true },
+      }),
+    );
+    const slow: unknown[] = [];
+    await preferenceRules({ maxBytes: 16_384, schema }, (part) => slow.push(part));
+    expect(slow).to.deep.equal([
+      { part: '/properties/a~1b/pattern', reason: '"(?=" needs backtracking' },
+      { part: '/properties/site/format', reason: 'the format "url" takes quadratic time: use "uri"' },
+      { part: '/patternProperties/^(.)\\1$', reason: 'a backreference needs backtracking' },
+    ]);
+  });
+
   for (const [what, text] of [
     ['not JSON', '{'],
     ['not a schema', '{"type":"nonsense"}'],
