@@ -1,4 +1,5 @@
 import { type ChangeDraft, ERASED_ACTOR } from '../domain/change.ts';
+import { indexNames } from '../domain/field-index.ts';
 import { protectAdmins } from './admin-protection.ts';
 import { feedOrderOf } from './feed-order.ts';
 import { dateOf } from './rows.ts';
@@ -14,14 +15,16 @@ export type ListenForChanges = (tell: () => void) => { stop(): Promise<void> };
 // reach an account later. Such a position is still above what the feed serves while the transaction runs.
 // The time is the account's `updated_at`; a deletion comes after everything before it.
 const RECORD = `
-  with written as (
+  with draft as materialized (
+    select * from jsonb_to_recordset(?::jsonb) as draft
+      (ordinal int, user_id int, action text, before jsonb, after jsonb, fields text[], names text[], version int, erased boolean)
+  ), written as (
     insert into changes (transaction_id, at, actor_id, actor, request_id, user_id, action, before, after, fields, version, undoes, erased_at)
     select greatest(${feedOrderOf('pg_current_xact_id()')}, last.transaction_id),
            coalesce(users.updated_at, greatest(clock_timestamp(), last.at + interval '1 millisecond')),
            ?::int, ?::text, ?::text, draft.user_id, draft.action, draft.before, draft.after, draft.fields, draft.version, ?::bigint,
            case when draft.erased then clock_timestamp() end
-      from jsonb_to_recordset(?::jsonb) as draft
-           (ordinal int, user_id int, action text, before jsonb, after jsonb, fields text[], version int, erased boolean)
+      from draft
       left join users on users.id = draft.user_id and draft.action <> 'deleted'
       left join lateral (
         select transaction_id, at from changes
@@ -29,11 +32,11 @@ const RECORD = `
          order by at desc, id desc limit 1
       ) as last on true
      order by draft.ordinal
-    returning id, at, action, fields, erased_at
+    returning id, at, action, user_id, version, erased_at
   ), indexed as (
     insert into change_fields (field, action, at, change_id)
-    select field, action, at, id from written cross join unnest(fields) as field
-     where action = 'updated' or field like 'preferences.%'
+    select name, written.action, at, id
+      from written join draft using (user_id, version) cross join unnest(names) as name
   )
   select id, at, erased_at from written cross join (select pg_notify('${CHANGES_CHANNEL}', '')) as told order by id`;
 
@@ -53,13 +56,14 @@ export async function recordChanges(unit: Unit, drafts: readonly ChangeDraft[]):
     ...draft,
     ordinal,
     user_id: userId,
+    names: indexNames(draft),
   }));
   const rows = await em.execute<{ id: string; at: string; erased_at: string | null }[]>(RECORD, [
+    JSON.stringify(records),
     actorId,
     actor,
     requestId,
     undoes,
-    JSON.stringify(records),
   ]);
   for (const [index, row] of rows.entries()) {
     if (!unit.remembers) break;

@@ -15,8 +15,9 @@ const ERASE = `
   with unfiled as (
     delete from change_fields
      using changes cross join unnest(changes.fields) as path
-     where changes.id in (:entries) and user_id in (:ids) and strpos(path, '.') > 0
-       and field = path and change_fields.action = changes.action and change_fields.at = changes.at
+       cross join lateral (values (path, strpos(path, '.') > 0), ('*' || path, true)) as known (name, tells)
+     where changes.id in (:entries) and user_id in (:ids) and tells
+       and field = name and change_fields.action = changes.action and change_fields.at = changes.at
        and change_id = changes.id
   ), addresses as (
     -- But not an email that another account has now.

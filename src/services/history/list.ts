@@ -1,6 +1,7 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { ACTIONS, type Action, type Change, STATE_FIELDS } from '../../domain/change.ts';
 import { normalizeEmail } from '../../domain/email.ts';
+import { marksAbove } from '../../domain/field-index.ts';
 import { CHANGE_COLUMNS, type ChangeRow, changeOf } from '../../store/change-rows.ts';
 import { type Bind, parameters, readRows, type Statement } from '../../store/rows.ts';
 import { DEFAULT_LIMIT, type Page, type PageRequest, type Position, pageOf } from '../paging.ts';
@@ -55,15 +56,19 @@ export function changesStatement({
     const where = [...conditions, ...times].join(' and ');
     return `(select at, id from ${from} where ${where} order by at desc, id desc limit ${size})`;
   });
+  // Of several marks that lead to a change, one is enough.
+  const merge = filters.field?.includes('.') ? ' union ' : ' union all ';
   return {
     text: `select ${CHANGE_COLUMNS}
       from changes join (
-        select id from (${pages.join(' union all ')}) as found order by at desc, id desc limit ${size}
+        select id from (${pages.join(merge)}) as found order by at desc, id desc limit ${size}
       ) as page using (id)
      order by at desc, id desc`,
     values,
   };
 }
+
+const INDEX = '(select field, action, at, change_id as id from change_fields) as indexed';
 
 /** A relation to search, and the conditions of the search. */
 interface Source {
@@ -80,19 +85,25 @@ function sources({ actor: given, userId, action, field }: ChangeFilters, bind: B
     const conditions = [...equals('user_id', userId), ...equals('actor', actor), ...equals('action', action)];
     return [{ from: 'changes', conditions: [...conditions, ...hasField()] }];
   }
-  return (action === undefined ? ACTIONS : [action]).map((each) => {
+  return (action === undefined ? ACTIONS : [action]).flatMap((each): Source[] => {
     // Every creation and every deletion has every field.
     const matchesAll =
       field === undefined || (each !== 'updated' && STATE_FIELDS.some((known) => known === field));
     // An index can follow one of two filters: an actor has done less than has been done to a field.
     if (actor !== undefined) {
       const byBoth = equals(`actor || ' ' || action`, `${actor} ${each}`);
-      return { from: 'changes', conditions: [...byBoth, ...(matchesAll ? [] : hasField())] };
+      return [{ from: 'changes', conditions: [...byBoth, ...(matchesAll ? [] : hasField())] }];
     }
-    if (matchesAll) return { from: 'changes', conditions: equals('action', each) };
-    return {
-      from: '(select field, action, at, change_id as id from change_fields) as indexed',
-      conditions: [...equals('field', field), ...equals('action', each)],
-    };
+    if (matchesAll) return [{ from: 'changes', conditions: equals('action', each) }];
+    const under = (name: string) => [...equals('field', name), ...equals('action', each)];
+    return [
+      { from: INDEX, conditions: under(field) },
+      ...marksAbove(field).map((mark) => ({
+        // `offset 0` keeps PostgreSQL to the order of the index, change by change.
+        from: `${INDEX} cross join lateral
+          (select from changes where changes.id = indexed.id and ${hasField()} offset 0) as marked`,
+        conditions: under(mark),
+      })),
+    ];
   });
 }

@@ -6,7 +6,8 @@ import type { Action } from '../../domain/change.ts';
  * PostgreSQL has the elements of an array in another column's order: finding the latest changes of a field would read all of
  * them, or walk back through the history until there are enough.
  *
- * Creations and deletions appear under the paths of their preferences only: they have all other fields anyway.
+ * Creations and deletions appear under the paths of their preferences only: they have all other fields anyway. A change takes
+ * a bounded number of rows, see `domain/field-index.ts`.
  */
 export const ChangeFieldSchema = defineEntity({
   name: 'ChangeField',

@@ -33,6 +33,9 @@ const FILTERS: [filters: ChangeFilters, reads?: number][] = [
   [{ field: 'preferences.old' }],
   [{ field: 'preferences.rare' }],
   [{ field: 'preferences.thme' }],
+  // Each mark leads to the change itself.
+  [{ field: 'preferences.wide.k1' }, 2 * PAGE],
+  [{ field: 'preferences.wide.k1', action: 'updated' }, 2 * PAGE],
   [{ field: 'role', action: 'created' }],
   [{ field: 'role', action: 'updated' }],
   [{ field: 'storageMode', action: 'updated' }],
@@ -77,6 +80,7 @@ describe('a history of 100,000 changes', () => {
               case when not old and busy then ${BUSY.userId} else i % ${CHANGES / 2} end,
               case when old or new then 'created' when gone then 'deleted' else 'updated' end, '{}', '{}',
               case when old or new or gone then '{email,name,role,status,storageMode,preferences}'
+                   when i % 50 = 4 then '{preferences,preferences.wide,preferences.wide.k1}'
                    when rare then '{role,preferences,preferences.rare}'
                    when i < ${0.6 * CHANGES} then '{preferences,preferences.old}'
                    else '{preferences,preferences.theme}' end::text[], 1
@@ -84,7 +88,8 @@ describe('a history of 100,000 changes', () => {
     );
     await database.query(
       `insert into change_fields (field, action, at, change_id)
-       select field, action, at, id from changes cross join unnest(fields) as field
+       select case field when 'preferences.wide.k1' then '*preferences.wide' else field end, action, at, id
+         from changes cross join unnest(fields) as field
         where action = 'updated' or field like 'preferences.%'`,
     );
     await database.query('vacuum analyze changes, change_fields');
