@@ -57,6 +57,7 @@ export interface Settings {
     readonly allowPrivate: boolean;
   };
   readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
+  readonly keepAliveTimeoutMs: number;
   readonly shutdownTimeoutMs: number;
   readonly bootTimeoutMs: number;
 }
@@ -244,6 +245,12 @@ export function schemaFor(environment: Environment, texts: NodeJS.Dict<string> =
       format: ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
       default: 'info',
       env: 'LOG_LEVEL',
+    },
+    keepAliveTimeoutMs: {
+      doc: 'Time that an idle connection stays open, in milliseconds. Keep it longer than a load balancer does.',
+      ...milliseconds,
+      default: 65_000,
+      env: 'KEEP_ALIVE_TIMEOUT_MS',
     },
     shutdownTimeoutMs: {
       doc: 'Time for requests in flight to finish during a shutdown, in milliseconds.',

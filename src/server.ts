@@ -1,10 +1,9 @@
 import { once } from 'node:events';
-import type { Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { constants } from 'node:os';
 import type { Logger } from 'pino';
 import { settingsOrExit } from '../config/exit.ts';
 import { CannotStart } from './boot/cannot-start.ts';
+import { checkAddress, listen } from './boot/listen.ts';
 import { openStore } from './boot/open-store.ts';
 import { prepareDatabase } from './boot/prepare-database.ts';
 import { welcomeOf } from './boot/welcome.ts';
@@ -19,6 +18,12 @@ import { type Application, wireApplication } from './wiring.ts';
 
 /** How long closing may take once all requests have ended, in milliseconds. */
 const CLOSING_MS = 5_000;
+
+/** How long after a signal another one is the same, in milliseconds. */
+const SAME_SIGNAL_MS = 500;
+
+/** The signals that end the service: of a process manager, of Ctrl+C, and of a terminal that closes. */
+const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
 
 const settings = settingsOrExit();
 const log = await createLog(settings);
@@ -49,6 +54,7 @@ try {
 /** Journey one: each step awaited, in this order. */
 async function boot(): Promise<Application> {
   const deadline = Date.now() + settings.bootTimeoutMs;
+  if (settings.port !== 0) await checkAddress(settings);
   const rules = await readRules();
   const { database, mode } = await reach(deadline);
   const { history, initialAdmins, bootTimeoutMs } = settings;
@@ -60,7 +66,7 @@ async function boot(): Promise<Application> {
   const application = await wireApplication({ store, database, mode, settings, sources, rules, log });
   opened.push({ name: 'application', close: application.close });
 
-  const address = await listen(application.server);
+  const address = await listen(application.server, settings);
   application.lifecycle.phase = 'ready';
   // Milliseconds since the process began.
   log.info({ address, connectionMode: mode, bootMs: Math.round(performance.now()) }, 'ready');
@@ -99,22 +105,18 @@ async function reach(deadline: number): Promise<OpenDatabase> {
   return found;
 }
 
-async function listen(server: Server): Promise<string> {
-  const { host, port } = settings;
-  server.listen({ host, port });
-  await once(server, 'listening').catch((error: NodeJS.ErrnoException) => {
-    throw new CannotStart(`Cannot listen on HOST ${host}, PORT ${port}: ${error.message}`);
-  });
-  const bound = server.address() as AddressInfo;
-  return `http://${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`;
-}
-
-/** Aborts at the first SIGTERM or SIGINT; a second one ends the process at once. */
+/**
+ * Aborts at the first signal; a second one ends the process at once, unless it comes with the first: npm passes on a signal that
+ * the terminal has sent to its whole process group.
+ */
 function stopOnSignal(log: Logger): AbortSignal {
   const controller = new AbortController();
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  let first = Number.POSITIVE_INFINITY;
+  for (const signal of SIGNALS) {
     process.on(signal, () => {
-      if (controller.signal.aborted) process.exit(128 + constants.signals[signal]);
+      if (performance.now() - first > SAME_SIGNAL_MS) process.exit(128 + constants.signals[signal]);
+      if (controller.signal.aborted) return;
+      first = performance.now();
       log.info({ signal }, 'stopping');
       controller.abort(new Error(`stopped by ${signal}`));
       setTimeout(() => {

@@ -27,7 +27,10 @@ import { type RateLimitSettings, rateLimits } from './store/rate-limits.ts';
 
 /** The settings of an application. */
 export interface ApplicationSettings
-  extends Pick<Settings, 'access' | 'corsOrigins' | 'history' | 'trustProxy' | 'webhooks'> {
+  extends Pick<
+    Settings,
+    'access' | 'corsOrigins' | 'history' | 'keepAliveTimeoutMs' | 'trustProxy' | 'webhooks'
+  > {
   readonly rateLimit: RateLimitSettings;
 }
 
@@ -117,6 +120,9 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
     translate: toRefusal,
   });
   const server = createServer(app.callback());
+  // Longer than a load balancer keeps its idle connections: else it sends a request into one that closes at this moment.
+  // Node's `headersTimeout` does not run between requests, so it may be shorter.
+  server.keepAliveTimeout = settings.keepAliveTimeoutMs;
   const closeServer = gracefulClose(server);
   answerUnreadable(server, log);
 

@@ -184,11 +184,24 @@ describe('the boot', function () {
     expect((await fetch(`${address}/readyz`)).status).to.equal(200);
   });
 
-  it('exits 1 with a clear message when its port is in use', async () => {
-    const address = new URL(await start().ready());
-    const second = start({ PORT: address.port });
+  it('exits 1 before it asks the database when its port is taken, with the setting to change', async () => {
+    const { port } = new URL(await start().ready());
+    const empty = await createEmptyDatabase();
+    const second = start({ PORT: port, DATABASE_URL: empty.url });
     expect(await second.ended()).to.equal(1);
-    expect(JSON.stringify(second.lines)).to.include(`Cannot listen on HOST 127.0.0.1, PORT ${address.port}`);
+    expect(second.lines.map(({ msg }) => msg)).to.deep.equal([
+      `Port ${port} of 127.0.0.1 is taken: stop the program that listens there, or set PORT to a free one.`,
+      'stopped',
+    ]);
+    expect(await empty.query(`select from pg_tables where schemaname = 'public'`)).to.deep.equal([]);
+    await empty.drop();
+  });
+
+  it('exits 1 before it asks the database when its host is not its own, with the setting to change', async () => {
+    const server = start({ HOST: '192.0.2.1', PORT: '8000' });
+    expect(await server.ended()).to.equal(1);
+    expect(server.lines[0]?.msg).to.match(/^192\.0\.2\.1 is no address of this machine: set HOST /);
+    expect(await database.query(`select from pg_tables where schemaname = 'public'`)).to.deep.equal([]);
   });
 
   it('exits 78 before it uses the network when its settings are invalid', async () => {

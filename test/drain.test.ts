@@ -1,12 +1,15 @@
 import { once } from 'node:events';
 import { Agent, get, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
 import { expect } from 'chai';
 import { signHs256 } from '../src/security/hs256.ts';
 import { SECRET, startApp } from './support/app.ts';
 import { createMigratedDatabase, type TestDatabase } from './support/database.ts';
 import { testEndpoint } from './support/endpoints.ts';
+import { dial } from './support/raw-http.ts';
 import { type ServerProcess, startServer } from './support/server-process.ts';
+import { until } from './support/until.ts';
 import { eventually } from './support/waiting.ts';
 
 describe('the drain', () => {
@@ -65,12 +68,39 @@ describe('the drain', () => {
     expect(requests).to.have.length(answered);
   });
 
-  it('does not wait for idle connections', async () => {
-    const address = await start({ SHUTDOWN_TIMEOUT_MS: '20000' });
-    const socket = connect(Number(address.port), address.hostname).on('error', () => undefined);
-    await once(socket, 'connect');
-    expect(await server.end('SIGTERM')).to.equal(0);
-    expect(server.lines.map(({ msg }) => msg)).not.to.include('requests still running were cut off');
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
+    it(`does not wait for idle connections at ${signal}, however long they may stay open`, async () => {
+      const address = await start({ SHUTDOWN_TIMEOUT_MS: '20000', KEEP_ALIVE_TIMEOUT_MS: '600000' });
+      const unused = connect(Number(address.port), address.hostname).on('error', () => undefined);
+      await once(unused, 'connect');
+      const agent = new Agent({ keepAlive: true });
+      const idle = get(new URL('/healthz', address), { agent });
+      const [response]: [IncomingMessage] = (await once(idle, 'response')) as [IncomingMessage];
+      await once(response.resume(), 'end');
+      expect(response.headers['keep-alive']).to.equal('timeout=600');
+      expect(await server.end(signal)).to.equal(0);
+      expect((await server.said('stopping'))['signal']).to.equal(signal);
+      expect(server.lines.map(({ msg }) => msg)).not.to.include('requests still running were cut off');
+      agent.destroy();
+    });
+  }
+
+  it('is not needed for an idle connection, which stays open as long as the setting says and then closes', async () => {
+    const address = await start({ KEEP_ALIVE_TIMEOUT_MS: '1500' });
+    const socket = await dial(address.href);
+    let answers = '';
+    socket.on('data', (chunk: Buffer) => {
+      answers += chunk.toString('latin1');
+    });
+    const ask = async (count: number) => {
+      socket.write('GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n');
+      await until(`${count} answers`, () => answers.split('{"status":"alive"}').length > count);
+    };
+    await ask(1);
+    await pause(1000);
+    await ask(2);
+    expect(answers).to.match(/^Keep-Alive: timeout=1\r$/m);
+    if (!socket.closed) await once(socket, 'close');
   });
 
   it('does not wait for followers of the change feed: waiting requests are answered, and streams end', async () => {
@@ -118,10 +148,13 @@ describe('the drain', () => {
     expect(server.lines.map(({ msg }) => msg)).to.include('requests still running were cut off');
   });
 
-  it('exits at once on a second signal', async () => {
+  it('exits at once on a second signal that is not an echo of the first', async () => {
     const socket = await unfinished(await start({ SHUTDOWN_TIMEOUT_MS: '60000' }));
     server.child.kill('SIGTERM');
     await server.said('stopping');
+    server.child.kill('SIGTERM');
+    await pause(1000);
+    expect(server.child.exitCode).to.equal(null);
     expect(await server.end('SIGTERM')).to.equal(143);
     socket.destroy();
   });

@@ -82,6 +82,7 @@ describe('settings', () => {
       history: { eraseAfterDays: 30 },
       webhooks: { hooks: [], allowPrivate: false },
       logLevel: 'info',
+      keepAliveTimeoutMs: 65_000,
       shutdownTimeoutMs: 10_000,
       bootTimeoutMs: 60_000,
     });
@@ -130,6 +131,7 @@ describe('settings', () => {
         WEBHOOKS: JSON.stringify([HOOK]),
         WEBHOOKS_ALLOW_PRIVATE: 'true',
         LOG_LEVEL: 'silent',
+        KEEP_ALIVE_TIMEOUT_MS: '620000',
         SHUTDOWN_TIMEOUT_MS: '101',
         BOOT_TIMEOUT_MS: '102',
       }),
@@ -173,6 +175,7 @@ describe('settings', () => {
         allowPrivate: true,
       },
       logLevel: 'silent',
+      keepAliveTimeoutMs: 620_000,
       shutdownTimeoutMs: 101,
       bootTimeoutMs: 102,
     });

@@ -87,6 +87,7 @@ export async function startApp(
       access: options.accessPolicy ?? { policy: 'invited', domains: [] },
       corsOrigins: options.corsOrigins ?? [],
       history: { eraseAfterDays: 30 },
+      keepAliveTimeoutMs: 65_000,
       rateLimit: { failures: 0, requests: 0, store: 'memory', ...options.rateLimit },
       trustProxy: options.trustProxy ?? 0,
       webhooks: { hooks: options.webhooks ?? [], allowPrivate: true },
