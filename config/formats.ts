@@ -30,10 +30,18 @@ function isPostgresUrl(text: string): boolean {
   );
 }
 
-/** Whether the text is an origin (RFC 6454, section 6.2), in any case, with or without a final `/`. */
-function isOrigin(text: string): boolean {
+/**
+ * An origin as browsers write it in `Origin` (RFC 6454, section 6.2), or `undefined` for anything else. Apps in a web view have
+ * schemes of their own, whose origin `URL` does not know: `tauri://localhost`, `capacitor://localhost`, `app://-`.
+ */
+function originOf(text: string): string | undefined {
   const url = URL.parse(text);
-  return url !== null && /^https?:\/\/[^\s*]+$/i.test(text) && url.href === `${url.origin}/`;
+  if (url === null || /[\s*\\]/.test(text) || !/^[a-z][a-z\d+.-]*:\/\/[^/?#@]+\/?$/i.test(text))
+    return undefined;
+  if (/^(?:https?):$/.test(url.protocol)) return url.origin;
+  // The other schemes that browsers know have the origin `null`, or none that a page can have.
+  if (/^(?:file|ftp|wss?|data|blob|javascript|about):$/.test(url.protocol)) return undefined;
+  return text.toLowerCase().replace(/\/$/, '');
 }
 
 /** Whether the text is an IP address, or a network (CIDR) smaller than the whole internet. */
@@ -70,6 +78,9 @@ function urlRule(mayHaveQuery: boolean): string {
   const without = mayHaveQuery ? 'user or fragment' : 'user, query or fragment';
   return `an https URL without ${without} (http is allowed on this machine and outside production)`;
 }
+
+/** A token (RFC 9110, section 5.6.2). */
+const TOKEN = /^[\w!#$%&'*+.^`|~-]+$/;
 
 /** Typical words of a placeholder, with anything but letters between them; or one character repeated. */
 const PLACEHOLDER =
@@ -115,13 +126,20 @@ export const formats = {
     },
   },
   origins: {
-    coerce: (list: string) => splitList(list, (typed) => (isOrigin(typed) ? new URL(typed).origin : typed)),
+    coerce: (list: string) => splitList(list, (typed) => originOf(typed) ?? typed),
     validate(origins: string[]) {
-      const invalid = origins.filter((origin) => !isOrigin(origin));
+      const invalid = origins.filter((origin) => originOf(origin) === undefined);
       check(
         invalid.length === 0,
-        `be origins such as https://app.example.com, without a path or a *, separated by commas, not ${quoteAll(invalid)}`,
+        `be origins such as https://app.example.com or tauri://localhost, without a path or a *, separated by commas, not ${quoteAll(invalid)}`,
       );
+    },
+  },
+  'header-names': {
+    coerce: (list: string) => splitList(list, (name) => name),
+    validate(names: string[]) {
+      const invalid = names.filter((name) => !TOKEN.test(name));
+      check(invalid.length === 0, `be header names separated by commas, not ${quoteAll(invalid)}`);
     },
   },
   proxies: {
@@ -173,8 +191,8 @@ export const formats = {
     },
   },
   'cookie-name': {
-    // A token (RFC 9110, section 5.6.2), as RFC 6265 requires.
-    validate: (value: string) => check(/^[\w!#$%&'*+.^`|~-]+$/.test(value), 'be a valid cookie name'),
+    // As RFC 6265 requires.
+    validate: (value: string) => check(TOKEN.test(value), 'be a valid cookie name'),
   },
   claim: {
     validate: (value: string) => check(/^\S+$/.test(value), 'be a claim name without spaces'),

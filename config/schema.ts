@@ -26,8 +26,9 @@ export interface Settings {
   /** Absolute path. */
   readonly dataDir: string;
   readonly auth: AuthSettings;
-  /** In the form of `URL.origin`. */
+  /** As browsers write them in `Origin`. */
   readonly corsOrigins: readonly string[];
+  readonly corsHeaders: readonly string[];
   /** The number of proxies, or their addresses and networks. */
   readonly trustProxy: number | readonly string[];
   /** Per minute; 0: unlimited. */
@@ -142,7 +143,14 @@ export function schemaFor(environment: Environment, texts: NodeJS.Dict<string> =
       format: 'origins',
       default: [],
       env: 'CORS_ORIGINS',
-      example: 'https://app.example.com,http://localhost:3000',
+      example: 'https://app.example.com,http://localhost:3000,capacitor://localhost',
+    },
+    corsHeaders: {
+      doc: 'Further request headers that these pages may send, separated by commas.',
+      format: 'header-names',
+      default: [],
+      env: 'CORS_HEADERS',
+      example: 'X-Requested-With,x-datadog-trace-id',
     },
     trustProxy: {
       doc: 'Trusted reverse proxies: how many in a row, or their addresses and networks (CIDR), separated by commas.',

@@ -32,8 +32,10 @@ export interface AppDeps {
   /** Finds the account of a sign-in, or creates it. */
   readonly admit: Admission;
   readonly endpoints: readonly Endpoint[];
-  /** Other origins whose pages may call, as `URL.origin` writes them. */
+  /** Other origins whose pages may call, as browsers write them. */
   readonly corsOrigins: readonly string[];
+  /** Further request headers that those pages may send. */
+  readonly corsHeaders: readonly string[];
   readonly trustProxy: TrustProxy;
   readonly rateLimits: RateLimits;
   /** Turns the driver's errors into refusals. */
@@ -59,7 +61,7 @@ export function createApp(deps: AppDeps): Koa<RequestState> {
   app.use(drain(deps.lifecycle));
   app.use(problems(deps.translate));
   app.use(securityHeaders());
-  if (origins.size > 0) app.use(cors(origins));
+  if (origins.size > 0) app.use(cors(origins, deps.corsHeaders));
   app.use(createRouter(deps.endpoints, identify, deps.inUnit));
   return app;
 }

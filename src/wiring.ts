@@ -29,7 +29,7 @@ import { type RateLimitSettings, rateLimits } from './store/rate-limits.ts';
 export interface ApplicationSettings
   extends Pick<
     Settings,
-    'access' | 'corsOrigins' | 'history' | 'keepAliveTimeoutMs' | 'trustProxy' | 'webhooks'
+    'access' | 'corsHeaders' | 'corsOrigins' | 'history' | 'keepAliveTimeoutMs' | 'trustProxy' | 'webhooks'
   > {
   readonly rateLimit: RateLimitSettings;
 }
@@ -115,6 +115,7 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
       ...extra,
     ],
     corsOrigins: settings.corsOrigins,
+    corsHeaders: settings.corsHeaders,
     trustProxy: settings.trustProxy,
     rateLimits: await rateLimits(settings.rateLimit, orm, mode, log),
     translate: toRefusal,

@@ -74,6 +74,7 @@ describe('settings', () => {
         issuers: [],
       },
       corsOrigins: [],
+      corsHeaders: [],
       trustProxy: 0,
       rateLimit: { failures: 30, requests: 600, store: 'memory' },
       initialAdmins: ['admin@example.com'],
@@ -118,6 +119,7 @@ describe('settings', () => {
           },
         ]),
         CORS_ORIGINS: 'https://app.example.com',
+        CORS_HEADERS: ' X-Requested-With,, x-datadog-trace-id ',
         TRUST_PROXY: '10.0.0.0/8',
         RATE_LIMIT_FAILURES: '0',
         RATE_LIMIT_REQUESTS: '1000000',
@@ -162,6 +164,7 @@ describe('settings', () => {
         ],
       },
       corsOrigins: ['https://app.example.com'],
+      corsHeaders: ['X-Requested-With', 'x-datadog-trace-id'],
       trustProxy: ['10.0.0.0/8'],
       rateLimit: { failures: 0, requests: 1_000_000, store: 'database' },
       initialAdmins: ['ada@example.com'],
@@ -266,6 +269,23 @@ describe('settings', () => {
         'http://[::1]',
       ]);
     });
+
+    it('may have the schemes of apps in a web view', () => {
+      const { corsOrigins } = loadSettings({
+        CORS_ORIGINS:
+          'tauri://localhost/,http://tauri.localhost,capacitor://localhost,ionic://LOCALHOST,app://-,app://com.example.notes,chrome-extension://abcdefghijklmnop,com.example.app://localhost:8080',
+      });
+      expect(corsOrigins).to.deep.equal([
+        'tauri://localhost',
+        'http://tauri.localhost',
+        'capacitor://localhost',
+        'ionic://localhost',
+        'app://-',
+        'app://com.example.notes',
+        'chrome-extension://abcdefghijklmnop',
+        'com.example.app://localhost:8080',
+      ]);
+    });
   });
 
   describe('the trusted proxies', () => {
@@ -361,15 +381,28 @@ describe('settings', () => {
         'app.example.com',
         'https:app.example.com',
         'ftp://app.example.com',
-        'capacitor://localhost',
+        'capacitor:localhost',
+        'capacitor://',
+        'capacitor://localhost/path',
+        'capacitor://*',
+        'file:///srv',
+        'file://localhost',
+        'data://x',
+        'javascript://x',
+        'wss://app.example.com',
         'https://a\tb.example',
         'https://app.example.com:99999',
         'null',
       ].map((value): [string, string, string] => [
         'CORS_ORIGINS',
         `http://localhost:3000,${value}`,
-        `CORS_ORIGINS must be origins such as https://app.example.com, without a path or a *, separated by commas, not ${JSON.stringify(value)}`,
+        `CORS_ORIGINS must be origins such as https://app.example.com or tauri://localhost, without a path or a *, separated by commas, not ${JSON.stringify(value)}`,
       ]),
+      [
+        'CORS_HEADERS',
+        'X-Fine,not fine',
+        'CORS_HEADERS must be header names separated by commas, not "not fine"',
+      ],
       ...[
         'true',
         '-1',
@@ -530,7 +563,12 @@ describe('settings', () => {
     it('all invalid variables at once, one line each, in the order of the schema', () => {
       const all = Object.fromEntries(variables.map(({ env }) => [env, ' ']));
       // For these, a blank is a valid empty list.
-      Object.assign(all, { CORS_ORIGINS: 'nowhere', ACCESS_DOMAINS: 'nowhere', INITIAL_ADMINS: 'nobody' });
+      Object.assign(all, {
+        CORS_ORIGINS: 'nowhere',
+        CORS_HEADERS: 'not one',
+        ACCESS_DOMAINS: 'nowhere',
+        INITIAL_ADMINS: 'nobody',
+      });
       const problems = problemsOf(all);
       expect(problems.map((problem) => problem.split(' ')[0])).to.deep.equal(variables.map(({ env }) => env));
       expect(problems.join('')).not.to.include('\n');

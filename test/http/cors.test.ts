@@ -7,7 +7,13 @@ import { type DatabaseProxy, startProxy } from '../support/proxy.ts';
 
 const APP = 'https://app.example.com';
 const LOCAL = 'http://localhost:3000';
+const PHONE = 'capacitor://localhost';
 const ADA = 'ada@example.com';
+
+/** The headers of the answers in the document. */
+interface OpenAPI {
+  readonly paths: Record<string, Record<string, { responses: Record<string, { headers?: object }> }>>;
+}
 
 /** The CORS headers of a response, and its `Vary`. */
 function corsOf({ headers }: Response): Record<string, string> {
@@ -26,7 +32,8 @@ describe('CORS', () => {
     app = await startApp({
       database,
       through: wire.url,
-      corsOrigins: [APP, LOCAL],
+      corsOrigins: [APP, LOCAL, PHONE],
+      corsHeaders: ['X-Requested-With'],
       rateLimit: { failures: 1 },
       trustProxy: 1,
       extra: [
@@ -48,7 +55,7 @@ describe('CORS', () => {
   });
 
   const EXPOSED =
-    'Content-Disposition,ETag,Link,Location,RateLimit,RateLimit-Policy,Retry-After,X-Request-Id';
+    'Allow,Content-Disposition,ETag,Link,Location,RateLimit,RateLimit-Policy,Retry-After,WWW-Authenticate,X-Request-Id';
   const allowed = (origin: string, vary = 'Origin') => ({
     'access-control-allow-origin': origin,
     'access-control-allow-credentials': 'true',
@@ -86,11 +93,11 @@ describe('CORS', () => {
     it(`shares ${what} with allowed origins only`, async () => {
       // These calls succeed only once, so they are made from one origin.
       const origins =
-        status === 201 || status === 204 ? [APP] : [APP, LOCAL, undefined, 'https://evil.example.net'];
+        status === 201 || status === 204 ? [APP] : [APP, LOCAL, PHONE, undefined, 'https://evil.example.net'];
       for (const origin of origins) {
         const response = await call(origin);
         expect(response.status, await response.text()).to.equal(status);
-        const isAllowed = origin === APP || origin === LOCAL;
+        const isAllowed = origin === APP || origin === LOCAL || origin === PHONE;
         expect(corsOf(response), origin ?? 'none').to.deep.equal(
           isAllowed ? allowed(origin) : { vary: 'Origin' },
         );
@@ -132,6 +139,9 @@ describe('CORS', () => {
     'https://app.example.com.evil.example.net',
     'https://evil-app.example.com',
     'https://sub.app.example.com',
+    'capacitor://localhost.evil.example.net',
+    'capacitor://LOCALHOST',
+    'ionic://localhost',
     `${APP}, ${LOCAL}`,
   ];
   for (const origin of otherOrigins) {
@@ -165,7 +175,7 @@ describe('CORS', () => {
         'access-control-allow-credentials': 'true',
         'access-control-allow-methods': 'GET,HEAD,POST,PUT,PATCH,DELETE',
         'access-control-allow-headers':
-          'Authorization,Content-Type,If-Match,If-None-Match,Last-Event-ID,X-Request-Id',
+          'Authorization,Content-Type,If-Match,If-None-Match,Last-Event-ID,X-Request-Id,traceparent,tracestate,baggage,sentry-trace,X-Requested-With',
         'access-control-max-age': '600',
         vary: 'Origin',
       });
@@ -181,6 +191,23 @@ describe('CORS', () => {
     });
     const allowedMethods = preflight.headers.get('access-control-allow-methods')?.toLowerCase().split(',');
     expect(allowedMethods).to.include.members([...methods]);
+  });
+});
+
+describe('the headers that CORS exposes', () => {
+  it('are all that the document names, and Allow', async () => {
+    const app = await startApp({ corsOrigins: [APP] });
+    const response = await app.call('/openapi.json', { headers: { Origin: APP } });
+    const { paths } = (await response.json()) as OpenAPI;
+    const documented = Object.values(paths)
+      .flatMap((operations) => Object.values(operations))
+      .flatMap(({ responses }) => Object.values(responses))
+      .flatMap(({ headers }) => Object.keys(headers ?? {}));
+    const exposed = response.headers.get('access-control-expose-headers')?.split(',');
+    // `Vary` and `Content-Type` speak to caches and clients below the page.
+    const own = documented.filter((name) => name !== 'Vary' && name !== 'Content-Type');
+    expect(exposed).to.have.members([...new Set([...own, 'Allow'])]);
+    await app.close();
   });
 });
 

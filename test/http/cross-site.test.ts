@@ -14,6 +14,7 @@ import { startApp } from '../support/app.ts';
 import { sendRaw } from '../support/raw-http.ts';
 
 const APP = 'https://app.example.com';
+const PHONE = 'capacitor://localhost';
 const OTHER = 'https://evil.example.net';
 const HOST = 'rollcall.example.com';
 
@@ -29,7 +30,7 @@ describe('a request with a cookie', () => {
     app.use(problems((error) => error));
     app.use(async (ctx, next) => {
       if (credential !== undefined) ctx.state.credential = credential;
-      await refuseCrossSite(new Set([APP]), forwarded(trust))(ctx, next);
+      await refuseCrossSite(new Set([APP, PHONE]), forwarded(trust))(ctx, next);
     });
     app.use(async (ctx) => {
       ctx.body = 'done';
@@ -70,6 +71,8 @@ describe('a request with a cookie', () => {
     { site: 'same-origin', origin: 'https://elsewhere.example.com' },
     { site: 'cross-site', origin: APP },
     { site: 'same-site', origin: APP },
+    { site: 'cross-site', origin: PHONE },
+    { origin: PHONE },
     { site: 'none', origin: APP },
     { origin: APP },
     { origin: `https://${HOST}` },
@@ -96,6 +99,8 @@ describe('a request with a cookie', () => {
     {},
     { site: 'cross-site' },
     { site: 'cross-site', origin: OTHER },
+    { site: 'cross-site', origin: 'tauri://localhost' },
+    { origin: `tauri://${HOST}` },
     { site: 'same-site' },
     { site: 'same-site', origin: 'https://sister.example.com' },
     { site: 'none' },

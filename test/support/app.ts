@@ -57,6 +57,7 @@ export async function startApp(
     through?: string;
     preferenceRules?: PreferenceRules;
     corsOrigins?: readonly string[];
+    corsHeaders?: readonly string[];
     trustProxy?: TrustProxy;
     rateLimit?: Partial<RateLimitSettings>;
     sources?: Sources;
@@ -86,6 +87,7 @@ export async function startApp(
     settings: {
       access: options.accessPolicy ?? { policy: 'invited', domains: [] },
       corsOrigins: options.corsOrigins ?? [],
+      corsHeaders: options.corsHeaders ?? [],
       history: { eraseAfterDays: 30 },
       keepAliveTimeoutMs: 65_000,
       rateLimit: { failures: 0, requests: 0, store: 'memory', ...options.rateLimit },

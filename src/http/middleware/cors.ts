@@ -11,10 +11,16 @@ const REQUEST_HEADERS = [
   'If-None-Match',
   'Last-Event-ID',
   'X-Request-Id',
+  // Tracing in browsers adds these to every request (W3C Trace Context, W3C Baggage, Sentry).
+  'traceparent',
+  'tracestate',
+  'baggage',
+  'sentry-trace',
 ];
 
 /** Response headers that a page may read beside the safelisted ones. */
 const ANSWER_HEADERS = [
+  'Allow',
   'Content-Disposition',
   'ETag',
   'Link',
@@ -22,6 +28,7 @@ const ANSWER_HEADERS = [
   'RateLimit',
   'RateLimit-Policy',
   'Retry-After',
+  'WWW-Authenticate',
   'X-Request-Id',
 ];
 
@@ -30,15 +37,15 @@ const MAX_AGE_SECONDS = 600;
 
 /**
  * Lets pages of these origins, and no others, call with cookies and read the answers, refusals included (Fetch Standard, "CORS
- * protocol"). Every answer varies by `Origin`. Preflights of other origins are answered like any `OPTIONS`, without
- * permission.
+ * protocol"). They may send `requestHeaders` beside those that the API reads and those of tracing. Every answer varies by
+ * `Origin`. Preflights of other origins are answered like any `OPTIONS`, without permission.
  */
-export const cors = (origins: ReadonlySet<string>): Middleware => {
+export const cors = (origins: ReadonlySet<string>, requestHeaders: readonly string[]): Middleware => {
   const allow = koaCors({
     origin: (ctx) => (origins.has(ctx.get('Origin')) ? ctx.get('Origin') : ''),
     credentials: true,
     allowMethods: METHODS,
-    allowHeaders: REQUEST_HEADERS,
+    allowHeaders: [...REQUEST_HEADERS, ...requestHeaders],
     exposeHeaders: ANSWER_HEADERS,
     maxAge: MAX_AGE_SECONDS,
     // Problems keep the headers that have been set; errors must not be modified.
