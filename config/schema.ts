@@ -31,10 +31,11 @@ export interface Settings {
   readonly corsHeaders: readonly string[];
   /** The number of proxies, or their addresses and networks. */
   readonly trustProxy: number | readonly string[];
-  /** Per minute; 0: unlimited. */
+  /** Per minute, the history per hour; 0: unlimited. */
   readonly rateLimit: {
     readonly failures: number;
     readonly requests: number;
+    readonly historyBytes: number;
     readonly store: 'memory' | 'database';
   };
   /** Normalized, without duplicates. */
@@ -170,6 +171,14 @@ export function schemaFor(environment: Environment, texts: NodeJS.Dict<string> =
         ...limit,
         default: 600,
         env: 'RATE_LIMIT_REQUESTS',
+      },
+      historyBytes: {
+        doc: 'History, in bytes, that one account may write per hour, unless it is an admin. 0: unlimited.',
+        format: 'whole-number',
+        min: 0,
+        max: 2 ** 30,
+        default: 16 * 1024 * 1024,
+        env: 'RATE_LIMIT_HISTORY_BYTES',
       },
       store: {
         doc: 'Where requests are counted: memory (per process) or database (across all processes).',

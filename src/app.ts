@@ -9,6 +9,7 @@ import { cors } from './http/middleware/cors.ts';
 import { refuseCrossSite } from './http/middleware/cross-site.ts';
 import { drain } from './http/middleware/drain.ts';
 import { limitFailures } from './http/middleware/limit-failures.ts';
+import { limitHistory } from './http/middleware/limit-history.ts';
 import { limitRefusedSignIns, limitRequests } from './http/middleware/limit-requests.ts';
 import { problems } from './http/middleware/problems.ts';
 import { requestId } from './http/middleware/request-id.ts';
@@ -44,7 +45,7 @@ export interface AppDeps {
 
 /** Creates the application: the middleware in the order in which a request meets them. */
 export function createApp(deps: AppDeps): Koa<RequestState> {
-  const { failures, requests } = deps.rateLimits;
+  const { failures, requests, history } = deps.rateLimits;
   const origins = new Set(deps.corsOrigins);
   const proxies = forwarded(deps.trustProxy);
   const identify = compose<RequestContext>([
@@ -53,6 +54,7 @@ export function createApp(deps: AppDeps): Koa<RequestState> {
     authenticate(deps.verifier, deps.sessionCookies, deps.admit),
     refuseCrossSite(origins, proxies),
     ...(requests ? [limitRequests(requests)] : []),
+    ...(history ? [limitHistory(history)] : []),
   ]);
   const app = new Koa<RequestState>();
   app.on('error', unanswered);

@@ -49,6 +49,7 @@ describe('a kill -9 in the middle of 1,000 writes', function () {
     for (const [round, killedAfter] of [50, 400, 900].entries()) {
       server = startServer({
         RATE_LIMIT_REQUESTS: '0',
+        RATE_LIMIT_HISTORY_BYTES: '0',
         DATABASE_URL: database.url,
         INITIAL_ADMINS: 'ada@example.com',
       });

@@ -190,6 +190,11 @@ export const refusals = {
     '"2"',
     3,
   ),
+  historyLimited: kind(
+    'rate_limited',
+    429,
+    () => 'This account has changed too much within the hour: wait for as many seconds as Retry-After says.',
+  ),
   rateLimited: kind(
     'rate_limited',
     429,

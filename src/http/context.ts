@@ -25,6 +25,8 @@ export interface RequestState {
   refusedEmail?: string;
   /** Whether the request counts among its account's requests already. */
   counted?: true;
+  /** Whether its changes count among the history that its account writes already. */
+  hasSpent?: true;
   /** The request's JSON; set where the endpoint takes a body. */
   body?: unknown;
   /** The unread body; set where the endpoint takes an upload. */

@@ -1,8 +1,8 @@
-import { ChangeSetType, type EventSubscriber, type FlushEventArgs } from '@mikro-orm/core';
+import { type ChangeSet, ChangeSetType, type EventSubscriber, type FlushEventArgs } from '@mikro-orm/core';
 import type { EntityManager } from '@mikro-orm/postgresql';
-import { type ChangeDraft, creation, deletion, difference, erased, stateOf } from '../domain/change.ts';
+import { type ChangeDraft, erased } from '../domain/change.ts';
 import { isAdmin, type User } from '../domain/user.ts';
-import { accountChangeSets, originalOf } from './account-change-sets.ts';
+import { accountChangeSets, differenceOf, originalOf } from './account-change-sets.ts';
 import { protectAdmins } from './admin-protection.ts';
 import { recordChanges } from './change-log.ts';
 import { eraseHistory } from './erase-history.ts';
@@ -35,10 +35,7 @@ export class HistoryRecorder implements EventSubscriber {
       unit,
       changeSets.map(({ entity }) => ({ ofAdmin: isOfAdmin(entity) })),
     );
-    this.#pending.set(
-      uow,
-      changeSets.map(({ type, entity }) => follow(type, entity)),
-    );
+    this.#pending.set(uow, changeSets.map(follow));
   }
 
   async afterFlush(args: FlushEventArgs): Promise<void> {
@@ -58,31 +55,19 @@ export class HistoryRecorder implements EventSubscriber {
   }
 }
 
-function follow(type: ChangeSetType, entity: User): Complete {
+function follow(changeSet: ChangeSet<User>): Complete {
+  const { type, entity } = changeSet;
   const ofAdmin = isOfAdmin(entity);
+  // The database gives a new account some of its values.
   if (type === ChangeSetType.CREATE) {
-    return () => ({ ...creation(stateOf(entity)), userId: entity.id, version: entity.version, ofAdmin });
+    return () => ({ ...differenceOf(changeSet), userId: entity.id, version: entity.version, ofAdmin });
   }
-  const loaded = asLoaded(entity);
-  if (type === ChangeSetType.DELETE) {
-    const { id, version, createdAt } = entity;
-    const before = { ...stateOf(loaded), createdAt: createdAt.toISOString() };
-    return () => ({ ...deletion(before), userId: id, version: version + 1, ofAdmin });
-  }
-  const found = difference(stateOf(loaded), stateOf(entity));
-  if (found === undefined) throw new Error('An account changed in nothing that the history records.');
-  return () => ({ ...found, userId: entity.id, version: entity.version, ofAdmin });
+  const found = differenceOf(changeSet);
+  const { id, version } = entity;
+  if (type === ChangeSetType.DELETE) return () => ({ ...found, userId: id, version: version + 1, ofAdmin });
+  return () => ({ ...found, userId: id, version: entity.version, ofAdmin });
 }
 
 function isOfAdmin(entity: User): boolean {
   return isAdmin(entity) || isAdmin(originalOf(entity) ?? {});
-}
-
-/** The account as it came from the database; the ORM keeps its JSON as text to compare it. */
-function asLoaded(entity: User): User {
-  const { preferences, ...rest } = originalOf(entity) as User;
-  return {
-    ...rest,
-    preferences: typeof preferences === 'string' ? JSON.parse(preferences) : preferences,
-  } as User;
 }

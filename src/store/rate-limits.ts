@@ -11,6 +11,8 @@ export interface RateLimitSettings {
   readonly failures: number;
   /** Requests of one account. */
   readonly requests: number;
+  /** Bytes of history that one account writes in 60 windows: an hour. */
+  readonly historyBytes: number;
   /** In each process, or shared by all. */
   readonly store: 'memory' | 'database';
   /** The length of a window, in seconds. Default: a minute. */
@@ -23,6 +25,8 @@ export interface RateLimits {
   readonly failures: RateLimiterAbstract | undefined;
   /** Of requests, by account. */
   readonly requests: RateLimiterAbstract | undefined;
+  /** Of history, in KiB, by account. */
+  readonly history: RateLimiterAbstract | undefined;
 }
 
 /**
@@ -30,15 +34,15 @@ export interface RateLimits {
  * memory, so that a limit never fails a request, and the log says so once. Expired counts are deleted an hour later.
  */
 export async function rateLimits(
-  { failures, requests, store, windowSeconds = 60 }: RateLimitSettings,
+  { failures, requests, historyBytes, store, windowSeconds = 60 }: RateLimitSettings,
   orm: MikroORM,
   mode: ConnectionMode,
   log: Logger,
 ): Promise<RateLimits> {
   const storeClient = store === 'database' ? await clientOf(orm, mode, log) : undefined;
-  const limit = (keyPrefix: string, points: number) => {
+  const limit = (keyPrefix: string, points: number, duration = windowSeconds) => {
     if (points === 0) return undefined;
-    const options = { keyPrefix, points, duration: windowSeconds };
+    const options = { keyPrefix, points, duration };
     const memory = new BoundedMemory(options);
     if (storeClient === undefined) return memory;
     return new RateLimiterPostgres({
@@ -51,7 +55,12 @@ export async function rateLimits(
       insuranceLimiter: memory,
     });
   };
-  return { failures: limit('failures', failures), requests: limit('requests', requests) };
+  return {
+    failures: limit('failures', failures),
+    requests: limit('requests', requests),
+    // In KiB, because a count in the database has 31 bits.
+    history: limit('history', Math.ceil(historyBytes / 1024), 60 * windowSeconds),
+  };
 }
 
 /** The pool, as the limiters use it; it logs when it begins to fail and when it recovers. */

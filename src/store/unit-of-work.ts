@@ -2,6 +2,7 @@ import type { MikroORM } from '@mikro-orm/postgresql';
 import pRetry from 'p-retry';
 import { hasLostRace } from '../database/driver-errors.ts';
 import type { Author } from '../domain/author.ts';
+import { historySize } from './history-size.ts';
 import { Unit, type UnitOfWork, type UnitOptions } from './unit.ts';
 
 /** The most attempts of a unit of work. */
@@ -44,6 +45,8 @@ async function runOnce<T>(
     changes.computeChangeSets();
     const hasChanged = changes.getChangeSets().length > 0;
     if (hasChanged && readOnly) throw new Error('A read-only unit of work tried to change something.');
+    // Before the transaction: whoever counts may need a connection too.
+    if (hasChanged && !unit.dryRun) await unit.spendHistory?.(historySize(changes));
     if (hasChanged) await unit.begin();
     if (em.isInTransaction()) {
       if (unit.dryRun) await em.flush().then(() => em.rollback());

@@ -21,6 +21,11 @@ export class Unit {
   erases = false;
   /** Whether everything, guards and history included, is done and then rolled back. */
   dryRun = false;
+  /**
+   * Called with the bytes that the unit is about to add to the history, before its transaction; throws to refuse them. `null`
+   * where there is no limit.
+   */
+  spendHistory: ((bytes: number) => Promise<void>) | null = null;
   readonly #recorded: Change[] = [];
   readonly #isReplay: boolean;
   #author: Author | undefined;

@@ -46,6 +46,7 @@ try {
     ENVIRONMENT: 'production',
     HOST: '127.0.0.1',
     RATE_LIMIT_REQUESTS: '0',
+    RATE_LIMIT_HISTORY_BYTES: '0',
     LOG_LEVEL: 'warn',
   };
   const contenders = {

@@ -25,7 +25,7 @@ describe('rate limit counters in the database', () => {
   const store = testStore();
 
   const limitsBy = async (mode: ConnectionMode) => {
-    const settings = { failures: 3, requests: 5, store: 'database' } as const;
+    const settings = { failures: 3, requests: 5, historyBytes: 0, store: 'database' } as const;
     const { failures, requests } = await rateLimits(settings, store.orm, mode, pino({ level: 'silent' }));
     return [failures, requests] as [RateLimiterAbstract, RateLimiterAbstract];
   };

@@ -90,7 +90,7 @@ export async function startApp(
       corsHeaders: options.corsHeaders ?? [],
       history: { eraseAfterDays: 30 },
       keepAliveTimeoutMs: 65_000,
-      rateLimit: { failures: 0, requests: 0, store: 'memory', ...options.rateLimit },
+      rateLimit: { failures: 0, requests: 0, historyBytes: 0, store: 'memory', ...options.rateLimit },
       trustProxy: options.trustProxy ?? 0,
       webhooks: { hooks: options.webhooks ?? [], allowPrivate: true },
     },

@@ -14,10 +14,15 @@ export function tellStanding(ctx: RequestContext, limit: RateLimiterAbstract, st
 }
 
 /** The refusal of a caller over the limit, with `Retry-After` (RFC 6585, section 4) and the standing in the headers. */
-export function rateLimited(ctx: RequestContext, limit: RateLimiterAbstract, standing: Standing): Refusal {
+export function rateLimited(
+  ctx: RequestContext,
+  limit: RateLimiterAbstract,
+  standing: Standing,
+  refusal = refusals.rateLimited(),
+): Refusal {
   tellStanding(ctx, limit, standing);
   ctx.set('Retry-After', `${secondsLeft(standing)}`);
-  return refusals.rateLimited();
+  return refusal;
 }
 
 function secondsLeft({ msBeforeNext }: Standing): number {
