@@ -21,6 +21,8 @@ export interface RequestState {
   service?: KnownServiceToken;
   /** What identified the caller. A browser sends a cookie by itself, even when another site makes it ask. */
   credential?: 'bearer' | 'cookie';
+  /** Whether its token names a key that its issuer is not known to have. */
+  hasUnknownKey?: true;
   /** The email (normalized) of a valid sign-in that was refused an account. */
   refusedEmail?: string;
   /** Whether the request counts among its account's requests already. */

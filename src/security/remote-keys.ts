@@ -112,6 +112,7 @@ export function remoteKeys({ fetchKeys, now, onChange, onFailure }: RemoteKeysOp
       }
       const waitMs = fetchedAt + COOL_DOWN_MS - now().getTime();
       throw new ProviderUnavailable(Math.max(1, Math.ceil(waitMs / 1000)), {
+        isKeyUnknown: known !== undefined,
         cause:
           failure ?? new Error('The keys were fetched a moment ago: the next fetch waits for the cool-down.'),
       });

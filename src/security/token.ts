@@ -38,10 +38,13 @@ export class ProviderUnavailable extends Error {
   override readonly name = 'ProviderUnavailable';
   /** Whole seconds until the provider is asked again, at least 1. */
   readonly retryAfterSeconds: number;
+  /** Whether the provider's keys are known, and the token's is none of them: it may be made up. */
+  readonly isKeyUnknown: boolean;
 
-  constructor(retryAfterSeconds: number, options: ErrorOptions) {
-    super('The identity provider cannot be reached at the moment.', options);
+  constructor(retryAfterSeconds: number, { isKeyUnknown, cause }: { isKeyUnknown: boolean; cause: Error }) {
+    super('The identity provider cannot be reached at the moment.', { cause });
     this.retryAfterSeconds = retryAfterSeconds;
+    this.isKeyUnknown = isKeyUnknown;
   }
 }
 

@@ -238,15 +238,8 @@ describe('sign-in with an OpenID Connect provider', () => {
     expect(provider.asked).to.have.lengthOf(4);
   });
 
-  it('answers 503 for an unknown key until the keys may be fetched again, and counts no failure', async () => {
-    const own = await startApp({
-      now: () => new Date(Date.now() + ahead),
-      sources: sources({ issuer: provider.issuer, audience: [AUDIENCE] }),
-      rateLimit: { failures: 1 },
-    });
-    await addAccount(own.database, 'ada@example.com');
-    const me = async (token: string) => own.call('/v1/me', { headers: { Authorization: `Bearer ${token}` } });
-    expect((await me(await provider.token())).status).to.equal(200);
+  it('answers 503 for an unknown key until the keys may be fetched again', async () => {
+    expect(await statusOf(await provider.token())).to.equal(200);
     await provider.rotate();
     const renewed = await provider.token();
     ahead += 5_000;
@@ -257,7 +250,52 @@ describe('sign-in with an OpenID Connect provider', () => {
     }
     expect(provider.asked).to.have.lengthOf(2);
     ahead += 5_000;
-    expect((await me(renewed)).status).to.equal(200);
+    expect(await statusOf(renewed)).to.equal(200);
+  });
+
+  it('counts unknown keys as failures of their address, and fetches the keys once in ten seconds for all of them', async () => {
+    const own = await startApp({
+      now: () => new Date(Date.now() + ahead),
+      sources: sources({ issuer: provider.issuer, audience: [AUDIENCE] }),
+      rateLimit: { failures: 3 },
+      trustProxy: 1,
+    });
+    await addAccount(own.database, 'ada@example.com');
+    const from = async (address: string, token: string) =>
+      own.call('/v1/me', { headers: { Authorization: `Bearer ${token}`, 'X-Forwarded-For': address } });
+    const madeUp = (kid: string) =>
+      forge({ header: { alg: 'RS256', kid }, claims: { iss: provider.issuer, aud: AUDIENCE } });
+    const honest = await provider.token();
+    expect((await from('203.0.113.5', honest)).status).to.equal(200);
+    expect(provider.asked).to.have.lengthOf(2);
+    const statuses: number[] = [];
+    for (let count = 0; count < 30; count++) {
+      // Each within the cool-down of ten seconds or right after it.
+      ahead += 4_000;
+      statuses.push((await from(`203.0.113.${100 + Math.floor(count / 5)}`, madeUp(`k${count}`))).status);
+    }
+    // From each address three, whether they caused a fetch (401) or not (503), and then no more.
+    for (let start = 0; start < 30; start += 5) {
+      for (const status of statuses.slice(start, start + 3)) expect(status).to.be.oneOf([401, 503]);
+      expect(statuses.slice(start + 3, start + 5)).to.deep.equal([429, 429]);
+    }
+    expect(provider.asked.length - 2).to.be.within(2, 2 * Math.ceil((30 * 4) / 10));
+    expect((await from('203.0.113.5', honest)).status).to.equal(200);
+    await own.close();
+  });
+
+  it('counts no failure while the provider is down and has never been reached', async () => {
+    const own = await startApp({
+      sources: sources({ issuer: provider.issuer, audience: [AUDIENCE] }),
+      rateLimit: { failures: 1 },
+    });
+    const token = await provider.token();
+    await provider.goDown();
+    for (let count = 0; count < 3; count++) {
+      const response = await own.call('/v1/me', { headers: { Authorization: `Bearer ${token}` } });
+      await expectProblem(response, 503, 'identity_provider_unavailable');
+    }
+    await provider.comeBack();
     await own.close();
   });
 

@@ -96,6 +96,7 @@ function refusal(ctx: RequestContext, error: unknown): unknown {
   }
   if (error instanceof ProviderUnavailable) {
     ctx.set('Retry-After', `${error.retryAfterSeconds}`);
+    if (error.isKeyUnknown) ctx.state.hasUnknownKey = true;
     return refusals.identityProviderUnavailable(error.cause);
   }
   return error;

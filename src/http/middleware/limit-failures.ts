@@ -75,11 +75,12 @@ function digestOf(ctx: RequestContext, cookieNames: readonly string[]): string {
   }
 }
 
-/** Judges by the challenge, which names an error only for credentials (RFC 6750, section 3.1). */
+/**
+ * Judges by the challenge, which names an error only for credentials (RFC 6750, section 3.1). A token under an unknown key counts
+ * too, even while the provider cannot be asked about it: anybody can make one up.
+ */
 function isRefusalOfCredentials(ctx: RequestContext, error: unknown): boolean {
-  return (
-    error instanceof Refusal &&
-    error.code === 'unauthenticated' &&
-    /\berror=/.test(ctx.response.get('WWW-Authenticate'))
-  );
+  if (!(error instanceof Refusal)) return false;
+  if (error.code === 'identity_provider_unavailable') return ctx.state.hasUnknownKey === true;
+  return error.code === 'unauthenticated' && /\berror=/.test(ctx.response.get('WWW-Authenticate'));
 }
