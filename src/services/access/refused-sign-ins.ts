@@ -10,6 +10,9 @@ const KEPT_DAYS = 30;
 /** The most that are kept: somebody who can sign in with any number of emails must not fill the disk. */
 const MAX_KEPT = 10_000;
 
+/** How many are kept when there are too many: finding the oldest takes a while, and is not done for each. */
+const KEPT_AFTERWARDS = 9_000;
+
 /** The refused sign-ins of one email for one reason. */
 export interface RefusedSignIn {
   readonly email: string;
@@ -47,14 +50,24 @@ const UPDATE = `
     from locked where refused.email = locked.email and refused.reason = locked.reason
   returning refused.email, refused.reason`;
 
-// Rows that others are changing are left for the next time.
+// Emails at subdomains count with their domain, because whoever has a domain has them all; under `co.uk` and its like, a domain
+// has three labels. Anybody may claim an email that is not verified: together, these sign-ins have the share of one domain.
+const DOMAIN = `case when reason = 'email_unverified' then ''
+  else substring(email from '[^.@]+\\.(?:(?:ac|co|com|edu|go|gob|gov|ne|net|or|org)\\.[a-z]{2}|[^.@]+)$') end`;
+
+// Where there are too many, each domain loses its oldest ones in turn, the one with the most first: however many emails somebody
+// has at a domain, they push out none of another domain that has fewer. Rows that others are changing are left for the next time.
 const PRUNE = `
   delete from refused_sign_ins using (
     select email, reason from refused_sign_ins
      where last_at < now() - make_interval(days => $1)
-        or (last_at, email, reason) <= (
-             select last_at, email, reason from refused_sign_ins
-              order by last_at desc, email desc, reason desc offset $2 limit 1)
+        or (email, reason) in (
+             select email, reason from (
+               select email, reason, last_at,
+                      row_number() over (partition by ${DOMAIN} order by last_at desc, email desc, reason desc) as place
+                 from refused_sign_ins where (select count(*) from refused_sign_ins) > $2
+             ) as ranked
+              order by place, last_at desc, email desc, reason desc offset $3)
        for update skip locked
   ) as old
   where refused_sign_ins.email = old.email and refused_sign_ins.reason = old.reason`;
@@ -145,9 +158,12 @@ async function written<T>(
   }
 }
 
-/** Deletes what is older than {@link KEPT_DAYS} days, and the oldest beyond {@link MAX_KEPT}. */
+/**
+ * Deletes what is older than {@link KEPT_DAYS} days and, where there are more than {@link MAX_KEPT}, the oldest of the domains
+ * with the most.
+ */
 export async function pruneRefused(em: EntityManager): Promise<void> {
-  await readRows(em, { text: PRUNE, values: [KEPT_DAYS, MAX_KEPT] });
+  await readRows(em, { text: PRUNE, values: [KEPT_DAYS, MAX_KEPT, KEPT_AFTERWARDS] });
 }
 
 type Row = RowOf<RefusedSignIn, 'firstAt' | 'lastAt'>;
