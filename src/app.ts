@@ -11,6 +11,7 @@ import { drain } from './http/middleware/drain.ts';
 import { limitFailures } from './http/middleware/limit-failures.ts';
 import { limitHistory } from './http/middleware/limit-history.ts';
 import { limitRefusedSignIns, limitRequests } from './http/middleware/limit-requests.ts';
+import { linger } from './http/middleware/linger.ts';
 import { problems } from './http/middleware/problems.ts';
 import { requestId } from './http/middleware/request-id.ts';
 import { securityHeaders } from './http/middleware/security-headers.ts';
@@ -58,6 +59,7 @@ export function createApp(deps: AppDeps): Koa<RequestState> {
   ]);
   const app = new Koa<RequestState>();
   app.on('error', unanswered);
+  app.use(linger());
   app.use(requestId(deps.log));
   app.use(accessLog());
   app.use(drain(deps.lifecycle));

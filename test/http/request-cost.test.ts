@@ -1,8 +1,9 @@
+import { once } from 'node:events';
 import { expect } from 'chai';
 import { addAccount } from '../support/accounts.ts';
 import { startApp, type TestApp } from '../support/app.ts';
 import { expectProblem } from '../support/problem.ts';
-import { sendRaw } from '../support/raw-http.ts';
+import { dial, sendRaw } from '../support/raw-http.ts';
 import { forge } from '../support/tokens.ts';
 
 const ADA = 'ada@example.com';
@@ -123,6 +124,30 @@ describe('a request that costs more to read than to send', () => {
         { path: '', message: 'Must have at most 100 parameters, not 101.' },
       ]);
     }
+  });
+
+  it('may not go on for long after it was refused', async () => {
+    for (const start of ['POST /v1/users', 'POST /v1/users/import', 'POST /healthz', 'GET /nothing']) {
+      const socket = await dial(app.url);
+      let answer = '';
+      socket.on('data', (chunk: Buffer) => {
+        answer += chunk.toString('latin1');
+      });
+      socket.write(
+        `${start} HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\nContent-Length: 1000000\r\n\r\n`,
+      );
+      const sending = setInterval(() => socket.write('x'), 100);
+      await once(socket, 'close');
+      clearInterval(sending);
+      expect(answer, start).to.match(/^HTTP\/1\.1 40[145] .*"code":/s);
+    }
+  });
+
+  it('keeps its connection when all of it has arrived', async () => {
+    const request = (connection: string) =>
+      `POST /v1/users HTTP/1.1\r\nHost: x\r\nConnection: ${connection}\r\nContent-Length: 100000\r\n\r\n${'x'.repeat(100_000)}`;
+    const answer = await sendRaw(app.url, request('keep-alive') + request('close'));
+    expect(answer.match(/HTTP\/1\.1 401 /g)).to.have.length(2);
   });
 
   it('may have an Accept of 2,048 characters', async () => {
