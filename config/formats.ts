@@ -135,6 +135,23 @@ export const formats = {
       );
     },
   },
+  'proxy-url': {
+    // Without a scheme, as curl takes it too.
+    coerce: (text: string) => (text.includes('://') ? text : `http://${text}`),
+    validate(text: string) {
+      const url = URL.parse(text);
+      const isProxy =
+        url !== null && /^https?:$/.test(url.protocol) && /^\/?$/.test(url.pathname + url.search);
+      check(
+        isProxy && isDecodable(url.username + url.password),
+        'be http://user:password@host:port, an HTTP proxy',
+      );
+    },
+  },
+  hosts: {
+    coerce: (list: string) => splitList(list.replace(/\s+/g, ','), (host) => host),
+    validate: () => undefined,
+  },
   'header-names': {
     coerce: (list: string) => splitList(list, (name) => name),
     validate(names: string[]) {

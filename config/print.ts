@@ -31,7 +31,7 @@ function formatValue({ sensitive, format }: Variable, value: unknown): string {
   if (value === null) return '(none)';
   if (!sensitive) return maskQueries(format === 'issuers' ? JSON.stringify(value) : String(value), format);
   if (format === 'webhooks') return (value as Webhook[]).map(({ name }) => name).join(', ') || '(none)';
-  return format === 'postgres-url' ? maskPasswords(String(value)) : MASK;
+  return format === 'postgres-url' || format === 'proxy-url' ? maskPasswords(String(value)) : MASK;
 }
 
 /** Some providers put an API key into the query of their key URL. */

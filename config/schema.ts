@@ -58,6 +58,14 @@ export interface Settings {
     readonly hooks: readonly Webhook[];
     readonly allowPrivate: boolean;
   };
+  /** For requests to identity providers and webhooks. */
+  readonly proxy: {
+    /** `null`: that of `http`. */
+    readonly https: string | null;
+    readonly http: string | null;
+    /** Hosts that are asked directly. */
+    readonly except: readonly string[];
+  };
   readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
   readonly keepAliveTimeoutMs: number;
   readonly shutdownTimeoutMs: number;
@@ -255,6 +263,36 @@ export function schemaFor(environment: Environment, texts: NodeJS.Dict<string> =
         format: 'true-or-false',
         default: false,
         env: 'WEBHOOKS_ALLOW_PRIVATE',
+      },
+    },
+    proxy: {
+      https: {
+        doc: 'HTTP proxy for https requests to identity providers and webhooks. Falls back to https_proxy, then to HTTP_PROXY.',
+        format: 'proxy-url',
+        default: null,
+        nullable: true,
+        env: 'HTTPS_PROXY',
+        fallback: 'https_proxy',
+        sensitive: true,
+        example: 'http://proxy.example.com:3128',
+      },
+      http: {
+        doc: 'HTTP proxy for http requests to identity providers and webhooks. Falls back to http_proxy.',
+        format: 'proxy-url',
+        default: null,
+        nullable: true,
+        env: 'HTTP_PROXY',
+        fallback: 'http_proxy',
+        sensitive: true,
+        example: 'http://proxy.example.com:3128',
+      },
+      except: {
+        doc: 'Hosts that are asked directly, with their subdomains, separated by commas; * for all. Falls back to no_proxy.',
+        format: 'hosts',
+        default: [],
+        env: 'NO_PROXY',
+        fallback: 'no_proxy',
+        example: 'localhost,127.0.0.1,.internal.example.com',
       },
     },
     logLevel: {

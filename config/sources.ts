@@ -22,7 +22,11 @@ export function defaultSources(): { sources: Source[]; problems: readonly string
   if ((ENVIRONMENT || NODE_ENV || 'development') !== 'development') {
     return { sources: [environment], problems: [] };
   }
-  const known = variables.flatMap(({ env, sensitive }) => (sensitive ? [env, `${env}_FILE`] : env));
+  const known = variables.flatMap(({ env, sensitive, fallback }) => [
+    env,
+    ...(sensitive ? [`${env}_FILE`] : []),
+    ...(fallback ? [fallback] : []),
+  ]);
   const { env, problems } = readDotenv(known);
   return { sources: [environment, { name: '.env', env }], problems };
 }

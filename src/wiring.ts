@@ -29,7 +29,14 @@ import { type RateLimitSettings, rateLimits } from './store/rate-limits.ts';
 export interface ApplicationSettings
   extends Pick<
     Settings,
-    'access' | 'corsHeaders' | 'corsOrigins' | 'history' | 'keepAliveTimeoutMs' | 'trustProxy' | 'webhooks'
+    | 'access'
+    | 'corsHeaders'
+    | 'corsOrigins'
+    | 'history'
+    | 'keepAliveTimeoutMs'
+    | 'proxy'
+    | 'trustProxy'
+    | 'webhooks'
   > {
   readonly rateLimit: RateLimitSettings;
 }
@@ -82,7 +89,14 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
   });
   // Before any request: a webhook is told of every change from here on.
   await registerWebhooks(orm.em.fork(), hooks);
-  const webhooks = new Dispatcher({ em: orm.em.fork(), hooks, allowPrivate, feed, log });
+  const webhooks = new Dispatcher({
+    em: orm.em.fork(),
+    hooks,
+    allowPrivate,
+    proxy: settings.proxy,
+    feed,
+    log,
+  });
 
   const app = createApp({
     inUnit,
@@ -90,6 +104,7 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
     lifecycle,
     verifier: await tokenVerifier(sources, {
       ...(now && { now }),
+      proxy: settings.proxy,
       onProviderFailure: (issuer, { message: reason }) =>
         log.warn({ issuer, reason }, 'keys of the identity provider unavailable'),
     }),

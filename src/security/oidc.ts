@@ -3,6 +3,7 @@ import { claimedIssuer, claimOptions } from './claims.ts';
 import { fetchKeys, withoutQuery } from './provider.ts';
 import { remoteKeys } from './remote-keys.ts';
 import { asInvalidToken, type TokenSource } from './token.ts';
+import type { ProxySettings } from './web-client.ts';
 
 /** The algorithms of OpenID Connect sources. None of them works with a secret. */
 export const OIDC_ALGORITHMS: readonly string[] = ['RS256', 'PS256', 'ES256', 'ES384', 'EdDSA'];
@@ -21,13 +22,13 @@ export interface Issuer {
 
 /**
  * The source of JSON Web Tokens (RFC 7519) signed by an OpenID Connect issuer with the keys that it publishes. Fetches
- * the keys when the first of its tokens arrives. `now` is the clock.
+ * the keys when the first of its tokens arrives, through the `proxy`. `now` is the clock.
  */
 export function oidcSource(
   { issuer, jwksUrl, audience, emailClaim }: Issuer,
-  events: { now: () => Date; onChange: () => void; onFailure: (error: Error) => void },
+  events: { now: () => Date; onChange: () => void; onFailure: (error: Error) => void; proxy?: ProxySettings },
 ): TokenSource {
-  const keys = remoteKeys({ fetchKeys: () => fetchKeys({ issuer, jwksUrl }), ...events });
+  const keys = remoteKeys({ fetchKeys: () => fetchKeys({ issuer, jwksUrl }, events.proxy), ...events });
   return {
     emailClaim,
     issuerOf: (claims) => issuer ?? claimedIssuer(claims, withoutQuery(`${jwksUrl}`)),

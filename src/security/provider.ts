@@ -1,4 +1,6 @@
 import type { JSONWebKeySet } from 'jose';
+import type { Dispatcher } from 'undici';
+import { DIRECT, type ProxySettings, webClient } from './web-client.ts';
 
 /** Where to fetch the keys of an identity provider. */
 export interface KeysLocation {
@@ -16,12 +18,28 @@ const MAX_BYTES = 128 * 1024;
 
 /**
  * Fetches the keys of an identity provider. Without `jwksUrl`, finds their URL through the discovery document (OpenID
- * Connect Discovery 1.0, section 4). Does not validate the keys.
+ * Connect Discovery 1.0, section 4), through the `proxy`. Does not validate the keys.
  * @throws {Error} with the reason, for the log.
  */
-export async function fetchKeys({ issuer, jwksUrl }: KeysLocation): Promise<JSONWebKeySet> {
+export async function fetchKeys(
+  { issuer, jwksUrl }: KeysLocation,
+  proxy: ProxySettings = DIRECT,
+): Promise<JSONWebKeySet> {
   const signal = AbortSignal.timeout(TIMEOUT_MS);
-  return (await fetchJson(jwksUrl ?? (await discover(issuer ?? '', signal)), signal)) as JSONWebKeySet;
+  const dispatcher = await webClient(proxy);
+  const exchange = { signal, dispatcher };
+  try {
+    const url = jwksUrl ?? (await discover(issuer ?? '', exchange));
+    return (await fetchJson(url, exchange)) as JSONWebKeySet;
+  } finally {
+    // The next fetch is minutes away.
+    dispatcher.destroy().catch(() => undefined);
+  }
+}
+
+interface Exchange {
+  readonly signal: AbortSignal;
+  readonly dispatcher: Dispatcher;
 }
 
 /** Removes the query of a URL before it is logged, because some providers require an API key there. */
@@ -29,9 +47,9 @@ export function withoutQuery(url: string): string {
   return url.replace(/\?.*/s, '');
 }
 
-async function discover(issuer: string, signal: AbortSignal): Promise<string> {
+async function discover(issuer: string, exchange: Exchange): Promise<string> {
   const url = `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`;
-  const document = await fetchJson(url, signal);
+  const document = await fetchJson(url, exchange);
   const { issuer: actual, jwks_uri: jwksUri } = Object(document) as Record<string, unknown>;
   // Otherwise one issuer could impersonate another (section 4.3).
   if (actual !== issuer) throw new Error(`${url}: "issuer" must be ${issuer}`);
@@ -42,10 +60,11 @@ async function discover(issuer: string, signal: AbortSignal): Promise<string> {
   return jwksUrl.href;
 }
 
-async function fetchJson(url: string, signal: AbortSignal): Promise<unknown> {
+async function fetchJson(url: string, exchange: Exchange): Promise<unknown> {
+  const { default: undici } = await import('undici');
   try {
-    const response = await fetch(url, {
-      signal,
+    const response = await undici.fetch(url, {
+      ...exchange,
       // Only the configured host may answer.
       redirect: 'error',
       headers: { Accept: 'application/json' },
@@ -60,7 +79,7 @@ async function fetchJson(url: string, signal: AbortSignal): Promise<unknown> {
   }
 }
 
-async function read({ body }: Response): Promise<Buffer> {
+async function read({ body }: { body: AsyncIterable<Uint8Array> | null }): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of body ?? []) {

@@ -58,18 +58,38 @@ export function isPublicAddress(address: string): boolean {
 }
 
 /**
- * Options for a request of `node:http` or `node:https` to this URL that keep it away from private addresses. They check
+ * Options for a connection to this URL that keep it away from private addresses. They check
  * the very address that the connection uses, so a name server cannot give a different answer after the check.
  * @throws {PrivateAddress} if the URL itself contains a private address. If its name resolves to one, the request fails
  *   with the same error.
  *
- * The `net.BlockList` option of a request would be simpler, but TLS connections ignore it.
+ * The `net.BlockList` option of a connection would be simpler, but TLS connections ignore it.
  */
 export function publicOnly(url: URL): { lookup: LookupFunction } {
   // Node does not look up an IP address in a URL, so check it here.
   const host = url.hostname.replace(/^\[|\]$/g, '');
   if (isIP(host) !== 0 && !isPublicAddress(host)) throw new PrivateAddress(host, host);
   return { lookup: publicLookup };
+}
+
+/** How long {@link refusePrivate} waits for a name server, in milliseconds: behind a proxy there may be none. */
+const LOOKUP_MS = 2_000;
+
+/**
+ * Refuses a URL whose name has a private address, before a request through a proxy, which looks the name up itself. A name that
+ * is unknown here passes: only the proxy can know it, and its rules decide.
+ * @throws {PrivateAddress}
+ */
+export async function refusePrivate(url: URL): Promise<void> {
+  const { lookup } = publicOnly(url);
+  await new Promise<void>((resolve, reject) => {
+    const timer = setTimeout(resolve, LOOKUP_MS);
+    lookup(url.hostname.replace(/^\[|\]$/g, ''), { all: true }, (error) => {
+      clearTimeout(timer);
+      if (error instanceof PrivateAddress) reject(error);
+      else resolve();
+    });
+  });
 }
 
 const publicLookup: LookupFunction = (host, options, callback) => {

@@ -14,6 +14,7 @@ import {
 } from './token.ts';
 import { readTokenForm, type TokenForm } from './token-form.ts';
 import { verifiedTokens } from './verified-tokens.ts';
+import { DIRECT, type ProxySettings } from './web-client.ts';
 
 /** The dependencies of {@link tokenVerifier}. */
 export interface VerifierOptions {
@@ -21,6 +22,8 @@ export interface VerifierOptions {
   readonly now?: () => Date;
   /** Called when fetching the keys of an issuer has failed. `issuer` is its name, or its key URL without the query. */
   readonly onProviderFailure?: (issuer: string, error: Error) => void;
+  /** For the keys of issuers. Default: none. */
+  readonly proxy?: ProxySettings;
 }
 
 /**
@@ -30,7 +33,7 @@ export interface VerifierOptions {
  */
 export async function tokenVerifier(
   { ring, cookieNames, emailClaim, issuers }: Sources,
-  { now = () => new Date(), onProviderFailure = () => undefined }: VerifierOptions = {},
+  { now = () => new Date(), onProviderFailure = () => undefined, proxy = DIRECT }: VerifierOptions = {},
 ): Promise<TokenVerifier> {
   const verified = verifiedTokens(check, now);
   const secretSource = await hs256Source(ring, { emailClaim, now });
@@ -39,7 +42,7 @@ export async function tokenVerifier(
     issuers.map((issuer) => {
       const onFailure = (error: Error) =>
         onProviderFailure(issuer.issuer ?? withoutQuery(`${issuer.jwksUrl}`), error);
-      return [issuer.issuer, oidcSource(issuer, { now, onChange: verified.forget, onFailure })];
+      return [issuer.issuer, oidcSource(issuer, { now, onChange: verified.forget, onFailure, proxy })];
     }),
   );
 

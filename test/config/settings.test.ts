@@ -82,6 +82,7 @@ describe('settings', () => {
       preferences: { maxBytes: 16_384, schema: null },
       history: { eraseAfterDays: 30 },
       webhooks: { hooks: [], allowPrivate: false },
+      proxy: { https: null, http: null, except: [] },
       logLevel: 'info',
       keepAliveTimeoutMs: 65_000,
       shutdownTimeoutMs: 10_000,
@@ -133,6 +134,9 @@ describe('settings', () => {
         ERASE_AFTER_DAYS: '0',
         WEBHOOKS: JSON.stringify([HOOK]),
         WEBHOOKS_ALLOW_PRIVATE: 'true',
+        HTTPS_PROXY: 'http://me:p%40ss@proxy.example.com:3128',
+        HTTP_PROXY: 'proxy.example.com:3128',
+        NO_PROXY: 'localhost .internal.example.com,10.0.0.1:8080',
         LOG_LEVEL: 'silent',
         KEEP_ALIVE_TIMEOUT_MS: '620000',
         SHUTDOWN_TIMEOUT_MS: '101',
@@ -179,6 +183,11 @@ describe('settings', () => {
         allowPrivate: true,
       },
       logLevel: 'silent',
+      proxy: {
+        https: 'http://me:p%40ss@proxy.example.com:3128',
+        http: 'http://proxy.example.com:3128',
+        except: ['localhost', '.internal.example.com', '10.0.0.1:8080'],
+      },
       keepAliveTimeoutMs: 620_000,
       shutdownTimeoutMs: 101,
       bootTimeoutMs: 102,
@@ -563,7 +572,9 @@ describe('settings', () => {
     });
 
     it('all invalid variables at once, one line each, in the order of the schema', () => {
-      const all = Object.fromEntries(variables.map(({ env }) => [env, ' ']));
+      // Any text is a list of hosts.
+      const names = variables.map(({ env }) => env).filter((name) => name !== 'NO_PROXY');
+      const all = Object.fromEntries(names.map((name) => [name, ' ']));
       // For these, a blank is a valid empty list.
       Object.assign(all, {
         CORS_ORIGINS: 'nowhere',
@@ -572,7 +583,7 @@ describe('settings', () => {
         INITIAL_ADMINS: 'nobody',
       });
       const problems = problemsOf(all);
-      expect(problems.map((problem) => problem.split(' ')[0])).to.deep.equal(variables.map(({ env }) => env));
+      expect(problems.map((problem) => problem.split(' ')[0])).to.deep.equal(names);
       expect(problems.join('')).not.to.include('\n');
       expect(() => loadSettings(all)).to.throw(SettingsError, problems.join('\n'));
     });

@@ -15,6 +15,7 @@ import type { Lifecycle } from '../../src/http/server/lifecycle.ts';
 import { signHs256 } from '../../src/security/hs256.ts';
 import type { KeyRing } from '../../src/security/key-ring.ts';
 import { type SourceSettings, type Sources, sourcesOf } from '../../src/security/sources.ts';
+import { DIRECT } from '../../src/security/web-client.ts';
 import type { RateLimitSettings } from '../../src/store/rate-limits.ts';
 import { wireApplication } from '../../src/wiring.ts';
 import { createMigratedDatabase, type TestDatabase } from './database.ts';
@@ -90,6 +91,7 @@ export async function startApp(
       corsHeaders: options.corsHeaders ?? [],
       history: { eraseAfterDays: 30 },
       keepAliveTimeoutMs: 65_000,
+      proxy: DIRECT,
       rateLimit: { failures: 0, requests: 0, historyBytes: 0, store: 'memory', ...options.rateLimit },
       trustProxy: options.trustProxy ?? 0,
       webhooks: { hooks: options.webhooks ?? [], allowPrivate: true },

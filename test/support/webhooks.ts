@@ -10,6 +10,7 @@ import { COMMAND_LINE } from '../../src/domain/author.ts';
 import type { Preferences } from '../../src/domain/preferences.ts';
 import { User } from '../../src/domain/user.ts';
 import type { Webhook } from '../../src/domain/webhook.ts';
+import { DIRECT } from '../../src/security/web-client.ts';
 import { ChangeFeed } from '../../src/services/feed/change-feed.ts';
 import { Dispatcher, type DispatcherDeps } from '../../src/services/webhooks/dispatcher.ts';
 import { registerWebhooks } from '../../src/services/webhooks/leases.ts';
@@ -169,6 +170,7 @@ export async function openStage(): Promise<WebhookStage> {
         feed,
         hooks,
         allowPrivate: true,
+        proxy: DIRECT,
         ...options,
       });
       dispatchers.push(dispatcher);

@@ -1,7 +1,6 @@
-import { once } from 'node:events';
-import * as http from 'node:http';
-import * as https from 'node:https';
-import { publicOnly } from '../../security/public-address.ts';
+import type { Dispatcher } from 'undici';
+import { publicOnly, refusePrivate } from '../../security/public-address.ts';
+import { type ProxySettings, usesProxy, webClient } from '../../security/web-client.ts';
 import type { Message } from './message.ts';
 
 /** A receiver's answer, or why there is none. */
@@ -10,6 +9,7 @@ export type Answer = { readonly status: number; readonly retryAfter?: string } |
 /** How to send. */
 export interface SendOptions {
   readonly allowPrivate: boolean;
+  readonly proxy: ProxySettings;
   /** The most milliseconds of a whole exchange. */
   readonly timeoutMs: number;
 }
@@ -17,18 +17,20 @@ export interface SendOptions {
 /** How much of an answer's body is read, so that the connection can be reused; only the status counts. */
 const MAX_ANSWER_BYTES = 64 * 1024;
 
+/** The codes of errors of a connection that the other side has closed. */
+const CLOSED = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE']);
+
 /** Sends messages to one URL, one after the other, over a kept-alive connection. */
 export class Sender {
   readonly #url: URL;
   readonly #options: SendOptions;
-  readonly #client: typeof http | typeof https;
-  readonly #agent: http.Agent;
+  #client: Promise<Dispatcher> | undefined;
+  /** Whether the connection has served a message. */
+  #isUsed = false;
 
   constructor(url: string, options: SendOptions) {
     this.#url = new URL(url);
     this.#options = options;
-    this.#client = this.#url.protocol === 'https:' ? https : http;
-    this.#agent = new this.#client.Agent({ keepAlive: true, maxSockets: 1 });
   }
 
   /**
@@ -43,10 +45,11 @@ export class Sender {
     const deadline = setTimeout(end, this.#options.timeoutMs);
     signal.addEventListener('abort', end);
     try {
-      const response = await this.#post(message, exchange.signal);
-      const { statusCode: status = 0, headers } = response;
-      await discard(response);
-      const { 'retry-after': retryAfter } = headers;
+      const { statusCode: status, headers, body } = await this.#post(message, exchange.signal);
+      // Cut off or timed out: the status has arrived.
+      await body.dump({ limit: MAX_ANSWER_BYTES, signal: exchange.signal }).catch(() => undefined);
+      this.#isUsed = true;
+      const [retryAfter] = [headers['retry-after']].flat();
       return { status, ...(retryAfter !== undefined && { retryAfter }) };
     } catch (error) {
       signal.throwIfAborted();
@@ -60,45 +63,34 @@ export class Sender {
     }
   }
 
-  async #post(message: Message, signal: AbortSignal): Promise<http.IncomingMessage> {
-    const { headers, body } = message;
-    const request = this.#client.request(this.#url, {
-      ...(this.#options.allowPrivate ? {} : publicOnly(this.#url)),
-      method: 'POST',
-      headers: { ...headers, 'content-length': Buffer.byteLength(body) },
-      agent: this.#agent,
-      signal,
-    });
-    const answered = once(request, 'response');
-    // The connection may break after the answer.
-    request.on('error', () => undefined);
-    request.end(body);
+  async #post(message: Message, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
+    this.#client ??= this.#connect();
+    const client = await this.#client;
+    const { origin, pathname, search } = this.#url;
+    // The signal is the deadline.
+    const limits = { signal, headersTimeout: 0, bodyTimeout: 0 };
     try {
-      const [response] = await answered;
-      return response;
+      return await client.request({ origin, path: pathname + search, method: 'POST', ...message, ...limits });
     } catch (error) {
       // The receiver may have closed the idle connection: that is no failure of the message.
-      if (request.reusedSocket && (error as NodeJS.ErrnoException).code === 'ECONNRESET') {
+      if (this.#isUsed && CLOSED.has((error as NodeJS.ErrnoException).code ?? '')) {
+        this.#isUsed = false;
         return this.#post(message, signal);
       }
       throw error;
     }
   }
 
+  /** The connection, and the promise that it leads to no private address. */
+  async #connect(): Promise<Dispatcher> {
+    const { allowPrivate, proxy } = this.#options;
+    if (allowPrivate) return webClient(proxy, { connections: 1 });
+    if (usesProxy(proxy)) await refusePrivate(this.#url);
+    return webClient(proxy, { connections: 1, connect: publicOnly(this.#url) });
+  }
+
   /** Closes the connection. */
   close(): void {
-    this.#agent.destroy();
-  }
-}
-
-async function discard(response: http.IncomingMessage): Promise<void> {
-  let bytes = 0;
-  try {
-    for await (const chunk of response) {
-      bytes += chunk.length;
-      if (bytes > MAX_ANSWER_BYTES) break;
-    }
-  } catch {
-    // Cut off or timed out: the status has arrived.
+    this.#client?.then((client) => client.destroy()).catch(() => undefined);
   }
 }
