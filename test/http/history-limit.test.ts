@@ -75,6 +75,25 @@ describe('the rate limit of the history that an account writes', () => {
     expect((await app.call('/v1/me', { as: GRACE, method: 'DELETE' })).status).to.equal(204);
   });
 
+  it('stays the same for an account that is deleted and created again at the next sign-in', async () => {
+    const app = await startApp({
+      database,
+      accessPolicy: { policy: 'open', domains: [] },
+      rateLimit: { historyBytes: 150 * KIB, requests: 9 },
+    });
+    apps.push(app);
+    const statuses: number[] = [];
+    for (let times = 0; times < 4; times++) {
+      statuses.push((await put(app, 'new@example.com', wide(times))).status);
+      statuses.push((await app.call('/v1/me', { as: 'new@example.com', method: 'DELETE' })).status);
+    }
+    expect(statuses.filter((status) => status !== 204)).to.deep.equal([200, 200, 429, 429]);
+    expect((await app.call('/v1/me', { as: 'new@example.com' })).status).to.equal(200);
+    const response = await app.call('/v1/me', { as: 'new@example.com' });
+    expect(response.headers.get('ratelimit-policy')).to.equal('"requests";q=9;w=60');
+    await expectProblem(response, 429, 'rate_limited');
+  });
+
   it('does not apply to admins, their imports and service tokens', async () => {
     const app = await start(KIB);
     const minted = mintServiceToken();

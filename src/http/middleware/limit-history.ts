@@ -2,6 +2,7 @@ import type { RateLimiterAbstract } from 'rate-limiter-flexible';
 import { refusals } from '../../domain/refusals.ts';
 import { rateLimited } from '../answer/rate-limited.ts';
 import type { Middleware } from '../context.ts';
+import { limitKey } from '../request/limit-key.ts';
 
 /**
  * Limits the history that an account writes, counted in KiB: it is kept for ever, so nobody may fill the disk with changes back
@@ -16,7 +17,7 @@ export const limitHistory = (limit: RateLimiterAbstract): Middleware =>
       state.unit.spendHistory = async (bytes) => {
         if (bytes === 0 || state.hasSpent) return;
         state.hasSpent = true;
-        const standing = await limit.penalty(actor.id, Math.ceil(bytes / 1024));
+        const standing = await limit.penalty(limitKey(actor.email), Math.ceil(bytes / 1024));
         if (standing.consumedPoints <= limit.points) return;
         throw rateLimited(ctx, limit, standing, refusals.historyLimited());
       };

@@ -1,8 +1,8 @@
-import { hash } from 'node:crypto';
 import type { RateLimiterAbstract } from 'rate-limiter-flexible';
 import { serviceActor } from '../../domain/service-token.ts';
 import { rateLimited, tellStanding } from '../answer/rate-limited.ts';
 import type { Middleware } from '../context.ts';
+import { limitKey } from '../request/limit-key.ts';
 
 /**
  * Limits the requests of an account, whatever its tokens, or of a service token, and tells each request the standing. A replayed
@@ -11,7 +11,7 @@ import type { Middleware } from '../context.ts';
 export const limitRequests = (limit: RateLimiterAbstract): Middleware =>
   async function limitRequests(ctx, next) {
     const { actor, service, counted } = ctx.state;
-    const who = actor?.id ?? (service && serviceActor(service.name));
+    const who = actor ? limitKey(actor.email) : service && serviceActor(service.name);
     if (who !== undefined && !counted) {
       ctx.state.counted = true;
       const standing = await limit.penalty(who);
@@ -32,8 +32,7 @@ export const limitRefusedSignIns = (limit: RateLimiterAbstract): Middleware =>
     } catch (error) {
       const { refusedEmail } = ctx.state;
       if (refusedEmail === undefined) throw error;
-      // A key of fixed length that never equals an account's.
-      const standing = await limit.penalty(`refused-sign-in:${hash('sha256', refusedEmail, 'base64url')}`);
+      const standing = await limit.penalty(`refused-sign-in:${limitKey(refusedEmail)}`);
       if (standing.consumedPoints > limit.points) throw rateLimited(ctx, limit, standing);
       tellStanding(ctx, limit, standing);
       throw error;
