@@ -108,6 +108,14 @@ export const formats = {
   host: {
     validate: (value: string) => check(isHost(value), 'be an IP address or a host name'),
   },
+  'base-path': {
+    coerce: (text: string) => text.replace(/\/+$/, ''),
+    validate(path: string) {
+      // Unreserved characters alone (RFC 3986, section 2.3), so that no proxy writes it in another way.
+      const isPath = /^(?:\/[\w.~-]+)*$/.test(path) && !/\/\.{1,2}(?:\/|$)/.test(path);
+      check(isPath, 'be a path such as /rollcall, of letters, digits and - . _ ~');
+    },
+  },
   folder: {
     coerce: (text: string) => (text.trim() ? resolve(text) : text),
     validate: (value: string) => check(isAbsolute(value), 'be the path of a folder'),

@@ -28,7 +28,7 @@ function getProperty(holder: unknown, name: string): unknown {
 }
 
 function formatValue({ sensitive, format }: Variable, value: unknown): string {
-  if (value === null) return '(none)';
+  if (value === null || value === '') return '(none)';
   if (!sensitive) return maskQueries(format === 'issuers' ? JSON.stringify(value) : String(value), format);
   if (format === 'webhooks') return (value as Webhook[]).map(({ name }) => name).join(', ') || '(none)';
   return format === 'postgres-url' || format === 'proxy-url' ? maskPasswords(String(value)) : MASK;

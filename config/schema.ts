@@ -16,6 +16,8 @@ export interface Settings {
   readonly environment: Environment;
   readonly host: string;
   readonly port: number;
+  /** With a leading and without a trailing slash; empty: none. */
+  readonly basePath: string;
   readonly database: {
     /** `null`: the embedded database. Never `null` in production. */
     readonly url: string | null;
@@ -108,6 +110,13 @@ export function schemaFor(environment: Environment, texts: NodeJS.Dict<string> =
       max: 65_535,
       default: 8000,
       env: 'PORT',
+    },
+    basePath: {
+      doc: 'Path in front of every route, for a proxy that passes it on, such as /rollcall. Default: none.',
+      format: 'base-path',
+      default: '',
+      env: 'BASE_PATH',
+      example: '/rollcall',
     },
     database: {
       url: {

@@ -34,6 +34,8 @@ export interface AppDeps {
   /** Finds the account of a sign-in, or creates it. */
   readonly admit: Admission;
   readonly endpoints: readonly Endpoint[];
+  /** In front of every path; empty: none. */
+  readonly basePath: string;
   /** Other origins whose pages may call, as browsers write them. */
   readonly corsOrigins: readonly string[];
   /** Further request headers that those pages may send. */
@@ -66,7 +68,7 @@ export function createApp(deps: AppDeps): Koa<RequestState> {
   app.use(problems(deps.translate));
   app.use(securityHeaders());
   if (origins.size > 0) app.use(cors(origins, deps.corsHeaders));
-  app.use(createRouter(deps.endpoints, identify, deps.inUnit));
+  app.use(createRouter(deps.endpoints, identify, deps.inUnit, deps.basePath));
   return app;
 }
 

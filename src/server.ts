@@ -70,7 +70,8 @@ async function boot(): Promise<Application> {
   application.lifecycle.phase = 'ready';
   // Milliseconds since the process began.
   log.info({ address, connectionMode: mode, bootMs: Math.round(performance.now()) }, 'ready');
-  if (settings.environment === 'development') console.log(welcomeOf(address, settings.initialAdmins[0]));
+  if (settings.environment === 'development')
+    console.log(welcomeOf(address + settings.basePath, settings.initialAdmins[0]));
   application.start();
   return application;
 }

@@ -30,6 +30,7 @@ export interface ApplicationSettings
   extends Pick<
     Settings,
     | 'access'
+    | 'basePath'
     | 'corsHeaders'
     | 'corsOrigins'
     | 'history'
@@ -125,10 +126,12 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
         accessPolicy: settings.access,
         refusedSignIns,
         webhooks: hooks,
+        basePath: settings.basePath,
         pendingMigrations: async () => (await store.schemaState()).pending,
       }),
       ...extra,
     ],
+    basePath: settings.basePath,
     corsOrigins: settings.corsOrigins,
     corsHeaders: settings.corsHeaders,
     trustProxy: settings.trustProxy,

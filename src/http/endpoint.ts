@@ -74,6 +74,8 @@ export interface Endpoint {
   /** The scope that a service token needs; without one, service tokens are refused. */
   readonly scope?: Scope;
   readonly summary: string;
+  /** Whether it answers outside of the base path too: probes ask the process, past any proxy. */
+  readonly isProbe?: boolean;
   readonly params?: z.ZodType;
   readonly query?: z.ZodObject;
   readonly body?: BodyDescription;
@@ -122,6 +124,7 @@ interface Description<
   access: A;
   scope?: A extends 'admin' ? Scope : never;
   summary: string;
+  isProbe?: boolean;
   params?: Params;
   query?: Query;
   body?: BodyDescription<Body>;

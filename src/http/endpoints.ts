@@ -24,6 +24,8 @@ export interface EndpointDeps extends HealthDeps, ChangesDeps {
   readonly preferenceRules: PreferenceRules;
   readonly cursors: CursorCodec;
   readonly webhooks: readonly Webhook[];
+  /** In front of every path; empty: none. */
+  readonly basePath: string;
 }
 
 /** The route table: every endpoint there is. */
@@ -41,5 +43,5 @@ export function endpoints(deps: EndpointDeps): Endpoint[] {
     ...accessEndpoints(deps),
     ...serviceTokenEndpoints(),
   ];
-  return [...table, ...docsEndpoints(table)];
+  return [...table, ...docsEndpoints(table, deps.basePath)];
 }

@@ -15,16 +15,19 @@ import { checkBody, checkParams, checkQuery } from './request/input.ts';
 
 /**
  * Creates the router of these endpoints: each with the middleware that its description asks for, and its handler at the end.
- * `identify` is the middleware that finds out who is asking; `inUnit` runs a request as one unit of work. Answers 405 and
+ * `identify` is the middleware that finds out who is asking; `inUnit` runs a request as one unit of work; `basePath`
+ * is in front of every path. Answers 405 and
  * `OPTIONS` with `Allow`.
  */
 export function createRouter(
   endpoints: readonly Endpoint[],
   identify: Middleware,
   inUnit: UnitOfWork,
+  basePath = '',
 ): Middleware {
-  const fixed = new Router<RequestState>();
-  const patterns = new Router<RequestState>();
+  const probes = new Router<RequestState>();
+  const fixed = new Router<RequestState>({ prefix: basePath });
+  const patterns = new Router<RequestState>({ prefix: basePath });
   for (const endpoint of endpoints) {
     const { method, path, access, body, upload } = endpoint;
     const inside = compose<RequestContext>([
@@ -33,15 +36,24 @@ export function createRouter(
       ...(upload ? [readUpload(upload.types)] : []),
       handle(endpoint),
     ]);
-    const router = path.includes(':') ? patterns : fixed;
-    router.register(
-      path,
-      [method],
-      [nameRoute(endpoint), unitOfWork(inUnit, inside, { replays: upload === undefined }), present(endpoint)],
-    );
+    const routers = [
+      path.includes(':') ? patterns : fixed,
+      ...(endpoint.isProbe && basePath ? [probes] : []),
+    ];
+    for (const router of routers)
+      router.register(
+        path,
+        [method],
+        [
+          nameRoute(endpoint),
+          unitOfWork(inUnit, inside, { replays: upload === undefined }),
+          present(endpoint, basePath),
+        ],
+      );
   }
   const matchPatterns = patterns.routes();
   return compose<RequestContext>([
+    probes.routes() as Middleware,
     fixed.routes() as Middleware,
     // A fixed path is never an instance of a pattern, not even for a method that it lacks: `PATCH /v1/users/export` is 405.
     async function unlessFixed(ctx, next) {

@@ -59,6 +59,7 @@ describe('settings', () => {
       environment: 'development',
       host: '127.0.0.1',
       port: 8000,
+      basePath: '',
       database: { url: null, poolMax: 10, connectTimeoutMs: 3000, statementTimeoutMs: 10_000 },
       dataDir: resolve('.data'),
       auth: {
@@ -96,6 +97,7 @@ describe('settings', () => {
         ENVIRONMENT: 'test',
         HOST: '::1',
         PORT: '0',
+        BASE_PATH: '/apps/rollcall/',
         DATABASE_URL: URL_,
         DATABASE_POOL_MAX: '2',
         DATABASE_CONNECT_TIMEOUT_MS: '100',
@@ -146,6 +148,7 @@ describe('settings', () => {
       environment: 'test',
       host: '::1',
       port: 0,
+      basePath: '/apps/rollcall',
       database: { url: URL_, poolMax: 2, connectTimeoutMs: 100, statementTimeoutMs: 2_147_483_647 },
       dataDir: resolve('elsewhere'),
       auth: {

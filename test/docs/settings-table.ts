@@ -36,7 +36,7 @@ function defaultIn(environment: 'production', path: string): unknown {
 }
 
 function shown(value: unknown): string {
-  const isNone = value === null || (Array.isArray(value) && value.length === 0);
+  const isNone = value === null || value === '' || (Array.isArray(value) && value.length === 0);
   return isNone ? 'none' : `\`${String(value)}\``;
 }
 

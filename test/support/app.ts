@@ -57,6 +57,7 @@ export async function startApp(
     database?: TestDatabase;
     through?: string;
     preferenceRules?: PreferenceRules;
+    basePath?: string;
     corsOrigins?: readonly string[];
     corsHeaders?: readonly string[];
     trustProxy?: TrustProxy;
@@ -87,6 +88,7 @@ export async function startApp(
     mode,
     settings: {
       access: options.accessPolicy ?? { policy: 'invited', domains: [] },
+      basePath: options.basePath ?? '',
       corsOrigins: options.corsOrigins ?? [],
       corsHeaders: options.corsHeaders ?? [],
       history: { eraseAfterDays: 30 },

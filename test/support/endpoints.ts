@@ -42,5 +42,6 @@ export function describedEndpoints(): Endpoint[] {
     refusedSignIns: new RefusedSignInCounter(),
     accessPolicy: { policy: 'invited', domains: [] },
     webhooks: [],
+    basePath: '',
   });
 }

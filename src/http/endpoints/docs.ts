@@ -5,27 +5,27 @@ import { z } from 'zod';
 import { type Endpoint, endpoint } from '../endpoint.ts';
 import { openApiDocument } from '../openapi/document.ts';
 
-const PAGE = `<!doctype html>
+const pageAt = (basePath: string) => `<!doctype html>
 <html lang="en">
   <head>
     <meta charset="utf-8">
     <meta name="viewport" content="width=device-width, initial-scale=1">
     <title>Rollcall API</title>
-    <link rel="icon" type="image/png" href="/docs/favicon-32x32.png">
-    <link rel="stylesheet" href="/docs/swagger-ui.css">
-    <link rel="stylesheet" href="/docs/index.css">
+    <link rel="icon" type="image/png" href="${basePath}/docs/favicon-32x32.png">
+    <link rel="stylesheet" href="${basePath}/docs/swagger-ui.css">
+    <link rel="stylesheet" href="${basePath}/docs/index.css">
   </head>
   <body>
     <div id="swagger-ui"></div>
-    <script src="/docs/swagger-ui-bundle.js"></script>
-    <script src="/docs/initializer.js"></script>
+    <script src="${basePath}/docs/swagger-ui-bundle.js"></script>
+    <script src="${basePath}/docs/initializer.js"></script>
   </body>
 </html>
 `;
 
 /** `validatorUrl: null`: otherwise Swagger UI sends the document to a server on the internet. */
-const INITIALIZER = `SwaggerUIBundle({
-  url: '/openapi.json',
+const initializerAt = (basePath: string) => `SwaggerUIBundle({
+  url: '${basePath}/openapi.json',
   dom_id: '#swagger-ui',
   deepLinking: true,
   validatorUrl: null,
@@ -47,13 +47,16 @@ const CONTENT_SECURITY_POLICY = [
 const JAVASCRIPT = 'text/javascript; charset=utf-8';
 const CSS = 'text/css; charset=utf-8';
 
-/** The files that the page loads: ours, or from the package, and nothing else in it. */
+/** The files that the page loads: ours, or from the package, and nothing else in it. By name, the type and the content. */
 const FILES = {
-  'favicon-32x32.png': { type: 'image/png', read: () => fromPackage('favicon-32x32.png') },
-  'index.css': { type: CSS, read: () => fromPackage('index.css') },
-  'initializer.js': { type: JAVASCRIPT, read: async () => Buffer.from(INITIALIZER) },
-  'swagger-ui-bundle.js': { type: JAVASCRIPT, read: () => fromPackage('swagger-ui-bundle.js') },
-  'swagger-ui.css': { type: CSS, read: () => fromPackage('swagger-ui.css') },
+  'favicon-32x32.png': { type: 'image/png', read: fromPackage },
+  'index.css': { type: CSS, read: fromPackage },
+  'initializer.js': {
+    type: JAVASCRIPT,
+    read: async (_name: string, basePath: string) => Buffer.from(initializerAt(basePath)),
+  },
+  'swagger-ui-bundle.js': { type: JAVASCRIPT, read: fromPackage },
+  'swagger-ui.css': { type: CSS, read: fromPackage },
 };
 type FileName = keyof typeof FILES;
 
@@ -66,7 +69,7 @@ interface Fixed {
 }
 
 /** The OpenAPI document of these endpoints (and of its own), made once, and a page to read it in. */
-export function docsEndpoints(others: readonly Endpoint[]): Endpoint[] {
+export function docsEndpoints(others: readonly Endpoint[], basePath: string): Endpoint[] {
   const files = new Map<FileName, Fixed>();
   const own: Endpoint[] = [
     endpoint({
@@ -120,13 +123,13 @@ export function docsEndpoints(others: readonly Endpoint[]): Endpoint[] {
   /** Read on first request: a process whose page nobody opens need not hold two megabytes. */
   async function fileOf(name: FileName): Promise<Fixed> {
     const { type, read } = FILES[name];
-    const file = files.get(name) ?? fixed(await read(), type);
+    const file = files.get(name) ?? fixed(await read(name, basePath), type);
     files.set(name, file);
     return file;
   }
 
-  const document = fixed(JSON.stringify(openApiDocument([...others, ...own])), 'application/json');
-  const page = fixed(PAGE, 'text/html; charset=utf-8', {
+  const document = fixed(JSON.stringify(openApiDocument([...others, ...own], basePath)), 'application/json');
+  const page = fixed(pageAt(basePath), 'text/html; charset=utf-8', {
     'Content-Security-Policy': CONTENT_SECURITY_POLICY,
   });
   return own;

@@ -17,6 +17,7 @@ export function healthEndpoints({ lifecycle, pendingMigrations }: HealthDeps): E
       method: 'GET',
       path: '/healthz',
       access: 'public',
+      isProbe: true,
       summary: 'Check liveness',
       answer: {
         status: 200,
@@ -30,6 +31,7 @@ export function healthEndpoints({ lifecycle, pendingMigrations }: HealthDeps): E
       method: 'GET',
       path: '/readyz',
       access: 'public',
+      isProbe: true,
       summary: 'Check readiness',
       answer: {
         status: 200,

@@ -3,13 +3,16 @@ import { unnumberedChangeView } from '../../services/history/view.ts';
 import { isKnownTo } from '../answer/entity-tag.ts';
 import { sendStream } from '../answer/send-stream.ts';
 import type { Middleware } from '../context.ts';
-import type { Endpoint } from '../endpoint.ts';
+import type { Endpoint, Shown } from '../endpoint.ts';
 
 /**
  * Shows what the handler returned, after the commit: the answer shows what was stored. A caller that has it already
  * (`If-None-Match`, RFC 9110, section 13.1.2) gets 304.
  */
-export const present = ({ answer, method, showsDryRunResult = false }: Endpoint): Middleware =>
+export const present = (
+  { answer, method, showsDryRunResult = false }: Endpoint,
+  basePath: string,
+): Middleware =>
   async function present(ctx) {
     const { unit } = ctx.state;
     if (unit.dryRun) {
@@ -23,7 +26,7 @@ export const present = ({ answer, method, showsDryRunResult = false }: Endpoint)
     const { body, headers } = ctx.state.shown?.() ?? { body: undefined, headers: {} };
     const tag = headers['ETag'];
     ctx.status = answer.status;
-    const { Vary, ...own } = headers;
+    const { Vary, ...own } = underBasePath(headers, basePath);
     ctx.set(own);
     // Beside what earlier middleware added.
     if (Vary !== undefined) ctx.vary(Vary);
@@ -46,6 +49,16 @@ export const present = ({ answer, method, showsDryRunResult = false }: Endpoint)
       }
     }
   };
+
+/** Puts the base path in front of the paths in `Location` and `Link`: endpoints know their own paths alone. */
+function underBasePath(headers: ReturnType<Shown>['headers'], basePath: string): Record<string, string> {
+  const { Location, Link, ...others } = headers;
+  return {
+    ...others,
+    ...(Location !== undefined && { Location: basePath + Location }),
+    ...(Link !== undefined && { Link: Link.replace(/^</, `<${basePath}`) }),
+  };
+}
 
 /** Whether it can be sent as it is. */
 function isShown(body: unknown): body is string | Buffer {

@@ -50,10 +50,10 @@ const TAGS = [
 ];
 
 /**
- * Creates the OpenAPI document of these endpoints: every operation with every possible answer. What a record does not say
+ * Creates the OpenAPI document of these endpoints under `basePath`: every operation with every possible answer. What a record does not say
  * follows from it: the refusals of its access, parameters, query and body, and the effects of `ETag`s.
  */
-export function openApiDocument(endpoints: readonly Endpoint[]): oas31.OpenAPIObject {
+export function openApiDocument(endpoints: readonly Endpoint[], basePath = ''): oas31.OpenAPIObject {
   const paths: Record<string, ZodOpenApiPathsObject[string]> = {};
   for (const endpoint of endpoints) {
     const path = endpoint.path.replace(/:(\w+)/g, '{$1}');
@@ -67,6 +67,7 @@ export function openApiDocument(endpoints: readonly Endpoint[]): oas31.OpenAPIOb
       description: DESCRIPTION,
       license: { name: packageJson.license, identifier: packageJson.license },
     },
+    ...(basePath && { servers: [{ url: basePath }] }),
     tags: TAGS.map(({ name, description }) => ({ name, description })),
     paths,
     components: {
