@@ -2,7 +2,7 @@ import { isIP } from 'node:net';
 import { isAbsolute, resolve } from 'node:path';
 import type { Format } from 'convict';
 import { accessDomain } from '../src/domain/access.ts';
-import { isEmail, normalizeEmail } from '../src/domain/email.ts';
+import { isAmbiguousTyped, isEmail, normalizeEmail } from '../src/domain/email.ts';
 import { isProviderUrl, type ProviderIssuer, parseIssuers } from './issuers.ts';
 import { findBrokenRequirement, parseWebhooks, type Webhook } from './webhooks.ts';
 
@@ -127,7 +127,10 @@ export const formats = {
   emails: {
     // An invalid address keeps its spelling, so that the problem quotes what the operator wrote.
     coerce: (list: string) =>
-      splitList(list, (typed) => (isEmail(normalizeEmail(typed)) ? normalizeEmail(typed) : typed)),
+      splitList(list, (typed) => {
+        const email = normalizeEmail(typed);
+        return isEmail(email) && !isAmbiguousTyped(typed) ? email : typed;
+      }),
     validate(emails: string[]) {
       const invalid = emails.filter((email) => !isEmail(email));
       check(invalid.length === 0, `be email addresses separated by commas, not ${quoteAll(invalid)}`);

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { settingsOrExit } from '../../config/exit.ts';
-import { isEmail, normalizeEmail } from '../domain/email.ts';
+import { isAmbiguousTyped, isEmail, normalizeEmail } from '../domain/email.ts';
 import { signHs256 } from '../security/hs256.ts';
 import { keyRing } from '../security/key-ring.ts';
 import { EXIT_USAGE, isUsageError, UsageError } from './usage-error.ts';
@@ -32,9 +32,12 @@ async function run(): Promise<string> {
     },
   });
   if (values.help) return USAGE;
-  const [email, ...rest] = positionals.map(normalizeEmail);
-  if (email === undefined || rest.length > 0) throw new UsageError('Name one email address.');
+  const [typed, ...rest] = positionals;
+  if (typed === undefined || rest.length > 0) throw new UsageError('Name one email address.');
+  const email = normalizeEmail(typed);
   if (!isEmail(email)) throw new UsageError(`${email} is not an email address.`);
+  if (isAmbiguousTyped(typed))
+    throw new UsageError(`${typed} has characters that stand for others: write it as ${email}.`);
   if (!/^[1-9]\d*[smhd]$/.test(values.ttl))
     throw new UsageError('--ttl must be a number followed by s, m, h or d.');
   const { environment, auth, dataDir } = settingsOrExit();

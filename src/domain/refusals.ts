@@ -56,6 +56,12 @@ export const refusals = {
     cause,
   })),
   emailInvalid: kind('email_invalid', 422, () => 'This is not a valid email address.'),
+  emailAmbiguous: kind(
+    'email_invalid',
+    422,
+    (meant: string) => `This email has characters that stand for others: write it as ${meant}.`,
+    'ada@example.com',
+  ),
   emailTaken: kind('email_taken', 409, () => 'An account with this email already exists.'),
   emailUnverified: kind(
     'email_unverified',

@@ -1,5 +1,5 @@
 import { defineEntity, JsonType, p } from '@mikro-orm/core';
-import { EMAIL_MAX_LENGTH, isEmail, normalizeEmail } from './email.ts';
+import { EMAIL_MAX_LENGTH, isAmbiguousTyped, isEmail, normalizeEmail } from './email.ts';
 import { type Preferences, preferencesDiffer } from './preferences.ts';
 import { refusals } from './refusals.ts';
 
@@ -87,13 +87,19 @@ export class User extends UserSchema.class {
 
   /** Gives the account another email address. Throws `email_invalid`. */
   rename(email: string): void {
-    const normalized = normalizeEmail(email);
-    if (!isEmail(normalized)) throw refusals.emailInvalid();
-    this.email = normalized;
+    this.email = acceptEmail(email);
   }
 }
 
 UserSchema.setClass(User);
+
+/** The form in which an email is stored that somebody has typed or a file contains. Throws `email_invalid`. */
+export function acceptEmail(typed: string): string {
+  const email = normalizeEmail(typed);
+  if (!isEmail(email)) throw refusals.emailInvalid();
+  if (isAmbiguousTyped(typed)) throw refusals.emailAmbiguous(email);
+  return email;
+}
 
 /** An account as data: an entity, or a row of a list. */
 export type Account = Pick<User, Column>;

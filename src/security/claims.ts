@@ -1,4 +1,5 @@
 import type { JWTClaimVerificationOptions, JWTPayload } from 'jose';
+import { isUnambiguousEmail } from '../domain/email.ts';
 import { type Identity, InvalidToken, type TokenSource } from './token.ts';
 
 /** Allowed difference between our clock and the clock of a token's issuer, in seconds. */
@@ -17,7 +18,7 @@ export function claimOptions(now: Date): JWTClaimVerificationOptions {
 
 /**
  * The identity and validity period in claims that jose has verified.
- * @throws {InvalidToken} if the email is missing or `iat` is in the future.
+ * @throws {InvalidToken} if the email is missing or could be taken for another one, or `iat` is in the future.
  */
 export function readClaims(
   claims: JWTPayload,
@@ -31,6 +32,9 @@ export function readClaims(
   const email = Object.hasOwn(claims, emailClaim) ? claims[emailClaim] : undefined;
   if (typeof email !== 'string' || email === '') {
     throw new InvalidToken(`the "${emailClaim}" claim must be a non-empty string`);
+  }
+  if (!isUnambiguousEmail(email)) {
+    throw new InvalidToken(`the "${emailClaim}" claim has characters that stand for others`);
   }
   // Some providers send a string.
   const emailVerified = verified === true || verified === 'true';

@@ -1,5 +1,13 @@
 import { expect } from 'chai';
-import { EMAIL_MAX_LENGTH, isEmail, normalizeEmail } from '../../src/domain/email.ts';
+import {
+  EMAIL_MAX_LENGTH,
+  emailForms,
+  isAmbiguousTyped,
+  isEmail,
+  isUnambiguousEmail,
+  normalizeEmail,
+  normalizeEmailPart,
+} from '../../src/domain/email.ts';
 
 describe('email normalization', () => {
   const forms: [given: string, normalized: string][] = [
@@ -15,6 +23,17 @@ describe('email normalization', () => {
     ['J\u030Ciri@example.com', '\u01F0iri@example.com'],
     ['ΟΔΥΣΣΕΥΣ@example.com', 'οδυσσευς@example.com'],
     ['\u212A@example.com', 'k@example.com'],
+    ['ada@xn--mller-kva.example', 'ada@müller.example'],
+    ['ada@XN--MLLER-KVA.example', 'ada@müller.example'],
+    ['ada@mu\u0308ller.example', 'ada@müller.example'],
+    ['ada@xn--mller-kva.xn--fsqu00a', 'ada@müller.例子'],
+    ['ada@例子。广告', 'ada@例子.广告'],
+    ['ada@xn--fa-hia.example', 'ada@faß.example'],
+    ['ada@💚.example', 'ada@xn--5r8h.example'],
+    ['ada@ශ්\u200dරී.example', 'ada@xn--10cl1a0b660p.example'],
+    ['xn--mller-kva.example@example.com', 'xn--mller-kva.example@example.com'],
+    ['ada@xn--nonsense-.example', 'ada@xn--nonsense-.example'],
+    ['1@2.3', '1@2.3'],
     ['', ''],
   ];
   for (const [given, normalized] of forms) {
@@ -68,7 +87,8 @@ describe('email validation', () => {
     '用户@例子.广告',
     'उदाहरण@उदाहरण.परीक्षा',
     '💚@example.com',
-    'ada@xn--mller-kva.example',
+    'ada@xn--5r8h.example',
+    'ada@xn--10cl1a0b660p.example',
     local(EMAIL_MAX_LENGTH),
     `${'💚'.repeat(EMAIL_MAX_LENGTH - 12)}@example.com`,
   ];
@@ -131,6 +151,13 @@ describe('email validation', () => {
     'ada\ud800@example.com',
     'ada\u2028@example.com',
     'ADA@example.com',
+    'ªda@example.com',
+    'ada@xn--mller-kva.example',
+    'ada@xn--nonsense-.example',
+    'ada@-müller.example',
+    'ada@xn---mller-4ya.example',
+    'ada@💚.example',
+    'ada@exam\u00adple.com',
     local(EMAIL_MAX_LENGTH + 1),
     `${'💚'.repeat(EMAIL_MAX_LENGTH - 11)}@example.com`,
   ];
@@ -146,6 +173,68 @@ describe('email validation', () => {
       '@'.repeat(1e6),
     ]) {
       expect(isEmail(text)).to.equal(false);
+    }
+  });
+});
+
+describe('the forms of an email', () => {
+  it('are its own and those of its domain', () => {
+    expect(emailForms('ada@example.com')).to.deep.equal(['ada@example.com']);
+    expect(emailForms('ada@müller.example')).to.deep.equal([
+      'ada@müller.example',
+      'ada@xn--mller-kva.example',
+    ]);
+    expect(emailForms('ada@xn--5r8h.example')).to.deep.equal(['ada@xn--5r8h.example', 'ada@💚.example']);
+    expect(emailForms('no email')).to.deep.equal(['no email']);
+  });
+
+  it('are all that a provider may claim', () => {
+    for (const claimed of [
+      ' Ada@Example.COM ',
+      'Änne@example.com',
+      'J\u030Ciri@example.com',
+      'ada@MÜLLER.example',
+      'ada@xn--mller-kva.example',
+      'ada@💚.example',
+      'ada@xn--5r8h.example',
+      'no email',
+    ]) {
+      expect(isUnambiguousEmail(claimed), claimed).to.equal(true);
+    }
+    for (const claimed of [
+      'ªda@example.com',
+      'ada＠example.com',
+      'A\u0308nne@example.com',
+      '\u212Aim@example.com',
+    ]) {
+      expect(isUnambiguousEmail(claimed), claimed).to.equal(false);
+    }
+  });
+
+  it('may be typed in fullwidth letters, but not in other characters that stand for letters', () => {
+    for (const typed of ['ＡＤＡ＠example．com', ' Ada@example.com\u3000', 'A\u0308nne@example.com']) {
+      expect(isAmbiguousTyped(typed), typed).to.equal(false);
+    }
+    for (const typed of ['ªda@example.com', 'ﬁnn@example.com', '𝐚da@example.com', 'ada@example․com']) {
+      expect(isAmbiguousTyped(typed), typed).to.equal(true);
+    }
+  });
+
+  it('are parts of each other: a part is searched in the stored form', () => {
+    expect(normalizeEmailPart('@XN--mller-kva.ex')).to.equal('@müller.ex');
+    expect(normalizeEmailPart('xn--')).to.equal('xn--');
+    expect(normalizeEmailPart(' A ')).to.equal(' a ');
+  });
+
+  it('never let two characters of a provider become one here, except by case', () => {
+    const owners = new Map<string, string>();
+    for (let code = 0x21; code <= 0x10ffff; code++) {
+      const claimed = `a${String.fromCodePoint(code)}z@example.com`;
+      if (!isUnambiguousEmail(claimed)) continue;
+      const stored = normalizeEmail(claimed);
+      const folded = claimed.toLowerCase();
+      expect(owners.get(stored) ?? folded, stored).to.equal(folded);
+      owners.set(stored, folded);
     }
   });
 });

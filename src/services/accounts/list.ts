@@ -1,5 +1,5 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
-import { normalizeEmail } from '../../domain/email.ts';
+import { normalizeEmail, normalizeEmailPart } from '../../domain/email.ts';
 import type { Account, Column, Role, Status, StorageMode } from '../../domain/user.ts';
 import { accountColumns, accountSelection, type MetadataSource } from '../../store/account-columns.ts';
 import { type Bind, parameters, type RowOf, readRows, type Statement, withDates } from '../../store/rows.ts';
@@ -145,8 +145,7 @@ function conditionsOf(source: MetadataSource, filters: AccountFilters) {
  * would avoid that, but double the time of every import.
  */
 function contains(q: string, bind: Bind): string {
-  // The stored form of emails. Not trimmed: emails contain no blanks, so no text with a blank is part of one.
-  const inEmail = q.normalize('NFKC').toLowerCase().normalize('NFKC');
+  const inEmail = normalizeEmailPart(q);
   return HAS_TRIGRAM.test(q)
     ? `(email like ${bind(likePattern(inEmail))} or name ilike ${bind(likePattern(q))})`
     : `(strpos(email, ${bind(inEmail)}) > 0 or strpos(lower(name), lower(${bind(q)})) > 0)`;

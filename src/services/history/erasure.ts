@@ -1,6 +1,6 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { ERASED_ACTOR } from '../../domain/change.ts';
-import { normalizeEmail } from '../../domain/email.ts';
+import { emailForms, normalizeEmail } from '../../domain/email.ts';
 import { refusals } from '../../domain/refusals.ts';
 import { User } from '../../domain/user.ts';
 import { eraseHistory } from '../../store/erase-history.ts';
@@ -32,7 +32,7 @@ const SIGNED_SINCE = `
 
 const DELETED_AS = `
   select user_id as "userId" from changes as deletion
-   where action = 'deleted' and erased_at is null and before->>'email' = :email
+   where action = 'deleted' and erased_at is null and before->>'email' in (:emails)
      and not exists (
        select from changes as later
         where later.user_id = deletion.user_id and (later.at, later.id) > (deletion.at, deletion.id)
@@ -73,19 +73,21 @@ export async function eraseDue(inUnit: UnitOfWork, days: number, signal: AbortSi
 export async function eraseAccounts(unit: Unit, email: string): Promise<number> {
   const { em } = unit;
   await unit.begin();
-  const ids = await idsOf(em, DELETED_AS, { email: normalizeEmail(email) });
+  const emails = emailForms(normalizeEmail(email));
+  const ids = await idsOf(em, DELETED_AS, { emails });
   const deleted = await lockDeleted(em, ids);
   // Only now: none of the deleted accounts can be restored any more.
-  const account = await em.findOne(User, { email: normalizeEmail(email) });
-  if (account === null && deleted.length === 0) {
+  const accounts = await em.find(User, { email: { $in: [...emails] } });
+  if (accounts.length + deleted.length === 0) {
     throw refusals.notFound(`account with the email ${email}, nor a deleted one`);
   }
   await eraseHistory(em, deleted);
-  if (account === null) return deleted.length;
-  await unit.claim(account);
-  unit.erases = true;
-  em.remove(account);
-  return deleted.length + 1;
+  for (const account of accounts) {
+    await unit.claim(account);
+    unit.erases = true;
+    em.remove(account);
+  }
+  return deleted.length + accounts.length;
 }
 
 async function idsOf(

@@ -1,6 +1,6 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { ACTIONS, type Action, type Change, STATE_FIELDS } from '../../domain/change.ts';
-import { normalizeEmail } from '../../domain/email.ts';
+import { emailForms, normalizeEmail } from '../../domain/email.ts';
 import { marksAbove } from '../../domain/field-index.ts';
 import { CHANGE_COLUMNS, type ChangeRow, changeOf } from '../../store/change-rows.ts';
 import { type Bind, parameters, readRows, type Statement } from '../../store/rows.ts';
@@ -76,11 +76,16 @@ interface Source {
   readonly conditions: readonly string[];
 }
 
-function sources({ actor: given, userId, action, field }: ChangeFilters, bind: Bind): Source[] {
+function sources({ actor, ...filters }: ChangeFilters, bind: Bind): Source[] {
+  // Entries keep the form in which an email was stored at their time.
+  const actors = actor?.includes('@') ? emailForms(normalizeEmail(actor)) : [actor];
+  return actors.flatMap((each) => sourcesOf({ ...filters, actor: each }, bind));
+}
+
+function sourcesOf({ actor, userId, action, field }: ChangeFilters, bind: Bind): Source[] {
   const equals = (column: string, value: unknown) =>
     value === undefined ? [] : [`${column} = ${bind(value)}`];
   const hasField = () => (field === undefined ? [] : [`${bind(field)} = any(fields)`]);
-  const actor = given?.includes('@') ? normalizeEmail(given) : given;
   if (userId !== undefined) {
     const conditions = [...equals('user_id', userId), ...equals('actor', actor), ...equals('action', action)];
     return [{ from: 'changes', conditions: [...conditions, ...hasField()] }];

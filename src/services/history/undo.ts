@@ -1,6 +1,7 @@
 import { LockMode } from '@mikro-orm/core';
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { type AccountState, type Change, creation, difference, stateOf } from '../../domain/change.ts';
+import { normalizeEmail } from '../../domain/email.ts';
 import { movedOn } from '../../domain/inversion.ts';
 import type { PreferenceRules } from '../../domain/preferences.ts';
 import { refusals } from '../../domain/refusals.ts';
@@ -66,7 +67,9 @@ function remove(em: EntityManager, account: User, entry: Change): void {
 
 async function restore(unit: Unit, entry: Change): Promise<void> {
   const { em } = unit;
-  const state = entry.before as AccountState;
+  const before = entry.before as AccountState;
+  // Entries keep the form in which an email was stored at their time.
+  const state = { ...before, email: normalizeEmail(before.email) };
   const { createdAt = entry.at, ...fields } = state;
   const [last] = await em.execute<{ id: string }[]>(
     'select id from changes where user_id = ? order by at desc, id desc limit 1',

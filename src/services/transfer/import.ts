@@ -1,11 +1,10 @@
 import { z } from 'zod';
 import { STATE_FIELDS } from '../../domain/change.ts';
-import { isEmail, normalizeEmail } from '../../domain/email.ts';
 import type { ImportFailure, ImportReport } from '../../domain/import-report.ts';
 import { checkPreferences, type PreferenceRules } from '../../domain/preferences.ts';
 import { type InputError, Refusal } from '../../domain/refusal.ts';
 import { refusals } from '../../domain/refusals.ts';
-import { COLUMNS } from '../../domain/user.ts';
+import { acceptEmail, COLUMNS } from '../../domain/user.ts';
 import { lockActiveAdmins } from '../../store/active-admins.ts';
 import type { Unit } from '../../store/unit.ts';
 import { changeableFields, errorsOf, fields } from '../accounts/fields.ts';
@@ -119,9 +118,14 @@ function check(
   const result = accountLine.safeParse(value);
   if (!result.success) return { number, faults: errorsOf(result.error) };
   const { email: given, preferences, ...values } = result.data;
-  const email = normalizeEmail(given);
   const faults: InputError[] = [];
-  if (!isEmail(email)) faults.push({ path: 'email', message: refusals.emailInvalid().message });
+  let email = '';
+  try {
+    email = acceptEmail(given);
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    faults.push({ path: 'email', message: error.message });
+  }
   try {
     const checked = preferences === undefined ? undefined : checkPreferences(preferences, rules);
     if (faults.length === 0) return { number, email, values: { ...values, preferences: checked } };
