@@ -5,7 +5,9 @@ import { expect } from 'chai';
 import { preferenceRules } from '../../src/services/accounts/preferences-schema.ts';
 import { accountsIn, addAccount } from '../support/accounts.ts';
 import { startApp, type TestApp } from '../support/app.ts';
+import { createMigratedDatabase } from '../support/database.ts';
 import { expectProblem } from '../support/problem.ts';
+import { startServer } from '../support/server-process.ts';
 
 const SCHEMA = {
   type: 'object',
@@ -165,6 +167,24 @@ describe("the operator's schema for preferences", () => {
       { part: '/properties/site/format', reason: 'the format "url" takes quadratic time: use "uri"' },
       { part: '/patternProperties/^(.)\\1$', reason: 'a backreference needs backtracking' },
     ]);
+  });
+
+  it('with a slow part starts, with a warning in the log', async () => {
+    const path = join(folder, 'preferences.json');
+    const database = await createMigratedDatabase();
+    await writeFile(
+      path,
+      JSON.stringify({ type: 'object', additionalProperties: { type: 'string', pattern: '^(?!x)' } }),
+    );
+    const server = startServer({ DATABASE_URL: database.url, PREFERENCES_SCHEMA: path });
+    expect(await server.said('PREFERENCES_SCHEMA has a part that a hostile text can make slow')).to.include({
+      level: 40,
+      part: '/additionalProperties/pattern',
+      reason: '"(?!" needs backtracking',
+    });
+    await server.ready();
+    expect(await server.end('SIGTERM')).to.equal(0);
+    await database.drop();
   });
 
   for (const [what, text] of [
