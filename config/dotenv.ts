@@ -10,7 +10,7 @@ export interface Dotenv {
 /**
  * Reads `./.env`; a missing file counts as empty. Problems never quote a value, which may be a secret.
  *
- * Reports malformed lines, a name that is one typo away from a name in `known`, and an environment other than
+ * Reports malformed lines, a value that a `#` would cut off (a comment has a blank in front), a name that is one typo away from a name in `known`, and an environment other than
  * development, because only development reads the file. Ignores all other names: they belong to other programs.
  */
 export function readDotenv(known: readonly string[]): Dotenv {
@@ -24,7 +24,7 @@ export function readDotenv(known: readonly string[]): Dotenv {
     return { env: {}, problems: code === 'ENOENT' ? [] : [`.env must be a readable file (${code})`] };
   }
   const { ENVIRONMENT, NODE_ENV, ...env } = parseEnv(text);
-  const problems = malformedLines(text).map((line) => `.env line ${line} must be NAME=value`);
+  const problems = [...faultsOfLines(text, known)];
   if ((ENVIRONMENT || NODE_ENV || 'development') !== 'development') {
     problems.push(
       '.env must not select an environment other than development, the only one that reads it: set ENVIRONMENT in the process environment',
@@ -37,19 +37,23 @@ export function readDotenv(known: readonly string[]): Dotenv {
   return { env, problems };
 }
 
-const NAME = String.raw`[ \t]*(?:export[ \t]+)?[A-Za-z_][\w.-]*[ \t]*=`;
+const NAME = String.raw`[ \t]*(?:export[ \t]+)?(?<name>[A-Za-z_][\w.-]*)[ \t]*=`;
 const BLANK = String.raw`[ \t]*(?:#[^\n]*)?`;
-const QUOTED = String.raw`[ \t]*(["'\x60])(?:(?!\1)[^])*\1${BLANK}`;
-const BARE = String.raw`(?![ \t]*["'\x60])[^\n]*`;
+const QUOTED = String.raw`[ \t]*(?<quote>["'\x60])(?:(?!\k<quote>)[^])*\k<quote>${BLANK}`;
+const BARE = String.raw`(?![ \t]*["'\x60])(?<bare>[^\n]*)`;
 
-/** The numbers of the lines that Node's parser silently skips or misreads. */
-function malformedLines(text: string): number[] {
-  const malformed = [];
+/** The faults of the lines that Node's parser silently skips or misreads, or whose value of a `known` name it cuts off. */
+function* faultsOfLines(text: string, known: readonly string[]): Generator<string> {
   const line = new RegExp(`(?:${NAME}(?:${QUOTED}|${BARE})|${BLANK}|(?<bad>[^\\n]*))(?:\\n|$)`, 'y');
   for (let at = 0; at < text.length; at = line.lastIndex) {
-    if (line.exec(text)?.groups?.['bad']) malformed.push(text.slice(0, at).split('\n').length);
+    const { bad, name = '', bare = '' } = line.exec(text)?.groups ?? {};
+    const number = text.slice(0, at).split('\n').length;
+    if (bad) yield `.env line ${number} must be NAME=value`;
+    // A comment has a blank in front.
+    if (known.includes(name) && bare.replace(/[ \t]#.*$/, '').includes('#')) {
+      yield `.env line ${number} has a # in the value of ${name}, which would end it there: put the value into quotes`;
+    }
   }
-  return malformed;
 }
 
 /** Whether `a` becomes `b` by adding, removing or replacing one character, or by swapping two neighbours. */

@@ -1,7 +1,7 @@
 import { loadSettings, type Settings, SettingsError } from './settings.ts';
 
-// EX_CONFIG of sysexits.h.
-const EXIT_CONFIG = 78;
+/** The exit code of invalid settings: EX_CONFIG of sysexits.h. */
+export const EXIT_CONFIG = 78;
 
 /** The oldest Node.js that runs every part of Rollcall: `engines.node` of package.json. */
 export const OLDEST_NODE = '22.17';

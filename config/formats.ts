@@ -4,6 +4,7 @@ import type { Format } from 'convict';
 import { accessDomain } from '../src/domain/access.ts';
 import { isAmbiguousTyped, isEmail, normalizeEmail } from '../src/domain/email.ts';
 import { isProviderUrl, type ProviderIssuer, parseIssuers } from './issuers.ts';
+import { maskUrls } from './mask.ts';
 import { findBrokenRequirement, parseWebhooks, type Webhook } from './webhooks.ts';
 
 /** Throws the text that convict reports after the variable's name. A requirement never quotes a secret. */
@@ -51,12 +52,25 @@ function isNetwork(text: string): boolean {
 }
 
 function quoteAll(texts: readonly string[]): string {
-  return texts.map((text) => JSON.stringify(text)).join(', ');
+  return texts.map((text) => JSON.stringify(maskUrls(text))).join(', ');
 }
 
-/** Splits a comma-separated list. Trims its items; drops empty items and duplicates. */
+/** The formats of lists, which may be too long for a variable and so may come from a file. */
+export const LIST_FORMATS: ReadonlySet<unknown> = new Set<keyof typeof formats>([
+  'audience',
+  'domains',
+  'emails',
+  'header-names',
+  'hosts',
+  'issuers',
+  'origins',
+  'proxies',
+  'webhooks',
+]);
+
+/** Splits a list with commas, or with one item a line. Trims its items; drops empty items and duplicates. */
 function splitList(text: string, normalize: (part: string) => string): string[] {
-  return [...new Set(text.split(',').map((part) => normalize(part.trim())))].filter(Boolean);
+  return [...new Set(text.split(/[,\n]/).map((part) => normalize(part.trim())))].filter(Boolean);
 }
 
 /** Removes the quotes and blanks that some shells and tools leave around a value, and ignores case. */

@@ -4,11 +4,10 @@
  */
 import { envExample } from './example.ts';
 import { exitOnSettingsError } from './exit.ts';
+import { MASK, maskUrls } from './mask.ts';
 import { type Variable, variables } from './schema.ts';
 import { type TracedSettings, traceSettings } from './settings.ts';
 import type { Webhook } from './webhooks.ts';
-
-const MASK = '********';
 
 function formatTable({ settings, origins }: TracedSettings): string {
   const rows = variables.map((variable) => ({
@@ -29,14 +28,9 @@ function getProperty(holder: unknown, name: string): unknown {
 
 function formatValue({ sensitive, format }: Variable, value: unknown): string {
   if (value === null || value === '') return '(none)';
-  if (!sensitive) return maskQueries(format === 'issuers' ? JSON.stringify(value) : String(value), format);
+  if (!sensitive) return maskUrls(format === 'issuers' ? JSON.stringify(value) : String(value));
   if (format === 'webhooks') return (value as Webhook[]).map(({ name }) => name).join(', ') || '(none)';
   return format === 'postgres-url' || format === 'proxy-url' ? maskPasswords(String(value)) : MASK;
-}
-
-/** Some providers put an API key into the query of their key URL. */
-function maskQueries(text: string, format: unknown): string {
-  return format === 'issuers' || format === 'provider-url' ? text.replace(/\?[^"]*/g, `?${MASK}`) : text;
 }
 
 function maskPasswords(href: string): string {

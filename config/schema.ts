@@ -1,7 +1,7 @@
 import convict from 'convict';
 import { ACCESS_POLICIES } from '../src/domain/access.ts';
 import { type AuthSettings, authSchema } from './auth.ts';
-import { formats } from './formats.ts';
+import { formats, LIST_FORMATS } from './formats.ts';
 import { EXAMPLE_SECRET, type Webhook } from './webhooks.ts';
 
 convict.addFormats(formats);
@@ -82,10 +82,9 @@ const limit = { format: 'whole-number', min: 0, max: 1_000_000 };
 
 /**
  * The convict schema of every setting; `texts` holds the text of each variable that is set. Convict defines `doc`,
- * `format`, `default`, `env`, `nullable` and `sensitive` (never printed; may also come from the file that `<env>_FILE`
- * names). Rollcall adds arguments of its formats (`min`, `max`, `refusePlaceholders`, `httpsOnly`, `mayHaveQuery`,
- * `primaryIssuer`, `policy`), `example` (shown in `.env.example` instead of the default) and `fallback` (a second
- * variable to read).
+ * `format`, `default`, `env`, `nullable` and `sensitive` (never printed). Rollcall adds arguments of its formats (`min`,
+ * `max`, `refusePlaceholders`, `httpsOnly`, `mayHaveQuery`, `primaryIssuer`, `policy`), `example` (shown in
+ * `.env.example` instead of the default) and `fallback` (a second variable to read).
  */
 export function schemaFor(environment: Environment, texts: NodeJS.Dict<string> = {}) {
   const production = environment === 'production';
@@ -339,6 +338,8 @@ export interface Variable {
   readonly format: unknown;
   readonly default: unknown;
   readonly sensitive?: boolean;
+  /** Whether `<env>_FILE` may name a file with the value: secrets and lists. */
+  readonly mayBeFile: boolean;
   readonly example?: string;
   readonly fallback?: string;
 }
@@ -347,6 +348,10 @@ export interface Variable {
 export const variables: readonly Variable[] = Object.entries(schemaFor('development')).flatMap(
   ([name, entry]): Variable[] =>
     'env' in entry
-      ? [{ path: name, ...entry }]
-      : Object.entries(entry).map(([leaf, inner]) => ({ path: `${name}.${leaf}`, ...inner })),
+      ? [variable(name, entry)]
+      : Object.entries(entry).map(([leaf, inner]) => variable(`${name}.${leaf}`, inner)),
 );
+
+function variable(path: string, entry: Omit<Variable, 'path' | 'mayBeFile'>): Variable {
+  return { path, ...entry, mayBeFile: entry.sensitive === true || LIST_FORMATS.has(entry.format) };
+}

@@ -1,4 +1,5 @@
 import convict from 'convict';
+import { maskUrls } from './mask.ts';
 import { ENVIRONMENTS, type Settings, schemaFor, variables } from './schema.ts';
 import { defaultSources, lookUp } from './sources.ts';
 
@@ -76,7 +77,7 @@ function findInvalid(config: convict.Config<Settings>): ReadonlyMap<string, stri
     const lines = (error as Error).message.split('\n').map((line): [string, string] => {
       const [, path = '', requirement = '', value] =
         /^(\S+): (.*?)(?:: value was (?:\[.*|(.*)))?$/s.exec(line) ?? [];
-      return [path, value ? `${requirement}, not ${value}` : requirement];
+      return [path, value ? `${requirement}, not ${maskUrls(value)}` : requirement];
     });
     return new Map(lines);
   }

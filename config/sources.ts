@@ -22,38 +22,38 @@ export function defaultSources(): { sources: Source[]; problems: readonly string
   if ((ENVIRONMENT || NODE_ENV || 'development') !== 'development') {
     return { sources: [environment], problems: [] };
   }
-  const known = variables.flatMap(({ env, sensitive, fallback }) => [
+  const known = variables.flatMap(({ env, mayBeFile, fallback }) => [
     env,
-    ...(sensitive ? [`${env}_FILE`] : []),
+    ...(mayBeFile ? [`${env}_FILE`] : []),
     ...(fallback ? [fallback] : []),
   ]);
   const { env, problems } = readDotenv(known);
   return { sources: [environment, { name: '.env', env }], problems };
 }
 
-/** Looks a variable up by its name, then (a secret) by `<name>_FILE`, then by its fallback. Empty counts as unset. */
+/** Looks a variable up by its name, then (a secret or a list) by `<name>_FILE`, then by its fallback. Empty counts as unset. */
 export function lookUp(variable: Variable, sources: readonly Source[]): Given {
-  const { env: name, sensitive, fallback } = variable;
+  const { env: name, mayBeFile, fallback } = variable;
   for (const source of sources) {
     const text = source.env[name];
-    const path = sensitive && source.env[`${name}_FILE`];
+    const path = mayBeFile && source.env[`${name}_FILE`];
     const fallbackText = fallback && source.env[fallback];
     if (text && path) return { problem: `${name} and ${name}_FILE are both set: unset one of them` };
     if (text) return { text, from: source.name };
-    if (path) return readSecret(name, path);
+    if (path) return readValue(name, path);
     if (fallbackText) return { text: fallbackText, from: fallback };
   }
   return {};
 }
 
-function readSecret(name: string, path: string): Given {
+function readValue(name: string, path: string): Given {
   // A URL here is the secret itself, with its password: the problem must not quote it.
   if (path.includes('://')) {
     return { problem: `${name}_FILE must be the path of a file: put the value itself into ${name}` };
   }
   try {
     // Strict UTF-8: a lenient decoder would turn random bytes into identical replacement characters.
-    const text = new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(path)).replace(/\r?\n$/, '');
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(path)).replace(/[\r\n]+$/, '');
     return text
       ? { text, from: `file ${path}` }
       : { problem: `${name}_FILE must not name an empty file: ${path}` };

@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import { constants } from 'node:os';
 import type { Logger } from 'pino';
-import { settingsOrExit } from '../config/exit.ts';
+import { EXIT_CONFIG, settingsOrExit } from '../config/exit.ts';
+import { forgottenProduction } from '../config/forgotten-production.ts';
 import { CannotStart } from './boot/cannot-start.ts';
 import { checkAddress, listen } from './boot/listen.ts';
 import { openStore } from './boot/open-store.ts';
@@ -26,6 +27,9 @@ const SAME_SIGNAL_MS = 500;
 const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
 
 const settings = settingsOrExit();
+// Before anything can fail because of it. Not through the log, which may need what production does not install.
+const forgotten = forgottenProduction(process.stdout.isTTY);
+if (forgotten !== undefined) console.error(forgotten);
 const log = await createLog(settings);
 /** What has been opened, and how to close it, in reverse order. */
 const opened: { readonly name: string; readonly close: () => Promise<unknown> }[] = [];
@@ -42,7 +46,7 @@ try {
   if (!(stop.aborted && error === stop.reason)) {
     if (error instanceof CannotStart) log.fatal(error.message);
     else log.fatal({ err: error }, 'cannot start');
-    process.exitCode = 1;
+    process.exitCode = error instanceof CannotStart ? error.exitCode : 1;
   }
 } finally {
   for (const { name, close } of opened.reverse()) {
@@ -82,7 +86,7 @@ async function readRules(): Promise<PreferenceRules> {
       log.warn(slow, 'PREFERENCES_SCHEMA has a part that a hostile text can make slow'),
     );
   } catch (error) {
-    throw new CannotStart((error as Error).message, { cause: error });
+    throw new CannotStart((error as Error).message, { cause: error, exitCode: EXIT_CONFIG });
   }
 }
 

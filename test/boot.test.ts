@@ -204,6 +204,34 @@ describe('the boot', function () {
     expect(await database.query(`select from pg_tables where schemaname = 'public'`)).to.deep.equal([]);
   });
 
+  it('exits 78 before it asks the database when PREFERENCES_SCHEMA names no file', async () => {
+    const server = start({ PREFERENCES_SCHEMA: '/nowhere/schema.json' });
+    expect(await server.ended()).to.equal(78);
+    expect(server.lines[0]?.msg).to.match(/^PREFERENCES_SCHEMA: \/nowhere\/schema\.json: ENOENT/);
+    expect(await database.query(`select from pg_tables where schemaname = 'public'`)).to.deep.equal([]);
+  });
+
+  it('warns when it looks deployed and ENVIRONMENT was forgotten, and only then', async () => {
+    const deployed = { KUBERNETES_SERVICE_HOST: '10.0.0.1', DATABASE_URL: database.url };
+    const warned = async (env: NodeJS.ProcessEnv) => {
+      // An invalid schema, so that it ends by itself.
+      const server = start({ ...deployed, PREFERENCES_SCHEMA: '/nowhere', ...env });
+      expect(await server.ended()).to.equal(78);
+      return server.output.filter((line) => line.startsWith('Warning:'));
+    };
+    const [warning = '', ...more] = await warned({ ENVIRONMENT: '' });
+    expect(more).to.deep.equal([]);
+    expect(warning).to.match(/^Warning: KUBERNETES_SERVICE_HOST is set, but ENVIRONMENT is not set/);
+    expect(warning).to.include('Set ENVIRONMENT=production');
+    for (const env of [
+      { ENVIRONMENT: 'development' },
+      { ENVIRONMENT: 'test' },
+      { ENVIRONMENT: '', NODE_ENV: 'development' },
+    ]) {
+      expect(await warned(env)).to.deep.equal([]);
+    }
+  });
+
   it('exits 78 before it uses the network when its settings are invalid', async () => {
     const server = start({ PORT: '12abc', DATABASE_POOL_MAX: '1', INITIAL_ADMINS: 'ada@example.com,nobody' });
     expect(await server.ended()).to.equal(78);

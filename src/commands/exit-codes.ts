@@ -1,5 +1,7 @@
+import { EXIT_CONFIG } from '../../config/exit.ts';
 import { Refusal } from '../domain/refusal.ts';
 import type { RefusalCode } from '../domain/refusals.ts';
+import { InvalidPreferencesSchema } from '../services/accounts/preferences-schema.ts';
 import { EXIT_USAGE, isUsageError } from './usage-error.ts';
 
 /** Exit codes of sysexits.h, for scripts. */
@@ -30,5 +32,6 @@ const NO_FILE = new Set(['ENOENT', 'EISDIR', 'EACCES']);
 export function exitCodeOf(error: NodeJS.ErrnoException): number {
   if (error instanceof Refusal) return EXIT_OF_CODE[error.code as RefusalCode] ?? 1;
   if (isUsageError(error)) return EXIT.usage;
+  if (error instanceof InvalidPreferencesSchema) return EXIT_CONFIG;
   return NO_FILE.has(error.code ?? '') ? EXIT.noInput : 1;
 }

@@ -201,6 +201,14 @@ describe('npm run accounts', function () {
     expect(run(['list'], { url: 'postgres://me@127.0.0.1:1/x' }).status).to.equal(69);
   });
 
+  it('exits 78 when PREFERENCES_SCHEMA names no file', () => {
+    const { status, stderr } = run(['list'], { more: { PREFERENCES_SCHEMA: '/nowhere/schema.json' } });
+    expect([status, stderr]).to.deep.equal([
+      78,
+      "PREFERENCES_SCHEMA: /nowhere/schema.json: ENOENT: no such file or directory, open '/nowhere/schema.json'\n",
+    ]);
+  });
+
   it('prints its usage', () => {
     expect(done('--help')).to.match(/^Usage: npm run --silent accounts/);
   });

@@ -98,6 +98,30 @@ describe('.env', function () {
     });
   }
 
+  for (const value of [
+    'hunter2#3-only-for-tests-0123456789-abcdefghij',
+    '#hunter2',
+    'hunter2#3 # a comment',
+    'x##',
+  ]) {
+    it(`has a value refused, not cut off, that has a # without quotes: ${value}`, () => {
+      const { status, stderr } = inFolderWith(`PORT=9000 # mine\nCOLOUR=#fff\nAUTH_SECRET=${value}\n`);
+      expect(status).to.equal(78);
+      expect(stderr).to.include(
+        '\n.env line 3 has a # in the value of AUTH_SECRET, which would end it there: put the value into quotes\n',
+      );
+      expect(stderr).not.to.include('hunter2');
+    });
+  }
+
+  for (const quote of ['"', "'", '`']) {
+    it(`has a value with a # taken whole from ${quote} quotes`, () => {
+      const run = inFolderWith(`NOTE="one\nDATA_DIR=/a#b"\nDATA_DIR=${quote}/a#b #c${quote} # a comment\n`);
+      expect(run.stderr).to.equal('');
+      expect(row(run, 'DATA_DIR')).to.equal('DATA_DIR /a#b #c (.env)');
+    });
+  }
+
   const typos: [wrong: string, intended: string][] = [
     ['PROT', 'PORT'],
     ['port', 'PORT'],

@@ -81,10 +81,10 @@ describe('.env.example', function () {
     expect(print(folderFor(this), { PORT: 'x' }, '--env-example').stdout).to.equal(committed);
   });
 
-  it('has every variable with its doc and default, and the file variable of every secret', () => {
-    for (const { env, doc, default: standard, example, sensitive } of variables) {
+  it('has every variable with its doc and default, and the file variable of every secret and list', () => {
+    for (const { env, doc, default: standard, example, mayBeFile } of variables) {
       expect(committed).to.include(`\n# ${doc}\n# ${env}=${example ?? standard}\n`);
-      if (sensitive) expect(committed).to.include(`\n# ${env}_FILE=`);
+      if (mayBeFile) expect(committed).to.include(`\n# ${env}_FILE=`);
     }
   });
 

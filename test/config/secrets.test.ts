@@ -1,17 +1,48 @@
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { variables } from '../../config/schema.ts';
 import { loadSettings, type SettingsError } from '../../config/settings.ts';
 import { folderFor, print, row } from './run.ts';
 
 const SECRET = 'only-for-tests-0123456789-abcdefghij';
 const URL_ = 'postgres://app:hunter2@db.internal:5432/app';
 
+describe('lists', function () {
+  const folder = folderFor(this, {
+    admins: 'ada@example.com\ngrace@example.com,\r\n\r\nalan@example.com\n',
+    issuers: '[{"issuer":"https://id.example.com","audience":"web"}]\n',
+    proxies: '2\n',
+  });
+  const at = (name: string): string => join(folder, name);
+
+  it('can come from files too, one item a line', () => {
+    const settings = loadSettings({
+      INITIAL_ADMINS_FILE: at('admins'),
+      AUTH_ISSUERS_FILE: at('issuers'),
+      TRUST_PROXY_FILE: at('proxies'),
+    });
+    expect(settings.initialAdmins).to.deep.equal([
+      'ada@example.com',
+      'grace@example.com',
+      'alan@example.com',
+    ]);
+    expect(settings.auth.issuers).to.have.lengthOf(1);
+    expect(settings.trustProxy).to.equal(2);
+  });
+
+  it('are all of those settings that say so', () => {
+    const lists = variables.filter(({ doc }) => /separated by commas|JSON array/.test(doc));
+    expect(lists).to.have.length.greaterThan(7);
+    for (const { env, mayBeFile } of lists) expect(mayBeFile, env).to.equal(true);
+  });
+});
+
 describe('secrets', function () {
   const folder = folderFor(this, {
     secret: `${SECRET}\n`,
     windows: `${SECRET}\r\n`,
     bare: SECRET,
-    blankLine: `${SECRET}\n\n`,
+    blankLine: `${SECRET}\r\n\r\n\n`,
     url: `${URL_}\n`,
     empty: '',
     newline: '\n',
@@ -32,11 +63,10 @@ describe('secrets', function () {
   }
 
   describe('in files', () => {
-    it('are read without one final newline', () => {
-      for (const name of ['secret', 'windows', 'bare']) {
+    it('are read without the newlines at their end', () => {
+      for (const name of ['secret', 'windows', 'bare', 'blankLine']) {
         expect(loadSettings({ AUTH_SECRET_FILE: at(name) }).auth.secret).to.equal(SECRET);
       }
-      expect(loadSettings({ AUTH_SECRET_FILE: at('blankLine') }).auth.secret).to.equal(`${SECRET}\n`);
     });
 
     it('satisfy the requirements of production', () => {

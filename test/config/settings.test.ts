@@ -410,7 +410,7 @@ describe('settings', () => {
       ].map((value): [string, string, string] => [
         'CORS_ORIGINS',
         `http://localhost:3000,${value}`,
-        `CORS_ORIGINS must be origins such as https://app.example.com or tauri://localhost, without a path or a *, separated by commas, not ${JSON.stringify(value)}`,
+        `CORS_ORIGINS must be origins such as https://app.example.com or tauri://localhost, without a path or a *, separated by commas, not ${JSON.stringify(value.replace('me@', '********@'))}`,
       ]),
       [
         'CORS_HEADERS',
@@ -496,8 +496,8 @@ describe('settings', () => {
       ],
       [
         'INITIAL_ADMINS',
-        'x\u2028y, z\nz',
-        'INITIAL_ADMINS must be email addresses separated by commas, not "x\u2028y", "z\\nz"',
+        'x\u2028y, z\tz\nada@example.com',
+        'INITIAL_ADMINS must be email addresses separated by commas, not "x\u2028y", "z\\tz"',
       ],
       ['INITIAL_ADMINS', `${'a'.repeat(250)}@example.com`, /^INITIAL_ADMINS must be email addresses/],
     ];
@@ -529,11 +529,23 @@ describe('settings', () => {
           ['AUTH_JWKS_URL', 'user or fragment'],
         ]) {
           expect(problemsOf({ [`${name}`]: value, AUTH_AUDIENCE: 'web' })).to.deep.equal([
-            `${name} must be an https URL without ${without} (http is allowed on this machine and outside production), not ${JSON.stringify(value)}`,
+            `${name} must be an https URL without ${without} (http is allowed on this machine and outside production), not ${JSON.stringify(value.replace('user:password', '********'))}`,
           ]);
         }
       });
     }
+
+    it('a URL, without showing the password or the query in it', () => {
+      for (const env of [
+        { AUTH_ISSUER: 'https://id.example.com/?key=hunter2', AUTH_AUDIENCE: 'web' },
+        { AUTH_JWKS_URL: 'ftp://id.example.com/keys?key=hunter2', AUTH_AUDIENCE: 'web' },
+        { AUTH_JWKS_URL: 'https://me:hunter2/3@id.example.com/keys', AUTH_AUDIENCE: 'web' },
+        { CORS_ORIGINS: 'https://me:hunter2@app.example.com,https://app.example.com/?key=hunter2' },
+      ]) {
+        const problems = problemsOf(env).join();
+        expect(problems).to.include('example.com').and.include('********').and.not.include('hunter2');
+      }
+    });
 
     it('an AUTH_ISSUER with a query, which only AUTH_JWKS_URL may have', () => {
       const url = 'https://id.example.com/?x=1';

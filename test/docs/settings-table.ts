@@ -17,8 +17,8 @@ export function withSettingsTable(page: string): string {
 /** The table: a row for each variable, in the order of the schema. */
 function settingsTable(): string {
   const rows = variables.map((variable) => {
-    const { env, sensitive } = variable;
-    const names = [env, ...(sensitive ? [`${env}_FILE`] : [])].map((name) => `\`${name}\``).join(', ');
+    const { env, mayBeFile } = variable;
+    const names = [env, ...(mayBeFile ? [`${env}_FILE`] : [])].map((name) => `\`${name}\``).join(', ');
     return `| ${names} | ${defaultOf(variable)} | ${meaningOf(variable)} |`;
   });
   return ['| variable | default | meaning |', '| --- | --- | --- |', ...rows].join('\n');

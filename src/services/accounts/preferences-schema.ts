@@ -9,7 +9,7 @@ import { uniqueItems } from './unique-items.ts';
 /**
  * Creates the rules for preferences from the settings: a size, and the path of a JSON Schema or `null`. `onSlowPart` is called for
  * each part of the schema that can be slow.
- * Throws an error that names the file when it cannot be read or is not such a schema.
+ * Throws {@link InvalidPreferencesSchema}, which names the file, when it cannot be read or is not such a schema.
  */
 export async function preferenceRules(
   settings: { maxBytes: number; schema: string | null },
@@ -17,6 +17,11 @@ export async function preferenceRules(
 ): Promise<PreferenceRules> {
   const { maxBytes, schema } = settings;
   return { maxBytes, ...(schema !== null && { faults: await compilePreferencesSchema(schema, onSlowPart) }) };
+}
+
+/** The file at PREFERENCES_SCHEMA cannot be read, or is no such schema: an invalid setting. */
+export class InvalidPreferencesSchema extends Error {
+  override readonly name = 'InvalidPreferencesSchema';
 }
 
 /** Finds the faults of preferences, each with its path. */
@@ -31,7 +36,7 @@ const RECURSIVE = /"\$(?:ref|dynamicRef)"/;
 /**
  * Compiles the operator's JSON Schema (2020-12) for preferences from the file at `path`. People choose what it is applied to, so
  * its patterns match in linear time, as far as that is possible; the rest is checked with a time limit.
- * Throws an error that names the file when it cannot be read or is not such a schema.
+ * Throws {@link InvalidPreferencesSchema}, which names the file, when it cannot be read or is not such a schema.
  */
 async function compilePreferencesSchema(
   path: string,
@@ -78,7 +83,9 @@ async function compilePreferencesSchema(
       return (validate.errors ?? []).map(inputError);
     };
   } catch (error) {
-    throw new Error(`PREFERENCES_SCHEMA: ${path}: ${(error as Error).message}`, { cause: error });
+    throw new InvalidPreferencesSchema(`PREFERENCES_SCHEMA: ${path}: ${(error as Error).message}`, {
+      cause: error,
+    });
   }
 }
 
