@@ -43,7 +43,7 @@ async function compilePreferencesSchema(
   onSlowPart: (part: SlowPart) => void,
 ): Promise<PreferencesCheck> {
   // Loaded only for a schema: they take a large part of the start.
-  const [{ Ajv2020 }, { default: formats }, { linearPattern, NotLinear }] = await Promise.all([
+  const [{ default: ajv2020 }, { default: formats }, { linearPattern, NotLinear }] = await Promise.all([
     import('ajv/dist/2020.js'),
     import('ajv-formats'),
     import('./linear-pattern.ts'),
@@ -61,7 +61,7 @@ async function compilePreferencesSchema(
     const text = await readFile(path, 'utf8');
     const schema = JSON.parse(text);
     const compile = () => {
-      const ajv = new Ajv2020({
+      const ajv = new ajv2020.Ajv2020({
         allErrors: true,
         strict: true,
         code: { regExp: Object.assign(regExp, { code: 'new RegExp' }) },
