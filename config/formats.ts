@@ -7,6 +7,9 @@ import { isProviderUrl, type ProviderIssuer, parseIssuers } from './issuers.ts';
 import { maskUrls } from './mask.ts';
 import { findBrokenRequirement, parseWebhooks, type Webhook } from './webhooks.ts';
 
+/** The default of DATABASE_POOL_MAX. */
+export const DEFAULT_POOL_MAX = 10;
+
 /** Throws the text that convict reports after the variable's name. A requirement never quotes a secret. */
 function check(isMet: boolean, requirement: string): asserts isMet {
   if (!isMet) throw new Error(`must ${requirement}`);
@@ -113,6 +116,15 @@ export const formats = {
         typeof value === 'number' && value >= min && value <= max,
         `be a whole number from ${min} to ${max}`,
       );
+    },
+  },
+  transfers: {
+    coerce: (text: string) => (/^[1-9]\d*$/.test(text) ? Number(text) : text),
+    validate(value: number | string | null, { poolMax }) {
+      // A pool size that is no number is a problem of its own.
+      const most = Number(poolMax ?? DEFAULT_POOL_MAX) - 1;
+      const isMet = value === null || (typeof value === 'number' && !(value > most));
+      check(isMet, `be a whole number from 1 to ${most || 1}, fewer than DATABASE_POOL_MAX`);
     },
   },
   'true-or-false': {

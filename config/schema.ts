@@ -1,7 +1,7 @@
 import convict from 'convict';
 import { ACCESS_POLICIES } from '../src/domain/access.ts';
 import { type AuthSettings, authSchema } from './auth.ts';
-import { formats, LIST_FORMATS } from './formats.ts';
+import { DEFAULT_POOL_MAX, formats, LIST_FORMATS } from './formats.ts';
 import { EXAMPLE_SECRET, type Webhook } from './webhooks.ts';
 
 convict.addFormats(formats);
@@ -68,6 +68,14 @@ export interface Settings {
     /** Hosts that are asked directly. */
     readonly except: readonly string[];
   };
+  readonly transfers: {
+    /** `null`: half of `database.poolMax`. */
+    readonly atOnce: number | null;
+    /** Bytes a second. */
+    readonly minRate: number;
+    readonly timeoutMs: number;
+    readonly maxUploadBytes: number;
+  };
   readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
   readonly keepAliveTimeoutMs: number;
   readonly shutdownTimeoutMs: number;
@@ -83,7 +91,7 @@ const limit = { format: 'whole-number', min: 0, max: 1_000_000 };
 /**
  * The convict schema of every setting; `texts` holds the text of each variable that is set. Convict defines `doc`,
  * `format`, `default`, `env`, `nullable` and `sensitive` (never printed). Rollcall adds arguments of its formats (`min`,
- * `max`, `refusePlaceholders`, `httpsOnly`, `mayHaveQuery`, `primaryIssuer`, `policy`), `example` (shown in
+ * `max`, `refusePlaceholders`, `httpsOnly`, `mayHaveQuery`, `primaryIssuer`, `policy`, `poolMax`), `example` (shown in
  * `.env.example` instead of the default) and `fallback` (a second variable to read).
  */
 export function schemaFor(environment: Environment, texts: NodeJS.Dict<string> = {}) {
@@ -132,7 +140,7 @@ export function schemaFor(environment: Environment, texts: NodeJS.Dict<string> =
         format: 'whole-number',
         min: 2,
         max: 10_000,
-        default: 10,
+        default: DEFAULT_POOL_MAX,
         env: 'DATABASE_POOL_MAX',
       },
       connectTimeoutMs: {
@@ -301,6 +309,39 @@ export function schemaFor(environment: Environment, texts: NodeJS.Dict<string> =
         env: 'NO_PROXY',
         fallback: 'no_proxy',
         example: 'localhost,127.0.0.1,.internal.example.com',
+      },
+    },
+    transfers: {
+      atOnce: {
+        doc: 'Imports and exports of accounts at the same time in one process, fewer than DATABASE_POOL_MAX. Default: half of it.',
+        format: 'transfers',
+        poolMax: texts['DATABASE_POOL_MAX'],
+        default: null,
+        nullable: true,
+        env: 'TRANSFERS_MAX',
+        example: '5',
+      },
+      minRate: {
+        doc: 'Slowest pace of a client that sends an import or reads an export, in bytes per second.',
+        format: 'whole-number',
+        min: 1,
+        max: 2 ** 31 - 1,
+        default: 8_192,
+        env: 'TRANSFER_MIN_RATE',
+      },
+      timeoutMs: {
+        doc: 'Time for an import to arrive or for an export to be read, in milliseconds.',
+        ...milliseconds,
+        default: 1_800_000,
+        env: 'TRANSFER_TIMEOUT_MS',
+      },
+      maxUploadBytes: {
+        doc: 'Maximum size of an import, in bytes. It is stored in the folder for temporary files (TMPDIR) while it arrives.',
+        format: 'whole-number',
+        min: 1,
+        max: 2 ** 40,
+        default: 1_073_741_824,
+        env: 'IMPORT_MAX_BYTES',
       },
     },
     logLevel: {

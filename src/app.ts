@@ -18,6 +18,7 @@ import { securityHeaders } from './http/middleware/security-headers.ts';
 import { forwarded, type TrustProxy } from './http/request/forwarded.ts';
 import { createRouter } from './http/router.ts';
 import type { Lifecycle } from './http/server/lifecycle.ts';
+import type { Transfers } from './http/transfers/limits.ts';
 import type { TokenVerifier } from './security/token.ts';
 import type { Admission } from './services/access/admission.ts';
 import type { RateLimits } from './store/rate-limits.ts';
@@ -42,6 +43,7 @@ export interface AppDeps {
   readonly corsHeaders: readonly string[];
   readonly trustProxy: TrustProxy;
   readonly rateLimits: RateLimits;
+  readonly transfers: Transfers;
   /** Turns the driver's errors into refusals. */
   readonly translate: (error: unknown) => unknown;
 }
@@ -68,7 +70,7 @@ export function createApp(deps: AppDeps): Koa<RequestState> {
   app.use(problems(deps.translate));
   app.use(securityHeaders());
   if (origins.size > 0) app.use(cors(origins, deps.corsHeaders));
-  app.use(createRouter(deps.endpoints, identify, deps.inUnit, deps.basePath));
+  app.use(createRouter(deps.endpoints, identify, deps.inUnit, deps.transfers, deps.basePath));
   return app;
 }
 

@@ -12,6 +12,12 @@ import { endpoints } from './http/endpoints.ts';
 import { answerUnreadable } from './http/server/client-error.ts';
 import { type GracefulClose, gracefulClose } from './http/server/graceful-close.ts';
 import { Lifecycle } from './http/server/lifecycle.ts';
+import {
+  createTransfers,
+  type TransferLimits,
+  type Transfers,
+  transferLimits,
+} from './http/transfers/limits.ts';
 import { cursorCodec } from './security/cursor.ts';
 import type { Sources } from './security/sources.ts';
 import { tokenVerifier } from './security/verifier.ts';
@@ -25,6 +31,9 @@ import { accountLookup } from './store/account-lookup.ts';
 import { changeListener } from './store/change-listener.ts';
 import { type RateLimitSettings, rateLimits } from './store/rate-limits.ts';
 
+/** How much longer Node.js waits for a request than we do, in milliseconds, so that the refusal is ours. */
+const ANSWER_MS = 10_000;
+
 /** The settings of an application. */
 export interface ApplicationSettings
   extends Pick<
@@ -36,6 +45,7 @@ export interface ApplicationSettings
     | 'history'
     | 'keepAliveTimeoutMs'
     | 'proxy'
+    | 'transfers'
     | 'trustProxy'
     | 'webhooks'
   > {
@@ -56,6 +66,8 @@ export interface ApplicationOptions {
   readonly now?: () => Date;
   /** Overrides of the times of event streams. */
   readonly streamTimes?: Partial<StreamTimes>;
+  /** Overrides of the limits of transfers. */
+  readonly transferLimits?: Partial<TransferLimits>;
   /** Further endpoints. */
   readonly extra?: readonly Endpoint[];
 }
@@ -64,6 +76,8 @@ export interface ApplicationOptions {
 export interface Application {
   readonly server: Server;
   readonly lifecycle: Lifecycle;
+  /** The imports and exports of this process. */
+  readonly transfers: Transfers;
   /** Starts the work that no request asks for: webhook deliveries and erasures. */
   start(): void;
   /** Drains: no new connections and deliveries, and those in flight may finish. Returns whether they did, in time. */
@@ -78,6 +92,9 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
   const { orm, inUnit } = store;
   const { hooks, allowPrivate } = settings.webhooks;
   const lifecycle = new Lifecycle();
+  const transfers = createTransfers(
+    transferLimits(settings.transfers, database.poolMax, options.transferLimits),
+  );
   const refusedSignIns = new RefusedSignInCounter();
   const feed = new ChangeFeed({
     em: orm.em.fork(),
@@ -136,9 +153,11 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
     corsHeaders: settings.corsHeaders,
     trustProxy: settings.trustProxy,
     rateLimits: await rateLimits(settings.rateLimit, orm, mode, log),
+    transfers,
     translate: toRefusal,
   });
-  const server = createServer(app.callback());
+  // An upload may take as long as a transfer may; the bodies of other requests have a limit of their own.
+  const server = createServer({ requestTimeout: transfers.limits.timeoutMs + ANSWER_MS }, app.callback());
   // Longer than a load balancer keeps its idle connections: else it sends a request into one that closes at this moment.
   // Node's `headersTimeout` does not run between requests, so it may be shorter.
   server.keepAliveTimeout = settings.keepAliveTimeoutMs;
@@ -149,6 +168,7 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
   return {
     server,
     lifecycle,
+    transfers,
     start() {
       stopEraser = startEraser({ inUnit, refusedSignIns, log, ...settings.history });
       webhooks.start();

@@ -209,6 +209,34 @@ export const refusals = {
   bodyIncomplete: kind('request_aborted', 400, () => 'The request ended before its body was complete.'),
   callerGone: kind('request_aborted', 400, () => 'The caller hung up before the answer was sent.'),
   callerTooSlow: kind('request_aborted', 400, () => 'The caller is too slow for the event stream.'),
+  answerTooSlow: kind('request_aborted', 400, () => 'The caller reads the answer too slowly.'),
+  answerTooLong: kind(
+    'request_aborted',
+    400,
+    (timeoutMs: number) => `The caller has not read the answer within ${timeoutMs} ms.`,
+    1_800_000,
+  ),
+  storageUnavailable: kind('storage_unavailable', 507, (cause?: unknown) => ({
+    message: 'The upload cannot be stored on the server: its folder for temporary files is full or missing.',
+    cause,
+  })),
+  tooManyTransfers: kind(
+    'too_many_transfers',
+    429,
+    () => 'You have too many imports or exports running: wait for one of them to end.',
+  ),
+  uploadTooSlow: kind('transfer_too_slow', 408, () => 'The upload arrives too slowly.'),
+  uploadTooLong: kind(
+    'transfer_too_slow',
+    408,
+    (timeoutMs: number) => `The upload has not arrived within ${timeoutMs} ms.`,
+    1_800_000,
+  ),
+  transfersBusy: kind(
+    'transfers_busy',
+    503,
+    () => 'Too many imports and exports are running: try again shortly.',
+  ),
   unauthenticated: kind('unauthenticated', 401, () => 'Send a valid bearer token or session cookie.'),
   unsupportedMediaType: kind(
     'unsupported_media_type',

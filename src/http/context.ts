@@ -4,6 +4,8 @@ import type { User } from '../domain/user.ts';
 import type { KnownServiceToken } from '../services/access/service-tokens.ts';
 import type { Unit } from '../store/unit.ts';
 import type { Shown, Upload } from './endpoint.ts';
+import type { Leave } from './transfers/places.ts';
+import type { UploadFile } from './transfers/upload-file.ts';
 
 /** What the middleware of one request tell each other. */
 export interface RequestState {
@@ -31,8 +33,10 @@ export interface RequestState {
   hasSpent?: true;
   /** The request's JSON; set where the endpoint takes a body. */
   body?: unknown;
-  /** The unread body; set where the endpoint takes an upload. */
-  upload?: Upload;
+  /** The body in a file; set where the endpoint takes an upload. */
+  upload?: Upload & Pick<UploadFile, 'close'>;
+  /** Leaves the place of a transfer; set where the request is one. */
+  leave?: Leave;
   /** How to show what the handler returned, once the unit of work is committed. */
   shown?: Shown;
 }

@@ -5,6 +5,7 @@ import type { User } from '../domain/user.ts';
 import type { Unit } from '../store/unit.ts';
 import type { Versioned } from './answer/entity-tag.ts';
 import { flag } from './schemas/flag.ts';
+import type { TransferKind } from './transfers/limits.ts';
 
 /** Who may ask: anyone, anyone with an account, or admins. */
 export type Access = 'public' | 'account' | 'admin';
@@ -19,7 +20,7 @@ export interface BodyDescription<Body extends z.ZodType = z.ZodType> {
   readonly types: readonly string[];
 }
 
-/** A body of any length that is read as it arrives; its faults are the handler's business. */
+/** A body that is received into a file; its faults are the handler's business. */
 export interface UploadDescription {
   /** The accepted media types. */
   readonly types: readonly string[];
@@ -28,11 +29,11 @@ export interface UploadDescription {
   readonly examples: Readonly<Record<string, string>>;
 }
 
-/** An upload; it can be read once, so its unit of work is never replayed. */
+/** An upload, all of which has arrived. */
 export interface Upload {
   /** Its media type. */
   readonly type: string;
-  /** Throws `request_aborted` when the caller hangs up half-way. */
+  /** From the start in each iteration, so that the unit of work can be replayed. Throws `request_aborted` once the caller has hung up. */
   readonly bytes: AsyncIterable<Uint8Array>;
 }
 
@@ -81,6 +82,8 @@ export interface Endpoint {
   readonly body?: BodyDescription;
   /** Instead of a body. */
   readonly upload?: UploadDescription;
+  /** What it transfers: the number of transfers at once is limited. An upload transfers accounts, unless this says otherwise. */
+  readonly transfers?: TransferKind;
   readonly answer: Answer;
   /** Its own refusals, beside those of its access, parameters, query and body. */
   readonly refusals: readonly AnyRefusalKind[];
@@ -129,6 +132,7 @@ interface Description<
   query?: Query;
   body?: BodyDescription<Body>;
   upload?: UploadDescription;
+  transfers?: TransferKind;
   answer: Answer;
   refusals?: Endpoint['refusals'];
   showsDryRunResult?: boolean;

@@ -10,30 +10,33 @@ import { authorize } from './middleware/authorize.ts';
 import { present } from './middleware/present.ts';
 import { readJson } from './middleware/read-json.ts';
 import { readUpload } from './middleware/read-upload.ts';
+import { enterTransfer, leaveTransfer } from './middleware/transfers.ts';
 import { unitOfWork } from './middleware/unit-of-work.ts';
 import { checkBody, checkParams, checkQuery } from './request/input.ts';
+import type { Transfers } from './transfers/limits.ts';
 
 /**
  * Creates the router of these endpoints: each with the middleware that its description asks for, and its handler at the end.
- * `identify` is the middleware that finds out who is asking; `inUnit` runs a request as one unit of work; `basePath`
- * is in front of every path. Answers 405 and
- * `OPTIONS` with `Allow`.
+ * `identify` is the middleware that finds out who is asking; `inUnit` runs a request as one unit of work; `transfers` are those
+ * of this process; `basePath` is in front of every path. Answers 405 and `OPTIONS` with `Allow`.
  */
 export function createRouter(
   endpoints: readonly Endpoint[],
   identify: Middleware,
   inUnit: UnitOfWork,
+  transfers: Transfers,
   basePath = '',
 ): Middleware {
   const probes = new Router<RequestState>();
   const fixed = new Router<RequestState>({ prefix: basePath });
   const patterns = new Router<RequestState>({ prefix: basePath });
   for (const endpoint of endpoints) {
-    const { method, path, access, body, upload } = endpoint;
+    const { method, path, access, body, upload, transfers: kind = upload && 'accounts' } = endpoint;
     const inside = compose<RequestContext>([
       ...(access === 'public' ? [] : [identify, authorize(endpoint)]),
       ...(body ? [readJson(body.types)] : []),
-      ...(upload ? [readUpload(upload.types)] : []),
+      ...(kind ? [refuseQuery(endpoint), enterTransfer(transfers, kind)] : []),
+      ...(upload ? [readUpload(upload.types, transfers.limits)] : []),
       handle(endpoint),
     ]);
     const routers = [
@@ -46,8 +49,9 @@ export function createRouter(
         [method],
         [
           nameRoute(endpoint),
-          unitOfWork(inUnit, inside, { replays: upload === undefined }),
-          present(endpoint, basePath),
+          ...(kind ? [leaveTransfer()] : []),
+          unitOfWork(inUnit, inside),
+          present(endpoint, basePath, transfers.limits),
         ],
       );
   }
@@ -69,10 +73,17 @@ const nameRoute = ({ path }: Endpoint): Middleware =>
     await next();
   };
 
+/** Refuses an invalid query before a transfer begins. */
+const refuseQuery = (endpoint: Endpoint): Middleware =>
+  async function refuseQuery(ctx, next) {
+    queryOf(endpoint, ctx);
+    await next();
+  };
+
 const handle = (endpoint: Endpoint): Middleware =>
   async function handle(ctx) {
     const { unit, actor, upload = NO_UPLOAD } = ctx.state;
-    const query = checkQuery(endpoint.query, new URLSearchParams(ctx.querystring), endpoint.method === 'GET');
+    const query = queryOf(endpoint, ctx);
     unit.dryRun = asksForDryRun(query);
     const request: AnyRequest = {
       unit,
@@ -96,6 +107,11 @@ const handle = (endpoint: Endpoint): Middleware =>
     // Not by spreading, which would create the signal of every request.
     ctx.state.shown = await endpoint.run(Object.assign(request, { entity }));
   };
+
+/** The query of a request, checked. */
+function queryOf({ query, method }: Endpoint, ctx: RequestContext) {
+  return checkQuery(query, new URLSearchParams(ctx.querystring), method === 'GET');
+}
 
 const NO_UPLOAD: Upload = { type: '', bytes: Readable.from([]) };
 

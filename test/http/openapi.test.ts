@@ -4,6 +4,7 @@ import type { oas31 } from 'zod-openapi';
 import packageJson from '../../package.json' with { type: 'json' };
 import { MAX_BODY_BYTES } from '../../src/http/middleware/read-json.ts';
 import { openApiDocument } from '../../src/http/openapi/document.ts';
+import type { Leave } from '../../src/http/transfers/places.ts';
 import { mintServiceToken } from '../../src/security/service-token.ts';
 import { addAccount } from '../support/accounts.ts';
 import { sources, startApp, type TestApp } from '../support/app.ts';
@@ -186,6 +187,7 @@ describe('the server', () => {
         sources: tokenSources,
         trustProxy: 1,
         rateLimit: { failures: 1, requests: 100_000 },
+        transferLimits: { maxUploadBytes: MAX_BODY_BYTES, uploadPatienceMs: 100 },
       }),
     );
     adaId = (await addAccount(database, ADA, { role: 'admin' })).id;
@@ -357,13 +359,46 @@ describe('the server', () => {
       await app.call('/v1/me', { headers: bad });
       return { ...request, headers: { ...request.headers, ...bad } };
     },
+    storage_unavailable: (request) => {
+      process.env['TMPDIR'] = '/nonexistent';
+      return request;
+    },
+    too_many_transfers: async (request) => {
+      takePlaces(await callerOf(request));
+      return request;
+    },
+    transfer_too_slow: ({ body: _, ...request }) => ({
+      ...request,
+      // Nothing after the first byte, without which `fetch` would not even begin.
+      body: new ReadableStream({ start: (upload) => upload.enqueue(Buffer.from(' ')) }),
+      duplex: 'half',
+    }),
+    transfers_busy: (request) => {
+      for (let caller = 0; caller < 100; caller++) takePlaces(`account:-${caller}`);
+      return request;
+    },
     unauthenticated: ({ as: _, ...request }) => request,
     unsupported_media_type: (request) => ({
       ...request,
       headers: { ...request.headers, 'Content-Type': 'text/plain' },
     }),
   };
+  /** The places that a test has taken. */
+  const taken: Leave[] = [];
+  const takePlaces = (caller: string) => {
+    for (const places of Object.values(app.transfers.places)) {
+      for (let leave = places.enter(caller); typeof leave === 'function'; leave = places.enter(caller)) {
+        taken.push(leave);
+      }
+    }
+  };
+  const callerOf = async ({ as }: ValidRequest) => {
+    const [row] = await app.database.query<{ id: number }>('select id from users where email = $1', [as]);
+    return `account:${row?.id}`;
+  };
   const restore = async () => {
+    for (const leave of taken.splice(0)) leave();
+    delete process.env['TMPDIR'];
     app.lifecycle.phase = 'ready';
     if (await app.database.query('select 1 from pg_class where relname = $1', ['gone']).then(isSome)) {
       await app.database.query('alter table gone rename to users');

@@ -7,6 +7,7 @@ import { SECRET, startApp, type TestApp } from '../support/app.ts';
 import { expectProblem } from '../support/problem.ts';
 import { startProxy } from '../support/proxy.ts';
 import { dial } from '../support/raw-http.ts';
+import { eventually } from '../support/waiting.ts';
 
 const NDJSON = 'application/x-ndjson';
 const CSV = 'text/csv';
@@ -139,9 +140,9 @@ describe('the transfer of accounts', () => {
       }
     });
 
-    it('answers 409 after a deadlock, and is not replayed', async () => {
+    it('is replayed after a deadlock, and answers 409 when it loses every time', async () => {
       await app.close();
-      let runs = 0;
+      const read: string[] = [];
       app = await startApp({
         extra: [
           {
@@ -153,8 +154,8 @@ describe('the transfer of accounts', () => {
             answer: { status: 200, description: '' },
             refusals: [],
             obeysIfMatch: false,
-            async run({ unit: { em } }) {
-              runs++;
+            async run({ unit: { em }, upload }) {
+              for await (const bytes of upload.bytes) read.push(Buffer.from(bytes).toString());
               await em.execute(`do $$ begin raise exception 'deadlock' using errcode = '40P01'; end $$`);
               throw refusals.adminsOnly();
             },
@@ -164,13 +165,13 @@ describe('the transfer of accounts', () => {
       const response = await app.call('/deadlocked', {
         method: 'POST',
         headers: { 'Content-Type': NDJSON },
-        body: '',
+        body: 'all of it',
       });
       await expectProblem(response, 409, 'lost_race');
-      expect(runs).to.equal(1);
+      expect(read).to.deep.equal(Array(6).fill('all of it'));
     });
 
-    it('writes nothing when the caller hangs up halfway', async () => {
+    it('opens no transaction before all has arrived, and writes nothing when the caller hangs up halfway', async () => {
       const token = await signHs256(SECRET, 'admin@example.com', '1h');
       const socket = await dial(app.url);
       const lines = Array.from({ length: 2_000 }, (_, at) => `{"email":"p${at}@example.com"}\n`).join('');
@@ -178,45 +179,54 @@ describe('the transfer of accounts', () => {
         `POST /v1/users/import HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\n` +
           `Content-Type: ${NDJSON}\r\nContent-Length: ${lines.length + 1}\r\n\r\n${lines}`,
       );
-      const deadline = Date.now() + 20_000;
-      for (let open = 0; open === 0 && Date.now() < deadline; ) {
-        const rows = await app.database.query(
-          `select from pg_stat_activity where datname = current_database() and state = 'idle in transaction'`,
-        );
-        open = rows.length;
-      }
-      socket.destroy();
+      await eventually(() => app.transfers.places.accounts.taken === 1);
       await connectionsAtRest();
+      socket.destroy();
+      await eventually(() => app.transfers.places.accounts.taken === 0);
       expect(await accountsIn(app.database)).to.have.length(1);
       expect(app.log.filter(({ level }) => Number(level) >= 50)).to.deep.equal([]);
     });
 
-    it('answers 503 when its database session ends halfway', async () => {
-      const body = new ReadableStream({
-        async start(controller) {
-          for (let at = 0; at < 600; at++) {
-            controller.enqueue(Buffer.from(`{"email":"p${at}@example.com"}\n`));
-          }
-          const deadline = Date.now() + 20_000;
-          for (let ended = 0; ended === 0 && Date.now() < deadline; ) {
-            const rows = await app.database.query(
-              `select pg_terminate_backend(pid) from pg_stat_activity
-                where datname = current_database() and state = 'idle in transaction'`,
-            );
-            ended = rows.length;
-          }
-          controller.enqueue(Buffer.from('{"email":"last@example.com"}\n'));
-          controller.close();
-        },
+    /** Starts an import that waits for a lock halfway, in its transaction. */
+    const blockedImport = async (begin: (body: string) => Promise<unknown>) => {
+      const blocker = await app.database.connect();
+      await blocker.query('begin');
+      await blocker.query(`insert into users (email) values ('p3000@example.com')`);
+      const answer = begin(
+        Array.from({ length: 6_000 }, (_, at) => `{"email":"p${at}@example.com"}\n`).join(''),
+      );
+      const [waiting] = await eventually(async () => {
+        const rows = await app.database.query<{ pid: number }>(
+          `select pid from pg_stat_activity
+            where datname = current_database() and application_name = 'rollcall' and wait_event_type = 'Lock'`,
+        );
+        return rows.length === 1 ? rows : undefined;
       });
-      const response = await app.call('/v1/users/import', {
-        as: 'admin@example.com',
-        method: 'POST',
-        headers: { 'Content-Type': NDJSON },
-        body,
-        duplex: 'half',
-      } as RequestInit);
-      await expectProblem(response, 503, 'database_unavailable');
+      return { blocker, answer, pid: waiting?.pid };
+    };
+
+    it('writes nothing when the caller hangs up while it is written', async () => {
+      const token = await signHs256(SECRET, 'admin@example.com', '1h');
+      const socket = await dial(app.url);
+      const { blocker } = await blockedImport(async (body) =>
+        socket.write(
+          `POST /v1/users/import?partial=true HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\n` +
+            `Content-Type: ${NDJSON}\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+        ),
+      );
+      socket.destroy();
+      await (await app.call('/healthz')).text();
+      await blocker.query('rollback');
+      await eventually(() => app.transfers.places.accounts.taken === 0);
+      expect(await accountsIn(app.database)).to.have.length(1);
+      await connectionsAtRest();
+    });
+
+    it('answers 503 when its database session ends halfway', async () => {
+      const { blocker, answer, pid } = await blockedImport((body) => send(body, NDJSON));
+      await app.database.query('select pg_terminate_backend($1)', [pid]);
+      await expectProblem((await answer) as Response, 503, 'database_unavailable');
+      await blocker.query('rollback');
       expect(await accountsIn(app.database)).to.have.length(1);
     });
   });
@@ -290,10 +300,12 @@ describe('the transfer of accounts', () => {
           '😀',
           '＝1',
         ];
-        for (const [at, name] of names.entries()) {
+        // Names may have neither control characters nor blanks alone; preferences may have both.
+        const nameOf = (text: string) => (/[\t\r\n]|^ $/.test(text) ? null : text);
+        for (const [at, text] of names.entries()) {
           await addAccount(app.database, `=p${at}@example.com`, {
-            name,
-            preferences: { name, n: [1.5, null] },
+            name: nameOf(text),
+            preferences: { name: text, n: [1.5, null] },
           });
         }
         const text = await (await fetchAll(type)).text();
@@ -304,7 +316,7 @@ describe('the transfer of accounts', () => {
         const again = await send(text, type, '?mode=upsert');
         expect(await again.json()).to.include({ created: names.length, unchanged: 1 });
         const stored = (await accountsIn(app.database)).slice(1);
-        expect(stored.map(({ name }) => name)).to.deep.equal(names);
+        expect(stored.map(({ name }) => name)).to.deep.equal(names.map(nameOf));
         expect(stored.map(({ preferences }) => preferences?.['name'])).to.deep.equal(names);
       });
     }

@@ -12,6 +12,7 @@ import type { StreamTimes } from '../../src/http/endpoints/changes.ts';
 import type { TrustProxy } from '../../src/http/request/forwarded.ts';
 import type { GracefulClose } from '../../src/http/server/graceful-close.ts';
 import type { Lifecycle } from '../../src/http/server/lifecycle.ts';
+import type { TransferLimits, Transfers } from '../../src/http/transfers/limits.ts';
 import { signHs256 } from '../../src/security/hs256.ts';
 import type { KeyRing } from '../../src/security/key-ring.ts';
 import { type SourceSettings, type Sources, sourcesOf } from '../../src/security/sources.ts';
@@ -22,6 +23,9 @@ import { createMigratedDatabase, type TestDatabase } from './database.ts';
 
 /** The secret under which the tests' tokens are signed. */
 export const SECRET = 'a secret for the tests, long enough for anyone';
+
+/** The settings of transfers. */
+export const TRANSFERS = { atOnce: null, minRate: 8_192, timeoutMs: 60_000, maxUploadBytes: 2 ** 30 };
 
 /** The sources of tokens by these settings. Default: tokens signed with the secrets. */
 export function sources(auth: Partial<SourceSettings> = {}, ring: KeyRing = [SECRET]): Sources {
@@ -37,6 +41,7 @@ export interface TestApp {
   readonly orm: MikroORM;
   readonly database: TestDatabase;
   readonly lifecycle: Lifecycle;
+  readonly transfers: Transfers;
   /** The log so far, parsed. */
   readonly log: Record<string, unknown>[];
   /** Sends a request; with `as`, in the name of the account with that email. */
@@ -48,7 +53,7 @@ export interface TestApp {
 
 /**
  * Starts the application. `extra` are endpoints for the test; `database` is one made before (it is dropped with the app), and
- * `through` another URL of it; `now` is the clock of tokens. Without `rateLimit` there are no limits. It knows the `webhooks`
+ * `through` another URL of it; `poolMax` its number of connections; `now` is the clock of tokens. Without `rateLimit` there are no limits. It knows the `webhooks`
  * and delivers nothing.
  */
 export async function startApp(
@@ -66,6 +71,8 @@ export async function startApp(
     now?: () => Date;
     accessPolicy?: AccessPolicy;
     streamTimes?: Partial<StreamTimes>;
+    transferLimits?: Partial<TransferLimits>;
+    poolMax?: number;
     webhooks?: readonly Webhook[];
   } = {},
 ): Promise<TestApp> {
@@ -78,11 +85,15 @@ export async function startApp(
     },
   });
   const log = pino({ level: 'info' }, sink);
-  const reached = { ...database, url: options.through ?? database.url };
+  const reached = {
+    ...database,
+    url: options.through ?? database.url,
+    ...(options.poolMax && { poolMax: options.poolMax }),
+  };
   const mode = 'direct';
   const store = await openStore({ database: reached, mode, log });
-  const { now, streamTimes, extra } = options;
-  const { server, lifecycle, drain, close } = await wireApplication({
+  const { now, streamTimes, transferLimits, extra } = options;
+  const { server, lifecycle, transfers, drain, close } = await wireApplication({
     store,
     database: reached,
     mode,
@@ -95,6 +106,7 @@ export async function startApp(
       keepAliveTimeoutMs: 65_000,
       proxy: DIRECT,
       rateLimit: { failures: 0, requests: 0, historyBytes: 0, store: 'memory', ...options.rateLimit },
+      transfers: TRANSFERS,
       trustProxy: options.trustProxy ?? 0,
       webhooks: { hooks: options.webhooks ?? [], allowPrivate: true },
     },
@@ -103,6 +115,7 @@ export async function startApp(
     log,
     ...(now && { now }),
     ...(streamTimes && { streamTimes }),
+    ...(transferLimits && { transferLimits }),
     ...(extra && { extra }),
   });
   server.listen(0, '127.0.0.1');
@@ -123,6 +136,7 @@ export async function startApp(
     orm: store.orm,
     database,
     lifecycle,
+    transfers,
     log: lines,
     async call(path, { as, ...init } = {}) {
       const headers = new Headers(init.headers);

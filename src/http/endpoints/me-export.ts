@@ -16,6 +16,7 @@ export function meExportEndpoints(): Endpoint[] {
       method: 'GET',
       path: '/v1/me/export',
       access: 'account',
+      transfers: 'personal',
       summary: 'Export my data',
       answer: {
         status: 200,

@@ -57,6 +57,7 @@ export function transferEndpoints(rules: PreferenceRules): Endpoint[] {
       path: '/v1/users/export',
       access: 'admin',
       scope: 'users:read',
+      transfers: 'accounts',
       summary: 'Export all accounts',
       answer: {
         status: 200,

@@ -1,17 +1,22 @@
 import { Readable } from 'node:stream';
 import { unnumberedChangeView } from '../../services/history/view.ts';
 import { isKnownTo } from '../answer/entity-tag.ts';
-import { sendStream } from '../answer/send-stream.ts';
-import type { Middleware } from '../context.ts';
+import { type ReadingLimits, sendStream } from '../answer/send-stream.ts';
+import type { Middleware, RequestContext } from '../context.ts';
 import type { Endpoint, Shown } from '../endpoint.ts';
+
+/** What an answer may have and still be left to the socket, in bytes. */
+const LARGE_BYTES = 64 * 1024;
 
 /**
  * Shows what the handler returned, after the commit: the answer shows what was stored. A caller that has it already
- * (`If-None-Match`, RFC 9110, section 13.1.2) gets 304.
+ * (`If-None-Match`, RFC 9110, section 13.1.2) gets 304. A caller that is slower than `limits` with a transfer, or with any other
+ * large answer, is cut off.
  */
 export const present = (
-  { answer, method, showsDryRunResult = false }: Endpoint,
+  { answer, method, transfers, showsDryRunResult = false }: Endpoint,
   basePath: string,
+  limits: ReadingLimits,
 ): Middleware =>
   async function present(ctx) {
     const { unit } = ctx.state;
@@ -40,8 +45,8 @@ export const present = (
       if (headers['Content-Type'] === undefined) ctx.type = type ?? '';
       try {
         // Here and not in Koa, later: what cannot be serialized must fail where errors are answered.
-        if (body instanceof Readable) await sendStream(ctx, body);
-        else ctx.body = isShown(body) ? body : JSON.stringify(body);
+        if (body instanceof Readable) await sendStream(ctx, body, transfers && limits);
+        else await sendWhole(ctx, isShown(body) ? body : JSON.stringify(body), limits);
       } catch (error) {
         // They belong to an answer that is not sent.
         for (const name of Object.keys(own)) ctx.remove(name);
@@ -58,6 +63,17 @@ function underBasePath(headers: ReturnType<Shown>['headers'], basePath: string):
     ...(Location !== undefined && { Location: basePath + Location }),
     ...(Link !== undefined && { Link: Link.replace(/^</, `<${basePath}`) }),
   };
+}
+
+/** Answers with a text or bytes; a caller that does not read them must not keep much of them in memory for long. */
+async function sendWhole(ctx: RequestContext, body: string | Buffer, limits: ReadingLimits): Promise<void> {
+  const length = Buffer.byteLength(body);
+  if (length <= LARGE_BYTES || ctx.method === 'HEAD') {
+    ctx.body = body;
+    return;
+  }
+  ctx.length = length;
+  await sendStream(ctx, Readable.from([body]), limits);
 }
 
 /** Whether it can be sent as it is. */

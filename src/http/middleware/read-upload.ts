@@ -1,31 +1,26 @@
-import type { IncomingMessage } from 'node:http';
+import { Refusal } from '../../domain/refusal.ts';
 import { refusals } from '../../domain/refusals.ts';
 import type { Middleware } from '../context.ts';
+import type { TransferLimits } from '../transfers/limits.ts';
+import { receiveUpload } from '../transfers/upload-file.ts';
 
-/** Passes the body on unread, whatever its length; it must have one of these media types, in UTF-8. */
-export const readUpload = (types: readonly string[]): Middleware =>
+/** Receives the body, whatever its length up to the limit; it must have one of these media types, in UTF-8. */
+export const readUpload = (types: readonly string[], limits: TransferLimits): Middleware =>
   async function readUpload(ctx, next) {
     const type = ctx.is(...types);
     const { charset } = ctx.request;
     if (!type || ctx.get('Content-Encoding') !== '' || !/^(utf-?8)?$/i.test(charset)) {
       throw refusals.unsupportedMediaType(types);
     }
-    ctx.state.upload = { type, bytes: bytesOf(ctx.req) };
-    try {
-      await next();
-    } finally {
-      // Drains what nobody has read: it would block the connection for the caller's next request.
-      ctx.req.resume();
+    // Once for all replays of the unit of work: a body cannot be received twice.
+    if (ctx.state.upload === undefined) {
+      const { req, res } = ctx;
+      const received = await receiveUpload(req, limits, () => res.destroyed).catch((error: unknown) => {
+        // Whatever still comes would be taken for the next request.
+        if (error instanceof Refusal && error.status === 408) ctx.set('Connection', 'close');
+        throw error;
+      });
+      ctx.state.upload = { type, ...received };
     }
+    await next();
   };
-
-async function* bytesOf(request: IncomingMessage): AsyncGenerator<Uint8Array> {
-  try {
-    // A reader that stops half-way must not destroy it: the answer needs the connection.
-    yield* request.iterator({ destroyOnReturn: false });
-  } catch (error) {
-    // The caller hung up half-way: not our fault, and nobody reads the answer.
-    if (!request.complete) throw refusals.bodyIncomplete();
-    throw error;
-  }
-}

@@ -14,7 +14,7 @@ const AUTHENTICATION_REFUSALS: readonly AnyRefusalKind[] = [
 
 /** Every kind of refusal that the endpoint can answer with, one for each code. */
 export function refusalsOf(endpoint: Endpoint): AnyRefusalKind[] {
-  const { method, access, params, body, upload, obeysIfMatch } = endpoint;
+  const { method, access, params, body, upload, transfers, obeysIfMatch } = endpoint;
   const kinds: readonly AnyRefusalKind[] = [
     ...endpoint.refusals,
     // Even without a query: unknown parameters are refused.
@@ -27,7 +27,15 @@ export function refusalsOf(endpoint: Endpoint): AnyRefusalKind[] {
     // Not `request_aborted`: nobody is left to read it.
     ...(body ? [refusals.bodyTooLarge, refusals.unsupportedMediaType, refusals.invalidBody] : []),
     ...(body?.types.some((type) => JSON_TYPE.test(type)) ? [refusals.malformedJson] : []),
-    ...(upload ? [refusals.unsupportedMediaType] : []),
+    ...(upload
+      ? [
+          refusals.bodyTooLarge,
+          refusals.unsupportedMediaType,
+          refusals.uploadTooSlow,
+          refusals.storageUnavailable,
+        ]
+      : []),
+    ...(transfers || upload ? [refusals.tooManyTransfers, refusals.transfersBusy] : []),
     ...(obeysIfMatch ? [refusals.preconditionFailed] : []),
     // A unit of work that is replayed and loses every time.
     ...(method === 'GET' ? [] : [refusals.lostRace]),
