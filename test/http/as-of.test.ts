@@ -121,7 +121,7 @@ describe('an account at a past time', () => {
       version: 2501,
       preferences: { n0: 2499, n1: 2500, n2: 2494, n3: 2495, n4: 2496, n5: 2497, n6: 2498 },
     });
-    expect(wire.statements()).to.equal(1 + 3);
+    expect(wire.statements()).to.equal(1 + 5);
     expect(await (await at(id, '2021-01-01T00:00:00.000Z')).json()).to.include({ version: 2000 });
     const { account, history } = await visit.done<{ account: unknown; history: Entry[] }>(
       200,

@@ -6,27 +6,45 @@ import type { Account } from '../../domain/user.ts';
 import { CHANGE_COLUMNS, type ChangeRow, changeOf } from '../../store/change-rows.ts';
 import { readRows } from '../../store/rows.ts';
 
-/** How many entries one query reads: few accounts have more, and the memory must be bounded. */
-const BATCH_SIZE = 1_000;
+/** How much one query reads: no further entry once they have so many bytes of values, and at most so many entries. */
+const PAGE_BYTES = 512 * 1024;
+const MAX_PAGE_SIZE = 1_000;
 
-const BATCH = `
-  select ${CHANGE_COLUMNS} from changes
-   where user_id = $1 and at < $2 and (at, id) > ($3, $4)
-   order by at, id limit ${BATCH_SIZE}`;
+/** How many entries the first query measures: enough for most accounts. */
+const FIRST_PAGE_SIZE = 64;
+
+const BYTES = ['before', 'after'].map((side) => `coalesce(octet_length(${side}::text), 0)`).join(' + ');
+
+/** `found` says how many entries it has measured, of `$5` at most. */
+const PAGE = `
+  select * from (
+    select *, sum(bytes) over (order by at, id) - bytes as earlier, count(*) over () as found from (
+      select ${CHANGE_COLUMNS}, ${BYTES} as bytes from changes
+       where user_id = $1 and at < $2 and (at, id) > ($3, $4)
+       order by at, id limit $5
+    ) as next
+  ) as page
+   where earlier < ${PAGE_BYTES}
+   order by at, id`;
+
+type Row = ChangeRow & { bytes: number; earlier: string; found: string };
 
 /**
- * The history of an account up to a moment, oldest first. Times leave as whole milliseconds, so the moment includes all of
- * its millisecond. One query, unless the history is very long.
+ * The history of an account up to a moment, oldest first, with about {@link PAGE_BYTES} of it in memory, however long it is.
+ * Times leave as whole milliseconds, so the moment includes all of its millisecond.
  */
 export async function* historyOf(em: EntityManager, id: number, moment: Date): AsyncGenerator<Change> {
   const end = new Date(moment.getTime() + 1);
   let position: [at: string, id: string] = ['-infinity', '0'];
-  for (;;) {
-    const rows = await readRows<ChangeRow>(em, { text: BATCH, values: [id, end, ...position] });
-    for (const row of rows) yield changeOf(em, row);
+  for (let size = FIRST_PAGE_SIZE; ; ) {
+    const rows = await readRows<Row>(em, { text: PAGE, values: [id, end, ...position, size] });
+    for (const { bytes: _, earlier: __, found: ___, ...row } of rows) yield changeOf(em, row);
     const last = rows.at(-1);
-    if (last === undefined || rows.length < BATCH_SIZE) return;
+    const isWhole = rows.length === Number(last?.found);
+    if (last === undefined || (isWhole && rows.length < size)) return;
     position = [last.at, last.id];
+    // Measuring reads an entry whole: few more than the last page had room for, many where all had room.
+    size = Math.min(MAX_PAGE_SIZE, isWhole ? 4 * size : 2 * rows.length);
   }
 }
 
