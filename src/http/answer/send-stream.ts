@@ -1,6 +1,8 @@
 import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import type { Refusal } from '../../domain/refusal.ts';
 import { refusals } from '../../domain/refusals.ts';
 import type { RequestContext } from '../context.ts';
 import type { TransferLimits } from '../transfers/limits.ts';
@@ -23,33 +25,43 @@ export async function sendStream(
   stream: Readable,
   limits: ReadingLimits | undefined,
 ): Promise<void> {
-  const { res } = ctx;
   if (ctx.method === 'HEAD') {
     stream.destroy();
     return;
   }
-  let hungUp = false;
-  const onClose = () => {
-    hungUp ||= stream.errored === null;
-    stream.destroy();
-  };
-  if (res.destroyed) onClose();
-  else res.once('close', onClose);
+  const over = new AbortController();
+  const { signal } = over;
+  signal.addEventListener('abort', () => stream.destroy());
+  stream.on('error', (error) => over.abort(error));
+  const stopWatching = watchCaller(ctx, limits, (reason) => over.abort(reason));
   try {
     await firstPiece(stream);
-    if (hungUp) throw refusals.callerGone();
-    // Koa would end an answer whose stream failed without an error that reaches the log.
-    ctx.respond = false;
-    const stopWatching = limits && watchReader(ctx, stream, limits);
-    try {
-      await pipeline(stream, inParts, res);
-    } finally {
-      stopWatching?.();
-    }
+    signal.throwIfAborted();
+    await pump(ctx, stream, signal);
   } catch (error) {
-    throw hungUp ? refusals.callerGone() : error;
+    throw signal.aborted ? signal.reason : error;
   } finally {
+    stopWatching();
     if (!stream.closed) await once(stream.destroy(), 'close').catch(() => undefined);
+  }
+}
+
+/** Not a pipeline: it waits for the close of an answer, and one behind another on its connection never has one. */
+async function pump(ctx: RequestContext, stream: Readable, signal: AbortSignal): Promise<void> {
+  const { req, res } = ctx;
+  // Koa would end an answer whose stream failed without an error that reaches the log.
+  ctx.respond = false;
+  try {
+    for await (const part of inParts(stream)) {
+      signal.throwIfAborted();
+      if (!res.write(part)) await once(res, 'drain', { signal });
+    }
+    signal.throwIfAborted();
+    res.end();
+    if (!res.writableFinished) await once(res, 'finish', { signal });
+  } catch (error) {
+    req.socket.destroy();
+    throw error;
   }
 }
 
@@ -68,21 +80,35 @@ async function* inParts(source: AsyncIterable<string | Buffer>): AsyncGenerator<
   }
 }
 
-/** Breaks the answer off when its reader is too slow. Returns the end of the watch. */
-function watchReader(
-  { res }: RequestContext,
-  stream: Readable,
-  { minRate, answerPatienceMs, timeoutMs }: ReadingLimits,
+/** Calls `end` when the caller has hung up, or reads too slowly. Returns the end of the watch. */
+function watchCaller(
+  { req: { socket }, res }: RequestContext,
+  limits: ReadingLimits | undefined,
+  end: (reason: Refusal) => void,
 ): () => void {
-  const { socket } = res;
-  const deadline = setTimeout(() => stream.destroy(refusals.answerTooLong(timeoutMs)), timeoutMs);
+  const onClose = () => end(refusals.callerGone());
+  if (socket.destroyed) onClose();
+  // A client may send any number of requests at once.
+  else socket.setMaxListeners(0).once('close', onClose);
+  const stopLimits = limits && watchReader(socket, res, limits, end);
+  return () => {
+    socket.off('close', onClose);
+    stopLimits?.();
+  };
+}
+
+function watchReader(
+  socket: Socket,
+  res: ServerResponse,
+  { minRate, answerPatienceMs, timeoutMs }: ReadingLimits,
+  end: (reason: Refusal) => void,
+): () => void {
+  const deadline = setTimeout(() => end(refusals.answerTooLong(timeoutMs)), timeoutMs);
   const stop = watchPace(
     { bytesPerSecond: minRate, patienceMs: answerPatienceMs },
-    () => {
-      const left = socket?.writableLength ?? 0;
-      return { bytes: (socket?.bytesWritten ?? 0) - left, isWaiting: left > 0 };
-    },
-    () => stream.destroy(refusals.answerTooSlow()),
+    // Of the connection, because an answer may wait behind an earlier one that is not read.
+    () => ({ bytes: socket.bytesWritten - socket.writableLength, isWaiting: res.writableLength > 0 }),
+    () => end(refusals.answerTooSlow()),
   );
   return () => {
     clearTimeout(deadline);

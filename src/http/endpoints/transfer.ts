@@ -37,7 +37,7 @@ export function transferEndpoints(rules: PreferenceRules): Endpoint[] {
           `Accounts, one a line, in UTF-8, each with its \`email\` and any of ${OPTIONAL_FIELDS.join(', ')}; preferences are replaced, not merged.`,
           'NDJSON: one JSON object a line. CSV (RFC 4180): a header line names the columns; preferences are JSON in their cell; an empty cell means no name, or for any other column a field not given; one apostrophe before a formula is removed.',
           'The export is a valid import: `id`, `version`, `createdAt` and `updatedAt` are ignored.',
-          'A line has at most 128 KiB; the number of lines is unlimited.',
+          'A line has at most 128 KiB; the number of lines is unlimited. The import begins when all of it has arrived.',
         ].join(' '),
         examples: {
           'application/x-ndjson':

@@ -14,12 +14,14 @@ export const readUpload = (types: readonly string[], limits: TransferLimits): Mi
     }
     // Once for all replays of the unit of work: a body cannot be received twice.
     if (ctx.state.upload === undefined) {
-      const { req, res } = ctx;
-      const received = await receiveUpload(req, limits, () => res.destroyed).catch((error: unknown) => {
-        // Whatever still comes would be taken for the next request.
-        if (error instanceof Refusal && error.status === 408) ctx.set('Connection', 'close');
-        throw error;
-      });
+      const { req } = ctx;
+      const received = await receiveUpload(req, limits, () => req.socket.destroyed).catch(
+        (error: unknown) => {
+          // Whatever still comes would be taken for the next request.
+          if (error instanceof Refusal && error.status === 408) ctx.set('Connection', 'close');
+          throw error;
+        },
+      );
       ctx.state.upload = { type, ...received };
     }
     await next();
