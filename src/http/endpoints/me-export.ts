@@ -28,7 +28,10 @@ export function meExportEndpoints(): Endpoint[] {
         headers: { 'Content-Disposition': 'Suggested file name.' },
       },
       // Up to the shown version: changes made while it is sent are in neither part.
-      handle: ({ actor, unit }) => ({ actor, history: historyOf(unit.em, actor.id, actor.updatedAt) }),
+      handle: ({ actor, unit }) => ({
+        actor,
+        history: historyOf(unit.em, actor.id, actor.updatedAt, textOf),
+      }),
       // Strings as they are, and one ready while the reader is busy.
       view: ({ actor, history }) =>
         Readable.from(pieces(actor, history), { objectMode: true, highWaterMark: 1 }),
@@ -38,11 +41,16 @@ export function meExportEndpoints(): Endpoint[] {
 }
 
 /** The text, piece by piece. The first piece waits for the history, so that a failure there can be answered. */
-async function* pieces(actor: Account, history: AsyncIterable<Change>): AsyncGenerator<string> {
+async function* pieces(actor: Account, history: AsyncIterable<string>): AsyncGenerator<string> {
   let start = `{"account":${JSON.stringify(accountView(actor))},"history":[`;
   for await (const entry of history) {
-    yield start + JSON.stringify(changeView(entry));
+    yield start + entry;
     start = ',';
   }
   yield start === ',' ? ']}' : `${start}]}`;
+}
+
+/** An entry as JSON, which takes a fraction of the memory of the entry itself. */
+function textOf(entry: Change): string {
+  return JSON.stringify(changeView(entry));
 }

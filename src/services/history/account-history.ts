@@ -29,23 +29,47 @@ const PAGE = `
 
 type Row = ChangeRow & { bytes: number; earlier: string; found: string };
 
+/** Where a page begins, and how many entries are measured for it. */
+interface Place {
+  readonly after: readonly [at: string, id: string];
+  readonly size: number;
+}
+
 /**
- * The history of an account up to a moment, oldest first, with about {@link PAGE_BYTES} of it in memory, however long it is.
- * Times leave as whole milliseconds, so the moment includes all of its millisecond.
+ * The history of an account up to a moment, oldest first, as `viewOf` shows each entry. Only a page of views is in memory,
+ * however long the history is. Times leave as whole milliseconds, so the moment includes all of its millisecond.
  */
-export async function* historyOf(em: EntityManager, id: number, moment: Date): AsyncGenerator<Change> {
+export async function* historyOf<View>(
+  em: EntityManager,
+  id: number,
+  moment: Date,
+  viewOf: (change: Change) => View,
+): AsyncGenerator<View> {
   const end = new Date(moment.getTime() + 1);
-  let position: [at: string, id: string] = ['-infinity', '0'];
-  for (let size = FIRST_PAGE_SIZE; ; ) {
-    const rows = await readRows<Row>(em, { text: PAGE, values: [id, end, ...position, size] });
-    for (const { bytes: _, earlier: __, found: ___, ...row } of rows) yield changeOf(em, row);
-    const last = rows.at(-1);
-    const isWhole = rows.length === Number(last?.found);
-    if (last === undefined || (isWhole && rows.length < size)) return;
-    position = [last.at, last.id];
-    // Measuring reads an entry whole: few more than the last page had room for, many where all had room.
-    size = Math.min(MAX_PAGE_SIZE, isWhole ? 4 * size : 2 * rows.length);
+  let place: Place | undefined = { after: ['-infinity', '0'], size: FIRST_PAGE_SIZE };
+  while (place !== undefined) {
+    // By another function, so that a caller who takes its time keeps no rows in memory.
+    const page: { views: View[]; next: Place | undefined } = await readPage(em, id, end, place, viewOf);
+    yield* page.views;
+    place = page.next;
   }
+}
+
+async function readPage<View>(
+  em: EntityManager,
+  id: number,
+  end: Date,
+  { after, size }: Place,
+  viewOf: (change: Change) => View,
+) {
+  const rows = await readRows<Row>(em, { text: PAGE, values: [id, end, ...after, size] });
+  const views = rows.map(({ bytes: _, earlier: __, found: ___, ...row }) => viewOf(changeOf(em, row)));
+  const last = rows.at(-1);
+  const isWhole = rows.length === Number(last?.found);
+  if (last === undefined || (isWhole && rows.length < size)) return { views, next: undefined };
+  // Measuring reads an entry whole: few more than this page had room for, many where all had room.
+  const nextSize = Math.min(MAX_PAGE_SIZE, isWhole ? 4 * size : 2 * rows.length);
+  return { views, next: { after: [last.at, last.id], size: nextSize } satisfies Place };
 }
 
 /**
@@ -56,7 +80,7 @@ export async function accountAt(em: EntityManager, id: number, moment: Date): Pr
   let state: AccountState | undefined;
   let last: Change | undefined;
   let createdAt: Date | undefined;
-  for await (const change of historyOf(em, id, moment)) {
+  for await (const change of historyOf(em, id, moment, (change) => change)) {
     if (change.erasedAt !== null) throw refusals.erased();
     state = applyChange(state, change);
     last = change;
