@@ -2,6 +2,7 @@ import { type ChangeDraft, ERASED_ACTOR } from '../domain/change.ts';
 import { indexNames } from '../domain/field-index.ts';
 import { protectAdmins } from './admin-protection.ts';
 import { feedOrderOf } from './feed-order.ts';
+import { noteOwnChanges } from './right-check.ts';
 import { dateOf } from './rows.ts';
 import type { Unit } from './unit.ts';
 
@@ -48,6 +49,7 @@ const RECORD = `
 export async function recordChanges(unit: Unit, drafts: readonly ChangeDraft[]): Promise<void> {
   if (drafts.length === 0) return;
   protectAdmins(unit, drafts);
+  noteOwnChanges(unit, drafts);
   const { em, author, undoes } = unit;
   const { actorId, requestId } = author;
   const isErased = drafts.some(({ userId, erased }) => erased && userId === actorId);

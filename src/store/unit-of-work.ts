@@ -3,6 +3,7 @@ import pRetry from 'p-retry';
 import { hasLostRace } from '../database/driver-errors.ts';
 import type { Author } from '../domain/author.ts';
 import { historySize } from './history-size.ts';
+import { checkRight, isCheckedByFlush } from './right-check.ts';
 import { Unit, type UnitOfWork, type UnitOptions } from './unit.ts';
 
 /** The most attempts of a unit of work. */
@@ -11,7 +12,8 @@ const MAX_ATTEMPTS = 6;
 /**
  * Creates the runner of units of work. Each unit is a fork of the EntityManager that nobody else sees, flushed once, in one
  * transaction that is open before the flush subscribers run, so that what they read and lock is part of it. Work that
- * throws leaves no trace. With an `author`, every unit is signed by it; without, the work signs the unit.
+ * throws leaves no trace. With an `author`, every unit is signed by it; without, the work signs the unit. A unit that may
+ * write ends with a check of its author's right: rights that were good when the request came may be gone when it commits.
  *
  * A unit that loses a race (a version conflict, a deadlock, a serialization failure) runs again from the start in a fresh
  * fork, so work must have no effects outside of the unit. Work that cannot run twice, because it reads a stream, says so
@@ -48,6 +50,10 @@ async function runOnce<T>(
     // Before the transaction: whoever counts may need a connection too.
     if (hasChanged && !unit.dryRun) await unit.spendHistory?.(historySize(changes));
     if (hasChanged) await unit.begin();
+    if (unit.right !== null && !readOnly && !isCheckedByFlush(changes, unit.right)) {
+      if (hasChanged) await em.flush();
+      await checkRight(unit);
+    }
     if (em.isInTransaction()) {
       if (unit.dryRun) await em.flush().then(() => em.rollback());
       else await em.commit();

@@ -1,7 +1,8 @@
 import { LockMode, OptimisticLockError } from '@mikro-orm/core';
 import { EntityManager } from '@mikro-orm/postgresql';
 import type { Author } from '../domain/author.ts';
-import type { Change } from '../domain/change.ts';
+import type { AccountValues, Change } from '../domain/change.ts';
+import type { Right } from '../domain/right.ts';
 
 /** How many recorded changes a unit of work remembers: an import has no limit, and an answer needs one. */
 export const MAX_RECORDED = 1_000;
@@ -26,6 +27,13 @@ export class Unit {
    * where there is no limit.
    */
   spendHistory: ((bytes: number) => Promise<void>) | null = null;
+  /** What its author must still be allowed when it commits; `null` where nobody can lose it, as on the command line. */
+  right: Right | null = null;
+  /**
+   * Of the author's own account, the values before this unit changed them past the flush; `null` where this unit created it.
+   * The check of the right must not take what the unit itself has written for what was there.
+   */
+  ownValuesBefore: Partial<AccountValues> | null = {};
   readonly #recorded: Change[] = [];
   readonly #isReplay: boolean;
   #author: Author | undefined;

@@ -2,15 +2,20 @@ import { refusals } from '../../domain/refusals.ts';
 import type { Middleware } from '../context.ts';
 import type { Endpoint } from '../endpoint.ts';
 
-/** Admits the callers that the endpoint is for: admins, anyone with an account, or service tokens with its scope. */
+/**
+ * Admits the callers that the endpoint is for: admins, anyone with an account, or service tokens with its scope. The unit of
+ * work checks the same right again before it commits.
+ */
 export const authorize = ({ access, scope }: Pick<Endpoint, 'access' | 'scope'>): Middleware =>
   async function authorize(ctx, next) {
-    const { actor, service } = ctx.state;
+    const { actor, service, unit } = ctx.state;
     if (service !== undefined) {
       if (scope === undefined) throw refusals.accountsOnly();
       if (!service.scopes.includes(scope)) throw refusals.scopeMissing(scope);
     } else if (access === 'admin' && !actor?.isActiveAdmin()) {
       throw refusals.adminsOnly();
     }
+    if (service !== undefined) unit.right = { serviceTokenId: service.id };
+    else if (actor !== undefined) unit.right = { accountId: actor.id, asAdmin: access === 'admin' };
     await next();
   };

@@ -25,6 +25,10 @@ export const problems = (translate: (error: unknown) => unknown): Middleware =>
       ctx.status = problem.status;
       ctx.type = 'application/problem+json';
       ctx.body = JSON.stringify(problem);
+      // RFC 9110, section 15.5.2: a 401 has a challenge; the check before a commit knows no headers.
+      if (problem.status === 401 && !ctx.response.get('WWW-Authenticate')) {
+        ctx.set('WWW-Authenticate', 'Bearer error="invalid_token"');
+      }
       if (problem.status === 503 && !ctx.response.get('Retry-After')) ctx.set('Retry-After', '1');
     }
   };

@@ -1,0 +1,7 @@
+/**
+ * What the author of a unit of work must still be allowed when it commits: to act as an active account, as an admin, or
+ * with a service token.
+ */
+export type Right =
+  | { readonly accountId: number; readonly asAdmin: boolean }
+  | { readonly serviceTokenId: number };

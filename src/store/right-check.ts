@@ -1,0 +1,67 @@
+import { ChangeSetType, type UnitOfWork } from '@mikro-orm/core';
+import type { EntityManager } from '@mikro-orm/postgresql';
+import type { ChangeDraft } from '../domain/change.ts';
+import { refusals } from '../domain/refusals.ts';
+import type { Right } from '../domain/right.ts';
+import { type Account, isActiveAdmin } from '../domain/user.ts';
+import { accountChangeSets, originalOf } from './account-change-sets.ts';
+import type { Unit } from './unit.ts';
+
+/**
+ * Checks, inside the transaction that is about to commit, that the author still has the unit's right. A share lock orders the
+ * check against a change of the right: either that change has committed, and this refuses, or it waits for the commit.
+ * It comes last, because whoever holds the lock makes that change wait.
+ * Throws `account_required`, `account_suspended`, `forbidden` or `unauthenticated`, as the author's next request would.
+ */
+export async function checkRight({ em, right, ownValuesBefore }: Unit): Promise<void> {
+  if (right === null) return;
+  if ('serviceTokenId' in right) return checkServiceToken(em, right.serviceTokenId);
+  const [row] = await em.execute<Rights[]>('select role, status from users where id = ? for share', [
+    right.accountId,
+  ]);
+  requireRight(row && ownValuesBefore ? { ...row, ...ownValuesBefore } : undefined, right);
+}
+
+/** Remembers what a unit's drafts change in its author's own account, for {@link checkRight}. */
+export function noteOwnChanges(unit: Unit, drafts: readonly ChangeDraft[]): void {
+  const { right } = unit;
+  if (right === null || 'serviceTokenId' in right) return;
+  for (const { userId, action, before } of drafts) {
+    if (userId !== right.accountId || unit.ownValuesBefore === null) continue;
+    unit.ownValuesBefore = action === 'created' ? null : { ...before, ...unit.ownValuesBefore };
+  }
+}
+
+/**
+ * Whether the flush itself checks the right, which saves the round trip: it writes the author's own account, and the version
+ * of that row orders the write against every change of the right. Throws what {@link checkRight} throws.
+ */
+export function isCheckedByFlush(uow: UnitOfWork, right: Right): boolean {
+  if ('serviceTokenId' in right) return false;
+  const own = accountChangeSets(uow).find(
+    ({ type, entity }) => type !== ChangeSetType.CREATE && entity.id === right.accountId,
+  );
+  if (own === undefined) return false;
+  // As loaded: it may lay down the right itself. A replay has read it again.
+  requireRight(originalOf(own.entity), right);
+  return true;
+}
+
+/** The values that decide what an account may do. */
+type Rights = Pick<Account, 'role' | 'status'>;
+
+function requireRight(account: Partial<Rights> | undefined, { asAdmin }: { asAdmin: boolean }): void {
+  if (account === undefined) throw refusals.accountRequired();
+  if (account.status !== 'active') throw refusals.accountSuspended();
+  if (asAdmin && !isActiveAdmin(account)) throw refusals.adminsOnly();
+}
+
+async function checkServiceToken(em: EntityManager, id: number): Promise<void> {
+  // By the clock: `now()` is when the transaction began.
+  const rows = await em.execute(
+    `select id from service_tokens
+      where id = ? and revoked_at is null and (expires_at is null or expires_at > clock_timestamp()) for share`,
+    [id],
+  );
+  if (rows.length === 0) throw refusals.unauthenticated();
+}
