@@ -78,6 +78,7 @@ export interface Settings {
   };
   readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
   readonly keepAliveTimeoutMs: number;
+  readonly requestTimeoutMs: number;
   readonly shutdownTimeoutMs: number;
   readonly bootTimeoutMs: number;
 }
@@ -355,6 +356,12 @@ export function schemaFor(environment: Environment, texts: NodeJS.Dict<string> =
       ...milliseconds,
       default: 65_000,
       env: 'KEEP_ALIVE_TIMEOUT_MS',
+    },
+    requestTimeoutMs: {
+      doc: 'Time for the JSON body of a request to arrive, in milliseconds.',
+      ...milliseconds,
+      default: 30_000,
+      env: 'REQUEST_TIMEOUT_MS',
     },
     shutdownTimeoutMs: {
       doc: 'Time for requests in flight to finish during a shutdown, in milliseconds.',

@@ -44,6 +44,8 @@ export interface AppDeps {
   readonly trustProxy: TrustProxy;
   readonly rateLimits: RateLimits;
   readonly transfers: Transfers;
+  /** How long the JSON body of a request may take to arrive, in milliseconds. */
+  readonly requestTimeoutMs: number;
   /** Turns the driver's errors into refusals. */
   readonly translate: (error: unknown) => unknown;
 }
@@ -70,7 +72,7 @@ export function createApp(deps: AppDeps): Koa<RequestState> {
   app.use(problems(deps.translate));
   app.use(securityHeaders());
   if (origins.size > 0) app.use(cors(origins, deps.corsHeaders));
-  app.use(createRouter(deps.endpoints, identify, deps.inUnit, deps.transfers, deps.basePath));
+  app.use(createRouter(deps.endpoints, identify, deps.inUnit, deps));
   return app;
 }
 

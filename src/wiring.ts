@@ -45,6 +45,7 @@ export interface ApplicationSettings
     | 'history'
     | 'keepAliveTimeoutMs'
     | 'proxy'
+    | 'requestTimeoutMs'
     | 'transfers'
     | 'trustProxy'
     | 'webhooks'
@@ -154,6 +155,7 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
     trustProxy: settings.trustProxy,
     rateLimits: await rateLimits(settings.rateLimit, orm, mode, log),
     transfers,
+    requestTimeoutMs: settings.requestTimeoutMs,
     translate: toRefusal,
   });
   // An upload may take as long as a transfer may; the bodies of other requests have a limit of their own.

@@ -15,17 +15,26 @@ import { unitOfWork } from './middleware/unit-of-work.ts';
 import { checkBody, checkParams, checkQuery } from './request/input.ts';
 import type { Transfers } from './transfers/limits.ts';
 
+/** Options of the router. */
+export interface RouterOptions {
+  /** In front of every path; empty: none. */
+  readonly basePath: string;
+  /** How long a JSON body may take to arrive, in milliseconds. */
+  readonly requestTimeoutMs: number;
+  /** The transfers of this process. */
+  readonly transfers: Transfers;
+}
+
 /**
  * Creates the router of these endpoints: each with the middleware that its description asks for, and its handler at the end.
- * `identify` is the middleware that finds out who is asking; `inUnit` runs a request as one unit of work; `transfers` are those
- * of this process; `basePath` is in front of every path. Answers 405 and `OPTIONS` with `Allow`.
+ * `identify` is the middleware that finds out who is asking; `inUnit` runs a request as one unit of work. Answers 405 and
+ * `OPTIONS` with `Allow`.
  */
 export function createRouter(
   endpoints: readonly Endpoint[],
   identify: Middleware,
   inUnit: UnitOfWork,
-  transfers: Transfers,
-  basePath = '',
+  { basePath, requestTimeoutMs, transfers }: RouterOptions,
 ): Middleware {
   const probes = new Router<RequestState>();
   const fixed = new Router<RequestState>({ prefix: basePath });
@@ -34,7 +43,7 @@ export function createRouter(
     const { method, path, access, body, upload, transfers: kind = upload && 'accounts' } = endpoint;
     const inside = compose<RequestContext>([
       ...(access === 'public' ? [] : [identify, authorize(endpoint)]),
-      ...(body ? [readJson(body.types)] : []),
+      ...(body ? [readJson(body.types, requestTimeoutMs)] : []),
       ...(kind ? [refuseQuery(endpoint), enterTransfer(transfers, kind)] : []),
       ...(upload ? [readUpload(upload.types, transfers.limits)] : []),
       handle(endpoint),

@@ -87,6 +87,7 @@ describe('settings', () => {
       transfers: { atOnce: null, minRate: 8_192, timeoutMs: 1_800_000, maxUploadBytes: 2 ** 30 },
       logLevel: 'info',
       keepAliveTimeoutMs: 65_000,
+      requestTimeoutMs: 30_000,
       shutdownTimeoutMs: 10_000,
       bootTimeoutMs: 60_000,
     });
@@ -146,6 +147,7 @@ describe('settings', () => {
         IMPORT_MAX_BYTES: '3',
         LOG_LEVEL: 'silent',
         KEEP_ALIVE_TIMEOUT_MS: '620000',
+        REQUEST_TIMEOUT_MS: '103',
         SHUTDOWN_TIMEOUT_MS: '101',
         BOOT_TIMEOUT_MS: '102',
       }),
@@ -198,6 +200,7 @@ describe('settings', () => {
         except: ['localhost', '.internal.example.com', '10.0.0.1:8080'],
       },
       keepAliveTimeoutMs: 620_000,
+      requestTimeoutMs: 103,
       shutdownTimeoutMs: 101,
       bootTimeoutMs: 102,
     });

@@ -74,6 +74,7 @@ export async function startApp(
     transferLimits?: Partial<TransferLimits>;
     poolMax?: number;
     webhooks?: readonly Webhook[];
+    requestTimeoutMs?: number;
   } = {},
 ): Promise<TestApp> {
   const database = options.database ?? (await createMigratedDatabase());
@@ -106,6 +107,7 @@ export async function startApp(
       keepAliveTimeoutMs: 65_000,
       proxy: DIRECT,
       rateLimit: { failures: 0, requests: 0, historyBytes: 0, store: 'memory', ...options.rateLimit },
+      requestTimeoutMs: options.requestTimeoutMs ?? 30_000,
       transfers: TRANSFERS,
       trustProxy: options.trustProxy ?? 0,
       webhooks: { hooks: options.webhooks ?? [], allowPrivate: true },

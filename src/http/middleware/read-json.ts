@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import getRawBody from 'raw-body';
 import { refusals } from '../../domain/refusals.ts';
 import { DuplicateName, parseStrictJson } from '../../domain/strict-json.ts';
@@ -6,16 +7,34 @@ import type { Middleware, RequestContext } from '../context.ts';
 /** The most bytes of a JSON body. */
 export const MAX_BODY_BYTES = 100 * 1024;
 
-/** Reads the request's JSON (RFC 8259: UTF-8 only), which must have one of these media types. */
-export const readJson = (types: readonly string[]): Middleware =>
+/**
+ * Reads the request's JSON (RFC 8259: UTF-8 only), which must have one of these media types and arrive within `timeoutMs`: the
+ * rights of the caller are as old as the wait for the body.
+ */
+export const readJson = (types: readonly string[], timeoutMs: number): Middleware =>
   async function readJson(ctx, next) {
     if (!ctx.is(...types) || ctx.get('Content-Encoding') !== '') {
       throw refusals.unsupportedMediaType(types);
     }
     // Once for all replays of the unit of work: a body cannot be read twice.
-    if (!('body' in ctx.state)) ctx.state.body = parse(await read(ctx));
+    if (!('body' in ctx.state)) ctx.state.body = parse(await readInTime(ctx, timeoutMs));
     await next();
   };
+
+async function readInTime(ctx: RequestContext, timeoutMs: number): Promise<Buffer> {
+  const timer = new AbortController();
+  const tooLate = delay(timeoutMs, undefined, { signal: timer.signal }).then(() => {
+    // Whoever still sends would be taken for the next request.
+    ctx.set('Connection', 'close');
+    throw refusals.requestTimeout();
+  });
+  try {
+    return await Promise.race([read(ctx), tooLate]);
+  } finally {
+    timer.abort();
+    tooLate.catch(() => undefined);
+  }
+}
 
 async function read(ctx: RequestContext): Promise<Buffer> {
   try {

@@ -25,7 +25,9 @@ export function refusalsOf(endpoint: Endpoint): AnyRefusalKind[] {
     ...(access === 'public' || method === 'GET' ? [] : [refusals.crossSite]),
     ...(params ? [refusals.notFound] : []),
     // Not `request_aborted`: nobody is left to read it.
-    ...(body ? [refusals.bodyTooLarge, refusals.unsupportedMediaType, refusals.invalidBody] : []),
+    ...(body
+      ? [refusals.bodyTooLarge, refusals.requestTimeout, refusals.unsupportedMediaType, refusals.invalidBody]
+      : []),
     ...(body?.types.some((type) => JSON_TYPE.test(type)) ? [refusals.malformedJson] : []),
     ...(upload
       ? [
