@@ -188,6 +188,7 @@ describe('the server', () => {
         trustProxy: 1,
         rateLimit: { failures: 1, requests: 100_000 },
         transferLimits: { maxUploadBytes: MAX_BODY_BYTES, uploadPatienceMs: 100 },
+        requestTimeoutMs: 1_000,
       }),
     );
     adaId = (await addAccount(database, ADA, { role: 'admin' })).id;
@@ -341,6 +342,7 @@ describe('the server', () => {
       await app.call(request.path, request as RequestInit);
       return request;
     },
+    malformed_request: (request) => ({ ...request, body: endless(), duplex: 'half' }),
     not_acceptable: (request) => ({ ...request, headers: { ...request.headers, Accept: 'image/png' } }),
     not_found: (request) => ({
       ...request,
@@ -500,4 +502,9 @@ function problemsOf({ responses = {} }: oas31.OperationObject) {
 
 function isSome(rows: unknown[]): boolean {
   return rows.length > 0;
+}
+
+/** A body that begins and never ends. */
+function endless(): ReadableStream {
+  return new ReadableStream({ start: (controller) => controller.enqueue(Buffer.from('{')) });
 }

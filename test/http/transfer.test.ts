@@ -294,7 +294,6 @@ describe('the transfer of accounts', () => {
           '\tx',
           '\rx',
           '\nx',
-          ' ',
           '"',
           ',',
           '😀',

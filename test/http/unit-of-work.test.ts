@@ -106,7 +106,8 @@ describe('a request that writes', () => {
       actor.preferences = { list: [{}], theme: 'dark' };
       return actor;
     });
-    expect(wire.statements()).to.equal(1);
+    // The look-up, and the check that the caller still has the right.
+    expect(wire.statements()).to.equal(2);
     expect(await accountsIn(app.database)).to.deep.equal(before);
   });
 
