@@ -61,6 +61,8 @@ function quoteAll(texts: readonly string[]): string {
 /** The formats of lists, which may be too long for a variable and so may come from a file. */
 export const LIST_FORMATS: ReadonlySet<unknown> = new Set<keyof typeof formats>([
   'audience',
+  'claims',
+  'clients',
   'domains',
   'emails',
   'header-names',
@@ -211,12 +213,13 @@ export const formats = {
   domains: {
     // As with emails: an invalid domain keeps its spelling.
     coerce: (list: string) => splitList(list, (typed) => accessDomain(typed) ?? typed),
-    validate(domains: string[], { policy }) {
+    validate(domains: string[], { policy, isLimit }) {
       const invalid = domains.filter((domain) => accessDomain(domain) === undefined);
       check(
         invalid.length === 0,
         `be domains such as example.com or *.example.com, separated by commas, not ${quoteAll(invalid)}`,
       );
+      if (isLimit) return;
       check(policy !== 'domains' || domains.length > 0, 'be set when ACCESS_POLICY is domains');
       check(policy === 'domains' || domains.length === 0, 'not be set unless ACCESS_POLICY is domains');
     },
@@ -232,7 +235,7 @@ export const formats = {
     validate(value: string | null, { refusePlaceholders, example }) {
       check(
         value !== null,
-        'be set in production, to 32 bytes or more; generate it with: openssl rand -base64 48',
+        'be set in production, to 32 bytes or more; generate it with: openssl rand -base64 48 (or set AUTH_ISSUER, AUTH_JWKS_URL or AUTH_ISSUERS)',
       );
       check(
         Buffer.byteLength(value) >= 32,
@@ -248,13 +251,25 @@ export const formats = {
     // As RFC 6265 requires.
     validate: (value: string) => check(TOKEN.test(value), 'be a valid cookie name'),
   },
-  claim: {
-    validate: (value: string) => check(/^\S+$/.test(value), 'be a claim name without spaces'),
+  claims: {
+    coerce: (list: string) => splitList(list, (item) => item),
+    validate(claims: string[], { mayBeEmpty }) {
+      const invalid = claims.filter((claim) => !/^\S+$/.test(claim));
+      check(
+        invalid.length === 0,
+        `be claim names without spaces, separated by commas, not ${quoteAll(invalid)}`,
+      );
+      check(mayBeEmpty || claims.length > 0, 'be one or more claim names, separated by commas');
+    },
+  },
+  clients: {
+    coerce: (list: string) => splitList(list, (item) => item),
+    validate: (items: string[]) => check(Array.isArray(items), 'be client ids separated by commas'),
   },
   audience: {
     coerce: (list: string) => splitList(list, (item) => item),
     validate(items: string[] | null) {
-      check(items !== null, 'be set when AUTH_ISSUER or AUTH_JWKS_URL is set');
+      check(items !== null, 'be set when AUTH_ISSUER or AUTH_JWKS_URL is set, unless AUTH_CLIENTS is');
       check(items.length > 0, 'be one or more audiences, separated by commas');
     },
   },

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { accessDomain } from '../src/domain/access.ts';
 
 /** One entry of `AUTH_ISSUERS`. */
 export interface ProviderIssuer {
@@ -6,21 +7,53 @@ export interface ProviderIssuer {
   readonly issuer: string;
   /** `null`: taken from the issuer's discovery document. */
   readonly jwksUrl: string | null;
-  /** A token's `aud` must contain one of these. Never empty. */
+  /** A token's `aud` must contain one of these. Empty only where there are `clients`. */
   readonly audience: readonly string[];
+  /** A token without an `aud` must have one of these as its `client_id` or `azp`. */
+  readonly clients: readonly string[];
   /** `null`: `AUTH_EMAIL_CLAIM` applies. */
-  readonly emailClaim: string | null;
+  readonly emailClaims: readonly string[] | null;
+  /** Claims of this issuer whose emails people cannot choose. */
+  readonly trustedEmailClaims: readonly string[];
+  /** In the form of `accessDomain`; empty: any. */
+  readonly domains: readonly string[];
 }
 
+const SHAPE = '{issuer, audience, jwksUrl?, clients?, emailClaim?, trustedEmailClaims?, domains?}';
+
 const text = z.string().min(1);
+const texts = z.union([text.transform((one) => [one]), z.array(text).min(1)]);
+const none = (): string[] => [];
+const domain = text.transform((typed, context) => {
+  const name = accessDomain(typed);
+  if (name === undefined) context.addIssue('Must be a domain such as example.com or *.example.com.');
+  return name ?? '';
+});
 
 const issuers = z.array(
-  z.strictObject({
-    issuer: text,
-    jwksUrl: text.nullable().default(null),
-    audience: z.union([text.transform((one) => [one]), z.array(text).min(1)]),
-    emailClaim: text.nullable().default(null),
-  }),
+  z
+    .strictObject({
+      issuer: text,
+      jwksUrl: text.nullable().default(null),
+      audience: texts.optional(),
+      clients: texts.default(none),
+      emailClaim: texts.nullable().default(null),
+      trustedEmailClaims: texts.default(none),
+      domains: z.union([domain.transform((one) => [one]), z.array(domain).min(1)]).default(none),
+    })
+    .superRefine(({ audience, clients }, context) => {
+      if (audience === undefined && clients.length === 0)
+        context.addIssue({ code: 'custom', path: ['audience'], message: 'Must be set, unless clients is.' });
+    })
+    .transform(
+      ({ issuer, jwksUrl, audience = [], emailClaim, ...rest }): ProviderIssuer => ({
+        issuer,
+        jwksUrl,
+        audience,
+        ...rest,
+        emailClaims: emailClaim?.flatMap((list) => list.split(/\s*,\s*/)) ?? null,
+      }),
+    ),
 );
 
 /** The issuers in a JSON text, or the requirement that the text breaks, worded to follow "must". */
@@ -34,7 +67,7 @@ export function parseIssuers(json: string): ProviderIssuer[] | string {
   const parsed = issuers.safeParse(content);
   if (parsed.success) return parsed.data;
   const [{ path, message } = { path: [], message: '' }] = parsed.error.issues;
-  return `be a JSON array of {issuer, audience, jwksUrl?, emailClaim?}; at "${path.join('.')}": ${message}`;
+  return `be a JSON array of ${SHAPE}; at "${path.join('.')}": ${message}`;
 }
 
 /**

@@ -32,6 +32,8 @@ export interface AppDeps {
   readonly verifier: TokenVerifier;
   /** The names of the session cookie. */
   readonly sessionCookies: readonly string[];
+  /** Whether a refused sign-in is told the cause, which otherwise only the log has. */
+  readonly tellsCauses: boolean;
   /** Finds the account of a sign-in, or creates it. */
   readonly admit: Admission;
   readonly endpoints: readonly Endpoint[];
@@ -58,7 +60,7 @@ export function createApp(deps: AppDeps): Koa<RequestState> {
   const identify = compose<RequestContext>([
     ...(failures ? [limitFailures(failures, proxies, deps.sessionCookies)] : []),
     ...(requests ? [limitRefusedSignIns(requests)] : []),
-    authenticate(deps.verifier, deps.sessionCookies, deps.admit),
+    authenticate(deps.verifier, deps.sessionCookies, deps.admit, deps.tellsCauses),
     refuseCrossSite(origins, proxies),
     ...(requests ? [limitRequests(requests)] : []),
     ...(history ? [limitHistory(history)] : []),

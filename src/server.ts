@@ -75,7 +75,12 @@ async function boot(): Promise<Application> {
   // Milliseconds since the process began.
   log.info({ address, connectionMode: mode, bootMs: Math.round(performance.now()) }, 'ready');
   if (settings.environment === 'development')
-    console.log(welcomeOf(address + settings.basePath, settings.initialAdmins[0]));
+    console.log(
+      welcomeOf(address + settings.basePath, {
+        ...(settings.initialAdmins[0] && { email: settings.initialAdmins[0] }),
+        canSign: sources.ring.length > 0,
+      }),
+    );
   application.start();
   return application;
 }

@@ -19,6 +19,7 @@ import {
   transferLimits,
 } from './http/transfers/limits.ts';
 import { cursorCodec } from './security/cursor.ts';
+import { sourceWarnings } from './security/source-warnings.ts';
 import type { Sources } from './security/sources.ts';
 import { tokenVerifier } from './security/verifier.ts';
 import { admission } from './services/access/admission.ts';
@@ -34,14 +35,19 @@ import { type RateLimitSettings, rateLimits } from './store/rate-limits.ts';
 /** How much longer Node.js waits for a request than we do, in milliseconds, so that the refusal is ours. */
 const ANSWER_MS = 10_000;
 
+/** The most bytes of a request's head: a token may have 16 KiB, beside cookies and what proxies add. Node's default is 16 KiB. */
+const MAX_HEADER_BYTES = 32 * 1024;
+
 /** The settings of an application. */
 export interface ApplicationSettings
   extends Pick<
     Settings,
+    | 'environment'
     | 'access'
     | 'basePath'
     | 'corsHeaders'
     | 'corsOrigins'
+    | 'environment'
     | 'history'
     | 'keepAliveTimeoutMs'
     | 'proxy'
@@ -117,6 +123,10 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
     log,
   });
 
+  // Where issuers sign everybody in there is no secret of ours, and the replicas share this one.
+  const [newest = database.url, ...older] = sources.ring;
+  for (const { message, ...where } of sourceWarnings(sources)) log.warn(where, message);
+
   const app = createApp({
     inUnit,
     log,
@@ -128,6 +138,7 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
         log.warn({ issuer, reason }, 'keys of the identity provider unavailable'),
     }),
     sessionCookies: sources.cookieNames,
+    tellsCauses: settings.environment === 'development',
     admit: admission({
       findAccount: accountLookup(orm, mode),
       policy: settings.access,
@@ -139,7 +150,7 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
         lifecycle,
         feed,
         ...(streamTimes && { streamTimes }),
-        cursors: cursorCodec(...sources.ring),
+        cursors: cursorCodec(newest, ...older),
         preferenceRules: rules,
         accessPolicy: settings.access,
         refusedSignIns,
@@ -159,7 +170,10 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
     translate: toRefusal,
   });
   // An upload may take as long as a transfer may; the bodies of other requests have a limit of their own.
-  const server = createServer({ requestTimeout: transfers.limits.timeoutMs + ANSWER_MS }, app.callback());
+  const server = createServer(
+    { requestTimeout: transfers.limits.timeoutMs + ANSWER_MS, maxHeaderSize: MAX_HEADER_BYTES },
+    app.callback(),
+  );
   // Longer than a load balancer keeps its idle connections: else it sends a request into one that closes at this moment.
   // Node's `headersTimeout` does not run between requests, so it may be shorter.
   server.keepAliveTimeout = settings.keepAliveTimeoutMs;

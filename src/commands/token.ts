@@ -43,5 +43,7 @@ async function run(): Promise<string> {
   const { environment, auth, dataDir } = settingsOrExit();
   if (environment === 'production' && !values.force) throw new UsageError('In production, pass --force.');
   const [secret] = await keyRing(auth, dataDir);
-  return signHs256(secret, email, values.ttl, auth.emailClaim);
+  if (secret === undefined)
+    throw new UsageError('Set AUTH_SECRET: without it, only the tokens of your issuers are accepted.');
+  return signHs256(secret, email, values.ttl, auth.emailClaims[0]);
 }

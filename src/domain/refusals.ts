@@ -63,11 +63,10 @@ export const refusals = {
     'ada@example.com',
   ),
   emailTaken: kind('email_taken', 409, () => 'An account with this email already exists.'),
-  emailUnverified: kind(
-    'email_unverified',
-    403,
-    () => 'The email of this sign-in is not verified: verify it with your identity provider.',
-  ),
+  emailUnverified: kind('email_unverified', 403, (cause?: string) => ({
+    message: 'The email of this sign-in is not verified: verify it with your identity provider.',
+    ...(cause !== undefined && { details: { cause } }),
+  })),
   erased: kind('erased', 410, () => 'The values were erased and cannot be recovered.'),
   adminsOnly: kind('forbidden', 403, () => 'Only admins may do this.'),
   accountsOnly: kind('forbidden', 403, () => 'Service tokens may not do this: sign in with an account.'),
@@ -237,7 +236,11 @@ export const refusals = {
     503,
     () => 'Too many imports and exports are running: try again shortly.',
   ),
-  unauthenticated: kind('unauthenticated', 401, () => 'Send a valid bearer token or session cookie.'),
+  /** `cause`: of a refused token, in development alone. */
+  unauthenticated: kind('unauthenticated', 401, (cause?: string) => ({
+    message: 'Send a valid bearer token or session cookie.',
+    ...(cause !== undefined && { details: { cause } }),
+  })),
   unsupportedMediaType: kind(
     'unsupported_media_type',
     415,

@@ -23,6 +23,8 @@ export interface RequestState {
   service?: KnownServiceToken;
   /** What identified the caller. A browser sends a cookie by itself, even when another site makes it ask. */
   credential?: 'bearer' | 'cookie';
+  /** Called once the caller is identified. */
+  onIdentified?: () => void;
   /** Whether its token names a key that its issuer is not known to have. */
   hasUnknownKey?: true;
   /** The email (normalized) of a valid sign-in that was refused an account. */

@@ -1,11 +1,19 @@
 import { hkdfSync } from 'node:crypto';
 import { base64url, calculateJwkThumbprint, jwtDecrypt } from 'jose';
 import { claimOptions } from './claims.ts';
-import { checkWithEach, type KeyRing } from './key-ring.ts';
+import type { EmailRules } from './email-claims.ts';
+import { checkWithEach } from './key-ring.ts';
 import type { TokenSource } from './token.ts';
 
-/** The names of the Auth.js 5 session cookie, over HTTPS and over HTTP. */
-export const AUTHJS_COOKIES: readonly string[] = ['__Secure-authjs.session-token', 'authjs.session-token'];
+/** The names of the session cookie of NextAuth.js 4, over HTTPS and over HTTP. */
+const NEXTAUTH_COOKIES: readonly string[] = ['__Secure-next-auth.session-token', 'next-auth.session-token'];
+
+/** The names of the session cookie of Auth.js 5 and of NextAuth.js 4. */
+export const AUTHJS_COOKIES: readonly string[] = [
+  '__Secure-authjs.session-token',
+  'authjs.session-token',
+  ...NEXTAUTH_COOKIES,
+];
 
 /** The issuer of every session: sessions name none. */
 export const AUTHJS_ISSUER = 'authjs';
@@ -16,26 +24,29 @@ const ENCRYPTIONS = [
   { enc: 'A256GCM', length: 32, digest: 'sha256' },
 ] as const;
 
-/** A key that Auth.js derives from a secret for a cookie (`@auth/core`, `jwt.js`). */
+/** A key that Auth.js derives from a secret: 5 for a cookie (`@auth/core`, `jwt.js`), 4 for all (`next-auth`, `jwt/index.js`). */
 interface SessionKey {
   readonly enc: string;
-  readonly kid: string;
+  /** 4 sets none. */
+  readonly kid?: string;
   readonly bytes: Uint8Array;
 }
 
 /**
- * The source of Auth.js 5 session tokens, which are encrypted under a key derived from a secret and the cookie name.
- * Derives all keys once. A token's `kid`, which Auth.js always sets, selects its key. `now` is the clock.
+ * The source of Auth.js session tokens, which are encrypted under a key derived from a secret and, since 5, the cookie name.
+ * Derives all keys once. A token's `kid`, which Auth.js 5 always sets, selects its key. `now` is the clock.
  */
 export async function authjsSource(
-  ring: KeyRing,
-  { cookieNames, emailClaim, now }: { cookieNames: readonly string[]; emailClaim: string; now: () => Date },
+  ring: readonly string[],
+  { cookieNames, emails, now }: { cookieNames: readonly string[]; emails: EmailRules; now: () => Date },
 ): Promise<TokenSource> {
-  const keys = await Promise.all(
-    ring.flatMap((secret) => cookieNames.flatMap((cookieName) => deriveKeys(secret, cookieName))),
-  );
+  const names = cookieNames.filter((name) => !NEXTAUTH_COOKIES.includes(name));
+  const keys: SessionKey[] = [
+    ...(await Promise.all(ring.flatMap((secret) => names.flatMap((name) => deriveKeys(secret, name))))),
+    ...ring.map(nextAuthKey),
+  ];
   return {
-    emailClaim,
+    emails,
     issuerOf: () => AUTHJS_ISSUER,
     check(token, { enc, kid }) {
       const candidates = keys.filter((key) => key.enc === enc && (kid === undefined || key.kid === kid));
@@ -48,6 +59,11 @@ export async function authjsSource(
       );
     },
   };
+}
+
+function nextAuthKey(secret: string): SessionKey {
+  const bytes = hkdfSync('sha256', secret, '', 'NextAuth.js Generated Encryption Key', 32);
+  return { enc: 'A256GCM', bytes: new Uint8Array(bytes) };
 }
 
 function deriveKeys(secret: string, cookieName: string): Promise<SessionKey>[] {

@@ -1,5 +1,5 @@
 import type { JWTClaimVerificationOptions, JWTPayload } from 'jose';
-import { isUnambiguousEmail } from '../domain/email.ts';
+import { readEmail } from './email-claims.ts';
 import { type Identity, InvalidToken, type TokenSource } from './token.ts';
 
 /** Allowed difference between our clock and the clock of a token's issuer, in seconds. */
@@ -22,31 +22,22 @@ export function claimOptions(now: Date): JWTClaimVerificationOptions {
  */
 export function readClaims(
   claims: JWTPayload,
-  { emailClaim, issuerOf }: Pick<TokenSource, 'emailClaim' | 'issuerOf'>,
+  { emails, issuerOf }: Pick<TokenSource, 'emails' | 'issuerOf'>,
   now: Date,
 ): [Identity, Validity] {
-  const { iat, exp = 0, nbf = 0, name, email_verified: verified } = claims;
+  const { iat, exp = 0, nbf = 0, name } = claims;
   if (iat !== undefined && iat > seconds(now) + CLOCK_TOLERANCE_SECONDS) {
     throw new InvalidToken('"iat" claim timestamp check failed');
   }
-  const email = Object.hasOwn(claims, emailClaim) ? claims[emailClaim] : undefined;
-  if (typeof email !== 'string' || email === '') {
-    throw new InvalidToken(`the "${emailClaim}" claim must be a non-empty string`);
-  }
-  if (!isUnambiguousEmail(email)) {
-    throw new InvalidToken(`the "${emailClaim}" claim has characters that stand for others`);
-  }
-  // Some providers send a string.
-  const emailVerified = verified === true || verified === 'true';
-  const isUnverified = verified !== undefined && !emailVerified;
+  const { email, isVerified, doubt } = readEmail(claims, emails);
   return [
     {
       email,
       issuer: issuerOf(claims),
       subject: subjectOf(claims),
-      emailVerified,
+      emailVerified: isVerified,
       ...(typeof name === 'string' && name !== '' && { name }),
-      ...(isUnverified && { isUnverified }),
+      ...(doubt !== undefined && { isUnverified: true, doubt }),
     },
     { exp, nbf },
   ];

@@ -1,26 +1,40 @@
 import type { webcrypto } from 'node:crypto';
 import { jwtVerify, SignJWT } from 'jose';
 import { claimedIssuer, claimOptions } from './claims.ts';
-import { checkWithEach, type KeyRing } from './key-ring.ts';
+import { type EmailRules, isVouchedFor } from './email-claims.ts';
+import { checkWithEach } from './key-ring.ts';
 import type { TokenSource } from './token.ts';
 
-/** The only algorithm of this source, whatever `alg` an attacker chooses (RFC 8725, section 3.1). */
-export const HS256 = 'HS256';
+/** The hashes of this source's algorithms, whatever `alg` an attacker chooses (RFC 8725, section 3.1). Libraries choose by key length. */
+const HASHES = { HS256: 'SHA-256', HS384: 'SHA-384', HS512: 'SHA-512' } as const;
+
+/** An algorithm of this source. */
+type HmacAlgorithm = keyof typeof HASHES;
+
+/** Whether tokens with this `alg` are signed with a secret. */
+export function isHmac(alg: string): alg is HmacAlgorithm {
+  // Of an untrusted header: it may be anything.
+  return typeof alg === 'string' && Object.hasOwn(HASHES, alg);
+}
 
 /** The issuer of tokens without an `iss` that are signed with one of our secrets. */
 export const SECRET_ISSUER = 'secret';
 
-/** The source of JSON Web Tokens (RFC 7519) signed with HS256 and one of our secrets. `now` is the clock. */
-export async function hs256Source(
-  ring: KeyRing,
-  { emailClaim, now }: { emailClaim: string; now: () => Date },
+/** The source of JSON Web Tokens (RFC 7519) signed with an HMAC and one of our secrets. `now` is the clock. */
+export async function hmacSource(
+  ring: readonly string[],
+  { emails, now }: { emails: EmailRules; now: () => Date },
 ): Promise<TokenSource> {
-  const keys = await Promise.all(ring.map(importSecret));
+  const algorithms = Object.keys(HASHES) as HmacAlgorithm[];
+  const imported = algorithms.map((alg) => Promise.all(ring.map((secret) => importSecret(secret, alg))));
+  const keys = new Map((await Promise.all(imported)).map((each, index) => [algorithms[index], each]));
   return {
-    emailClaim,
+    emails,
     issuerOf: (claims) => claimedIssuer(claims, SECRET_ISSUER),
-    check: (token) =>
-      checkWithEach(keys, (key) => jwtVerify(token, key, { algorithms: [HS256], ...claimOptions(now()) })),
+    check: (token, { alg = '' }) =>
+      checkWithEach(keys.get(alg as HmacAlgorithm) ?? [], (key) =>
+        jwtVerify(token, key, { algorithms: [alg], ...claimOptions(now()) }),
+      ),
   };
 }
 
@@ -34,15 +48,16 @@ export async function signHs256(
   ttl: string,
   emailClaim = 'email',
 ): Promise<string> {
-  return new SignJWT({ [emailClaim]: email })
-    .setProtectedHeader({ alg: HS256 })
+  const word = isVouchedFor(emailClaim) ? {} : { [`${emailClaim}_verified`]: true };
+  return new SignJWT({ [emailClaim]: email, ...word })
+    .setProtectedHeader({ alg: 'HS256' })
     .setIssuedAt()
     .setExpirationTime(ttl)
-    .sign(await importSecret(secret));
+    .sign(await importSecret(secret, 'HS256'));
 }
 
 // Imported once: given raw bytes, jose would import them again for each token.
-function importSecret(secret: string): Promise<webcrypto.CryptoKey> {
-  const hmac = { name: 'HMAC', hash: 'SHA-256' };
+function importSecret(secret: string, alg: HmacAlgorithm): Promise<webcrypto.CryptoKey> {
+  const hmac = { name: 'HMAC', hash: HASHES[alg] };
   return crypto.subtle.importKey('raw', Buffer.from(secret), hmac, false, ['sign', 'verify']);
 }

@@ -5,21 +5,27 @@ import { asInvalidToken, InvalidToken } from './token.ts';
 /** The secrets that verify tokens, newest first. The first one signs. */
 export type KeyRing = readonly [newest: string, ...older: string[]];
 
+/** The settings of a {@link keyRing}. */
+export interface KeyRingSettings
+  extends Readonly<Record<'secret' | 'secret1' | 'secret2' | 'secret3', string | null>> {
+  readonly issuer: string | null;
+  readonly jwksUrl: string | null;
+  readonly issuers: readonly unknown[];
+}
+
 /**
  * The ring of the configured secrets, in the order of Auth.js: the highest number is the newest, no number the oldest.
- * Without configured secrets, the ring holds the development secret. Throws the errors of {@link developmentSecret}.
+ * Without configured secrets, it is empty where issuers sign people in, and holds the development secret otherwise. Throws the
+ * errors of {@link developmentSecret}.
  */
 export async function keyRing(
-  {
-    secret,
-    secret1,
-    secret2,
-    secret3,
-  }: Readonly<Record<'secret' | 'secret1' | 'secret2' | 'secret3', string | null>>,
+  { secret, secret1, secret2, secret3, issuer, jwksUrl, issuers }: KeyRingSettings,
   dataDir: string,
-): Promise<KeyRing> {
+): Promise<KeyRing | readonly []> {
   const [newest, ...older] = [secret3, secret2, secret1, secret].filter((one) => one !== null);
-  return newest === undefined ? [await developmentSecret(dataDir)] : [newest, ...older];
+  if (newest !== undefined) return [newest, ...older];
+  const hasIssuer = issuer !== null || jwksUrl !== null || issuers.length > 0;
+  return hasIssuer ? [] : [await developmentSecret(dataDir)];
 }
 
 /**

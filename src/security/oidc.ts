@@ -1,12 +1,14 @@
-import { jwtVerify } from 'jose';
+import { decodeJwt, type JWTPayload, jwtVerify } from 'jose';
 import { claimedIssuer, claimOptions } from './claims.ts';
+import type { EmailRules } from './email-claims.ts';
+import { checkWithEach } from './key-ring.ts';
 import { fetchKeys, withoutQuery } from './provider.ts';
 import { remoteKeys } from './remote-keys.ts';
-import { asInvalidToken, type TokenSource } from './token.ts';
+import { asInvalidToken, InvalidToken, type TokenSource } from './token.ts';
 import type { ProxySettings } from './web-client.ts';
 
-/** The algorithms of OpenID Connect sources. None of them works with a secret. */
-export const OIDC_ALGORITHMS: readonly string[] = ['RS256', 'PS256', 'ES256', 'ES384', 'EdDSA'];
+/** The algorithms of OpenID Connect sources. None of them works with a secret. `Ed25519` (RFC 9864) is a newer name of `EdDSA`. */
+export const OIDC_ALGORITHMS: readonly string[] = ['RS256', 'PS256', 'ES256', 'ES384', 'EdDSA', 'Ed25519'];
 
 /** An OpenID Connect issuer whose tokens Rollcall accepts. */
 export interface Issuer {
@@ -14,10 +16,11 @@ export interface Issuer {
   readonly issuer: string | null;
   /** `null`: taken from the issuer's discovery document. */
   readonly jwksUrl: string | null;
-  /** A token's `aud` must contain one of these. Never empty. */
+  /** A token's `aud` must contain one of these. Empty only where there are `clients`. */
   readonly audience: readonly string[];
-  /** The claim that holds the email. */
-  readonly emailClaim: string;
+  /** A token without an `aud` must have one of these as its `client_id` or `azp`; empty: an `aud` is required. */
+  readonly clients: readonly string[];
+  readonly emails: EmailRules;
 }
 
 /**
@@ -25,26 +28,38 @@ export interface Issuer {
  * the keys when the first of its tokens arrives, through the `proxy`. `now` is the clock.
  */
 export function oidcSource(
-  { issuer, jwksUrl, audience, emailClaim }: Issuer,
+  { issuer, jwksUrl, audience, clients, emails }: Issuer,
   events: { now: () => Date; onChange: () => void; onFailure: (error: Error) => void; proxy?: ProxySettings },
 ): TokenSource {
   const keys = remoteKeys({ fetchKeys: () => fetchKeys({ issuer, jwksUrl }, events.proxy), ...events });
   return {
-    emailClaim,
+    emails,
     issuerOf: (claims) => issuer ?? claimedIssuer(claims, withoutQuery(`${jwksUrl}`)),
     keepFresh: keys.keepFresh,
-    async check(token) {
+    async check(token, header) {
       try {
-        const { payload } = await jwtVerify(token, (header) => keys.getKey(header), {
+        const isForClient = clients.length > 0 && decodeJwt(token).aud === undefined;
+        const options = {
           algorithms: [...OIDC_ALGORITHMS],
-          audience: [...audience],
+          ...(!isForClient && { audience: [...audience] }),
           ...(issuer !== null && { issuer }),
           ...claimOptions(events.now()),
-        });
+        };
+        const found = await keys.getKeys({ ...header, alg: `${header.alg}` });
+        const payload = await checkWithEach(found, (key) => jwtVerify(token, key, options));
+        if (isForClient) checkClient(payload, clients);
         return payload;
       } catch (error) {
         throw asInvalidToken(error);
       }
     },
   };
+}
+
+/** Access tokens without an audience name the app that they were issued to: in `client_id` (RFC 9068), `azp` or both. */
+function checkClient({ client_id: clientId, azp }: JWTPayload, clients: readonly string[]): void {
+  const given = [clientId, azp].filter((claim) => claim !== undefined);
+  if (given.length === 0 || !given.every((claim) => typeof claim === 'string' && clients.includes(claim))) {
+    throw new InvalidToken('the token has no "aud", and its "client_id" or "azp" is not in AUTH_CLIENTS');
+  }
 }

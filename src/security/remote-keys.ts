@@ -3,6 +3,7 @@ import {
   createLocalJWKSet,
   errors,
   type JSONWebKeySet,
+  type JWK,
   type JWSHeaderParameters,
 } from 'jose';
 import { InvalidToken, ProviderUnavailable } from './token.ts';
@@ -10,11 +11,12 @@ import { InvalidToken, ProviderUnavailable } from './token.ts';
 /** The keys of an identity provider that may be down and may change its keys. */
 export interface RemoteKeys {
   /**
-   * The key for a token with this header.
+   * The keys for a token with this header: several where neither `kid` nor `alg` tells them apart, but at most
+   * {@link MAX_KEYS}.
    * @throws {InvalidToken} if the provider has no such key.
    * @throws {ProviderUnavailable} if that cannot be determined now.
    */
-  getKey(header: JWSHeaderParameters): Promise<CryptoKey>;
+  getKeys(header: JWSHeaderParameters): Promise<readonly CryptoKey[]>;
   /** Refetches old keys, so that withdrawn keys are forgotten. Never throws. */
   keepFresh(): Promise<void>;
 }
@@ -28,6 +30,9 @@ export interface RemoteKeysOptions {
   /** Called when fetching the keys has failed. */
   readonly onFailure: (error: Error) => void;
 }
+
+/** How many keys are tried on a token. Limits the work that an unauthenticated request causes. */
+const MAX_KEYS = 8;
 
 /** From this age, keys are refetched in the background. */
 const REFRESH_MS = 5 * 60_000;
@@ -64,7 +69,7 @@ export function remoteKeys({ fetchKeys, now, onChange, onFailure }: RemoteKeysOp
       const text = JSON.stringify(keys);
       if (text !== known?.text) {
         const isFirst = known === undefined;
-        known = { text, find: createLocalJWKSet(keys) };
+        known = { text, find: createLocalJWKSet(withoutNames(keys)) };
         if (!isFirst) onChange();
       }
       knownSince = now().getTime();
@@ -88,25 +93,26 @@ export function remoteKeys({ fetchKeys, now, onChange, onFailure }: RemoteKeysOp
     const fetched = refetchOnce();
     if (failure === undefined && !isWithin(MAX_AGE_MS, knownSince)) await fetched;
   };
-  const find = async (header: JWSHeaderParameters) => {
+  const find = async (header: JWSHeaderParameters): Promise<readonly CryptoKey[]> => {
     try {
-      return await known?.find(header);
+      return known === undefined ? [] : [await known.find(header)];
     } catch (error) {
-      if (error instanceof errors.JWKSNoMatchingKey) return undefined;
+      if (error instanceof errors.JWKSNoMatchingKey) return [];
+      if (error instanceof errors.JWKSMultipleMatchingKeys) return await firstOf(error, MAX_KEYS);
       throw error;
     }
   };
 
   return {
     keepFresh,
-    async getKey(header) {
+    async getKeys(header) {
       await keepFresh();
-      let key = await find(header);
-      if (key === undefined && !isWithin(COOL_DOWN_MS, fetchedAt)) {
+      let keys = await find(header);
+      if (keys.length === 0 && !isWithin(COOL_DOWN_MS, fetchedAt)) {
         await refetchOnce();
-        key = await find(header);
+        keys = await find(header);
       }
-      if (key !== undefined) return key;
+      if (keys.length > 0) return keys;
       if (failure === undefined && isWithin(CONCLUSIVE_MS, fetchedAt)) {
         throw new InvalidToken('the issuer has no matching key');
       }
@@ -118,4 +124,22 @@ export function remoteKeys({ fetchKeys, now, onChange, onFailure }: RemoteKeysOp
       });
     },
   };
+}
+
+async function firstOf<T>(all: AsyncIterable<T>, count: number): Promise<readonly T[]> {
+  const first: T[] = [];
+  for await (const one of all) if (first.push(one) === count) break;
+  return first;
+}
+
+/** Drops the `alg` of Ed25519 keys: a token may have the other of its two names (RFC 9864, section 2.2). */
+function withoutNames(keys: JSONWebKeySet): JSONWebKeySet {
+  if (!Array.isArray(keys?.keys)) return keys;
+  return { ...keys, keys: keys.keys.map(withoutName) };
+}
+
+function withoutName(key: JWK): JWK {
+  if (key?.crv !== 'Ed25519' || (key.alg !== 'EdDSA' && key.alg !== 'Ed25519')) return key;
+  const { alg, ...rest } = key;
+  return rest;
 }

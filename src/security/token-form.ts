@@ -8,8 +8,8 @@ export interface TokenForm {
   readonly header: ProtectedHeaderParameters;
 }
 
-/** Longer than any session token in use. Limits the work that an unauthenticated request causes. */
-const MAX_TOKEN_LENGTH = 8192;
+/** As long as tokens with many groups get. Limits the work that an unauthenticated request causes. */
+const MAX_TOKEN_LENGTH = 16 * 1024;
 
 // The compact forms (RFC 7515, section 7.1; RFC 7516, section 7.1), strictly in base64url: jose's decoder ignores blanks
 // and padding.

@@ -1,4 +1,5 @@
 import type { JWTPayload, ProtectedHeaderParameters } from 'jose';
+import type { EmailRules } from './email-claims.ts';
 
 /** The identity in a verified token. */
 export interface Identity {
@@ -12,8 +13,10 @@ export interface Identity {
   readonly subject: string | undefined;
   /** Whether the issuer says that the email is verified. Without a word about it, `false`; the sign-in is valid all the same. */
   readonly emailVerified: boolean;
-  /** Whether the issuer marks the email as unverified. */
+  /** Whether the email counts as unverified: the issuer says so, may not speak for it, or does not vouch for its claim. */
   readonly isUnverified?: true;
+  /** Why it does, for the log. */
+  readonly doubt?: string;
 }
 
 /** The token is invalid. The reason is only for the log: callers receive the same refusal for all reasons. */
@@ -21,14 +24,14 @@ export class InvalidToken extends Error {
   override readonly name = 'InvalidToken';
 }
 
-/** The token is valid, but its issuer marks the email as unverified. */
+/** The token is valid, but its email counts as unverified. The message is for the log. */
 export class EmailUnverified extends Error {
   override readonly name = 'EmailUnverified';
   /** The identity with the unverified email. */
   readonly identity: Identity;
 
   constructor(identity: Identity) {
-    super('the email is not verified');
+    super(`the email is not verified: ${identity.doubt}`);
     this.identity = identity;
   }
 }
@@ -59,8 +62,8 @@ export interface TokenVerifier {
 
 /** A source of tokens, with its own keys and algorithms. */
 export interface TokenSource {
-  /** The claim that holds the email. */
-  readonly emailClaim: string;
+  /** Where its tokens have the email, and which emails it may speak for. */
+  readonly emails: EmailRules;
   /** The name of who speaks in verified claims: see `Identity.issuer`. */
   issuerOf(claims: JWTPayload): string;
   /**

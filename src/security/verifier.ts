@@ -1,7 +1,7 @@
 import { decodeJwt } from 'jose';
 import { authjsSource } from './authjs-session.ts';
 import { readClaims } from './claims.ts';
-import { HS256, hs256Source } from './hs256.ts';
+import { hmacSource, isHmac } from './hs256.ts';
 import { OIDC_ALGORITHMS, oidcSource } from './oidc.ts';
 import { withoutQuery } from './provider.ts';
 import type { Sources } from './sources.ts';
@@ -32,12 +32,13 @@ export interface VerifierOptions {
  * secret. No issuer is contacted before the first of its tokens arrives.
  */
 export async function tokenVerifier(
-  { ring, cookieNames, emailClaim, issuers }: Sources,
+  { ring, cookieNames, emails, issuers }: Sources,
   { now = () => new Date(), onProviderFailure = () => undefined, proxy = DIRECT }: VerifierOptions = {},
 ): Promise<TokenVerifier> {
   const verified = verifiedTokens(check, now);
-  const secretSource = await hs256Source(ring, { emailClaim, now });
-  const sessionSource = await authjsSource(ring, { cookieNames, emailClaim, now });
+  // Without a secret, these have no keys and refuse every token.
+  const secretSource = await hmacSource(ring, { emails, now });
+  const sessionSource = await authjsSource(ring, { cookieNames, emails, now });
   const issuerSources = new Map(
     issuers.map((issuer) => {
       const onFailure = (error: Error) =>
@@ -48,7 +49,7 @@ export async function tokenVerifier(
 
   function selectSource(token: string, { kind, header: { alg = '' } }: TokenForm): TokenSource {
     if (kind === 'encrypted') return sessionSource;
-    if (alg === HS256) return secretSource;
+    if (isHmac(alg)) return secretSource;
     if (!OIDC_ALGORITHMS.includes(alg)) throw new InvalidToken('no configured source uses this "alg"');
     const source = issuerSources.get(readClaimedIssuer(token)) ?? issuerSources.get(null);
     if (source === undefined) throw new InvalidToken('the issuer is not configured');

@@ -116,6 +116,13 @@ describe('npm run token', () => {
     });
   }
 
+  it('says that it cannot sign where issuers sign everybody in', () => {
+    const env = { AUTH_ISSUER: 'https://id.example.com', AUTH_AUDIENCE: 'web' };
+    const { status, stdout, stderr } = run(['ada@example.com'], env);
+    expect([status, stdout]).to.deep.equal([64, '']);
+    expect(stderr).to.match(/^Set AUTH_SECRET: without it, only the tokens of your issuers are accepted\./);
+  });
+
   it('exits 78 with the names of invalid settings', () => {
     const { status, stdout, stderr } = run(['ada@example.com'], { AUTH_SECRET: 'short' });
     expect([status, stdout]).to.deep.equal([78, '']);

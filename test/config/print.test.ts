@@ -54,7 +54,7 @@ describe('npm run config', function () {
       'Rollcall cannot start: 3 problems in its settings',
       'PORT must be a whole number from 0 to 65535, not "80a"',
       'DATABASE_URL must be set in production, to postgres://user:password@host:port/database',
-      'AUTH_SECRET must be set in production, to 32 bytes or more; generate it with: openssl rand -base64 48',
+      'AUTH_SECRET must be set in production, to 32 bytes or more; generate it with: openssl rand -base64 48 (or set AUTH_ISSUER, AUTH_JWKS_URL or AUTH_ISSUERS)',
       '',
     ]);
   });

@@ -15,11 +15,18 @@ const PRODUCTION = { ENVIRONMENT: 'production', DATABASE_URL: URL_, AUTH_SECRET:
 const INVALID_ISSUERS: [value: string, requirement: string][] = [
   ['https://id.example.com', 'be valid JSON'],
   ['[', 'be valid JSON'],
-  ['{}', 'be a JSON array of {issuer, audience, jwksUrl\\?, emailClaim\\?}; at "": '],
+  [
+    '{}',
+    'be a JSON array of {issuer, audience, jwksUrl\\?, clients\\?, emailClaim\\?, trustedEmailClaims\\?, domains\\?}; at "": ',
+  ],
   ['["https://id.example.com"]', 'be a JSON array of .*; at "0": '],
   ['[{"issuer":"https://id.example.com"}]', 'be a JSON array of .*; at "0.audience": '],
   ['[{"issuer":"https://id.example.com","audience":""}]', 'be a JSON array of .*; at "0.audience": '],
   ['[{"issuer":"https://id.example.com","audience":[]}]', 'be a JSON array of .*; at "0.audience": '],
+  [
+    '[{"issuer":"https://id.example.com","audience":"web","domains":["https://example.com"]}]',
+    'be a JSON array of .*; at "0.domains',
+  ],
   ['[{"audience":"web"}]', 'be a JSON array of .*; at "0.issuer": '],
   ['[{"issuer":"https://id.example.com","audience":"web","jwks":"x"}]', 'be a JSON array of .*; at "0": '],
   ['[{"issuer":"id.example.com","audience":"web"}]', 'give each issuer as an https URL'],
@@ -68,10 +75,13 @@ describe('settings', () => {
         secret2: null,
         secret3: null,
         cookieName: null,
-        emailClaim: 'email',
+        emailClaims: ['email'],
+        trustedEmailClaims: [],
         issuer: null,
         jwksUrl: null,
         audience: null,
+        clients: [],
+        issuerDomains: [],
         issuers: [],
       },
       corsOrigins: [],
@@ -110,7 +120,10 @@ describe('settings', () => {
         AUTH_SECRET_2: `${SECRET}2`,
         AUTH_SECRET_3: `${SECRET}3`,
         AUTH_COOKIE_NAME: '__Host-session',
-        AUTH_EMAIL_CLAIM: 'https://example.com/email',
+        AUTH_EMAIL_CLAIM: 'https://example.com/email,, upn',
+        AUTH_TRUSTED_EMAIL_CLAIMS: 'upn, preferred_username',
+        AUTH_CLIENTS: 'web,app',
+        AUTH_ISSUER_DOMAINS: 'Example.com, *.bücher.example',
         AUTH_ISSUER: 'https://id.example.com/',
         AUTH_JWKS_URL: 'https://id.example.com/keys?policy=1',
         AUTH_AUDIENCE: ' web,, https://api.example.com ',
@@ -120,7 +133,15 @@ describe('settings', () => {
             issuer: 'http://localhost:9000/realms/b',
             audience: ['web', 'app'],
             jwksUrl: 'http://localhost:9000/keys',
-            emailClaim: 'mail',
+            emailClaim: 'mail, upn',
+            trustedEmailClaims: ['upn'],
+            domains: 'Bücher.example',
+          },
+          {
+            issuer: 'https://c.example.com',
+            clients: 'web',
+            emailClaim: ['a', 'b'],
+            domains: ['*.example.com'],
           },
         ]),
         CORS_ORIGINS: 'https://app.example.com',
@@ -164,17 +185,40 @@ describe('settings', () => {
         secret2: `${SECRET}2`,
         secret3: `${SECRET}3`,
         cookieName: '__Host-session',
-        emailClaim: 'https://example.com/email',
+        emailClaims: ['https://example.com/email', 'upn'],
+        trustedEmailClaims: ['upn', 'preferred_username'],
         issuer: 'https://id.example.com/',
         jwksUrl: 'https://id.example.com/keys?policy=1',
         audience: ['web', 'https://api.example.com'],
+        clients: ['web', 'app'],
+        issuerDomains: ['example.com', '*.xn--bcher-kva.example'],
         issuers: [
-          { issuer: 'https://a.example.com', audience: ['web'], jwksUrl: null, emailClaim: null },
+          {
+            issuer: 'https://a.example.com',
+            audience: ['web'],
+            jwksUrl: null,
+            clients: [],
+            emailClaims: null,
+            trustedEmailClaims: [],
+            domains: [],
+          },
           {
             issuer: 'http://localhost:9000/realms/b',
             audience: ['web', 'app'],
             jwksUrl: 'http://localhost:9000/keys',
-            emailClaim: 'mail',
+            clients: [],
+            emailClaims: ['mail', 'upn'],
+            trustedEmailClaims: ['upn'],
+            domains: ['xn--bcher-kva.example'],
+          },
+          {
+            issuer: 'https://c.example.com',
+            audience: [],
+            jwksUrl: null,
+            clients: ['web'],
+            emailClaims: ['a', 'b'],
+            trustedEmailClaims: [],
+            domains: ['*.example.com'],
           },
         ],
       },
@@ -494,7 +538,11 @@ describe('settings', () => {
         value,
         /^AUTH_COOKIE_NAME must be a valid cookie name, not /,
       ]),
-      ['AUTH_EMAIL_CLAIM', 'e mail', 'AUTH_EMAIL_CLAIM must be a claim name without spaces, not "e mail"'],
+      [
+        'AUTH_EMAIL_CLAIM',
+        'e mail',
+        'AUTH_EMAIL_CLAIM must be claim names without spaces, separated by commas, not "e mail"',
+      ],
       ['AUTH_AUDIENCE', ' , ', 'AUTH_AUDIENCE must be one or more audiences, separated by commas'],
       ...INVALID_ISSUERS.map(([value, requirement]): [string, string, RegExp] => [
         'AUTH_ISSUERS',
@@ -572,7 +620,8 @@ describe('settings', () => {
     });
 
     it('an issuer without an audience', () => {
-      const problem = 'AUTH_AUDIENCE must be set when AUTH_ISSUER or AUTH_JWKS_URL is set';
+      const problem =
+        'AUTH_AUDIENCE must be set when AUTH_ISSUER or AUTH_JWKS_URL is set, unless AUTH_CLIENTS is';
       expect(problemsOf({ AUTH_ISSUER: 'https://id.example.com' })).to.deep.equal([problem]);
       expect(problemsOf({ AUTH_JWKS_URL: 'https://id.example.com', AUTH_AUDIENCE: '' })).to.deep.equal([
         problem,
@@ -605,14 +654,18 @@ describe('settings', () => {
     });
 
     it('all invalid variables at once, one line each, in the order of the schema', () => {
-      // Any text is a list of hosts.
-      const names = variables.map(({ env }) => env).filter((name) => name !== 'NO_PROXY');
+      // Any text is a list of hosts, or of clients.
+      const names = variables
+        .map(({ env }) => env)
+        .filter((name) => name !== 'NO_PROXY' && name !== 'AUTH_CLIENTS');
       const all = Object.fromEntries(names.map((name) => [name, ' ']));
       // For these, a blank is a valid empty list.
       Object.assign(all, {
         CORS_ORIGINS: 'nowhere',
         CORS_HEADERS: 'not one',
         ACCESS_DOMAINS: 'nowhere',
+        AUTH_ISSUER_DOMAINS: 'nowhere',
+        AUTH_TRUSTED_EMAIL_CLAIMS: 'not one',
         INITIAL_ADMINS: 'nobody',
       });
       const problems = problemsOf(all);
@@ -623,10 +676,28 @@ describe('settings', () => {
   });
 
   describe('in production', () => {
+    it('need no secret if another one or an issuer signs people in', () => {
+      const { AUTH_SECRET, ...rest } = PRODUCTION;
+      const issuers = '[{"issuer":"https://id.example.com","audience":"web"}]';
+      for (const source of [
+        { AUTH_ISSUER: 'https://id.example.com', AUTH_AUDIENCE: 'web' },
+        { AUTH_JWKS_URL: 'https://id.example.com/keys', AUTH_CLIENTS: 'web' },
+        { AUTH_ISSUERS: issuers },
+        { AUTH_SECRET_1: SECRET },
+      ]) {
+        expect(problemsOf({ ...rest, ...source }), JSON.stringify(source)).to.deep.equal([]);
+      }
+      for (const source of [{}, { AUTH_ISSUERS: '[]' }, { AUTH_AUDIENCE: 'web' }]) {
+        expect(problemsOf({ ...rest, ...source }).join(), JSON.stringify(source)).to.match(
+          /^AUTH_SECRET must be set in production.* AUTH_ISSUER, AUTH_JWKS_URL or AUTH_ISSUERS\)$/,
+        );
+      }
+    });
+
     it('require a database and a secret', () => {
       expect(problemsOf({ ENVIRONMENT: 'production' })).to.deep.equal([
         'DATABASE_URL must be set in production, to postgres://user:password@host:port/database',
-        'AUTH_SECRET must be set in production, to 32 bytes or more; generate it with: openssl rand -base64 48',
+        'AUTH_SECRET must be set in production, to 32 bytes or more; generate it with: openssl rand -base64 48 (or set AUTH_ISSUER, AUTH_JWKS_URL or AUTH_ISSUERS)',
       ]);
       expect(problemsOf({ NODE_ENV: 'production' })).to.have.lengthOf(2);
       expect(problemsOf({ ...PRODUCTION, DATABASE_URL: '', AUTH_SECRET: '' })).to.have.lengthOf(2);

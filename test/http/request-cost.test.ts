@@ -8,8 +8,8 @@ import { forge } from '../support/tokens.ts';
 
 const ADA = 'ada@example.com';
 
-/** Lengths up to what Node.js reads of a request's head, 16 KiB. */
-const LENGTHS = [1_000, 4_000, 15_700];
+/** Lengths up to what Node.js reads of a request's head, 32 KiB. */
+const LENGTHS = [1_000, 4_000, 15_700, 32_000];
 
 /** A text of about this length. */
 const fill = (unit: string, length: number) => unit.repeat(length / unit.length);

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { decodeJwt, exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { addAccount } from '../support/accounts.ts';
-import { SECRET, sources, startApp, type TestApp } from '../support/app.ts';
+import { listedIssuer, SECRET, sources, startApp, type TestApp } from '../support/app.ts';
 import { cookieHeader, sessionOf, signIn } from '../support/authjs.ts';
 import { createMigratedDatabase, type TestDatabase } from '../support/database.ts';
 import { AUDIENCE, type IdentityProvider, startIdentityProvider } from '../support/identity-provider.ts';
@@ -204,7 +204,7 @@ describe('sign-in with an OpenID Connect provider', () => {
       sources: sources({
         issuer: provider.issuer,
         audience: [AUDIENCE],
-        issuers: [{ issuer: other.issuer, jwksUrl: null, audience: [AUDIENCE], emailClaim: claim }],
+        issuers: [listedIssuer({ issuer: other.issuer, audience: [AUDIENCE], emailClaims: [claim] })],
       }),
     });
     await addAccount(own.database, 'ada@example.com');

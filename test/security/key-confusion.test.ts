@@ -14,7 +14,7 @@ import {
 } from 'jose';
 import { InvalidToken, type TokenVerifier } from '../../src/security/token.ts';
 import { tokenVerifier } from '../../src/security/verifier.ts';
-import { SECRET, sources } from '../support/app.ts';
+import { listedIssuer, SECRET, sources } from '../support/app.ts';
 import { sessionOf } from '../support/authjs.ts';
 import { type KeyServer, serveKeys } from '../support/key-server.ts';
 import { refusalOf } from '../support/problem.ts';
@@ -43,12 +43,9 @@ describe('the keys of one source', () => {
       sources({
         jwksUrl: anonymous.url,
         audience: [AUDIENCE],
-        issuers: [one, two].map(({ url, origin }) => ({
-          issuer: origin,
-          jwksUrl: url,
-          audience: [AUDIENCE],
-          emailClaim: null,
-        })),
+        issuers: [one, two].map(({ url, origin }) =>
+          listedIssuer({ issuer: origin, jwksUrl: url, audience: [AUDIENCE] }),
+        ),
       }),
     );
   });
@@ -111,8 +108,11 @@ describe('the keys of one source', () => {
         encrypted(Buffer.from(SECRET).subarray(0, 32)),
         encrypted(sha256(SECRET)),
         encrypted(new Uint8Array(hkdfSync('sha256', SECRET, '', '', 32))),
-        // The key derivation of NextAuth.js 4.
-        encrypted(new Uint8Array(hkdfSync('sha256', SECRET, '', 'NextAuth.js Generated Encryption Key', 32))),
+        // Auth.js 5 has a key for each cookie, NextAuth.js 4 one of its own.
+        encrypted(new Uint8Array(hkdfSync('sha256', SECRET, '', 'Auth.js Generated Encryption Key', 32))),
+        encrypted(
+          new Uint8Array(hkdfSync('sha256', SECRET, SALT, 'NextAuth.js Generated Encryption Key', 32)),
+        ),
       ],
     ],
     [

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { Writable } from 'node:stream';
 import type { MikroORM } from '@mikro-orm/postgresql';
 import pino from 'pino';
+import type { Environment } from '../../config/settings.ts';
 import { openStore } from '../../src/boot/open-store.ts';
 import type { AccessPolicy } from '../../src/domain/access.ts';
 import type { PreferenceRules } from '../../src/domain/preferences.ts';
@@ -14,8 +15,12 @@ import type { GracefulClose } from '../../src/http/server/graceful-close.ts';
 import type { Lifecycle } from '../../src/http/server/lifecycle.ts';
 import type { TransferLimits, Transfers } from '../../src/http/transfers/limits.ts';
 import { signHs256 } from '../../src/security/hs256.ts';
-import type { KeyRing } from '../../src/security/key-ring.ts';
-import { type SourceSettings, type Sources, sourcesOf } from '../../src/security/sources.ts';
+import {
+  type ListedIssuer,
+  type SourceSettings,
+  type Sources,
+  sourcesOf,
+} from '../../src/security/sources.ts';
 import { DIRECT } from '../../src/security/web-client.ts';
 import type { RateLimitSettings } from '../../src/store/rate-limits.ts';
 import { wireApplication } from '../../src/wiring.ts';
@@ -28,9 +33,16 @@ export const SECRET = 'a secret for the tests, long enough for anyone';
 export const TRANSFERS = { atOnce: null, minRate: 8_192, timeoutMs: 60_000, maxUploadBytes: 2 ** 30 };
 
 /** The sources of tokens by these settings. Default: tokens signed with the secrets. */
-export function sources(auth: Partial<SourceSettings> = {}, ring: KeyRing = [SECRET]): Sources {
-  const none = { cookieName: null, emailClaim: 'email', issuer: null, jwksUrl: null, audience: null };
-  return sourcesOf({ ...none, issuers: [], ...auth }, ring);
+export function sources(auth: Partial<SourceSettings> = {}, ring: readonly string[] = [SECRET]): Sources {
+  const none = {
+    cookieName: null,
+    issuer: null,
+    jwksUrl: null,
+    audience: null,
+    clients: [],
+    issuerDomains: [],
+  };
+  return sourcesOf({ ...none, emailClaims: ['email'], trustedEmailClaims: [], issuers: [], ...auth }, ring);
 }
 
 /** The application of `wiring.ts`, on real HTTP and a database of its own. */
@@ -73,6 +85,7 @@ export async function startApp(
     streamTimes?: Partial<StreamTimes>;
     transferLimits?: Partial<TransferLimits>;
     poolMax?: number;
+    environment?: Environment;
     webhooks?: readonly Webhook[];
     requestTimeoutMs?: number;
   } = {},
@@ -99,6 +112,7 @@ export async function startApp(
     database: reached,
     mode,
     settings: {
+      environment: options.environment ?? 'test',
       access: options.accessPolicy ?? { policy: 'invited', domains: [] },
       basePath: options.basePath ?? '',
       corsOrigins: options.corsOrigins ?? [],
@@ -151,4 +165,11 @@ export async function startApp(
       await database.drop();
     },
   };
+}
+
+/** A further issuer of {@link sources}, with what a test does not care about. */
+export function listedIssuer(
+  issuer: Pick<ListedIssuer, 'issuer' | 'audience'> & Partial<ListedIssuer>,
+): ListedIssuer {
+  return { jwksUrl: null, clients: [], emailClaims: null, trustedEmailClaims: [], domains: [], ...issuer };
 }

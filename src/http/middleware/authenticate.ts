@@ -19,20 +19,22 @@ import { credentialsOf } from '../request/credentials.ts';
 /**
  * Finds out who is asking, from a bearer token (RFC 6750) or else a session cookie, and signs the unit of work. The token says
  * who; the account, or our entry of a service token, says what they may do. All refusals of a token look alike; the log has
- * the cause.
+ * the cause, and with `tellsCauses` so does the answer.
  */
 export const authenticate = (
   verifier: TokenVerifier,
   cookieNames: readonly string[],
   admit: Admission,
+  tellsCauses: boolean,
 ): Middleware =>
   async function authenticate(ctx, next) {
     const { state } = ctx;
     const began = performance.now();
     const who = await identify().catch(async (error: unknown) => {
       if (error instanceof InvalidToken) await pauseUntil(began + REFUSAL_MS);
-      throw refusal(ctx, error);
+      throw refusal(ctx, error, tellsCauses);
     });
+    state.onIdentified?.();
     state.unit.author = { ...who, requestId: state.requestId };
     await next();
 
@@ -42,7 +44,7 @@ export const authenticate = (
       const { token, credential, isService } = credentials;
       const who = await (isService
         ? identifyService(state, token)
-        : identifyAccount(state, token, verifier, admit));
+        : identifyAccount(state, token, verifier, admit, tellsCauses));
       state.credential = credential;
       return who;
     }
@@ -66,15 +68,19 @@ async function identifyAccount(
   token: string,
   verifier: TokenVerifier,
   admit: Admission,
+  tellsCauses: boolean,
 ): Promise<Signer> {
   const signIn = await verifier.verify(token).catch((error: unknown): SignIn => {
     if (!(error instanceof EmailUnverified)) throw error;
+    state.log.info({ cause: error.message }, 'sign-in refused');
     return error.identity;
   });
   try {
     state.actor = await admit(state.unit.em, signIn, state.requestId);
   } catch (error) {
-    if (error instanceof Refusal) state.refusedEmail = normalizeEmail(signIn.email);
+    if (!(error instanceof Refusal)) throw error;
+    state.refusedEmail = normalizeEmail(signIn.email);
+    if (tellsCauses && error.code === 'email_unverified') throw refusals.emailUnverified(signIn.doubt);
     throw error;
   }
   return { actorId: state.actor.id, actor: state.actor.email };
@@ -89,10 +95,10 @@ async function identifyService(state: RequestState, token: string): Promise<Sign
   return { actorId: null, actor: serviceActor(known.name), isService: true };
 }
 
-function refusal(ctx: RequestContext, error: unknown): unknown {
+function refusal(ctx: RequestContext, error: unknown, tellsCauses: boolean): unknown {
   if (error instanceof InvalidToken) {
     ctx.state.log.info({ cause: error.message }, 'token refused');
-    return unauthenticated(ctx, 'Bearer error="invalid_token"');
+    return unauthenticated(ctx, 'Bearer error="invalid_token"', tellsCauses ? error.message : undefined);
   }
   if (error instanceof ProviderUnavailable) {
     ctx.set('Retry-After', `${error.retryAfterSeconds}`);
@@ -102,7 +108,7 @@ function refusal(ctx: RequestContext, error: unknown): unknown {
   return error;
 }
 
-function unauthenticated(ctx: RequestContext, challenge: string): Refusal {
+function unauthenticated(ctx: RequestContext, challenge: string, cause?: string): Refusal {
   ctx.set('WWW-Authenticate', challenge);
-  return refusals.unauthenticated();
+  return refusals.unauthenticated(cause);
 }

@@ -8,17 +8,27 @@ import type { Middleware, RequestContext } from '../context.ts';
 import { credentialsOf } from '../request/credentials.ts';
 import type { Forwarded } from '../request/forwarded.ts';
 import { networkOf } from '../request/ip-address.ts';
+import { type Gate, gate } from './gate.ts';
 
 /** The most networks remembered to be over the limit; beyond that, the least recent one is forgotten. */
 const MAX_NETWORKS = 10_000;
+
+/** How many unknown credentials of a network over the limit are checked at once: 200 a second while all fail. */
+const PLACES = 4;
+
+/** How many more wait for a check: for about a third of a second while all of those before them fail. */
+const WAITING = 64;
 
 /** The most credentials remembered to be valid. */
 const MAX_PROVEN = 10_000;
 
 /**
- * Limits the failed authentications of a client address (IPv6: of its /64). Over the limit, requests with credentials are
- * refused before the credentials are checked, until the window ends; but credentials that were valid here before still pass,
- * because others may share the address. They are forgotten when they fail.
+ * Limits the failed authentications of a client address (IPv6: of its /64). Over the limit, failing credentials are answered
+ * `rate_limited`, whatever is wrong with them, until the window ends. Good ones pass, because others may share the address:
+ * those that were valid here before at once, until they fail, and new ones after a check, for which they may have to wait.
+ *
+ * The checks of an address over the limit are few at a time, and a failing one keeps its place until its refusal, which takes
+ * 20 ms at least: so they cost a small part of one core, however many requests come.
  *
  * An authenticated request, or one without credentials, does not count and asks no store: where processes share their counts,
  * each learns of an address over the limit by the first failure that it sees itself.
@@ -33,14 +43,26 @@ export const limitFailures = (
   const usedUp = new LRUCache<string, true>({ max: MAX_NETWORKS });
   /** By digest, so that it holds no tokens. */
   const proven = new LRUCache<string, true>({ max: MAX_PROVEN });
+  const gates = new LRUCache<string, Gate>({ max: MAX_NETWORKS });
+  const gateOf = (network: string): Gate => {
+    const known = gates.get(network) ?? gate({ places: PLACES, waiting: WAITING });
+    gates.set(network, known);
+    return known;
+  };
   return async function limitFailures(ctx, next) {
     if (ctx.get('Authorization') === '' && ctx.get('Cookie') === '') return next();
     const network = networkOf(forwarded.clientAddress(ctx.req));
-    const msBeforeNext = usedUp.getRemainingTTL(network);
     const digest = digestOf(ctx, cookieNames);
-    if (msBeforeNext > 0 && !proven.has(digest)) {
-      throw rateLimited(ctx, limit, { remainingPoints: 0, msBeforeNext });
-    }
+    const refuse = () => {
+      ctx.remove('WWW-Authenticate');
+      const msBeforeNext = Math.max(1, usedUp.getRemainingTTL(network));
+      return rateLimited(ctx, limit, { remainingPoints: 0, msBeforeNext });
+    };
+    const isOver = usedUp.has(network);
+    const leave = isOver && !proven.has(digest) ? await gateOf(network).enter() : () => undefined;
+    if (leave === undefined) throw refuse();
+    // The place is for the check, not for the request.
+    ctx.state.onIdentified = leave;
     let areGood = true;
     try {
       await next();
@@ -48,6 +70,8 @@ export const limitFailures = (
       if (!isRefusalOfCredentials(ctx, error)) throw error;
       areGood = false;
       proven.delete(digest);
+      // Asks no store: the window has ended for the others when it has for this one.
+      if (isOver && usedUp.has(network)) throw refuse();
       const standing = await limit.penalty(network);
       if (standing.remainingPoints === 0) {
         // For the cache, a time of 0 means for ever.
@@ -59,6 +83,7 @@ export const limitFailures = (
       ctx.remove('WWW-Authenticate');
       throw rateLimited(ctx, limit, standing);
     } finally {
+      leave();
       if (areGood && ctx.state.credential !== undefined) proven.set(digest, true);
     }
   };

@@ -19,6 +19,7 @@ export const problem = z
       .array(z.string())
       .optional()
       .meta({ description: 'Fields and preference paths that have changed since.' }),
+    cause: z.string().optional().meta({ description: 'Why a sign-in was refused; in development only.' }),
     report: importReport.optional().meta({ description: 'The report of a refused import.' }),
   })
   .meta({ id: 'Problem', description: 'A refusal (RFC 9457).' });
