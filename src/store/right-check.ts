@@ -1,6 +1,7 @@
 import { ChangeSetType, type UnitOfWork } from '@mikro-orm/core';
 import type { EntityManager } from '@mikro-orm/postgresql';
 import type { ChangeDraft } from '../domain/change.ts';
+import { Refusal } from '../domain/refusal.ts';
 import { refusals } from '../domain/refusals.ts';
 import type { Right } from '../domain/right.ts';
 import { type Account, isActiveAdmin } from '../domain/user.ts';
@@ -20,6 +21,16 @@ export async function checkRight({ em, right, ownValuesBefore }: Unit): Promise<
     right.accountId,
   ]);
   requireRight(row && ownValuesBefore ? { ...row, ...ownValuesBefore } : undefined, right);
+}
+
+/** Whether the author of a unit still has its right. An outage of the database takes nobody's right away. */
+export async function hasRight(unit: Unit): Promise<boolean> {
+  try {
+    await checkRight(unit);
+    return true;
+  } catch (error) {
+    return !(error instanceof Refusal);
+  }
 }
 
 /** Remembers what a unit's drafts change in its author's own account, for {@link checkRight}. */

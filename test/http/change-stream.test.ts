@@ -3,6 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { MikroORM } from '@mikro-orm/postgresql';
 import { expect } from 'chai';
 import { ormOptions } from '../../mikro-orm.config.ts';
+import type { StreamTimes } from '../../src/http/endpoints/changes.ts';
 import { addAccount } from '../support/accounts.ts';
 import { startApp, type TestApp } from '../support/app.ts';
 import { addChanges } from '../support/changes.ts';
@@ -40,7 +41,7 @@ describe('GET /v1/changes as server-sent events', () => {
     await wire.close();
   });
 
-  const startAnother = async (streamTimes: { lifetimeMs?: number; keepAliveMs?: number } = {}) => {
+  const startAnother = async (streamTimes: Partial<StreamTimes> = {}) => {
     const other = await startApp({ database, streamTimes });
     others.push(other);
     return other;
@@ -215,6 +216,41 @@ describe('GET /v1/changes as server-sent events', () => {
     );
     expect(listeners).to.have.length(1);
   });
+
+  for (const [how, write] of [
+    ['silent', () => undefined],
+    ['busy', () => addAccount(database, `x${Math.random()}@example.com`)],
+  ] as const) {
+    it(`ends soon for a service token that is revoked, while the feed is ${how}`, async () => {
+      const minted = await app.call('/v1/service-tokens', {
+        as: ADA,
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json' },
+        body: JSON.stringify({
+          name: 'follower',
+          scopes: ['changes:read'],
+          expiresAt: new Date(Date.now() + 86_400_000),
+        }),
+      });
+      const { token } = (await minted.json()) as { token: string };
+      const other = await startAnother({ keepAliveMs: 200, recheckMs: 150 });
+      const response = await other.call('/v1/changes?after=now', {
+        headers: { Accept: 'text/event-stream', Authorization: `Bearer ${token}` },
+      });
+      const reading = response.text();
+      let hasEnded = false;
+      reading.finally(() => {
+        hasEnded = true;
+      });
+      await pause(500);
+      expect(hasEnded).to.equal(false);
+      await app.call('/v1/service-tokens/1', { as: ADA, method: 'DELETE' });
+      await eventually(async () => {
+        await write();
+        return hasEnded;
+      });
+    });
+  }
 
   it('ends for an account that loses access, with the change that revokes it', async () => {
     const grace = 'grace@example.com';

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { Change } from '../../domain/change.ts';
 import { refusals } from '../../domain/refusals.ts';
 import type { User } from '../../domain/user.ts';
+import { whileAllowed } from '../../services/access/while-allowed.ts';
 import type { ChangeFeed, FollowOptions } from '../../services/feed/change-feed.ts';
 import { openFeed } from '../../services/feed/open-feed.ts';
 import { changeView } from '../../services/history/view.ts';
@@ -30,9 +31,16 @@ export interface StreamTimes {
   readonly stallMs: number;
   /** How long a stream lasts at most: a caller that reconnects is authorized again. */
   readonly lifetimeMs: number;
+  /** How long the check of the caller's right holds. A silent stream is checked at a keep-alive. */
+  readonly recheckMs: number;
 }
 
-const STREAM_TIMES: StreamTimes = { keepAliveMs: 15_000, stallMs: 30_000, lifetimeMs: 300_000 };
+const STREAM_TIMES: StreamTimes = {
+  keepAliveMs: 15_000,
+  stallMs: 30_000,
+  lifetimeMs: 300_000,
+  recheckMs: 10_000,
+};
 
 const EVENT_STREAM = 'text/event-stream';
 const TYPES = ['application/json', EVENT_STREAM];
@@ -78,7 +86,7 @@ const page = z.strictObject({
 
 /** The change feed (admins). */
 export function changesEndpoints({ feed, lifecycle, streamTimes }: ChangesDeps): Endpoint[] {
-  const { keepAliveMs, stallMs, lifetimeMs } = { ...STREAM_TIMES, ...streamTimes };
+  const { keepAliveMs, stallMs, lifetimeMs, recheckMs } = { ...STREAM_TIMES, ...streamTimes };
   return [
     endpoint({
       method: 'GET',
@@ -97,11 +105,11 @@ export function changesEndpoints({ feed, lifecycle, streamTimes }: ChangesDeps):
       },
       refusals: [refusals.badCursor, refusals.notAcceptable],
       obeysLastEventId: true,
-      async handle({ unit: { em }, query, accept, closed, lastEventId, actor }) {
+      async handle({ unit, query, accept, closed, lastEventId, actor }) {
         const isStream = accept(TYPES) === EVENT_STREAM;
         const limit = isStream ? STREAM_PAGE : query.limit;
         const { after, entries } = await openFeed(
-          em,
+          unit.em,
           feedStart((isStream && lastEventId) || query.after),
           limit,
         );
@@ -112,7 +120,13 @@ export function changesEndpoints({ feed, lifecycle, streamTimes }: ChangesDeps):
           // Streams that began together must not all end together.
           const live = follow(lifetimeMs * (1 - Math.random() / 5), { beatMs: keepAliveMs });
           const isLast = (change: Change) => mayRevoke(actor, change);
-          return changeStream({ after, entries, live, isLast, stallMs });
+          return changeStream({
+            after,
+            entries,
+            live: whileAllowed(unit, live, recheckMs),
+            isLast,
+            stallMs,
+          });
         }
         if (entries.length > 0 || query.wait === 0) return { after, entries };
         const live = follow(query.wait * 1_000);
