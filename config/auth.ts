@@ -33,6 +33,7 @@ const SECRETS = ['AUTH_SECRET', 'AUTH_SECRET_1', 'AUTH_SECRET_2', 'AUTH_SECRET_3
 /** The `auth` part of `schemaFor`. */
 export function authSchema(production: boolean, texts: NodeJS.Dict<string>) {
   const { AUTH_ISSUER, AUTH_JWKS_URL, AUTH_ISSUERS, AUTH_CLIENTS } = texts;
+  const hasIssuer = Boolean(AUTH_ISSUER || AUTH_JWKS_URL);
   const hasSource = [AUTH_ISSUER, AUTH_JWKS_URL, ...SECRETS.map((name) => texts[name])].some(Boolean);
   const hasIssuers = AUTH_ISSUERS !== undefined && AUTH_ISSUERS.trim() !== '[]';
   const secret = { format: 'secret', default: null, refusePlaceholders: production, sensitive: true };
@@ -99,6 +100,7 @@ export function authSchema(production: boolean, texts: NodeJS.Dict<string>) {
     clients: {
       doc: 'Accepted client_id and azp values of the tokens of AUTH_ISSUER that have no aud, separated by commas.',
       format: 'clients',
+      hasIssuer,
       default: [],
       env: 'AUTH_CLIENTS',
       example: 'the-client-id-of-the-app',
@@ -107,6 +109,7 @@ export function authSchema(production: boolean, texts: NodeJS.Dict<string>) {
       doc: 'Domains whose emails AUTH_ISSUER may speak for, separated by commas. Default: any.',
       format: 'domains',
       isLimit: true,
+      hasIssuer,
       default: [],
       env: 'AUTH_ISSUER_DOMAINS',
       example: 'example.com,*.example.com',

@@ -58,6 +58,10 @@ function quoteAll(texts: readonly string[]): string {
   return texts.map((text) => JSON.stringify(maskUrls(text))).join(', ');
 }
 
+/** What describes the single issuer would be ignored without it. */
+const ISSUER_RULE =
+  'not be set unless AUTH_ISSUER or AUTH_JWKS_URL is; entries of AUTH_ISSUERS have their own';
+
 /** The formats of lists, which may be too long for a variable and so may come from a file. */
 export const LIST_FORMATS: ReadonlySet<unknown> = new Set<keyof typeof formats>([
   'audience',
@@ -213,13 +217,13 @@ export const formats = {
   domains: {
     // As with emails: an invalid domain keeps its spelling.
     coerce: (list: string) => splitList(list, (typed) => accessDomain(typed) ?? typed),
-    validate(domains: string[], { policy, isLimit }) {
+    validate(domains: string[], { policy, isLimit, hasIssuer }) {
       const invalid = domains.filter((domain) => accessDomain(domain) === undefined);
       check(
         invalid.length === 0,
         `be domains such as example.com or *.example.com, separated by commas, not ${quoteAll(invalid)}`,
       );
-      if (isLimit) return;
+      if (isLimit) return check(hasIssuer || domains.length === 0, ISSUER_RULE);
       check(policy !== 'domains' || domains.length > 0, 'be set when ACCESS_POLICY is domains');
       check(policy === 'domains' || domains.length === 0, 'not be set unless ACCESS_POLICY is domains');
     },
@@ -264,7 +268,7 @@ export const formats = {
   },
   clients: {
     coerce: (list: string) => splitList(list, (item) => item),
-    validate: (items: string[]) => check(Array.isArray(items), 'be client ids separated by commas'),
+    validate: (items: string[], { hasIssuer }) => check(hasIssuer || items.length === 0, ISSUER_RULE),
   },
   audience: {
     coerce: (list: string) => splitList(list, (item) => item),

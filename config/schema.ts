@@ -92,7 +92,7 @@ const limit = { format: 'whole-number', min: 0, max: 1_000_000 };
 /**
  * The convict schema of every setting; `texts` holds the text of each variable that is set. Convict defines `doc`,
  * `format`, `default`, `env`, `nullable` and `sensitive` (never printed). Rollcall adds arguments of its formats (`min`,
- * `max`, `refusePlaceholders`, `httpsOnly`, `mayHaveQuery`, `mayBeEmpty`, `isLimit`, `primaryIssuer`, `policy`, `poolMax`),
+ * `max`, `refusePlaceholders`, `httpsOnly`, `mayHaveQuery`, `mayBeEmpty`, `isLimit`, `hasIssuer`, `primaryIssuer`, `policy`, `poolMax`),
  * `example` (shown in `.env.example` instead of the default) and `fallback` (a second variable to read).
  */
 export function schemaFor(environment: Environment, texts: NodeJS.Dict<string> = {}) {

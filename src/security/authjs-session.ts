@@ -5,14 +5,12 @@ import type { EmailRules } from './email-claims.ts';
 import { checkWithEach } from './key-ring.ts';
 import type { TokenSource } from './token.ts';
 
-/** The names of the session cookie of NextAuth.js 4, over HTTPS and over HTTP. */
-const NEXTAUTH_COOKIES: readonly string[] = ['__Secure-next-auth.session-token', 'next-auth.session-token'];
-
-/** The names of the session cookie of Auth.js 5 and of NextAuth.js 4. */
+/** The names of the session cookie of Auth.js 5 and of NextAuth.js 4, each over HTTPS and over HTTP. */
 export const AUTHJS_COOKIES: readonly string[] = [
   '__Secure-authjs.session-token',
   'authjs.session-token',
-  ...NEXTAUTH_COOKIES,
+  '__Secure-next-auth.session-token',
+  'next-auth.session-token',
 ];
 
 /** The issuer of every session: sessions name none. */
@@ -40,9 +38,8 @@ export async function authjsSource(
   ring: readonly string[],
   { cookieNames, emails, now }: { cookieNames: readonly string[]; emails: EmailRules; now: () => Date },
 ): Promise<TokenSource> {
-  const names = cookieNames.filter((name) => !NEXTAUTH_COOKIES.includes(name));
   const keys: SessionKey[] = [
-    ...(await Promise.all(ring.flatMap((secret) => names.flatMap((name) => deriveKeys(secret, name))))),
+    ...(await Promise.all(ring.flatMap((secret) => cookieNames.flatMap((name) => deriveKeys(secret, name))))),
     ...ring.map(nextAuthKey),
   ];
   return {

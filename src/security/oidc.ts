@@ -1,4 +1,4 @@
-import { decodeJwt, type JWTPayload, jwtVerify } from 'jose';
+import { decodeJwt, errors, type JWTPayload, jwtVerify } from 'jose';
 import { claimedIssuer, claimOptions } from './claims.ts';
 import type { EmailRules } from './email-claims.ts';
 import { checkWithEach } from './key-ring.ts';
@@ -45,8 +45,17 @@ export function oidcSource(
           ...(issuer !== null && { issuer }),
           ...claimOptions(events.now()),
         };
-        const found = await keys.getKeys({ ...header, alg: `${header.alg}` });
-        const payload = await checkWithEach(found, (key) => jwtVerify(token, key, options));
+        const verify = async () =>
+          checkWithEach(await keys.getKeys({ ...header, alg: `${header.alg}` }), (key) =>
+            jwtVerify(token, key, options),
+          );
+        const payload = await verify().catch(async (error: Error) => {
+          // Without a kid, only this tells that the provider may have a new key.
+          const mayBeNew =
+            header.kid === undefined && error.cause instanceof errors.JWSSignatureVerificationFailed;
+          if (mayBeNew && (await keys.renew())) return verify();
+          throw error;
+        });
         if (isForClient) checkClient(payload, clients);
         return payload;
       } catch (error) {

@@ -17,6 +17,8 @@ export interface RemoteKeys {
    * @throws {ProviderUnavailable} if that cannot be determined now.
    */
   getKeys(header: JWSHeaderParameters): Promise<readonly CryptoKey[]>;
+  /** Refetches the keys, unless that was a moment ago, and returns whether they have changed. Never throws. */
+  renew(): Promise<boolean>;
   /** Refetches old keys, so that withdrawn keys are forgotten. Never throws. */
   keepFresh(): Promise<void>;
 }
@@ -105,6 +107,11 @@ export function remoteKeys({ fetchKeys, now, onChange, onFailure }: RemoteKeysOp
 
   return {
     keepFresh,
+    async renew() {
+      const before = known;
+      if (!isWithin(COOL_DOWN_MS, fetchedAt)) await refetchOnce();
+      return known !== before;
+    },
     async getKeys(header) {
       await keepFresh();
       let keys = await find(header);

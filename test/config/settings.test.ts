@@ -543,6 +543,11 @@ describe('settings', () => {
         'e mail',
         'AUTH_EMAIL_CLAIM must be claim names without spaces, separated by commas, not "e mail"',
       ],
+      ...['AUTH_CLIENTS', 'AUTH_ISSUER_DOMAINS'].map((name): [string, string, string] => [
+        name,
+        'example.com',
+        `${name} must not be set unless AUTH_ISSUER or AUTH_JWKS_URL is; entries of AUTH_ISSUERS have their own`,
+      ]),
       ['AUTH_AUDIENCE', ' , ', 'AUTH_AUDIENCE must be one or more audiences, separated by commas'],
       ...INVALID_ISSUERS.map(([value, requirement]): [string, string, RegExp] => [
         'AUTH_ISSUERS',

@@ -81,6 +81,32 @@ describe('a source of tokens', () => {
     }
   });
 
+  it('asks an issuer that names no keys for new ones, once in a while', async () => {
+    const [former, next] = [await pairOf('ES256'), await pairOf('ES256')];
+    const keys = { keys: [former.jwk] };
+    const server = await serveKeys(keys);
+    opened.push(server);
+    let ahead = 0;
+    const app = await startApp({
+      sources: sources({ jwksUrl: server.url, audience: ['api'] }),
+      now: () => new Date(Date.now() + ahead),
+    });
+    opened.push(app);
+    await addAccount(app.database, ADA.email);
+    const sign = ({ privateKey }: typeof next) =>
+      new SignJWT({ ...ADA, aud: 'api', exp: inSeconds(3600), jti: randomUUID() })
+        .setProtectedHeader({ alg: 'ES256' })
+        .sign(privateKey);
+    expect(await statusOf(app, await sign(former))).to.equal(200);
+    keys.keys = [next.jwk];
+    for (let time = 0; time < 5; time++) expect(await statusOf(app, await sign(next))).to.equal(401);
+    expect(server.asked()).to.equal(1);
+    ahead = 11_000;
+    expect(await statusOf(app, await sign(next))).to.equal(200);
+    expect(await statusOf(app, await sign(former))).to.equal(401);
+    expect(server.asked()).to.equal(2);
+  });
+
   for (const name of [undefined, 'EdDSA', 'Ed25519']) {
     it(`takes EdDSA and Ed25519 for a key of ${name ?? 'no algorithm'}`, async () => {
       const { privateKey, jwk } = await pairOf('Ed25519');

@@ -40,6 +40,7 @@ describe('an Auth.js session', () => {
     ['over HTTP', {}],
     ['over HTTPS', { salt: '__Secure-authjs.session-token' }],
     ['for a configured cookie name', { salt: 'app' }, { cookieName: 'app' }],
+    ['for the cookie name of NextAuth.js 4, which an app may keep', { salt: 'next-auth.session-token' }],
     ['under the oldest of four secrets', {}, {}, [OTHER, `${OTHER}2`, `${OTHER}3`, SECRET]],
     ['under the newest of several secrets', { secret: [OTHER, SECRET] }, {}, [OTHER, SECRET]],
     ['with a long token', { token: { padding: 'x'.repeat(5000) } }],
