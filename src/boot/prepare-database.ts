@@ -1,4 +1,6 @@
 import type { Logger } from 'pino';
+import { EXIT_CONFIG } from '../../config/exit.ts';
+import { CannotAdopt } from '../database/adoption/index.ts';
 import { LockHeld } from '../database/boot-lock.ts';
 import type { ConnectionMode, DatabaseSettings } from '../database/connection.ts';
 import { migrateUnderLock } from '../database/schema.ts';
@@ -36,7 +38,13 @@ export async function prepareDatabase(
     const onWait = (error: Error) => log.info({ reason: error.message }, 'waiting for the boot lock');
     const { admins, ...seeded } = await migrateUnderLock(
       store.orm,
-      { deadline, signal, onWait },
+      {
+        deadline,
+        signal,
+        onWait,
+        onAdopt: ({ accounts, renamedEmails }) =>
+          log.info({ accounts, renamedEmails }, 'existing table users adopted'),
+      },
       async (em) => {
         if (await shiftFeed(em)) log.warn('database moved to another cluster; change feed continued');
         const report = await seedAdmins(new Unit(em, { author: BOOT }), initialAdmins);
@@ -44,6 +52,7 @@ export async function prepareDatabase(
         return { ...report, admins: await em.count(User, ACTIVE_ADMIN) };
       },
     ).catch((error: Error) => {
+      if (error instanceof CannotAdopt) throw new CannotStart(error.message, { exitCode: EXIT_CONFIG });
       if (!(error instanceof LockHeld)) throw error;
       throw new CannotStart(
         `${error.message} It still held the lock after BOOT_TIMEOUT_MS (${bootTimeoutMs} ms).`,

@@ -14,6 +14,8 @@ export const USAGE = `Usage: npm run --silent accounts -- COMMAND [--json]
   erase EMAIL                                           delete it and its values in the history, for good
   import FILE [--upsert] [--partial] [--dry-run]        import .ndjson or .csv; - reads NDJSON from standard input
   export [FILE]                                         export .ndjson or .csv; default: NDJSON to standard output
+  adopt [--merge]                                       show what the first start makes of a table users of another
+                                                        service; --merge merges accounts with one email
   verify                                                replay the history and compare it with the accounts
 
 --json prints JSON instead of a table; --help prints this text.
@@ -32,6 +34,7 @@ export const OPTIONS = {
   limit: { type: 'string', default: '50' },
   upsert: { type: 'boolean', default: false },
   partial: { type: 'boolean', default: false },
+  merge: { type: 'boolean', default: false },
   'dry-run': { type: 'boolean', default: false },
 } as const satisfies ParseArgsConfig['options'];
 

@@ -9,9 +9,13 @@ import { refusals } from '../domain/refusals.ts';
 import { preferenceRules } from '../services/accounts/preferences-schema.ts';
 import { COMMANDS } from './account-commands.ts';
 import { OPTIONS, USAGE } from './account-options.ts';
+import { adoption } from './adopt.ts';
 import { exitCodeOf } from './exit-codes.ts';
 import { printed } from './printed.ts';
 import { isUsageError, UsageError } from './usage-error.ts';
+
+/** The command that looks at a database before its first migration. */
+const ADOPT = 'adopt';
 
 try {
   await main();
@@ -31,7 +35,7 @@ async function main(): Promise<void> {
   if (values.help) return console.log(USAGE);
   const [name = '', argument, ...rest] = positionals;
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-  if (command === undefined)
+  if (command === undefined && name !== ADOPT)
     throw new UsageError(name === '' ? 'Name a command.' : `There is no command ${name}.`);
   if (rest.length > 0) throw new UsageError('A command takes one argument.');
 
@@ -47,6 +51,10 @@ async function main(): Promise<void> {
     author: COMMAND_LINE,
   });
   try {
+    if (command === undefined) {
+      const { result, text } = await adoption(store, values);
+      return console.log(values.json ? JSON.stringify(result, null, 2) : text);
+    }
     // Without a ledger, no migration has been applied.
     const isMigrated = await store.schemaState().then(
       ({ pending }) => pending.length === 0,

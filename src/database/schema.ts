@@ -3,6 +3,7 @@ import { matchesGlob, parse } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Migration } from '@mikro-orm/migrations';
 import type { EntityManager, MikroORM } from '@mikro-orm/postgresql';
+import { adopt, FIRST_MIGRATION, type Survey } from './adoption/index.ts';
 import { type BootLockOptions, underBootLock } from './boot-lock.ts';
 
 /** The database's schema compared with the code: migrations that it lacks, and migrations of newer code. */
@@ -21,8 +22,14 @@ export async function knownMigrations(orm: MikroORM): Promise<readonly string[]>
     .sort();
 }
 
+/** How to migrate. */
+export interface MigrateOptions extends BootLockOptions {
+  /** Called when a table `users` of another service has been adopted; it may be rolled back yet. */
+  readonly onAdopt?: (survey: Survey) => void;
+}
+
 /**
- * Migrates the database under the boot lock, then runs `finish` in the lock's transaction and returns its result. Throws an
+ * Migrates the database under the boot lock, adopting a table `users` that was there before, then runs `finish` in the lock's transaction and returns its result. Throws an
  * error that names a failed migration; everything in its transaction is rolled back, except the ledger's table, which stays,
  * empty, where it was missing.
  *
@@ -31,12 +38,19 @@ export async function knownMigrations(orm: MikroORM): Promise<readonly string[]>
  */
 export async function migrateUnderLock<T>(
   orm: MikroORM,
-  options: BootLockOptions,
+  options: MigrateOptions,
   finish: (em: EntityManager) => Promise<T>,
 ): Promise<T> {
   for (;;) {
     const result = await underBootLock(orm, options, async (em) => {
-      const pending = await orm.migrator.getPending();
+      let pending = await orm.migrator.getPending();
+      if (pending[0]?.name === FIRST_MIGRATION) {
+        const adopted = await adopt(orm, em);
+        if (adopted !== undefined) {
+          options.onAdopt?.(adopted);
+          pending = pending.slice(1);
+        }
+      }
       const alone = await Promise.all(pending.map(runsAlone));
       const batch = alone[0] ? 1 : alone.indexOf(true);
       const names = pending.map(({ name }) => name).slice(0, batch === -1 ? undefined : batch);

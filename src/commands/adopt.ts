@@ -1,0 +1,67 @@
+import type { Store } from '../boot/open-store.ts';
+import {
+  duplicateLines,
+  FIRST_MIGRATION,
+  mergeDuplicates,
+  problemLines,
+  type Survey,
+  survey,
+} from '../database/adoption/index.ts';
+import { EXIT } from './exit-codes.ts';
+import { table } from './table.ts';
+
+/** What the command has found or done, for programs and for people. */
+export interface Adoption {
+  readonly result: unknown;
+  readonly text: string;
+}
+
+/**
+ * Shows what the first start would make of a table `users` that another service has filled, and changes nothing. With `merge`, merges
+ * the accounts that have one email, in one transaction. Throws `CannotAdopt` where they cannot be merged.
+ */
+export async function adoption(store: Store, { merge }: { merge: boolean }): Promise<Adoption> {
+  // Without a ledger, no migration has been applied.
+  const pending = await store.schemaState().then(
+    (state) => state.pending,
+    () => store.migrations,
+  );
+  if (!pending.includes(FIRST_MIGRATION)) return nothing("The table users is Rollcall's already.");
+  return store.orm.em.fork().transactional(async (em) => {
+    if (merge) {
+      const merges = await mergeDuplicates(em);
+      if (merges === undefined) return nothing(NO_TABLE);
+      if (merges.length === 0) return { result: { merges }, text: 'No email belongs to several accounts.' };
+      const rows = merges.map((each) => ({ ...each, removed: each.removed.join(', ') }));
+      return { result: { merges }, text: table(['email', 'kept', 'removed', 'repointed'], rows) };
+    }
+    const found = await survey(em);
+    if (found === undefined) return nothing(NO_TABLE);
+    const { accounts, renamedEmails, problems, duplicates, steps } = found;
+    if (problems.length + duplicates.length > 0) process.exitCode = EXIT.data;
+    const changes = steps.map(({ says }) => says).filter((says) => says !== '');
+    return {
+      result: { accounts, renamedEmails, problems, duplicates, changes },
+      text: describe(found, changes),
+    };
+  });
+}
+
+const NO_TABLE = 'There is no table users; the first start creates it.';
+
+function nothing(text: string): Adoption {
+  return { result: { message: text }, text };
+}
+
+function describe({ accounts, renamedEmails, problems, duplicates }: Survey, changes: string[]): string {
+  const lines = [`${accounts} accounts, ${renamedEmails} emails to normalize`];
+  if (problems.length > 0) lines.push('', 'Problems, to be solved first:', ...problemLines(problems));
+  if (duplicates.length > 0)
+    lines.push('', 'Emails of several accounts, once normalized:', ...duplicateLines(duplicates));
+  if (changes.length > 0) {
+    const isReady = duplicates.length === 0;
+    const heading = isReady ? 'The first start will:' : 'After that, the first start will:';
+    lines.push('', heading, ...changes.map((says) => `  ${says}`));
+  }
+  return lines.join('\n');
+}

@@ -1,0 +1,31 @@
+import type { Migrator } from '@mikro-orm/migrations';
+import type { EntityManager, MikroORM } from '@mikro-orm/postgresql';
+import { lockTable } from './lock.ts';
+import { CannotAdopt } from './problem.ts';
+import { readShape } from './shape.ts';
+import { type Survey, survey } from './survey.ts';
+import { FIRST_MIGRATION } from './target.ts';
+
+export { mergeDuplicates } from './merge.ts';
+export { CannotAdopt, duplicateLines, problemLines } from './problem.ts';
+export { type Survey, survey } from './survey.ts';
+export { FIRST_MIGRATION } from './target.ts';
+
+/**
+ * Makes a table `users` that another service has filled what the first migration makes, in the transaction of `em`, and notes that
+ * migration as applied. Returns `undefined` where our schema has none. Throws {@link CannotAdopt} before it changes anything.
+ */
+export async function adopt(orm: MikroORM, em: EntityManager): Promise<Survey | undefined> {
+  const shape = await readShape(em);
+  if (shape === undefined) return undefined;
+  // From here on, what has been checked stays so. Of a view or another role's table the survey tells what is wrong.
+  if (shape.kind === 'r' && shape.isOwned) await lockTable(em, 'access exclusive');
+  const found = await survey(em);
+  if (found === undefined) return undefined;
+  const { problems, duplicates, steps } = found;
+  if (problems.length + duplicates.length > 0) throw new CannotAdopt(problems, duplicates);
+  for (const { sql } of steps) await em.execute(sql);
+  const ledger = (orm.migrator as Migrator).getStorage();
+  await ledger.logMigration({ name: FIRST_MIGRATION }, em.getTransactionContext());
+  return found;
+}

@@ -1,0 +1,59 @@
+import type { EntityManager } from '@mikro-orm/postgresql';
+import type { Duplicate, Problem } from './problem.ts';
+import { rowProblems } from './row-problems.ts';
+import { scan } from './scan.ts';
+import { readShape, type TableShape } from './shape.ts';
+import { shapeProblems } from './shape-problems.ts';
+import { type Step, stepsFor } from './statements.ts';
+
+/** What the first boot would find and do. */
+export interface Survey {
+  readonly shape: TableShape;
+  readonly accounts: number;
+  /** How many emails are stored in another form. */
+  readonly renamedEmails: number;
+  readonly problems: readonly Problem[];
+  readonly duplicates: readonly Duplicate[];
+  /** Empty where there are problems. */
+  readonly steps: readonly Step[];
+}
+
+/** Tables of ours that the entities do not mention. */
+const OTHER_TABLES = ['rate_limits'];
+
+/**
+ * Looks at the table `users` of our schema, every row of it, in the transaction of `em`, which gets a temporary table. Returns
+ * `undefined` without one.
+ */
+export async function survey(em: EntityManager): Promise<Survey | undefined> {
+  const shape = await readShape(em);
+  if (shape === undefined) return undefined;
+  const ofShape = shapeProblems(shape, reserved(em));
+  // Rows of another shape cannot be read.
+  if (ofShape.length > 0) {
+    return { shape, accounts: 0, renamedEmails: 0, problems: ofShape, duplicates: [], steps: [] };
+  }
+  const scanned = await scan(em, shape);
+  const problems = [...(await rowProblems(em, shape)), ...scanned.problems];
+  return {
+    shape,
+    accounts: scanned.rows,
+    renamedEmails: scanned.renamed,
+    problems,
+    duplicates: scanned.duplicates,
+    steps: problems.length > 0 ? [] : stepsFor(shape),
+  };
+}
+
+/** The names that the migrations give to columns and tables. */
+function reserved(em: EntityManager): { columns: string[]; tables: string[] } {
+  const entities = [...em.getMetadata().getAll().values()];
+  const accounts = entities.find(({ tableName }) => tableName === 'users');
+  return {
+    columns: accounts?.props.flatMap(({ fieldNames }) => fieldNames ?? []) ?? [],
+    tables: [
+      ...entities.map(({ tableName }) => tableName).filter((name) => name !== 'users'),
+      ...OTHER_TABLES,
+    ],
+  };
+}
