@@ -114,7 +114,7 @@ describe('adopting a table of users', () => {
 
       await ask('/me', { method: 'PATCH', body: '{"name":"Ada"}' });
       const { body: history } = await ask('/me/history');
-      const undone = await ask(`/history/${history.items[0].id}/undo`, { method: 'POST' });
+      const undone = await ask(`/history/${history.items[0]?.id}/undo`, { method: 'POST' });
       expect(undone.status, JSON.stringify(undone.body)).to.equal(200);
       const invited = await ask('/users', { method: 'POST', body: '{"email":"new@example.com"}' });
       expect(invited.status).to.equal(201);
