@@ -6,6 +6,7 @@ import type { Settings } from './config/settings.ts';
 import { type ConnectionMode, clientConfig, type DatabaseSettings } from './src/database/connection.ts';
 import { MigrationsOnly } from './src/database/migrations-only.ts';
 import { openForCommand } from './src/database/open-database.ts';
+import { AccountIdentity } from './src/domain/account-identity.ts';
 import { ServiceToken } from './src/domain/service-token.ts';
 import { HistoryRecorder } from './src/store/history-recorder.ts';
 import { LastAdminGuard } from './src/store/last-admin-guard.ts';
@@ -34,6 +35,7 @@ export function ormOptions(
       ChangeFieldSchema,
       FeedShiftSchema,
       ServiceToken,
+      AccountIdentity,
       RefusedSignInSchema,
       WebhookSchema,
     ],

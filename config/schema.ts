@@ -1,5 +1,5 @@
 import convict from 'convict';
-import { ACCESS_POLICIES } from '../src/domain/access.ts';
+import { ACCESS_POLICIES, EMAIL_CHANGE_POLICIES, type EmailChangePolicy } from '../src/domain/access.ts';
 import { type AuthSettings, authSchema } from './auth.ts';
 import { DEFAULT_POOL_MAX, formats, LIST_FORMATS } from './formats.ts';
 import { EXAMPLE_SECRET, type Webhook } from './webhooks.ts';
@@ -46,6 +46,7 @@ export interface Settings {
     readonly policy: (typeof ACCESS_POLICIES)[number];
     /** Lower case, in ASCII, without duplicates. A leading `*.` stands for every subdomain. */
     readonly domains: readonly string[];
+    readonly emailChanges: EmailChangePolicy;
   };
   readonly preferences: {
     /** Size of the preferences as JSON. */
@@ -234,6 +235,12 @@ export function schemaFor(environment: Environment, texts: NodeJS.Dict<string> =
         policy: texts['ACCESS_POLICY'],
         env: 'ACCESS_DOMAINS',
         example: 'example.com,*.example.org',
+      },
+      emailChanges: {
+        doc: 'When the email of a known sign-in has changed: follow (the account takes a verified email that is free) or refuse.',
+        format: [...EMAIL_CHANGE_POLICIES],
+        default: 'follow',
+        env: 'ACCESS_EMAIL_CHANGES',
       },
     },
     preferences: {

@@ -142,6 +142,7 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
     admit: admission({
       findAccount: accountLookup(orm, mode),
       policy: settings.access,
+      emailChanges: settings.access.emailChanges,
       refusedSignIns,
       inUnit,
     }),

@@ -2,6 +2,7 @@ import { createReadStream, createWriteStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import type { PreferenceRules } from '../domain/preferences.ts';
 import { ACTIVE_ADMIN, type User } from '../domain/user.ts';
+import { identitiesOf } from '../services/access/identities.ts';
 import {
   type AccountChanges,
   accountByEmail,
@@ -71,6 +72,13 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
       const account = await accountByEmail(unit.em, given(email));
       await unit.claim(account);
       deleteAccount(unit, account);
+    }),
+  cut: (email, { inUnit }) =>
+    inUnit(async (unit) => {
+      const account = await accountByEmail(unit.em, given(email));
+      const bound = (await identitiesOf(unit.em, account.id)).filter(({ cutAt }) => !cutAt);
+      for (const identity of bound) identity.cut(new Date(), unit.author);
+      return { cut: bound.length };
     }),
   erase: async (email, { inUnit }) => ({ erased: await inUnit((unit) => eraseAccounts(unit, given(email))) }),
   verify: async (_, { inUnit }) => {

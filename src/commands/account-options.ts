@@ -11,6 +11,7 @@ export const USAGE = `Usage: npm run --silent accounts -- COMMAND [--json]
   suspend EMAIL                                         refuse its sign-ins
   restore EMAIL                                         accept its sign-ins again
   delete EMAIL                                          delete it; an undo can restore it
+  cut EMAIL                                             cut its identities: its next sign-in takes their place
   erase EMAIL                                           delete it and its values in the history, for good
   import FILE [--upsert] [--partial] [--dry-run]        import .ndjson or .csv; - reads NDJSON from standard input
   export [FILE]                                         export .ndjson or .csv; default: NDJSON to standard output

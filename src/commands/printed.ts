@@ -5,7 +5,17 @@ import { table } from './table.ts';
 const ACCOUNT_COLUMNS = ['id', 'email', 'name', 'role', 'status', 'version', 'createdAt'];
 
 /** The columns of a count, where it has them. */
-const COUNT_COLUMNS = ['created', 'updated', 'unchanged', 'failed', 'erased', 'accounts', 'changes', 'wrong'];
+const COUNT_COLUMNS = [
+  'created',
+  'updated',
+  'unchanged',
+  'failed',
+  'cut',
+  'erased',
+  'accounts',
+  'changes',
+  'wrong',
+];
 
 /** A command's result for people: one account or several, or a count of what was done. */
 export function printed(result: unknown): string {

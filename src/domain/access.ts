@@ -4,6 +4,11 @@ import { domainOf } from './email.ts';
 /** Who gets an account: only those invited, also emails of certain domains, or anyone who can sign in. */
 export const ACCESS_POLICIES = ['invited', 'domains', 'open'] as const;
 
+/** What happens when the email of a known identity changes at its provider: the account's follows, or the sign-in is refused. */
+export const EMAIL_CHANGE_POLICIES = ['follow', 'refuse'] as const;
+/** One of them. */
+export type EmailChangePolicy = (typeof EMAIL_CHANGE_POLICIES)[number];
+
 /** The policy in force. */
 export interface AccessPolicy {
   readonly policy: (typeof ACCESS_POLICIES)[number];

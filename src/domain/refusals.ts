@@ -55,6 +55,11 @@ export const refusals = {
     message: 'The database is unavailable: try again shortly.',
     cause,
   })),
+  emailChanged: kind(
+    'email_changed',
+    403,
+    () => 'The email of this sign-in has changed: ask an admin to change that of the account.',
+  ),
   emailInvalid: kind('email_invalid', 422, () => 'This is not a valid email address.'),
   emailAmbiguous: kind(
     'email_invalid',
@@ -77,6 +82,11 @@ export const refusals = {
     'users:read',
   ),
   adminsProtected: kind('forbidden', 403, () => 'Service tokens may not create, change or delete admins.'),
+  identityMismatch: kind(
+    'identity_mismatch',
+    403,
+    () => 'The account with this email belongs to another sign-in: ask an admin to cut that.',
+  ),
   identityProviderUnavailable: kind('identity_provider_unavailable', 503, (cause?: unknown) => ({
     message: 'The identity provider is unavailable: try again shortly.',
     cause,

@@ -1,4 +1,5 @@
 import { defineEntity, p } from '@mikro-orm/core';
+import type { Author } from './author.ts';
 
 /** The scopes of service tokens. */
 export const SCOPES = ['users:read', 'users:write', 'history:read', 'changes:read'] as const;
@@ -19,21 +20,25 @@ const ServiceTokenSchema = defineEntity({
     digest: p.string().length(64),
     scopes: p.array().$type<Scope[]>().columnType('text[]'),
     createdBy: p.string().length(255),
+    createdById: p.integer().nullable(),
     createdAt: p.datetime().columnType('timestamptz').defaultRaw('now()'),
-    expiresAt: p.datetime().columnType('timestamptz'),
+    // Without one, it never expires.
+    expiresAt: p.datetime().columnType('timestamptz').nullable(),
     lastUsedAt: p.datetime().columnType('timestamptz').nullable(),
     revokedAt: p.datetime().columnType('timestamptz').nullable(),
     revokedBy: p.string().length(255).nullable(),
+    revokedById: p.integer().nullable(),
   },
 });
 
 /** A service token, for a back end without an account. Only its SHA-256 digest is stored. */
 export class ServiceToken extends ServiceTokenSchema.class {
-  /** Revokes it at `now`, by the actor `by`, unless it is revoked already. */
-  revoke(now: Date, by: string): void {
+  /** Revokes it at `now`, unless it is revoked already. */
+  revoke(now: Date, by: Pick<Author, 'actor' | 'actorId'>): void {
     if (this.revokedAt) return;
     this.revokedAt = now;
-    this.revokedBy = by;
+    this.revokedBy = by.actor;
+    this.revokedById = by.actorId;
   }
 }
 

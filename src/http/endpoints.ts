@@ -9,6 +9,7 @@ import { type ChangesDeps, changesEndpoints } from './endpoints/changes.ts';
 import { docsEndpoints } from './endpoints/docs.ts';
 import { type HealthDeps, healthEndpoints } from './endpoints/health.ts';
 import { historyEndpoints } from './endpoints/history.ts';
+import { identityEndpoints } from './endpoints/identities.ts';
 import { meEndpoints } from './endpoints/me.ts';
 import { meExportEndpoints } from './endpoints/me-export.ts';
 import { serviceTokenEndpoints } from './endpoints/service-tokens.ts';
@@ -37,6 +38,7 @@ export function endpoints(deps: EndpointDeps): Endpoint[] {
     ...userListEndpoints(deps),
     ...transferEndpoints(deps.preferenceRules),
     ...userEndpoints(deps.preferenceRules),
+    ...identityEndpoints(),
     ...historyEndpoints(deps.preferenceRules, deps.cursors),
     ...changesEndpoints(deps),
     ...webhookEndpoints(deps.webhooks),

@@ -27,9 +27,10 @@ const ERASE = `
   ), forgotten as (
     delete from refused_sign_ins using addresses where refused_sign_ins.email = addresses.email
   ), renamed as (
+    -- Tokens from before they knew their authors' ids.
     update service_tokens set
-      created_by = case when created_by = email then '${ERASED_ACTOR}' || user_id else created_by end,
-      revoked_by = case when revoked_by = email then '${ERASED_ACTOR}' || user_id else revoked_by end
+      created_by = case when created_by_id is null and created_by = email then '${ERASED_ACTOR}' || user_id else created_by end,
+      revoked_by = case when revoked_by_id is null and revoked_by = email then '${ERASED_ACTOR}' || user_id else revoked_by end
       from addresses where email in (created_by, revoked_by)
   )
   update changes set
@@ -41,9 +42,24 @@ const ERASE = `
     actor = case when actor_id in (:ids) then '${ERASED_ACTOR}' || actor_id else actor end
   where id in (:entries)`;
 
+// What is known of these accounts outside of the history, each by its id.
+const ERASE_ELSEWHERE = [
+  `with gone as (delete from identities where user_id in (:ids) returning email)
+   delete from refused_sign_ins using gone
+    where refused_sign_ins.email = gone.email and not exists (select from users where users.email = gone.email)`,
+  ...[
+    ['service_tokens', 'created_by'],
+    ['service_tokens', 'revoked_by'],
+    ['identities', 'cut_by'],
+  ].map(
+    ([table, column]) =>
+      `update ${table} set ${column} = '${ERASED_ACTOR}' || ${column}_id where ${column}_id in (:ids)`,
+  ),
+];
+
 /**
- * Erases accounts from the history, in the transaction of `em`: their entries lose their values, everything they did to any
- * account becomes the act of `erased-<id>`, and their refused sign-ins are deleted. The facts stay. It may run again, for
+ * Erases accounts, in the transaction of `em`: their entries in the history lose their values, everything they did to anything
+ * becomes the act of `erased-<id>`, and their identities and refused sign-ins are deleted. The facts stay. It may run again, for
  * what has been written since. Throws the reason of `signal` when it aborts; then nothing may be committed.
  */
 export async function eraseHistory(
@@ -61,4 +77,5 @@ export async function eraseHistory(
     isMore = rows.length === CHUNK_SIZE;
   }
   await em.execute('close erasable');
+  for (const statement of ERASE_ELSEWHERE) await em.execute(statement, { ids });
 }

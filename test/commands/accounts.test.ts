@@ -104,6 +104,17 @@ describe('npm run accounts', function () {
     expect(JSON.parse(piped.stdout)).to.include({ created: 1 });
   });
 
+  it('cuts the identities of an account, and prints their number', async () => {
+    done('invite', 'ada@example.com');
+    await database.query(
+      `insert into identities (user_id, issuer, subject, email)
+       select id, issuer, 'x', email from users, (values ('https://a.example.com'), ('https://b.example.com')) as known (issuer)`,
+    );
+    expect(done('cut', 'Ada@example.com')).to.equal('cut\n2\n');
+    expect(done('cut', 'ada@example.com')).to.equal('cut\n0\n');
+    expect(await database.query('select distinct cut_by from identities')).to.deep.equal([{ cut_by: 'cli' }]);
+  });
+
   it('erases an account and deleted ones with its email, and prints their number', async () => {
     done('invite', 'ada@example.com');
     done('delete', 'ada@example.com');

@@ -14,7 +14,10 @@ describe('an endpoint that changes an entity', () => {
     expect(changing.length).to.be.greaterThan(5);
     for (const endpoint of changing) expect(endpoint.changes, nameOf(endpoint)).to.be.a('function');
     const unversioned = changing.filter(({ obeysIfMatch }) => !obeysIfMatch).map(nameOf);
-    expect(unversioned).to.deep.equal(['DELETE /v1/service-tokens/:id']);
+    expect(unversioned).to.deep.equal([
+      'DELETE /v1/users/:id/identities/:identityId',
+      'DELETE /v1/service-tokens/:id',
+    ]);
   });
 
   describe('whose handler forgets about versions', () => {

@@ -39,8 +39,9 @@ const WRITES: Readonly<Record<string, Write>> = {
   'POST /v1/history/:id/undo': { path: '/v1/history/{entry}/undo' },
 };
 
-/** Writes without history entries. The suites of service tokens and webhooks test their dry runs. */
+/** Writes without history entries. The suites of identities, service tokens and webhooks test their dry runs. */
 const WITHOUT_HISTORY = [
+  'DELETE /v1/users/:id/identities/:identityId',
   'POST /v1/service-tokens',
   'DELETE /v1/service-tokens/:id',
   'POST /v1/webhooks/:name/resume',

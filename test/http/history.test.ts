@@ -101,6 +101,7 @@ describe('the history', () => {
     const history = await visit.history({}, '/v1/me/history', GRACE);
     expect(download).to.deep.equal({
       account: await visit.done(200, 'GET', '/v1/me', undefined, GRACE),
+      identities: [],
       history: history.reverse(),
     });
     await app.database.query('alter table changes rename to gone');
@@ -114,13 +115,16 @@ describe('the history', () => {
       '/v1/history?field=role',
       `/v1/users/${graceId}/history`,
       '/v1/me/history',
-      '/v1/me/export',
       `/v1/users/${graceId}?at=${LONG_AGO}`,
     ]) {
       wire.reset();
       await visit.done(200, 'GET', path);
       expect(wire.statements(), path).to.equal(2);
     }
+    // Another one for the identities.
+    wire.reset();
+    await visit.done(200, 'GET', '/v1/me/export');
+    expect(wire.statements()).to.equal(3);
   });
 
   describe('of many changes', () => {

@@ -165,6 +165,7 @@ describe('the server', () => {
   let app: ConformingApp;
   let adaId: number;
   let tokenId: number;
+  let identityId: number;
   const service = mintServiceToken();
   let fresh: { id: number; email: string };
   /** A token of an identity provider that has shut down. */
@@ -189,6 +190,7 @@ describe('the server', () => {
         rateLimit: { failures: 1, requests: 100_000 },
         transferLimits: { maxUploadBytes: MAX_BODY_BYTES, uploadPatienceMs: 100 },
         requestTimeoutMs: 1_000,
+        emailChanges: 'refuse',
       }),
     );
     adaId = (await addAccount(database, ADA, { role: 'admin' })).id;
@@ -203,6 +205,7 @@ describe('the server', () => {
     await app.database.query(`delete from users where email <> '${ADA}'`);
     fresh = await addAccount(app.database, 'fresh@example.com');
     await app.database.query('delete from service_tokens');
+    await app.database.query('delete from identities');
     const [row] = await app.database.query<{ id: number }>(
       `insert into service_tokens (name, digest, scopes, created_by, expires_at)
        values ('backend', $1, '{users:read}', '${ADA}', now() + interval '1 day') returning id`,
@@ -210,6 +213,12 @@ describe('the server', () => {
     );
     tokenId = row?.id ?? 0;
     entryId = await lastEntryOf(fresh.id);
+    const [identity] = await app.database.query<{ id: number }>(
+      `insert into identities (user_id, issuer, subject, email)
+       values ($1, 'https://other.example.com', 'subject', $2) returning id`,
+      [fresh.id, fresh.email],
+    );
+    identityId = identity?.id ?? 0;
   });
 
   const lastEntryOf = async (userId: number) => {
@@ -232,6 +241,7 @@ describe('the server', () => {
     return {
       path: path
         .replace('{id}', `${id}`)
+        .replace('{identityId}', `${identityId}`)
         .replace('{name}', 'crm.example.com')
         .replace('{file}', 'initializer.js'),
       method,
@@ -249,6 +259,16 @@ describe('the server', () => {
     ...request,
     headers: { ...request.headers, Authorization: `Bearer ${token}` },
   });
+
+  /** Binds `fresh` to the subject of an issuer. */
+  const bindFresh = async () => {
+    const claims = { iss: 'https://login.example.com', sub: `${fresh.id}` };
+    await app.database.query(
+      'insert into identities (user_id, issuer, subject, email) values ($1, $2, $3, $4)',
+      [fresh.id, claims.iss, claims.sub, fresh.email],
+    );
+    return claims;
+  };
 
   /** How to provoke each refusal: what to change in a valid request, in the database or in the server. */
   const provocations: Record<string, (request: ValidRequest) => unknown> = {
@@ -277,6 +297,14 @@ describe('the server', () => {
     database_unavailable: async (request) => {
       await wire.cut();
       return request;
+    },
+    email_changed: async ({ as: _, ...request }) => {
+      const { iss, sub } = await bindFresh();
+      return bearing(request, forge({ claims: { iss, sub, email: 'changed@example.com' } }));
+    },
+    identity_mismatch: async ({ as: _, ...request }) => {
+      const { iss } = await bindFresh();
+      return bearing(request, forge({ claims: { iss, sub: 'another', email: fresh.email } }));
     },
     email_unverified: ({ as: _, ...request }) =>
       bearing(request, forge({ claims: { email_verified: false } })),
@@ -333,6 +361,7 @@ describe('the server', () => {
         as $$ begin raise exception 'lost' using errcode = 'serialization_failure'; end $$;
         create trigger lose before insert or update or delete on users execute function lose();
         create trigger lose before insert or update on service_tokens execute function lose();
+        create trigger lose before update on identities execute function lose();
 
         create trigger lose before update on webhooks execute function lose()`);
       return { ...request, ...(request.body && { body: request.body.replace('dark', 'light') }) };

@@ -1,4 +1,7 @@
 import { expect } from 'chai';
+import { COMMAND_LINE } from '../../src/domain/author.ts';
+import { eraseAccounts } from '../../src/services/history/erasure.ts';
+import { unitsOfWork } from '../../src/store/unit-of-work.ts';
 import { addAccount } from '../support/accounts.ts';
 import { startApp, type TestApp } from '../support/app.ts';
 import { expectProblem } from '../support/problem.ts';
@@ -192,6 +195,44 @@ describe('service tokens', () => {
     await expectProblem(await call(token, '/v1/users'), 401, 'unauthenticated');
   });
 
+  it('never expire if that is said', async () => {
+    const { token, expiresAt } = (await (await create({ expiresAt: null })).json()) as Record<string, string>;
+    expect(expiresAt).to.equal(null);
+    expect((await call(`${token}`, '/v1/users')).status).to.equal(200);
+    expect((await list())[0]).to.include({ expiresAt: null });
+  });
+
+  it('expire at the end of the day, in UTC, if their expiry is a date', async () => {
+    const day = new Date(Date.now() + 86_400_000).toISOString().slice(0, 10);
+    const { expiresAt } = (await (await create({ expiresAt: day })).json()) as Record<string, string>;
+    expect(expiresAt).to.equal(`${day}T23:59:59.999Z`);
+    const today = new Date().toISOString().slice(0, 10);
+    expect((await create({ name: 'today', expiresAt: today })).status).to.equal(201);
+    const last = `${new Date().getUTCFullYear() + 10}${today.slice(4)}`;
+    // On a leap day, ten years ahead is a day that does not exist.
+    if (!today.endsWith('02-29'))
+      expect((await create({ name: 'last', expiresAt: last })).status).to.equal(201);
+  });
+
+  it('have one name in every composition of its letters', async () => {
+    await mint({ name: 'caf\u00e9' });
+    await expectProblem(await create({ name: 'cafe\u0301' }), 409, 'name_taken');
+  });
+
+  it('show their authors by the email that they have now', async () => {
+    await addAccount(app.database, 'other@example.com', { role: 'admin' });
+    const { id } = await mint();
+    await app.call(`/v1/service-tokens/${id}`, { as: 'other@example.com', method: 'DELETE' });
+    await app.database.query(`update users set email = 'boss@example.com' where email = 'admin@example.com'`);
+    await app.database.query(`update users set email = 'admin@example.com' where email = 'ada@example.com'`);
+    const read = await app.call('/v1/service-tokens', { as: 'boss@example.com' });
+    const { items } = (await read.json()) as { items: unknown[] };
+    expect(items[0]).to.include({ createdBy: 'boss@example.com', revokedBy: 'other@example.com' });
+    await unitsOfWork(app.orm, COMMAND_LINE)((unit) => eraseAccounts(unit, 'boss@example.com'));
+    const again = await app.call('/v1/service-tokens', { as: 'other@example.com' });
+    expect(((await again.json()) as { items: unknown[] }).items[0]).to.include({ createdBy: 'erased-1' });
+  });
+
   it('are refused like any other invalid token when they are made up', async () => {
     const { token } = await mint();
     const bad = [`${token.slice(0, -1)}${token.endsWith('A') ? 'B' : 'A'}`, 'rc_', `rc_${'A'.repeat(49)}`];
@@ -243,10 +284,17 @@ describe('service tokens', () => {
     ['an expiry that is not a time', { expiresAt: 'tomorrow' }],
     ['an expiry decades ahead', { expiresAt: '2100-01-01T00:00:00Z' }],
     ['an expiry past the year 9999 in UTC', { expiresAt: '9999-12-31T23:59:59-14:00' }],
-    ['no expiry', { expiresAt: null }],
+    ['no word about an expiry', { expiresAt: undefined }],
+    ['a date that does not exist', { expiresAt: '2027-02-30' }],
+    ['a date in the past', { expiresAt: '2020-01-31' }],
     ['a control character in its name', { name: 'a\nb' }],
     ['a right-to-left override in its name', { name: 'a\u202eb' }],
     ['half a character in its name', { name: 'a\ud800' }],
+    ['an invisible letter in its name', { name: 'a\u3164b' }],
+    ['an invisible mark in its name', { name: 'a\u034fb' }],
+    ['an empty pattern of Braille as its name', { name: '\u2800' }],
+    ['a blank in its name that looks like another', { name: 'a\u00a0b' }],
+    ['two blanks in a row in its name', { name: 'a  b' }],
   ];
   for (const [what, input] of refused) {
     it(`are not created with ${what}`, async () => {

@@ -5,7 +5,7 @@ import type { MikroORM } from '@mikro-orm/postgresql';
 import pino from 'pino';
 import type { Environment } from '../../config/settings.ts';
 import { openStore } from '../../src/boot/open-store.ts';
-import type { AccessPolicy } from '../../src/domain/access.ts';
+import type { AccessPolicy, EmailChangePolicy } from '../../src/domain/access.ts';
 import type { PreferenceRules } from '../../src/domain/preferences.ts';
 import type { Webhook } from '../../src/domain/webhook.ts';
 import type { Endpoint } from '../../src/http/endpoint.ts';
@@ -82,6 +82,7 @@ export async function startApp(
     sources?: Sources;
     now?: () => Date;
     accessPolicy?: AccessPolicy;
+    emailChanges?: EmailChangePolicy;
     streamTimes?: Partial<StreamTimes>;
     transferLimits?: Partial<TransferLimits>;
     poolMax?: number;
@@ -113,7 +114,10 @@ export async function startApp(
     mode,
     settings: {
       environment: options.environment ?? 'test',
-      access: options.accessPolicy ?? { policy: 'invited', domains: [] },
+      access: {
+        ...(options.accessPolicy ?? { policy: 'invited', domains: [] }),
+        emailChanges: options.emailChanges ?? 'follow',
+      },
       basePath: options.basePath ?? '',
       corsOrigins: options.corsOrigins ?? [],
       corsHeaders: options.corsHeaders ?? [],

@@ -14,7 +14,13 @@ import { LINK, pageQuery, pageSchema } from '../schemas/page.ts';
 
 const refused = z.strictObject({
   email: z.string(),
-  reason: z.enum(['account_required', 'account_suspended', 'email_unverified']),
+  reason: z.enum([
+    'account_required',
+    'account_suspended',
+    'email_changed',
+    'email_unverified',
+    'identity_mismatch',
+  ]),
   count: z.int(),
   firstAt: z.iso.datetime(),
   lastAt: z.iso.datetime(),
@@ -46,7 +52,7 @@ export function accessEndpoints(deps: {
         await refusedSignIns.flush(em);
         return countRefused(em);
       },
-      view: (refused) => ({ ...accessPolicy, refused }),
+      view: (refused) => ({ policy: accessPolicy.policy, domains: accessPolicy.domains, refused }),
     }),
     endpoint({
       method: 'GET',
@@ -57,7 +63,7 @@ export function accessEndpoints(deps: {
       answer: {
         status: 200,
         description:
-          'Refused sign-ins of the last 30 days, latest first, whose email still has no active account. Counts of other processes may arrive a minute later.',
+          'Refused sign-ins of the last 30 days, latest first, whose email still has no active account, and those of `identity_mismatch`. Counts of other processes may arrive a minute later.',
         schema: pageSchema(refused),
         headers: LINK,
       },

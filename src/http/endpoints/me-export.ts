@@ -1,13 +1,14 @@
 import { Readable } from 'node:stream';
 import { z } from 'zod';
 import type { Change } from '../../domain/change.ts';
-import type { Account } from '../../domain/user.ts';
+import { cuttersOf, identitiesOf, identityView } from '../../services/access/identities.ts';
 import { accountView } from '../../services/accounts/view.ts';
 import { historyOf } from '../../services/history/account-history.ts';
 import { changeView } from '../../services/history/view.ts';
 import { type Endpoint, endpoint } from '../endpoint.ts';
 import { account } from '../schemas/account.ts';
 import { change } from '../schemas/change.ts';
+import { identity } from '../schemas/identity.ts';
 
 /** My data export, as a download. */
 export function meExportEndpoints(): Endpoint[] {
@@ -23,26 +24,34 @@ export function meExportEndpoints(): Endpoint[] {
         description: 'A download. One that breaks off is incomplete.',
         schema: z.strictObject({
           account,
+          identities: z.array(identity).meta({ description: 'Its sign-ins at each issuer, newest first.' }),
           history: z.array(change).meta({ description: 'Its history, oldest first.' }),
         }),
         headers: { 'Content-Disposition': 'Suggested file name.' },
       },
       // Up to the shown version: changes made while it is sent are in neither part.
-      handle: ({ actor, unit }) => ({
-        actor,
-        history: historyOf(unit.em, actor.id, actor.updatedAt, textOf),
-      }),
+      async handle({ actor, unit: { em } }) {
+        const identities = await identitiesOf(em, actor.id);
+        const nameOf = await cuttersOf(em, identities);
+        return {
+          head: {
+            account: accountView(actor),
+            identities: identities.map((one) => identityView(one, nameOf)),
+          },
+          history: historyOf(em, actor.id, actor.updatedAt, textOf),
+        };
+      },
       // Strings as they are, and one ready while the reader is busy.
-      view: ({ actor, history }) =>
-        Readable.from(pieces(actor, history), { objectMode: true, highWaterMark: 1 }),
+      view: ({ head, history }) =>
+        Readable.from(pieces(head, history), { objectMode: true, highWaterMark: 1 }),
       headers: () => ({ 'Content-Disposition': 'attachment; filename="account.json"' }),
     }),
   ];
 }
 
 /** The text, piece by piece. The first piece waits for the history, so that a failure there can be answered. */
-async function* pieces(actor: Account, history: AsyncIterable<string>): AsyncGenerator<string> {
-  let start = `{"account":${JSON.stringify(accountView(actor))},"history":[`;
+async function* pieces(head: object, history: AsyncIterable<string>): AsyncGenerator<string> {
+  let start = `${JSON.stringify(head).slice(0, -1)},"history":[`;
   for await (const entry of history) {
     yield start + entry;
     start = ',';

@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { refusals } from '../../domain/refusals.ts';
-import { SCOPES, type ServiceToken } from '../../domain/service-token.ts';
+import { SCOPES } from '../../domain/service-token.ts';
+import { hasInvisible } from '../../domain/visible-text.ts';
+import { serviceTokenView } from '../../services/access/service-token-view.ts';
 import {
   createServiceToken,
   listServiceTokens,
@@ -29,12 +31,22 @@ const serviceToken = z
     scopes: z.array(z.enum(SCOPES)),
     createdBy: z.string(),
     createdAt: z.iso.datetime(),
-    expiresAt: z.iso.datetime(),
+    expiresAt: z.iso.datetime().nullable().meta({ description: '`null`: never.' }),
     lastUsedAt: z.iso.datetime().nullable().meta({ description: 'Updated at most once a minute.' }),
     revokedAt: z.iso.datetime().nullable(),
     revokedBy: z.string().nullable(),
   })
   .meta({ id: 'ServiceToken', examples: [EXAMPLE] });
+
+/** In the log and in the history, a name must not be able to disguise itself. */
+const tokenName = text(100)
+  .normalize('NFC')
+  .refine((name) => name.trim() === name, 'Must not begin or end with a blank.')
+  .refine(
+    (name) => !/\p{C}|(?! )\p{Z}| {2}/u.test(name),
+    'Must not contain control characters or unusual blanks.',
+  )
+  .refine((name) => !hasInvisible(name), 'Must not contain invisible characters.');
 
 /** Service tokens for back ends (admins). */
 export function serviceTokenEndpoints(): Endpoint[] {
@@ -47,16 +59,18 @@ export function serviceTokenEndpoints(): Endpoint[] {
       body: {
         schema: z
           .strictObject({
-            name: text(100)
-              .refine((name) => name.trim() === name, 'Must not begin or end with a blank.')
-              // In the log and in the history, a name must not be able to disguise itself.
-              .refine((name) => !/\p{C}/u.test(name), 'Must not contain control characters.'),
+            name: tokenName,
             scopes: z.array(z.enum(SCOPES)).min(1).meta({
               description: 'What the token may do. `users:write` cannot create, change or delete admins.',
             }),
-            expiresAt: z.iso.datetime({ offset: true }).meta({
-              description: `At most ${MAX_YEARS} years from now.`,
-            }),
+            expiresAt: z
+              .union([z.iso.datetime({ offset: true }), z.iso.date()], {
+                error: 'Must be a date, a time with an offset, or null.',
+              })
+              .nullable()
+              .meta({
+                description: `A time, or a date for the end of that day in UTC; at most ${MAX_YEARS} years from now. \`null\`: the token never expires.`,
+              }),
           })
           .meta({
             examples: [{ name: 'billing', scopes: ['users:read'], expiresAt: '2030-01-31T12:00:00Z' }],
@@ -78,8 +92,8 @@ export function serviceTokenEndpoints(): Endpoint[] {
       },
       refusals: [refusals.nameTaken, refusals.invalidExpiry],
       handle: ({ unit, body }) =>
-        createServiceToken(unit, { ...body, expiresAt: new Date(body.expiresAt) }, new Date()),
-      view: ({ token, entry }) => ({ ...serviceTokenView(entry), token }),
+        createServiceToken(unit, { ...body, expiresAt: expiryOf(body.expiresAt) }, new Date()),
+      view: ({ token, entry }) => ({ ...serviceTokenView(entry, ({ actor }) => actor), token }),
       headers: ({ entry }) => ({ Location: `/v1/service-tokens/${entry.id}` }),
     }),
     endpoint({
@@ -94,7 +108,7 @@ export function serviceTokenEndpoints(): Endpoint[] {
         schema: z.strictObject({ items: z.array(serviceToken) }),
       },
       handle: ({ unit }) => listServiceTokens(unit.em),
-      view: (entries) => ({ items: entries.map(serviceTokenView) }),
+      view: ({ entries, nameOf }) => ({ items: entries.map((entry) => serviceTokenView(entry, nameOf)) }),
     }),
     changeUnversioned({
       method: 'DELETE',
@@ -104,22 +118,13 @@ export function serviceTokenEndpoints(): Endpoint[] {
       params: z.object({ id }),
       answer: { status: 204, description: 'The token is refused from the next request on.' },
       changes: ({ unit, params }) => serviceTokenById(unit.em, params.id),
-      handle: ({ entity, unit }) => entity.revoke(new Date(), unit.author.actor),
+      handle: ({ entity, unit }) => entity.revoke(new Date(), unit.author),
     }),
   ];
 }
 
-function serviceTokenView(entry: ServiceToken): z.output<typeof serviceToken> {
-  const { id, name, scopes, createdBy, createdAt, expiresAt, lastUsedAt, revokedAt, revokedBy } = entry;
-  return {
-    id,
-    name,
-    scopes,
-    createdBy,
-    createdAt: createdAt.toISOString(),
-    expiresAt: expiresAt.toISOString(),
-    lastUsedAt: lastUsedAt?.toISOString() ?? null,
-    revokedAt: revokedAt?.toISOString() ?? null,
-    revokedBy: revokedBy ?? null,
-  };
+/** A date is the end of its day, in UTC. */
+function expiryOf(text: string | null): Date | null {
+  if (text === null) return null;
+  return new Date(text.includes('T') ? text : `${text}T23:59:59.999Z`);
 }

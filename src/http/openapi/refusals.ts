@@ -8,6 +8,8 @@ const AUTHENTICATION_REFUSALS: readonly AnyRefusalKind[] = [
   refusals.emailUnverified,
   refusals.accountRequired,
   refusals.accountSuspended,
+  refusals.identityMismatch,
+  refusals.emailChanged,
   refusals.identityProviderUnavailable,
   refusals.rateLimited,
 ];

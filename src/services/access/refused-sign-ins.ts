@@ -170,7 +170,7 @@ type Row = RowOf<RefusedSignIn, 'firstAt' | 'lastAt'>;
 
 /**
  * Lists the refused sign-ins of the last days, latest first, whose email still has no active account: an email that has been
- * invited since is not among them.
+ * invited since is not among them. Only `identity_mismatch` is about active accounts.
  */
 export async function listRefused(
   em: EntityManager,
@@ -181,7 +181,8 @@ export async function listRefused(
       from refused_sign_ins as refused
      where last_at >= now() - make_interval(days => $1)
        and ($3::timestamptz is null or (last_at, email, reason) < ($3, $4, $5))
-       and not exists (select from users where users.email = refused.email and status = 'active')
+       and (reason = 'identity_mismatch'
+         or not exists (select from users where users.email = refused.email and status = 'active'))
      order by last_at desc, email desc, reason desc limit $2`,
     values: [KEPT_DAYS, limit + 1, ...(after ?? [null, null, null])],
   });

@@ -2,6 +2,7 @@ import type { EntityManager } from '@mikro-orm/postgresql';
 import { refusals } from '../../domain/refusals.ts';
 import { type Scope, ServiceToken } from '../../domain/service-token.ts';
 import { mintServiceToken } from '../../security/service-token.ts';
+import { type ActorNames, actorNames } from '../../store/actor-names.ts';
 import { readRows } from '../../store/rows.ts';
 import type { Unit } from '../../store/unit.ts';
 
@@ -13,7 +14,8 @@ export interface NewServiceToken {
   /** Unique among all tokens that exist or once did. */
   readonly name: string;
   readonly scopes: readonly Scope[];
-  readonly expiresAt: Date;
+  /** `null`: it never expires. */
+  readonly expiresAt: Date | null;
 }
 
 /** What a request with a service token needs to know about it. */
@@ -28,19 +30,34 @@ export function createServiceToken(
   { name, scopes, expiresAt }: NewServiceToken,
   now: Date,
 ): { token: string; entry: ServiceToken } {
+  // To the end of the day, as an expiry that is a date.
   const latest = new Date(now);
   latest.setUTCFullYear(now.getUTCFullYear() + MAX_YEARS);
-  if (expiresAt <= now || expiresAt > latest) throw refusals.invalidExpiry(MAX_YEARS);
+  latest.setUTCHours(23, 59, 59, 999);
+  if (expiresAt !== null && (expiresAt <= now || expiresAt > latest)) throw refusals.invalidExpiry(MAX_YEARS);
   const { token, digest } = mintServiceToken();
-  const createdBy = author.actor;
-  const entry = em.create(ServiceToken, { name, digest, scopes: [...new Set(scopes)], createdBy, expiresAt });
+  const entry = em.create(ServiceToken, {
+    name,
+    digest,
+    scopes: [...new Set(scopes)],
+    createdBy: author.actor,
+    createdById: author.actorId,
+    expiresAt,
+  });
   em.persist(entry);
   return { token, entry };
 }
 
-/** All tokens, revoked and expired ones included, newest first. */
-export function listServiceTokens(em: EntityManager): Promise<ServiceToken[]> {
-  return em.find(ServiceToken, {}, { orderBy: { id: 'desc' } });
+/** All tokens, revoked and expired ones included, newest first, and the names of their authors. */
+export async function listServiceTokens(
+  em: EntityManager,
+): Promise<{ entries: ServiceToken[]; nameOf: ActorNames }> {
+  const entries = await em.find(ServiceToken, {}, { orderBy: { id: 'desc' } });
+  const authors = entries.flatMap(({ createdBy, createdById, revokedBy, revokedById }) => [
+    { actor: createdBy, actorId: createdById },
+    { actor: revokedBy ?? '', actorId: revokedById },
+  ]);
+  return { entries, nameOf: await actorNames(em, authors) };
 }
 
 /** The token with this id. Throws `not_found`. */
@@ -55,7 +72,7 @@ export async function serviceTokenById(em: EntityManager, id: number): Promise<S
 const USE = `
   with known as (
     select id, name, scopes from service_tokens
-     where digest = $1 and revoked_at is null and expires_at > now()
+     where digest = $1 and revoked_at is null and coalesce(expires_at > now(), true)
   ), used as (
     update service_tokens set last_used_at = now() from known
      where service_tokens.id = known.id

@@ -1,0 +1,44 @@
+import { z } from 'zod';
+import { cuttersOf, identitiesOf, identityOf, identityView } from '../../services/access/identities.ts';
+import { accountById } from '../../services/accounts/accounts.ts';
+import { id } from '../../services/accounts/fields.ts';
+import { changeUnversioned, type Endpoint, endpoint } from '../endpoint.ts';
+import { identity } from '../schemas/identity.ts';
+
+/** The identities of an account (admins). */
+export function identityEndpoints(): Endpoint[] {
+  return [
+    endpoint({
+      method: 'GET',
+      path: '/v1/users/:id/identities',
+      access: 'admin',
+      scope: 'users:read',
+      summary: "List an account's identities",
+      params: z.object({ id }),
+      answer: {
+        status: 200,
+        description: 'Whom the account belongs to at each issuer, cut ones included, newest first.',
+        schema: z.strictObject({ items: z.array(identity) }),
+      },
+      async handle({ unit: { em }, params }) {
+        await accountById(em, params.id);
+        const items = await identitiesOf(em, params.id);
+        return { items, nameOf: await cuttersOf(em, items) };
+      },
+      view: ({ items, nameOf }) => ({ items: items.map((item) => identityView(item, nameOf)) }),
+    }),
+    changeUnversioned({
+      method: 'DELETE',
+      path: '/v1/users/:id/identities/:identityId',
+      access: 'admin',
+      summary: 'Cut an identity',
+      params: z.object({ id, identityId: id }),
+      answer: {
+        status: 204,
+        description: "It is cut: the next sign-in at its issuer with the account's email takes its place.",
+      },
+      changes: ({ unit, params }) => identityOf(unit.em, params.id, params.identityId),
+      handle: ({ entity, unit }) => entity.cut(new Date(), unit.author),
+    }),
+  ];
+}

@@ -1,0 +1,36 @@
+import { isEmail, normalizeEmail } from '../../domain/email.ts';
+import { isStorableText } from '../../domain/preferences.ts';
+import { AUTHJS_ISSUER } from '../../security/authjs-session.ts';
+import { SECRET_ISSUER } from '../../security/hs256.ts';
+import type { Identity } from '../../security/token.ts';
+import type { Signer } from '../../store/account-lookup.ts';
+
+/**
+ * Sources whose subjects do not last. Without a database, Auth.js makes up another one at every sign-in; and a token of one's
+ * own that does not even name its issuer (`iss`) may have anything.
+ */
+const WITHOUT_SUBJECTS: readonly string[] = [AUTHJS_ISSUER, SECRET_ISSUER];
+
+/** The widths of the columns. OpenID Connect allows subjects of 255 characters. */
+const MAX_ISSUER_LENGTH = 512;
+const MAX_SUBJECT_LENGTH = 255;
+
+/** Whom to look for: a signer has a subject only if it means the same person for ever, whatever their email. */
+export function signerOf({ email, issuer, subject }: Identity): Signer {
+  return {
+    email: normalizeEmail(email),
+    issuer,
+    subject: subject !== undefined && lasts(issuer, subject) ? subject : undefined,
+  };
+}
+
+function lasts(issuer: string, subject: string): boolean {
+  return (
+    !WITHOUT_SUBJECTS.includes(issuer) &&
+    issuer.length <= MAX_ISSUER_LENGTH &&
+    subject.length <= MAX_SUBJECT_LENGTH &&
+    isStorableText(issuer + subject) &&
+    // An address, as in Okta's access tokens, can be given to somebody else.
+    !isEmail(normalizeEmail(subject))
+  );
+}
