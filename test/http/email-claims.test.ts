@@ -149,13 +149,14 @@ describe('the email of a sign-in', () => {
       emailClaims: ['email', 'emails', 'upn'],
       trustedEmailClaims: ['emails', 'upn'],
     });
+    // Before the subject of all these tokens is bound to the admin's account.
+    expect(await statusOf(app, { email: EVE, upn: ADMIN })).to.equal(403);
+    // An unverified one does not give way to the next.
+    expect(await statusOf(app, { email: EVE, email_verified: false, upn: ADMIN })).to.equal(403);
     expect(await statusOf(app, { upn: ADMIN })).to.equal(200);
     expect(await statusOf(app, { emails: [ADMIN, EVE] })).to.equal(200);
     expect(await statusOf(app, { email: null, emails: [], upn: ADMIN })).to.equal(200);
     expect(await statusOf(app, { email: '', upn: ADMIN })).to.equal(200);
-    expect(await statusOf(app, { email: EVE, upn: ADMIN })).to.equal(403);
-    // An unverified one does not give way to the next.
-    expect(await statusOf(app, { email: EVE, email_verified: false, upn: ADMIN })).to.equal(403);
     expect(await statusOf(app, { email: 7, upn: ADMIN })).to.equal(401);
     expect(await statusOf(app, {})).to.equal(401);
   });
