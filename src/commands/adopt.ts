@@ -39,7 +39,7 @@ export async function adoption(store: Store, { merge }: { merge: boolean }): Pro
     if (found === undefined) return nothing(NO_TABLE);
     const { accounts, renamedEmails, problems, duplicates, steps } = found;
     if (problems.length + duplicates.length > 0) process.exitCode = EXIT.data;
-    const changes = steps.map(({ says }) => says).filter((says) => says !== '');
+    const changes = steps.filter(({ isDetail }) => !isDetail).map(({ says }) => says);
     return {
       result: { accounts, renamedEmails, problems, duplicates, changes },
       text: describe(found, changes),

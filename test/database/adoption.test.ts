@@ -6,6 +6,7 @@ import { createEmptyDatabase, createMigratedDatabase, type TestDatabase } from '
 import { programEnvironment, programOf } from '../support/programs.ts';
 import { startServer } from '../support/server-process.ts';
 import { forge } from '../support/tokens.ts';
+import { eventually } from '../support/waiting.ts';
 
 /** What Alembic has made of the same table, in the ways in which services declare it. */
 const VARIANTS = ['native-enums', 'naming-convention', 'plain-text', 'same-columns'] as const;
@@ -181,6 +182,104 @@ describe('adopting a table of users', () => {
       'users',
     ]);
     expect(await everything()).to.deep.equal(before);
+  });
+
+  it('names what belongs to the table and is in the way, and changes nothing', async () => {
+    await create('native-enums');
+    await database.query(
+      `create function touch() returns trigger language plpgsql as 'begin return new; end'`,
+    );
+    await database.query('create trigger touch before update on users for each row execute function touch()');
+    await database.query('create view emails as select email from users');
+    await database.query('create table letters (email varchar references users (email))');
+    await database.query('alter table users enable row level security');
+    const before = await everything();
+    const lines = (await refusal()).slice(1);
+    expect(lines.filter((line) => /^ {2}users: .*touch/.test(line))).to.have.length(1);
+    expect(lines.filter((line) => /^ {2}users: .*row level security/.test(line))).to.have.length(1);
+    expect(lines.filter((line) => /^ {2}email: .*view emails/.test(line))).to.have.length(1);
+    expect(lines.filter((line) => /^ {2}email: .*letters_email_fkey of letters/.test(line))).to.have.length(
+      1,
+    );
+    expect(lines).to.have.length(4);
+    expect(await everything()).to.deep.equal(before);
+  });
+
+  it('refuses a view and a partitioned table', async () => {
+    await database.query(`create view users as select 1 as id, 'ada@example.com' as email, 'user' as role`);
+    expect((await refusal())[1]).to.include('is a view');
+    await database.query('drop view users');
+    await database.query('create table users (id int, email text, role text) partition by hash (id)');
+    expect((await refusal())[1]).to.include('is a partitioned table');
+  });
+
+  it('adds the columns that are missing, with what the other columns say', async () => {
+    await database.query(
+      `create table users (id bigint primary key, email text, role text not null, created_at timestamp not null)`,
+    );
+    await database.query(`insert into users values (7, 'Ada@example.com', 'Admin', '2020-01-02 03:04:05')`);
+    const server = start();
+    await server.ready();
+    await server.end('SIGTERM');
+    expect(
+      await database.query(
+        `select id, email, role, storage_mode, extract(epoch from updated_at - created_at)::int as age from users`,
+      ),
+    ).to.deep.equal([{ id: 7, email: 'ada@example.com', role: 'admin', storage_mode: 'local', age: 0 }]);
+    expect(await database.query(`select nextval('users_id_seq')::int as next`)).to.deep.equal([{ next: 8 }]);
+  });
+
+  it('reads every row of a larger table, once, also with two replicas', async () => {
+    await create('native-enums');
+    await database.query(
+      `insert into users (email, role, storage_mode)
+       select 'User' || number || '@Example.com', 'USER', 'LOCAL' from generate_series(1, 12000) as number`,
+    );
+    const servers = [start(), start()];
+    await Promise.all(servers.map((server) => server.ready()));
+    const adopted = servers.flatMap(({ lines }) =>
+      lines.filter(({ msg }) => msg === 'existing table users adopted'),
+    );
+    expect(adopted.map(({ accounts, renamedEmails }) => [accounts, renamedEmails])).to.deep.equal([
+      [12_000, 12_000],
+    ]);
+    expect(
+      await database.query(
+        `select count(*)::int as accounts, count(*) filter (where email = 'user' || id || '@example.com')::int as right,
+                (select count(*)::int from changes where action = 'created') as begun from users`,
+      ),
+    ).to.deep.equal([{ accounts: 12_000, right: 12_000, begun: 12_000 }]);
+    await Promise.all(servers.map((server) => server.end('SIGTERM')));
+  });
+
+  it('leaves the table as it was when it is killed on the way, and adopts it at the next start', async () => {
+    await create('same-columns');
+    await add('Ada@example.com', { isUpper: false });
+    const before = await everything();
+    // Holds the adoption up at the lock of the table.
+    const session = await database.connect();
+    await session.query('begin; lock table users in access share mode');
+    const first = start();
+    await eventually(async () => {
+      const waiting = await database.query(
+        `select 1 from pg_locks where relation = 'users'::regclass and not granted`,
+      );
+      return waiting.length > 0 || undefined;
+    });
+    await first.end('SIGKILL');
+    await session.query('commit');
+    expect(await everything()).to.deep.equal(before);
+    const second = start();
+    await second.ready();
+    await second.end('SIGTERM');
+    expect(await database.query('select email from users')).to.deep.equal([{ email: 'ada@example.com' }]);
+  });
+
+  it('says so when the former service still has the table open', async () => {
+    await create('same-columns');
+    const session = await database.connect();
+    await session.query('begin; lock table users in access share mode');
+    expect((await refusal())[1]).to.include('in use by another session');
   });
 
   describe('npm run accounts -- adopt', () => {

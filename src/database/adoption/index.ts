@@ -1,8 +1,10 @@
 import type { Migrator } from '@mikro-orm/migrations';
 import type { EntityManager, MikroORM } from '@mikro-orm/postgresql';
+import { isUnavailable } from '../driver-errors.ts';
 import { lockTable } from './lock.ts';
 import { CannotAdopt } from './problem.ts';
 import { readShape } from './shape.ts';
+import type { Step } from './statements.ts';
 import { type Survey, survey } from './survey.ts';
 import { FIRST_MIGRATION } from './target.ts';
 
@@ -24,8 +26,20 @@ export async function adopt(orm: MikroORM, em: EntityManager): Promise<Survey | 
   if (found === undefined) return undefined;
   const { problems, duplicates, steps } = found;
   if (problems.length + duplicates.length > 0) throw new CannotAdopt(problems, duplicates);
-  for (const { sql } of steps) await em.execute(sql);
+  for (const step of steps) await take(em, step);
   const ledger = (orm.migrator as Migrator).getStorage();
   await ledger.logMigration({ name: FIRST_MIGRATION }, em.getTransactionContext());
   return found;
+}
+
+/** A table can depend on its columns in more ways than the survey knows. */
+async function take(em: EntityManager, { says, sql }: Step): Promise<void> {
+  try {
+    await em.execute(sql);
+  } catch (error) {
+    if (isUnavailable(error)) throw error;
+    const { message, detail = '' } = error as Error & { detail?: string };
+    const problem = `could not ${says}: ${message}. ${detail}`.trim();
+    throw new CannotAdopt([{ column: 'users', message: problem }], []);
+  }
 }

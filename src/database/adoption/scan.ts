@@ -33,7 +33,7 @@ export async function scan(em: EntityManager, shape: TableShape): Promise<Scan> 
   for (;;) {
     const batch: Row[] = await em.execute(
       `select id::text, email::text, ${hasPreferences ? 'preferences::text' : 'null as preferences'} from users
-        where id > ? order by id limit ${BATCH_SIZE}`,
+        where users.id > ? order by users.id limit ${BATCH_SIZE}`,
       [after],
     );
     const last = batch.at(-1);

@@ -13,9 +13,10 @@ export function isOwn(column: string): boolean {
   return Object.hasOwn(TARGET, column);
 }
 
-/** A change of the table, for people and for PostgreSQL. */
+/** A change of the table, for people and for PostgreSQL; `isDetail` where people need not know. */
 export interface Step {
   readonly says: string;
+  readonly isDetail?: true;
   readonly sql: string;
 }
 
@@ -105,11 +106,23 @@ const NORMALIZE = `
 function keptSequence({ sequence: identity, columns }: TableShape): Step[] {
   if (isIdentity(columns) && identity !== null) {
     return [
-      { says: '', sql: `create sequence "${KEPT}" as integer` },
-      { says: '', sql: `select setval('${KEPT}', last_value, is_called) from ${quote(identity)}` },
+      { says: 'create the sequence of the ids', isDetail: true, sql: `create sequence "${KEPT}" as integer` },
+      {
+        says: 'keep the place of the sequence',
+        isDetail: true,
+        sql: `select setval('${KEPT}', last_value, is_called) from ${quote(identity)}`,
+      },
     ];
   }
-  return identity === null ? [{ says: '', sql: `create sequence "${KEPT}" as integer` }] : [];
+  return identity === null
+    ? [
+        {
+          says: 'create the sequence of the ids',
+          isDetail: true,
+          sql: `create sequence "${KEPT}" as integer`,
+        },
+      ]
+    : [];
 }
 
 function sequence({ sequence: found, columns }: TableShape): Step[] {
@@ -119,13 +132,19 @@ function sequence({ sequence: found, columns }: TableShape): Step[] {
   return [
     ...(name === SEQUENCE ? [] : [{ says, sql: `alter sequence ${quote(name)} rename to "${SEQUENCE}"` }]),
     {
-      says: '',
+      says: 'give the sequence its range',
+      isDetail: true,
       sql: `alter sequence "${SEQUENCE}" as integer increment 1 minvalue 1 maxvalue 2147483647 no cycle`,
     },
-    { says: '', sql: `alter sequence "${SEQUENCE}" owned by "users"."id"` },
+    {
+      says: 'give the sequence to its column',
+      isDetail: true,
+      sql: `alter sequence "${SEQUENCE}" owned by "users"."id"`,
+    },
     // Where rows were copied into the table, the sequence may be behind them.
     {
-      says: '',
+      says: 'move the sequence behind the ids',
+      isDetail: true,
       sql: `select setval('${SEQUENCE}', max(id)) from users having max(id) >= (select last_value from "${SEQUENCE}")`,
     },
   ];
