@@ -39,7 +39,7 @@ export async function adoption(store: Store, { merge }: { merge: boolean }): Pro
     if (found === undefined) return nothing(NO_TABLE);
     const { accounts, renamedEmails, problems, duplicates, steps } = found;
     if (problems.length + duplicates.length > 0) process.exitCode = EXIT.data;
-    const changes = steps.filter(({ isDetail }) => !isDetail).map(({ says }) => says);
+    const changes = steps.filter(({ isDetail }) => !isDetail).flatMap(({ says }) => says.split('\n'));
     return {
       result: { accounts, renamedEmails, problems, duplicates, changes },
       text: describe(found, changes),
@@ -54,7 +54,7 @@ function nothing(text: string): Adoption {
 }
 
 function describe({ accounts, renamedEmails, problems, duplicates }: Survey, changes: string[]): string {
-  const lines = [`${accounts} accounts, ${renamedEmails} emails to normalize`];
+  const lines = [`accounts: ${accounts}, emails to normalize: ${renamedEmails}`];
   if (problems.length > 0) lines.push('', 'Problems, to be solved first:', ...problemLines(problems));
   if (duplicates.length > 0)
     lines.push('', 'Emails of several accounts, once normalized:', ...duplicateLines(duplicates));

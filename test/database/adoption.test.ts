@@ -8,6 +8,8 @@ import { startServer } from '../support/server-process.ts';
 import { forge } from '../support/tokens.ts';
 import { eventually } from '../support/waiting.ts';
 
+const MIKRO_ORM = join(import.meta.dirname, '../../node_modules/.bin/mikro-orm');
+
 /** What Alembic has made of the same table, in the ways in which services declare it. */
 const VARIANTS = ['native-enums', 'naming-convention', 'plain-text', 'same-columns'] as const;
 
@@ -34,7 +36,9 @@ const SHAPE = `
          (select json_agg(json_build_array(seqtypid::regtype, seqincrement, seqmin, seqmax, seqcycle))
             from pg_sequence where seqrelid = pg_get_serial_sequence('users', 'id')::regclass) as sequence`;
 
-describe('adopting a table of users', () => {
+describe('adopting a table of users', function () {
+  this.timeout(60_000);
+
   let database: TestDatabase;
 
   beforeEach(async () => {
@@ -46,8 +50,8 @@ describe('adopting a table of users', () => {
   const start = (env: NodeJS.ProcessEnv = {}) => startServer({ DATABASE_URL: database.url, ...env });
 
   /** Starts a server that must refuse, and returns the lines that it says to the operator. */
-  async function refusal(): Promise<string[]> {
-    const server = start();
+  async function refusal(env: NodeJS.ProcessEnv = {}): Promise<string[]> {
+    const server = start(env);
     expect(await server.ended()).to.equal(78);
     const [fatal] = server.lines.filter(({ level }) => level === 60 || level === 'fatal');
     expect(fatal).not.to.have.property('err');
@@ -122,6 +126,11 @@ describe('adopting a table of users', () => {
       // The id of a deleted row is not given again.
       expect(invited.body.id).to.equal(id + 2);
       expect(await server.end('SIGTERM')).to.equal(0);
+      const check = spawnSync(process.execPath, [MIKRO_ORM, 'migration:check'], {
+        env: { ...programEnvironment(), ENVIRONMENT: 'test', DATABASE_URL: database.url },
+        encoding: 'utf8',
+      });
+      expect(check.status, check.stdout + check.stderr).to.equal(0);
 
       const again = start();
       await again.ready();
@@ -275,6 +284,22 @@ describe('adopting a table of users', () => {
     expect(await database.query('select email from users')).to.deep.equal([{ email: 'ada@example.com' }]);
   });
 
+  it("refuses another role's table, and says what to run", async () => {
+    await create('same-columns');
+    const role = `${database.name}_other`;
+    await database.query(`create role ${role} login password 'other'`);
+    await database.query(`grant all on schema public to ${role}`);
+    const url = new URL(database.url);
+    [url.username, url.password] = [role, 'other'];
+    try {
+      const lines = await refusal({ DATABASE_URL: url.href });
+      expect(lines[1]).to.include('belongs to another role; run `alter table users owner to');
+    } finally {
+      await database.query(`drop owned by ${role}`);
+      await database.query(`drop role ${role}`);
+    }
+  });
+
   it('says so when the former service still has the table open', async () => {
     await create('same-columns');
     const session = await database.connect();
@@ -301,7 +326,7 @@ describe('adopting a table of users', () => {
       const before = await everything();
       const { status, stdout } = adopt();
       expect(status).to.equal(0);
-      expect(stdout).to.include('1 accounts, 1 emails to normalize');
+      expect(stdout).to.include('accounts: 1, emails to normalize: 1');
       expect(stdout).to.include('role from userrole to character varying(50)');
       expect(stdout).to.include('drop index ix_users_email');
       expect(await everything()).to.deep.equal(before);

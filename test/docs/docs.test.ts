@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { createMigratedDatabase } from '../support/database.ts';
+import { createEmptyDatabase, createMigratedDatabase } from '../support/database.ts';
 import { type Checkout, openCheckout, ROOT } from './checkout.ts';
 import { comparable } from './comparable.ts';
 import { PAGES, read } from './pages.ts';
@@ -18,6 +18,9 @@ const TOOLS = ['bash', 'curl', 'jq', 'openssl'];
 
 /** The page that shows how the service starts on a PostgreSQL of its own; the others get a database. */
 const EMBEDDED = 'docs/quick-start.md';
+
+/** The page that makes the table of another service itself; the others get a database with the whole schema. */
+const ADOPTING = 'docs/adopting.md';
 
 /** A page that calls the service needs one, unless it starts the service itself. */
 const CALLS_SERVICE = /http:\/\/127\.0\.0\.1:8000/;
@@ -64,7 +67,7 @@ async function outputsOf(path: string, steps: readonly Step[]): Promise<string[]
     const checkout = await openCheckout();
     cleanups.push(() => checkout.remove());
     if (path !== EMBEDDED) {
-      const database = await createMigratedDatabase();
+      const database = await (path === ADOPTING ? createEmptyDatabase() : createMigratedDatabase());
       cleanups.push(() => database.drop());
       checkout.env['DATABASE_URL'] = database.url;
     }

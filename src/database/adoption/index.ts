@@ -39,7 +39,7 @@ async function take(em: EntityManager, { says, sql }: Step): Promise<void> {
   } catch (error) {
     if (isUnavailable(error)) throw error;
     const { message, detail = '' } = error as Error & { detail?: string };
-    const problem = `could not ${says}: ${message}. ${detail}`.trim();
+    const problem = `could not ${says.replaceAll('\n', ', ')}: ${message}. ${detail}`.trim();
     throw new CannotAdopt([{ column: 'users', message: problem }], []);
   }
 }

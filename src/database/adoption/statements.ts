@@ -13,7 +13,7 @@ export function isOwn(column: string): boolean {
   return Object.hasOwn(TARGET, column);
 }
 
-/** A change of the table, for people and for PostgreSQL; `isDetail` where people need not know. */
+/** A change of the table, for people (a line for each part) and for PostgreSQL; `isDetail` where people need not know. */
 export interface Step {
   readonly says: string;
   readonly isDetail?: true;
@@ -32,7 +32,7 @@ export function stepsFor(shape: TableShape): Step[] {
   return [
     ...droppedParts(shape),
     ...keptSequence(shape),
-    ...own.filter(needsDefault).flatMap((column) => dropDefault(column)),
+    ...own.filter(needsDefault).flatMap(dropDefault),
     ...conversions(own),
     ...Object.entries(TARGET)
       .filter(([name]) => !has.has(name))
@@ -63,9 +63,10 @@ function droppedParts({ constraints, indexes }: TableShape): Step[] {
   ];
 }
 
-function dropDefault({ name, identity }: ColumnShape): Step[] {
+function dropDefault({ name, identity, default: value }: ColumnShape): Step[] {
   // Its sequence goes with it.
   if (identity !== '') return [alter(`drop the identity of ${name}`, `alter column "${name}" drop identity`)];
+  if (value === null) return [];
   return [alter(`drop the default of ${name}`, `alter column "${name}" drop default`)];
 }
 
@@ -78,8 +79,8 @@ function conversions(own: readonly ColumnShape[]): Step[] {
     const { type, using } = TARGET[name] as TargetColumn;
     return `alter column "${name}" type ${type}${collation(type)} using ${using(`"${name}"`, from)}`;
   });
-  const says = converted.map(({ name, type }) => `${name} from ${type} to ${TARGET[name]?.type}`);
-  return [alter(`convert ${says.join(', ')}`, actions.join(', '))];
+  const says = converted.map(({ name, type }) => `convert ${name} from ${type} to ${TARGET[name]?.type}`);
+  return [alter(says.join('\n'), actions.join(', '))];
 }
 
 const VALUES: Readonly<Record<string, string>> = {
