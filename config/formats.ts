@@ -42,7 +42,7 @@ function originOf(text: string): string | undefined {
   const url = URL.parse(text);
   if (url === null || /[\s*\\]/.test(text) || !/^[a-z][a-z\d+.-]*:\/\/[^/?#@]+\/?$/i.test(text))
     return undefined;
-  if (/^(?:https?):$/.test(url.protocol)) return url.origin;
+  if (/^https?:$/.test(url.protocol)) return url.origin;
   // The other schemes that browsers know have the origin `null`, or none that a page can have.
   if (/^(?:file|ftp|wss?|data|blob|javascript|about):$/.test(url.protocol)) return undefined;
   return text.toLowerCase().replace(/\/$/, '');

@@ -47,7 +47,6 @@ export interface ApplicationSettings
     | 'basePath'
     | 'corsHeaders'
     | 'corsOrigins'
-    | 'environment'
     | 'history'
     | 'keepAliveTimeoutMs'
     | 'proxy'

@@ -294,11 +294,12 @@ describe('GET /v1/users', () => {
 
   it('passes over what caches and trackers add to a URL, and keeps it out of the next link', async () => {
     await addMany(3);
-    const added = '_=1700000000&_ga=1.2&utm_source=mail&utm_source=again&fbclid=a&gclid=b&msclkid=c&mc_cid=d';
+    const added =
+      '_=1700000000&_ga=1.2&_gl=1&utm_source=mail&utm_source=again&fbclid=a&gclid=b&msclkid=c&mc_cid=d';
     const response = await app.call(`/v1/users?${added}&limit=2&sort=email`, { as: ADMIN });
     expect(response.status).to.equal(200);
     expect(response.headers.get('link')).to.match(/^<\/v1\/users\?limit=2&sort=email&cursor=[^&]+>/);
-    for (const typo of ['roll=admin', 'utm=x', 'clid=x', 'fbclids=x', '_ [x]=1']) {
+    for (const typo of ['roll=admin', 'utm=x', 'clid=x', 'fbclids=x', '_ [x]=1', '_role=admin', '_limit=1']) {
       const problem = await expectProblem(
         await app.call(`/v1/users?${added}&${typo}`, { as: ADMIN }),
         400,

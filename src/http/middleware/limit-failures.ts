@@ -25,7 +25,7 @@ const MAX_PROVEN = 10_000;
 /**
  * Limits the failed authentications of a client address (IPv6: of its /64). Over the limit, failing credentials are answered
  * `rate_limited`, whatever is wrong with them, until the window ends. Good ones pass, because others may share the address:
- * those that were valid here before at once, until they fail, and new ones after a check, for which they may have to wait.
+ * those that were valid before at once, until they fail, and new ones after a check, for which they may have to wait.
  *
  * The checks of an address over the limit are few at a time, and a failing one keeps its place until its refusal, which takes
  * 20 ms at least: so they cost a small part of one core, however many requests come.

@@ -1,8 +1,20 @@
-/** Names that begin like this belong to a family of trackers, or are made up against caches (`_`). */
-const FAMILIES = /^(?:_|utm_|mtm_|pk_)\w*$/;
+/** Names that begin like this belong to a family of trackers. */
+const FAMILIES = /^(?:utm_|mtm_|pk_)\w*$/;
 
-/** The parameters that advertising and mailing platforms append to links. */
-const CLICK_IDS = new Set([
+/**
+ * The parameters that advertising and mailing platforms append to links, and `_`, which libraries add against caches. Not every
+ * name that begins with `_`: some APIs call their filters `_limit` or `_role`.
+ */
+const ADDED = new Set([
+  '_',
+  '_branch_match_id',
+  '_ga',
+  '_gl',
+  '_hsenc',
+  '_hsmi',
+  '_ke',
+  '_kx',
+  '_openstat',
   'dclid',
   'epik',
   'fbclid',
@@ -27,5 +39,5 @@ const CLICK_IDS = new Set([
  * and no typing error turns one of ours into it.
  */
 export function isIgnoredParameter(name: string): boolean {
-  return FAMILIES.test(name) || CLICK_IDS.has(name);
+  return FAMILIES.test(name) || ADDED.has(name);
 }

@@ -1,4 +1,4 @@
-/** Takes a place; call it once to leave. */
+/** Leaves a place; call it once. */
 export type Leave = () => void;
 
 /** How many may be there at once. */
@@ -23,7 +23,7 @@ export class Places {
     return this.#total;
   }
 
-  /** Takes a place for a caller, unless the caller has too many (`caller`), or all of them are taken (`all`). */
+  /** Takes a place and returns how to leave it; `caller` where the caller has too many, `all` where none is free. */
   enter(caller: string): Leave | 'caller' | 'all' {
     const own = this.#taken.get(caller) ?? 0;
     if (own >= this.#capacity.perCaller) return 'caller';
