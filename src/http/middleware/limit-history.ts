@@ -5,8 +5,9 @@ import type { Middleware } from '../context.ts';
 import { limitKey } from '../request/limit-key.ts';
 
 /**
- * Limits the history that an account writes, counted in KiB: it is kept forever, and changes back and forth would fill the disk. Admins and service tokens, which admins make, are not limited, nor is the deletion of an account. Refused changes
- * count too, dry runs do not, and a replayed unit of work counts once. The unit of work throws `rate_limited`.
+ * Limits the history that an account writes, counted in KiB: it is kept forever, and changes back and forth would fill the disk.
+ * Not limited are admins, service tokens, which admins make, and the deletion of an account. Refused changes count too, dry runs
+ * do not, and a replayed unit of work counts once. The unit of work throws `rate_limited`.
  */
 export const limitHistory = (limit: RateLimiterAbstract): Middleware =>
   async function limitHistory(ctx, next) {
