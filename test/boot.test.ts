@@ -165,14 +165,15 @@ describe('the boot', function () {
   });
 
   it('exits 1 with the name of a failed migration, and leaves the database unchanged', async () => {
-    await database.query('create table users (something_else int)');
+    // A table of this name would be adopted.
+    await database.query('create type users as (something_else int)');
     const server = start();
     expect(await server.ended()).to.equal(1);
     expect(JSON.stringify(server.lines)).to.match(
       /Migration Migration20261123000000_users failed: .*already exists/,
     );
-    const columns = `select column_name from information_schema.columns where table_name = 'users'`;
-    expect(await database.query(columns)).to.deep.equal([{ column_name: 'something_else' }]);
+    const columns = `select attname from pg_attribute where attrelid = 'users'::regclass`;
+    expect(await database.query(columns)).to.deep.equal([{ attname: 'something_else' }]);
   });
 
   it('serves a database that is newer than the code, and logs its unknown migrations', async () => {
