@@ -46,6 +46,12 @@ export const refusals = {
     }),
     ['preferences.theme'],
   ),
+  /** For who may not read the history. */
+  changedSinceUnseen: kind(
+    'changed_since',
+    409,
+    () => 'What this change changed has changed since: the scope history:read shows the fields.',
+  ),
   crossSite: kind(
     'cross_site',
     403,

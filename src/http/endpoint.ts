@@ -47,6 +47,8 @@ export interface EndpointRequest<Params, Query, Body, Actor> {
   /** Empty where the endpoint takes none. */
   readonly upload: Upload;
   readonly actor: Actor;
+  /** Whether the caller may see what this scope shows: an account that may call may see everything. */
+  sees(scope: Scope): boolean;
   /** Which of these media types the caller prefers (`Accept`); the first by default. Throws `not_acceptable`. */
   accept(types: readonly string[]): string;
   /** Aborts when the caller hangs up, and when the whole answer has been sent. */
@@ -87,6 +89,8 @@ export interface Endpoint {
   readonly answer: Answer;
   /** Its own refusals, beside those of its access, parameters, query and body. */
   readonly refusals: readonly AnyRefusalKind[];
+  /** The scope that shows a service token the values before a change, in the answers of dry runs. Default: `users:read`. */
+  readonly revealedBy?: Scope;
   /** Whether a dry run answers with the result as well as with the changes. */
   readonly showsDryRunResult?: boolean;
   /** Whether it is also available as server-sent events, and so obeys `Last-Event-ID`. */
@@ -135,6 +139,7 @@ interface Description<
   transfers?: TransferKind;
   answer: Answer;
   refusals?: Endpoint['refusals'];
+  revealedBy?: Scope;
   showsDryRunResult?: boolean;
   obeysLastEventId?: boolean;
   /** Does the work. */

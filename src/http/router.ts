@@ -6,7 +6,7 @@ import type { UnitOfWork } from '../store/unit.ts';
 import { entityTag, ifMatchPasses, type Versioned } from './answer/entity-tag.ts';
 import type { Middleware, RequestContext, RequestState } from './context.ts';
 import { type AnyRequest, asksForDryRun, type Endpoint, type Upload } from './endpoint.ts';
-import { authorize } from './middleware/authorize.ts';
+import { authorize, sees } from './middleware/authorize.ts';
 import { present } from './middleware/present.ts';
 import { readJson } from './middleware/read-json.ts';
 import { readUpload } from './middleware/read-upload.ts';
@@ -91,7 +91,7 @@ const refuseQuery = (endpoint: Endpoint): Middleware =>
 
 const handle = (endpoint: Endpoint): Middleware =>
   async function handle(ctx) {
-    const { unit, actor, upload = NO_UPLOAD } = ctx.state;
+    const { unit, actor, service, upload = NO_UPLOAD } = ctx.state;
     const query = queryOf(endpoint, ctx);
     unit.dryRun = asksForDryRun(query);
     const request: AnyRequest = {
@@ -101,6 +101,7 @@ const handle = (endpoint: Endpoint): Middleware =>
       params: checkParams(endpoint.params, ctx['params']),
       query,
       body: checkBody(endpoint.body?.schema, ctx.state.body),
+      sees: (scope) => sees(service, scope),
       accept: (types) => accept(ctx, types),
       lastEventId: ctx.get('Last-Event-ID'),
       // Few endpoints need one.

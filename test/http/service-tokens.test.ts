@@ -155,6 +155,110 @@ describe('service tokens', () => {
     expect((await send('DELETE', '/v1/users/4')).status).to.equal(204);
   });
 
+  describe('that may write and not read', () => {
+    let writer: string;
+
+    beforeEach(async () => {
+      ({ token: writer } = await mint({ name: 'writer', scopes: ['users:write'] }));
+      await app.call('/v1/users/2', {
+        as: 'admin@example.com',
+        method: 'PATCH',
+        headers: JSON_TYPE,
+        body: '{"name":"Ada","preferences":{"theme":"dark","secret":1}}',
+      });
+    });
+
+    const send = (method: string, path: string, body?: object) =>
+      call(writer, path, {
+        method,
+        ...(body && { headers: JSON_TYPE, body: JSON.stringify(body) }),
+      });
+    const lastEntry = async () =>
+      (await app.database.query<{ id: string }>('select id from changes order by id desc limit 1'))[0]?.id;
+
+    it('are shown what they have written, and no more', async () => {
+      const body = { name: 'A', preferences: { theme: 'light', gone: null } };
+      const response = await send('PATCH', '/v1/users/2', body);
+      expect(response.headers.get('etag')).to.equal('"3"');
+      expect(await response.json()).to.deep.equal({
+        id: 2,
+        version: 3,
+        name: 'A',
+        preferences: { theme: 'light' },
+      });
+      expect(await (await send('PATCH', '/v1/users/2', {})).json()).to.deep.equal({ id: 2, version: 3 });
+      // A new account is what they have written, with the defaults.
+      const created = await send('POST', '/v1/users', { email: 'new@example.com' });
+      expect(await created.json()).to.include({ email: 'new@example.com', role: 'user' });
+    });
+
+    it('see no values from before a change in a dry run', async () => {
+      const dry = async (method: string, path: string, body?: object) => {
+        const response = await send(method, `${path}?dryRun=true`, body);
+        expect(response.status).to.equal(200);
+        const { changes } = (await response.json()) as { changes: Record<string, unknown>[] };
+        return changes.map(({ before, after }) => ({ before, after }));
+      };
+      expect(await dry('PATCH', '/v1/users/2', { name: 'A' })).to.deep.equal([
+        { before: null, after: { name: 'A' } },
+      ]);
+      expect(await dry('DELETE', '/v1/users/2')).to.deep.equal([{ before: null, after: null }]);
+      expect(await dry('POST', `/v1/history/${await lastEntry()}/undo`)).to.deep.equal([
+        { before: null, after: null },
+      ]);
+      const imported = await call(writer, '/v1/users/import?mode=upsert&dryRun=true', {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/x-ndjson' },
+        body: '{"email":"ada@example.com","name":"A"}\n',
+      });
+      const { changes } = (await imported.json()) as { changes: Record<string, unknown>[] };
+      expect(changes).to.have.length(1);
+      expect(changes[0]).to.deep.include({ before: null, after: { name: 'A' } });
+    });
+
+    it('see nothing of the history in an undo, nor in its refusal', async () => {
+      const entry = await lastEntry();
+      await send('PATCH', '/v1/users/2', { preferences: { secret: 2 } });
+      const refused = await expectProblem(
+        await send('POST', `/v1/history/${entry}/undo`),
+        409,
+        'changed_since',
+      );
+      expect(JSON.stringify(refused)).not.to.match(/secret|theme/);
+      const undone = await send('POST', `/v1/history/${await lastEntry()}/undo`);
+      expect(await undone.json()).to.deep.include({ before: null, after: null, undoes: Number(entry) + 1 });
+      const { token } = await mint({ name: 'historian', scopes: ['users:write', 'history:read'] });
+      const again = await call(token, `/v1/history/${await lastEntry()}/undo`, { method: 'POST' });
+      expect(await again.json()).to.deep.include({ after: { preferences: { secret: 2 } } });
+    });
+  });
+
+  it('need history:read to see accounts as they were, and so deleted ones', async () => {
+    await app.call('/v1/users/2', { as: 'admin@example.com', method: 'DELETE' });
+    const at = `/v1/users/2?at=${encodeURIComponent('2021-01-01T00:00:00Z')}`;
+    const reader = await mint();
+    await expectProblem(await call(reader.token, '/v1/users/2'), 404, 'not_found');
+    await expectProblem(await call(reader.token, at), 403, 'forbidden');
+    const { token } = await mint({ name: 'historian', scopes: ['users:read', 'history:read'] });
+    expect(await (await call(token, at)).json()).to.include({ email: 'ada@example.com' });
+  });
+
+  it('are found as actors in any case of their name', async () => {
+    const { token } = await mint({ name: 'Sync@Home', scopes: ['users:write'] });
+    await call(token, '/v1/users/2', { method: 'PATCH', headers: JSON_TYPE, body: '{"name":"A"}' });
+    for (const actor of ['service:Sync@Home', 'service:sync@home', 'SERVICE:SYNC@HOME']) {
+      for (const filter of ['', '&action=updated', '&userId=2', '&field=name']) {
+        const path = `/v1/history?actor=${encodeURIComponent(actor)}${filter}`;
+        const response = await app.call(path, { as: 'admin@example.com' });
+        const { items } = (await response.json()) as { items: { actor: string }[] };
+        expect(
+          items.map(({ actor }) => actor),
+          path,
+        ).to.deep.equal(['service:Sync@Home']);
+      }
+    }
+  });
+
   it('appear in the history as the actor', async () => {
     const { token } = await mint({ scopes: ['users:write'] });
     const response = await call(token, '/v1/users/2', {

@@ -2,13 +2,14 @@ import { z } from 'zod';
 import { ACTORS } from '../../domain/author.ts';
 import { ACTIONS, type Change, STATE_FIELDS } from '../../domain/change.ts';
 import type { PreferenceRules } from '../../domain/preferences.ts';
+import { Refusal } from '../../domain/refusal.ts';
 import { refusals } from '../../domain/refusals.ts';
 import type { CursorCodec } from '../../security/cursor.ts';
 import { accountById } from '../../services/accounts/accounts.ts';
 import { id } from '../../services/accounts/fields.ts';
 import { type ChangeFilters, listChanges } from '../../services/history/list.ts';
 import { undoChange } from '../../services/history/undo.ts';
-import { changeView } from '../../services/history/view.ts';
+import { changeView, writtenChangeView } from '../../services/history/view.ts';
 import type { Page } from '../../services/paging.ts';
 import type { Unit } from '../../store/unit.ts';
 import { linkToNext, type PageQuery, readPage, type SealedPage } from '../answer/page.ts';
@@ -125,7 +126,13 @@ export function historyEndpoints(rules: PreferenceRules, cursors: CursorCodec): 
           .transform(Number)
           .meta({ description: "The change's id.", examples: ['7'] }),
       }),
-      answer: { status: 200, description: 'The change that undoes it.', schema: change },
+      revealedBy: 'history:read',
+      answer: {
+        status: 200,
+        description:
+          'The change that undoes it; for service tokens without `history:read`, without its values.',
+        schema: change,
+      },
       refusals: [
         refusals.changedSince,
         refusals.emailTaken,
@@ -133,11 +140,22 @@ export function historyEndpoints(rules: PreferenceRules, cursors: CursorCodec): 
         refusals.invalidPreferences,
         refusals.lastAdmin,
       ],
-      async handle({ unit, params }) {
-        await undoChange(unit, params.id, rules);
-        return unit;
+      async handle({ unit, params, sees }) {
+        const isRevealed = sees('history:read');
+        await undoChange(unit, params.id, rules).catch((error: unknown) => {
+          throw isRevealed ? error : withoutDetails(error);
+        });
+        return { unit, isRevealed };
       },
-      view: ({ recorded: [undo] }) => changeView(undo as Change),
+      view: ({ unit: { recorded }, isRevealed }) =>
+        (isRevealed ? changeView : writtenChangeView)(recorded[0] as Change),
     }),
   ];
+}
+
+/** The refusal of an undo without what it tells of the entry and of the account: names of fields and of preferences. */
+function withoutDetails(error: unknown): unknown {
+  if (!(error instanceof Refusal)) return error;
+  if (error.code === refusals.changedSince.code) return refusals.changedSinceUnseen();
+  return error.code === refusals.invalidPreferences.code ? refusals.invalidPreferences([]) : error;
 }

@@ -9,12 +9,12 @@ import {
   deleteAccount,
 } from '../../services/accounts/accounts.ts';
 import { changeableFields, fields, id } from '../../services/accounts/fields.ts';
-import { accountView } from '../../services/accounts/view.ts';
+import { accountView, writtenAccountView } from '../../services/accounts/view.ts';
 import { accountAt } from '../../services/history/account-history.ts';
 import type { Unit } from '../../store/unit.ts';
 import { accountHeaders } from '../answer/views.ts';
 import { change, type Endpoint, endpoint } from '../endpoint.ts';
-import { account, ETAG } from '../schemas/account.ts';
+import { account, ETAG, writtenAccount } from '../schemas/account.ts';
 import { moment } from '../schemas/change.ts';
 import { MERGE_PATCH_TYPES } from './me.ts';
 
@@ -60,13 +60,16 @@ export function userEndpoints(rules: PreferenceRules): Endpoint[] {
       query: z.strictObject({
         at: moment.optional().meta({
           description:
-            'The account as it was at this time, to the millisecond: 404 where it did not exist, 410 where its values have been erased.',
+            'The account as it was at this time, to the millisecond: 404 where it did not exist, 410 where its values have been erased. Service tokens also need `history:read`.',
         }),
       }),
       answer: { status: 200, description: 'The account.', schema: account, headers: ETAG },
       refusals: [refusals.erased],
-      handle: ({ unit: { em }, params: { id }, query: { at } }): Promise<Account> =>
-        at === undefined ? accountById(em, id) : accountAt(em, id, at),
+      handle({ unit: { em }, params: { id }, query: { at }, sees }): Promise<Account> {
+        if (at === undefined) return accountById(em, id);
+        if (!sees('history:read')) throw refusals.scopeMissing('history:read');
+        return accountAt(em, id, at);
+      },
       view: accountView,
       headers: accountHeaders,
     }),
@@ -81,15 +84,21 @@ export function userEndpoints(rules: PreferenceRules): Endpoint[] {
         schema: changeableFields.meta({ examples: [{ role: 'admin' }, { status: 'suspended' }] }),
         types: MERGE_PATCH_TYPES,
       },
-      answer: { status: 200, description: 'The changed account.', schema: account, headers: ETAG },
+      answer: {
+        status: 200,
+        description:
+          'The changed account. A service token without `users:read` is shown what it has written.',
+        schema: z.union([account, writtenAccount]),
+        headers: ETAG,
+      },
       refusals: [refusals.emailInvalid, refusals.emailTaken, refusals.lastAdmin],
       changes,
-      handle({ entity, body }) {
+      handle({ entity, body, sees }) {
         changeAccount(entity, body, rules);
-        return entity;
+        return { account: entity, written: sees('users:read') ? undefined : body };
       },
-      view: accountView,
-      headers: accountHeaders,
+      view: ({ account, written }) => (written ? writtenAccountView(account, written) : accountView(account)),
+      headers: ({ account }) => accountHeaders(account),
     }),
     change({
       method: 'DELETE',

@@ -1,6 +1,13 @@
 import { refusals } from '../../domain/refusals.ts';
+import type { Scope } from '../../domain/service-token.ts';
+import type { KnownServiceToken } from '../../services/access/service-tokens.ts';
 import type { Middleware } from '../context.ts';
 import type { Endpoint } from '../endpoint.ts';
+
+/** Whether a caller may see what a scope shows: a service token needs it, an account needs none. */
+export function sees(service: KnownServiceToken | undefined, scope: Scope): boolean {
+  return service === undefined || service.scopes.includes(scope);
+}
 
 /**
  * Admits the callers that the endpoint is for: admins, anyone with an account, or service tokens with its scope. The unit of
@@ -11,7 +18,7 @@ export const authorize = ({ access, scope }: Pick<Endpoint, 'access' | 'scope'>)
     const { actor, service, unit } = ctx.state;
     if (service !== undefined) {
       if (scope === undefined) throw refusals.accountsOnly();
-      if (!service.scopes.includes(scope)) throw refusals.scopeMissing(scope);
+      if (!sees(service, scope)) throw refusals.scopeMissing(scope);
     } else if (access === 'admin' && !actor?.isActiveAdmin()) {
       throw refusals.adminsOnly();
     }

@@ -1,9 +1,10 @@
 import { Readable } from 'node:stream';
-import { unnumberedChangeView } from '../../services/history/view.ts';
+import { unnumberedChangeView, unnumberedWrittenView } from '../../services/history/view.ts';
 import { isKnownTo } from '../answer/entity-tag.ts';
 import { type ReadingLimits, sendStream } from '../answer/send-stream.ts';
 import type { Middleware, RequestContext } from '../context.ts';
 import type { Endpoint, Shown } from '../endpoint.ts';
+import { sees } from './authorize.ts';
 
 /** What an answer may have and still be left to the socket, in bytes. */
 const LARGE_BYTES = 64 * 1024;
@@ -14,14 +15,15 @@ const LARGE_BYTES = 64 * 1024;
  * large answer, is cut off.
  */
 export const present = (
-  { answer, method, transfers, showsDryRunResult = false }: Endpoint,
+  { answer, method, transfers, revealedBy = 'users:read', showsDryRunResult = false }: Endpoint,
   basePath: string,
   limits: ReadingLimits,
 ): Middleware =>
   async function present(ctx) {
     const { unit } = ctx.state;
     if (unit.dryRun) {
-      const changes = unit.recorded.map(unnumberedChangeView);
+      const isRevealed = sees(ctx.state.service, revealedBy);
+      const changes = unit.recorded.map(isRevealed ? unnumberedChangeView : unnumberedWrittenView);
       const result = showsDryRunResult ? ctx.state.shown?.().body : undefined;
       ctx.type = 'application/json';
       ctx.body = JSON.stringify({ ...(result as object | undefined), changes });

@@ -28,5 +28,15 @@ export const account = z
   })
   .meta({ id: 'Account', examples: [EXAMPLE] });
 
+/** The schema of an account that a service token without `users:read` has changed. */
+export const writtenAccount = account
+  .partial()
+  .required({ id: true, version: true })
+  .meta({
+    id: 'WrittenAccount',
+    description: 'For service tokens without `users:read`: the fields that were written.',
+    examples: [{ id: 1, version: 3, name: 'Ada Lovelace' }],
+  });
+
 /** The description of the header of every answer that shows one account or a part of it. */
 export const ETAG = { ETag: "The account's version, for `If-Match` and `If-None-Match`." };

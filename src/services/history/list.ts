@@ -2,13 +2,14 @@ import type { EntityManager } from '@mikro-orm/postgresql';
 import { ACTIONS, type Action, type Change, STATE_FIELDS } from '../../domain/change.ts';
 import { emailForms, normalizeEmail } from '../../domain/email.ts';
 import { marksAbove } from '../../domain/field-index.ts';
+import { serviceActor } from '../../domain/service-token.ts';
 import { CHANGE_COLUMNS, type ChangeRow, changeOf } from '../../store/change-rows.ts';
 import { type Bind, parameters, readRows, type Statement } from '../../store/rows.ts';
 import { DEFAULT_LIMIT, type Page, type PageRequest, type Position, pageOf } from '../paging.ts';
 
 /** Filters of the history: entries match all that are given. */
 export interface ChangeFilters {
-  /** Who acted: an email as it was at the time, in any form of it, or the name of another actor (`cli`). */
+  /** Who acted: an email as it was at the time, in any form of it, or the name of another actor (`cli`, `service:billing`). */
   readonly actor?: string | undefined;
   /** The account that was changed. */
   readonly userId?: number | undefined;
@@ -21,17 +22,33 @@ export interface ChangeFilters {
   readonly until?: Date | undefined;
 }
 
+/** A service token as an actor; no email has a colon. */
+const SERVICE = /^service:(.*)$/is;
+
 /** Reads a page of the history, newest first, in one query. Pages continue where the last one ended (keyset pagination). */
 export async function listChanges(
   em: EntityManager,
   request: ChangeFilters & PageRequest,
 ): Promise<Page<Change>> {
   const { limit = DEFAULT_LIMIT } = request;
-  const rows = await readRows<ChangeRow>(em, changesStatement({ ...request, limit }));
+  const { actor } = request;
+  const services = actor === undefined ? [] : await servicesNamed(em, actor);
+  const rows = await readRows<ChangeRow>(em, changesStatement({ ...request, services, limit }));
   return pageOf(rows, limit, {
     positionOf: ({ at, id }): Position => [at, id],
     itemOf: (row) => changeOf(em, row),
   });
+}
+
+/** The service tokens that an actor means, in any case of their names, as entries have them. */
+async function servicesNamed(em: EntityManager, actor: string): Promise<readonly string[]> {
+  const [, name] = SERVICE.exec(actor) ?? [];
+  if (name === undefined) return [];
+  const rows = await readRows<{ name: string }>(em, {
+    text: 'select name from service_tokens where lower(name) = lower($1)',
+    values: [name.normalize('NFC')],
+  });
+  return rows.map(({ name }) => serviceActor(name));
 }
 
 /**
@@ -44,7 +61,10 @@ export function changesStatement({
   since,
   until,
   ...filters
-}: ChangeFilters & { limit: number; after?: Position | undefined }): Statement {
+}: StatementFilters & {
+  limit: number;
+  after?: Position | undefined;
+}): Statement {
   const { values, bind } = parameters();
   const size = bind(limit + 1);
   const times = [
@@ -76,9 +96,15 @@ interface Source {
   readonly conditions: readonly string[];
 }
 
-function sources({ actor, ...filters }: ChangeFilters, bind: Bind): Source[] {
+/** Filters, and the service tokens that their actor means. */
+type StatementFilters = ChangeFilters & { readonly services?: readonly string[] };
+
+function sources({ actor, services = [], ...filters }: StatementFilters, bind: Bind): Source[] {
   // Entries keep the form in which an email was stored at their time.
-  const actors = actor?.includes('@') ? emailForms(normalizeEmail(actor)) : [actor];
+  const actors =
+    actor?.includes('@') && !SERVICE.test(actor)
+      ? emailForms(normalizeEmail(actor))
+      : [...new Set([actor, ...services])];
   return actors.flatMap((each) => sourcesOf({ ...filters, actor: each }, bind));
 }
 

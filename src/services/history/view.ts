@@ -23,3 +23,17 @@ export function unnumberedChangeView(entry: Change) {
     erasedAt: entry.erasedAt?.toISOString() ?? null,
   };
 }
+
+/** An entry for who may write and not read: the written values, and none that were there before. An undo writes such values. */
+export function writtenChangeView(entry: Change) {
+  return { ...changeView(entry), ...written(entry) };
+}
+
+/** The same without the id. */
+export function unnumberedWrittenView(entry: Change) {
+  return { ...unnumberedChangeView(entry), ...written(entry) };
+}
+
+function written({ after, undoes }: Change) {
+  return { before: null, after: undoes === null ? after : null };
+}
