@@ -1,10 +1,11 @@
 import { join } from 'node:path';
-import { Migrator } from '@mikro-orm/migrations';
 import { defineConfig, type Options } from '@mikro-orm/postgresql';
 import { settingsOrExit } from './config/exit.ts';
 import type { Settings } from './config/settings.ts';
 import { type ConnectionMode, clientConfig, type DatabaseSettings } from './src/database/connection.ts';
+import { ledgerName } from './src/database/ledger.ts';
 import { MigrationsOnly } from './src/database/migrations-only.ts';
+import { RollcallMigrator } from './src/database/migrator.ts';
 import { openForCommand } from './src/database/open-database.ts';
 import { AccountIdentity } from './src/domain/account-identity.ts';
 import { ServiceToken } from './src/domain/service-token.ts';
@@ -40,7 +41,7 @@ export function ormOptions(
       WebhookSchema,
     ],
     entityManager: UnitEntityManager,
-    extensions: [MigrationsOnly, Migrator],
+    extensions: [MigrationsOnly, RollcallMigrator],
     // In this order: what an author may not do at all is refused first.
     subscribers: [new HistoryRecorder({ eraseAtOnce: eraseAfterDays === 0 }), new LastAdminGuard()],
     dbName: driverOptions.database,
@@ -54,6 +55,7 @@ export function ormOptions(
     // Not an entity: `src/store/rate-limits.ts` writes it.
     schemaGenerator: { skipTables: ['rate_limits'] },
     migrations: {
+      tableName: ledgerName(database.found?.searchPath?.[0]),
       // This file is bundled into dist/, with the migrations beside it, so that one path serves both.
       path: join(import.meta.dirname, 'migrations'),
       glob: 'Migration*.{js,ts}',

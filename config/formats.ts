@@ -3,6 +3,7 @@ import { isAbsolute, resolve } from 'node:path';
 import type { Format } from 'convict';
 import { accessDomain } from '../src/domain/access.ts';
 import { isAmbiguousTyped, isEmail, normalizeEmail } from '../src/domain/email.ts';
+import { parseDatabaseUrl, URL_SHAPE } from './database-url.ts';
 import { isProviderUrl, type ProviderIssuer, parseIssuers } from './issuers.ts';
 import { maskUrls } from './mask.ts';
 import { findBrokenRequirement, parseWebhooks, type Webhook } from './webhooks.ts';
@@ -18,20 +19,6 @@ function check(isMet: boolean, requirement: string): asserts isMet {
 function isHost(text: string): boolean {
   // A last label of only digits is a mistyped IPv4 address, not a name.
   return isIP(text) > 0 || /^(?:[a-z\d_-]+\.)*(?!\d+$)[a-z\d_-]+$/i.test(text);
-}
-
-function isPostgresUrl(text: string): boolean {
-  const url = URL.parse(text);
-  return (
-    url !== null &&
-    /^postgres(?:ql)?:$/.test(url.protocol) &&
-    url.hostname !== '' &&
-    url.pathname.length > 1 &&
-    // A raw / ? or # in a password ends the host early: the rest, with the @, would land where nothing is masked.
-    !/[@#]/.test(url.pathname + url.search + url.hash) &&
-    !/\s/.test(text) &&
-    isDecodable(text)
-  );
 }
 
 /**
@@ -230,9 +217,8 @@ export const formats = {
   },
   'postgres-url': {
     validate(value: string | null) {
-      const shape = 'postgres://user:password@host:port/database';
-      check(value !== null, `be set in production, to ${shape}`);
-      check(isPostgresUrl(value), `be ${shape}, with @ : / ? # % in the password percent-encoded (@ as %40)`);
+      check(value !== null, `be set in production, to ${URL_SHAPE}`);
+      parseDatabaseUrl(value);
     },
   },
   secret: {

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { constants } from 'node:os';
 import type { Logger } from 'pino';
+import { parseDatabaseUrl } from '../config/database-url.ts';
 import { EXIT_CONFIG, settingsOrExit } from '../config/exit.ts';
 import { forgottenProduction } from '../config/forgotten-production.ts';
 import { CannotStart } from './boot/cannot-start.ts';
@@ -10,6 +11,7 @@ import { prepareDatabase } from './boot/prepare-database.ts';
 import { welcomeOf } from './boot/welcome.ts';
 import { isUnavailable } from './database/driver-errors.ts';
 import { type OpenDatabase, openDatabase } from './database/open-database.ts';
+import { DatabaseUnfit } from './database/unfit.ts';
 import type { PreferenceRules } from './domain/preferences.ts';
 import { createLog } from './log.ts';
 import { keyRing } from './security/key-ring.ts';
@@ -103,6 +105,7 @@ async function reach(deadline: number): Promise<OpenDatabase> {
     onSilence: (error) => log.warn({ reason: error.message }, 'database unavailable; trying again'),
   }).catch((error: Error) => {
     if (error === stop.reason) throw error;
+    if (error instanceof DatabaseUnfit) throw new CannotStart(error.message, { exitCode: EXIT_CONFIG });
     if (settings.database.url === null) throw new CannotStart(error.message, { cause: error });
     throw new CannotStart(
       isUnavailable(error)
@@ -110,7 +113,9 @@ async function reach(deadline: number): Promise<OpenDatabase> {
         : `The database refuses the connection, check DATABASE_URL: ${error.message}`,
     );
   });
-  const { embedded } = found;
+  const { embedded, database } = found;
+  const { unused } = parseDatabaseUrl(database.url);
+  if (unused.length > 0) log.warn({ parameters: unused }, 'DATABASE_URL has parameters without effect');
   if (embedded) opened.push({ name: 'embedded database', close: () => embedded.release() });
   return found;
 }

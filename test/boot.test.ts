@@ -35,7 +35,7 @@ describe('the boot', function () {
   /** Expects each migration once, each admin once, and no lock. */
   const expectWhole = async () => {
     expect(await admins()).to.deep.equal(['ada@example.com', 'grace@example.com']);
-    const ledger = await database.query('select name, count(*)::int from mikro_orm_migrations group by name');
+    const ledger = await database.query('select name, count(*)::int from rollcall_migrations group by name');
     expect(ledger.every((row) => row['count'] === 1)).to.equal(true);
     const locks = await database.query(
       `select 1 from pg_locks join pg_database d on d.oid = database where locktype = 'advisory' and datname = $1`,
@@ -178,7 +178,7 @@ describe('the boot', function () {
 
   it('serves a database that is newer than the code, and logs its unknown migrations', async () => {
     await start().ready();
-    await database.query(`insert into mikro_orm_migrations (name) values ('Migration29990101000000_later')`);
+    await database.query(`insert into rollcall_migrations (name) values ('Migration29990101000000_later')`);
     const older = start();
     const address = await older.ready();
     expect(JSON.stringify(older.lines)).to.match(/"level":40[^}]*Migration29990101000000_later/);
@@ -240,7 +240,7 @@ describe('the boot', function () {
     for (const word of ['PORT', 'DATABASE_POOL_MAX', 'INITIAL_ADMINS', 'nobody'])
       expect(said).to.include(word);
     expect(server.lines).to.deep.equal([]);
-    expect(await database.query(`select to_regclass('mikro_orm_migrations') as ledger`)).to.deep.equal([
+    expect(await database.query(`select to_regclass('rollcall_migrations') as ledger`)).to.deep.equal([
       { ledger: null },
     ]);
   });

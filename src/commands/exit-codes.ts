@@ -1,5 +1,6 @@
 import { EXIT_CONFIG } from '../../config/exit.ts';
 import { CannotAdopt } from '../database/adoption/index.ts';
+import { DatabaseUnfit } from '../database/unfit.ts';
 import { Refusal } from '../domain/refusal.ts';
 import type { RefusalCode } from '../domain/refusals.ts';
 import { InvalidPreferencesSchema } from '../services/accounts/preferences-schema.ts';
@@ -34,6 +35,6 @@ export function exitCodeOf(error: NodeJS.ErrnoException): number {
   if (error instanceof Refusal) return EXIT_OF_CODE[error.code as RefusalCode] ?? 1;
   if (isUsageError(error)) return EXIT.usage;
   if (error instanceof CannotAdopt) return EXIT.data;
-  if (error instanceof InvalidPreferencesSchema) return EXIT_CONFIG;
+  if (error instanceof DatabaseUnfit || error instanceof InvalidPreferencesSchema) return EXIT_CONFIG;
   return NO_FILE.has(error.code ?? '') ? EXIT.noInput : 1;
 }

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
-import { type ConnectionMode, type DatabaseSettings, reachDatabase } from './connection.ts';
+import type { DatabaseSettings } from './connection.ts';
 import type { EmbeddedDatabase, Log } from './embedded/index.ts';
+import { type Reached, reachDatabase } from './reach-database.ts';
 
 /** Where the database is: configured, or embedded in `dataDir` where `url` is `null`. */
 export interface DatabaseLocation {
@@ -21,9 +22,7 @@ export interface OpenOptions {
 }
 
 /** A database that has answered. */
-export interface OpenDatabase {
-  readonly database: DatabaseSettings;
-  readonly mode: ConnectionMode;
+export interface OpenDatabase extends Reached {
   /** The embedded server, if it is one: its owner releases it. */
   readonly embedded: EmbeddedDatabase | undefined;
 }
@@ -39,7 +38,7 @@ export async function openDatabase(
   const embedded = url === null ? await startEmbedded(dataDir, bootTimeoutMs, log) : undefined;
   const database = { ...limits, url: embedded?.url ?? (url as string) };
   try {
-    return { database, mode: await reachDatabase(database, waiting), embedded };
+    return { ...(await reachDatabase(database, waiting)), embedded };
   } catch (error) {
     await embedded?.release().catch(() => undefined);
     throw error;
@@ -50,7 +49,7 @@ export async function openDatabase(
  * Opens the database for a command: it reports failures on standard error, waits no longer than a connection may take, and
  * releases the embedded server when the process exits.
  */
-export async function openForCommand(settings: DatabaseLocation): Promise<Omit<OpenDatabase, 'embedded'>> {
+export async function openForCommand(settings: DatabaseLocation): Promise<Reached> {
   const { database, bootTimeoutMs } = settings;
   const { embedded, ...open } = await openDatabase(settings, {
     log: { info: () => undefined, warn: () => undefined, error: console.error },

@@ -5,6 +5,7 @@ import type { Migration } from '@mikro-orm/migrations';
 import type { EntityManager, MikroORM } from '@mikro-orm/postgresql';
 import { adopt, FIRST_MIGRATION, type Survey } from './adoption/index.ts';
 import { type BootLockOptions, underBootLock } from './boot-lock.ts';
+import { LEDGER } from './ledger.ts';
 
 /** The database's schema compared with the code: migrations that it lacks, and migrations of newer code. */
 export interface SchemaState {
@@ -85,7 +86,7 @@ async function runsAlone({ path }: { path?: string }): Promise<boolean> {
 
 /** Compares the database's ledger with `known`, in one query. Throws without a ledger or a database. */
 export async function schemaState(em: EntityManager, known: readonly string[]): Promise<SchemaState> {
-  const rows = await em.execute<{ name: string }[]>('select name from mikro_orm_migrations order by id');
+  const rows = await em.execute<{ name: string }[]>(`select name from ${LEDGER} order by id`);
   const applied = new Set(rows.map(({ name }) => name));
   return {
     pending: known.filter((name) => !applied.has(name)),

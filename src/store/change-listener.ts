@@ -1,12 +1,6 @@
 import pRetry from 'p-retry';
 import type pg from 'pg';
-import {
-  type ConnectionMode,
-  clientConfig,
-  type DatabaseSettings,
-  endClient,
-  ImpatientClient,
-} from '../database/connection.ts';
+import { type ConnectionMode, clientOf, type DatabaseSettings, endClient } from '../database/connection.ts';
 import { CHANGES_CHANNEL, type ListenForChanges } from './change-log.ts';
 
 /** The polling interval without notifications, in milliseconds. */
@@ -42,10 +36,7 @@ export function changeListener(
       if (!stopped.signal.aborted) poll = setInterval(beat, ms);
     };
     const listen = async () => {
-      const client: pg.Client = new ImpatientClient({
-        ...clientConfig(database, mode),
-        application_name: 'rollcall listener',
-      });
+      const client = clientOf(database, mode, 'rollcall listener');
       try {
         await listening(client, stopped.signal, tell, () => {
           if (isLost) onRestored();

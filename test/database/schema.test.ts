@@ -143,7 +143,7 @@ describe('the schema', () => {
       `update pg_index set indisvalid = false where indexrelid = to_regclass('${INDEX}')`,
     );
     await store.database.query(
-      `delete from mikro_orm_migrations where name = 'Migration20261124000001_users_list_indexes'`,
+      `delete from rollcall_migrations where name = 'Migration20261124000001_users_list_indexes'`,
     );
     await store.database.query(`drop index users_email_trigram_index`);
     expect(await state()).to.deep.equal([{ valid: false }]);
@@ -156,7 +156,7 @@ describe('the schema', () => {
     const known = await knownMigrations(store.orm);
     expect(await schemaState(store.em, known)).to.deep.equal({ pending: [], unknown: [] });
     await store.database.query(
-      `update mikro_orm_migrations set name = 'Migration29990101000000_later' where name = $1`,
+      `update rollcall_migrations set name = 'Migration29990101000000_later' where name = $1`,
       [known[0]],
     );
     expect(await schemaState(store.em, known)).to.deep.equal({
@@ -206,7 +206,7 @@ describe('a migration that fails', () => {
         /^Migration Migration20260102000000_bad failed: .*nonsense/,
       );
       expect(await database.query(`select to_regclass('good') as good`)).to.deep.equal([{ good: null }]);
-      expect(await database.query('select * from mikro_orm_migrations')).to.deep.equal([]);
+      expect(await database.query('select * from rollcall_migrations')).to.deep.equal([]);
     } finally {
       await orm.close(true);
       await database.drop();

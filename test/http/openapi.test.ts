@@ -328,7 +328,7 @@ describe('the server', () => {
     identity_provider_unavailable: ({ as: _, ...request }) => bearing(request, orphan),
     internal: async (request) => {
       await app.database.query('alter table users rename to gone');
-      await app.database.query('alter table mikro_orm_migrations rename to gone_too');
+      await app.database.query('alter table rollcall_migrations rename to gone_too');
       return request;
     },
     invalid_input: async (request) => {
@@ -433,7 +433,7 @@ describe('the server', () => {
     app.lifecycle.phase = 'ready';
     if (await app.database.query('select 1 from pg_class where relname = $1', ['gone']).then(isSome)) {
       await app.database.query('alter table gone rename to users');
-      await app.database.query('alter table gone_too rename to mikro_orm_migrations');
+      await app.database.query('alter table gone_too rename to rollcall_migrations');
     }
     await app.database.query('drop function if exists lose cascade');
     await wire.cut();

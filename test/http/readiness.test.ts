@@ -67,21 +67,19 @@ describe('the probes', () => {
 
     it('is 503 with the name of a pending migration, and 200 once it is applied', async () => {
       const [removed] = await app.database.query<{ name: string }>(
-        'delete from mikro_orm_migrations where id = 1 returning name',
+        'delete from rollcall_migrations where id = 1 returning name',
       );
       const response = await app.call('/readyz');
       expect(response.headers.get('retry-after')).to.equal('1');
       const { detail } = await expectProblem(response, 503, 'not_ready');
       expect(detail).to.equal(`Migrations are pending: ${removed?.name}.`);
 
-      await app.database.query('insert into mikro_orm_migrations (name) values ($1)', [removed?.name]);
+      await app.database.query('insert into rollcall_migrations (name) values ($1)', [removed?.name]);
       await expectStatus('/readyz', 'ready');
     });
 
     it('is 200 on a database that is newer than the code', async () => {
-      await app.database.query(
-        `insert into mikro_orm_migrations (name) values ('Migration29990101000000_x')`,
-      );
+      await app.database.query(`insert into rollcall_migrations (name) values ('Migration29990101000000_x')`);
       await expectStatus('/readyz', 'ready');
     });
 

@@ -47,7 +47,7 @@ describe('behind PgBouncer in transaction mode', function () {
         { email: 'ada@example.com', role: 'admin' },
       ]);
       const ledger = await database.query<{ name: string }>(
-        'select name from mikro_orm_migrations order by id',
+        'select name from rollcall_migrations order by id',
       );
       expect(ledger.map(({ name }) => `${name}.ts`)).to.deep.equal(
         (await readdir('migrations')).filter((name) => name.startsWith('Migration')).sort(),

@@ -1,0 +1,55 @@
+import pg from 'pg';
+import type { DatabaseUrl } from '../../config/database-url.ts';
+import type { HostChoice } from './host-choice.ts';
+import { tlsOptions } from './tls.ts';
+
+/** What the driver's types leave out. */
+type Internals = pg.Client & { getStartupConf(): Record<string, string>; connectionParameters: object };
+const startupOf = (pg.Client.prototype as Internals).getStartupConf;
+
+/** Closes a connection that is of no more use: its answer is late, or its server has become a standby. */
+export class ImpatientClient extends pg.Client {
+  override query(...args: unknown[]): never {
+    const result = (super.query as (...args: unknown[]) => unknown).apply(this, args);
+    if (result instanceof Promise) {
+      result.catch((error: Error & { code?: string }) => {
+        // With `pg`, the next query would wait behind a late answer. The pool would keep a server that refuses writes (25006).
+        if (error.message === 'Query read timeout' || error.code === '25006')
+          this.connection.stream.destroy();
+      });
+    }
+    return result as never;
+  }
+}
+
+/**
+ * The class of the driver's clients that begin their sessions with `settings`. With a choice of hosts, each connection goes to
+ * the host that is the primary then.
+ */
+export function clientClass(
+  settings: Readonly<Record<string, string>>,
+  { url, hosts, encrypted }: { url: DatabaseUrl; hosts: HostChoice | undefined; encrypted: boolean },
+): typeof ImpatientClient {
+  return class SessionClient extends ImpatientClient {
+    getStartupConf(): Record<string, string> {
+      return { ...startupOf.call(this as unknown as Internals), ...settings };
+    }
+
+    override connect(...args: unknown[]): never {
+      const connect = (super.connect as (...args: unknown[]) => Promise<unknown>).bind(this);
+      if (hosts === undefined) return connect(...args) as never;
+      const [callback] = args as [((error?: Error) => void)?];
+      const connected = hosts.primary().then(async ({ host, port }) => {
+        Object.assign(this, { host, port });
+        Object.assign((this as unknown as Internals).connectionParameters, { host, port });
+        if (encrypted) Object.assign(this.connection, { ssl: tlsOptions(url.tls, host) });
+        // Whatever ends the connection, the primary may be another one afterwards.
+        this.once('end', () => hosts.forget());
+        await connect();
+      });
+      if (callback === undefined) return connected as never;
+      connected.then(() => callback(), callback);
+      return undefined as never;
+    }
+  };
+}

@@ -1,0 +1,62 @@
+import { MigrationStorage } from '@mikro-orm/migrations';
+import type { PostgreSqlDriver } from '@mikro-orm/postgresql';
+import { quoteIdentifier } from './session-settings.ts';
+
+/** The table of the migrations that have been applied. */
+export const LEDGER = 'rollcall_migrations';
+
+/** The ledger's name in a schema, which is `public` unless it is known. A schema with a dot in its name is refused before. */
+export function ledgerName(schema: string | undefined): string {
+  return schema === undefined ? LEDGER : `${schema}.${LEDGER}`;
+}
+
+/** The table of the ORM's own name, which any other application of the schema may share. */
+const SHARED_LEDGER = 'mikro_orm_migrations';
+
+/** What was applied while the ledger had the shared name. */
+const SHARED_MIGRATIONS = [
+  'Migration20261123000000_users',
+  'Migration20261124000000_users_status_version',
+  'Migration20261124000001_users_list_indexes',
+  'Migration20261125000000_changes',
+  'Migration20261126000000_webhooks',
+  'Migration20261127000000_rate_limits',
+  'Migration20261128000000_access',
+  'Migration20261129000020_email_domains',
+  'Migration20261129000030_identities',
+  'Migration20261129000031_service_token_authors',
+];
+
+/**
+ * The ledger. Where it is missing, it begins with what an older version has noted in the shared table. Those rows stay there
+ * too: replicas of that version look at them while they are replaced, and so does whoever goes back to it.
+ */
+export class Ledger extends MigrationStorage {
+  #exists = false;
+
+  override async ensureTable(): Promise<void> {
+    if (this.#exists) return;
+    const connection = (this.driver as PostgreSqlDriver).getConnection();
+    const { tableName, schemaName = 'public' } = this.getTableName();
+    const nameOf = (table: string) => `${quoteIdentifier(schemaName)}.${quoteIdentifier(table)}`;
+    const [found] = await connection.execute<{ own: boolean; shared: boolean }[]>(
+      'select to_regclass(?) is not null as own, to_regclass(?) is not null as shared',
+      [nameOf(tableName), nameOf(SHARED_LEDGER)],
+    );
+    // One round trip is one transaction: the table is never there without its first rows.
+    if (!found?.own) {
+      await connection.execute(
+        `create table ${nameOf(tableName)} (
+           "id" serial primary key, "name" varchar(255) not null, "executed_at" timestamptz not null default current_timestamp
+         );` + (found?.shared ? copyStatement(nameOf(tableName), nameOf(SHARED_LEDGER)) : ''),
+      );
+    }
+    this.#exists = true;
+  }
+}
+
+function copyStatement(own: string, shared: string): string {
+  const names = SHARED_MIGRATIONS.map((name) => `'${name}'`).join(', ');
+  return `insert into ${own} ("name", "executed_at")
+    select "name", min("executed_at") from ${shared} where "name" in (${names}) group by "name" order by min("id")`;
+}

@@ -1,0 +1,58 @@
+import type { ConnectionMode } from './connection.ts';
+
+/** The largest integer of PostgreSQL's settings. */
+export const MAX_SETTING = 2 ** 31 - 1;
+
+/** What every pooler passes on to the server. */
+const TRACKED = {
+  // Times come back as text, and the driver reads this form alone.
+  DateStyle: 'ISO, MDY',
+  // Old times of other zones have seconds in their offsets.
+  TimeZone: 'UTC',
+  // The ORM writes values into statements, and escapes quotes alone.
+  standard_conforming_strings: 'on',
+} as const;
+
+/** What statements rely on beyond that, and a database or a role may set otherwise. */
+const RELIED_ON = {
+  IntervalStyle: 'postgres',
+  bytea_output: 'hex',
+  extra_float_digits: '1',
+  array_nulls: 'on',
+  transform_null_equals: 'off',
+  quote_all_identifiers: 'off',
+  // Beyond it, GIN indexes return a random part of what they find.
+  gin_fuzzy_search_limit: '0',
+  // With a snapshot that lasts, an index built CONCURRENTLY would wait for the boot lock's own transaction.
+  default_transaction_isolation: 'read committed',
+  default_transaction_read_only: 'off',
+  default_transaction_deferrable: 'off',
+} as const;
+
+/** The session settings that must have these values, however they came about. */
+export const REQUIRED = { ...TRACKED, ...RELIED_ON } as const;
+
+/** The settings that a connection begins with: those of the database and the role count for nothing else that matters. */
+export function startupSettings(
+  mode: ConnectionMode,
+  {
+    statementTimeoutMs,
+    searchPath,
+  }: { statementTimeoutMs: number; searchPath: readonly string[] | undefined },
+): Record<string, string> {
+  // A pooler refuses what it does not track.
+  if (mode === 'pooled') return { ...TRACKED };
+  return {
+    ...REQUIRED,
+    lock_timeout: '0',
+    statement_timeout: String(statementTimeoutMs),
+    // A process that stalls inside a transaction must not lock its rows for ever.
+    idle_in_transaction_session_timeout: String(Math.min(3 * statementTimeoutMs, MAX_SETTING)),
+    ...(searchPath && { search_path: searchPath.map(quoteIdentifier).join(', ') }),
+  };
+}
+
+/** Writes a name as an identifier of SQL. */
+export function quoteIdentifier(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}
