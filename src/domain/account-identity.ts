@@ -32,7 +32,7 @@ const AccountIdentitySchema = defineEntity({
 });
 
 /**
- * Whom an account belongs to at one issuer: the subject of its sign-ins (OpenID Connect Core, section 5.7), whatever their
+ * An account's identity at one issuer: the subject of its sign-ins (OpenID Connect Core, section 5.7), whatever their
  * email. An account has at most one at each issuer, and a subject at most one account.
  */
 export class AccountIdentity extends AccountIdentitySchema.class {

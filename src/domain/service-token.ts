@@ -10,7 +10,7 @@ const ServiceTokenSchema = defineEntity({
   name: 'ServiceToken',
   tableName: 'service_tokens',
   uniques: [
-    // For ever: the history names it.
+    // Forever: the history names it.
     { name: 'service_tokens_name_unique', properties: ['name'] },
     { name: 'service_tokens_digest_unique', properties: ['digest'] },
   ],

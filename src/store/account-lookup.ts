@@ -5,7 +5,7 @@ import { User } from '../domain/user.ts';
 import { accountColumns } from './account-columns.ts';
 import { poolOf } from './rows.ts';
 
-/** Whom to look for. */
+/** The signer to look up. */
 export interface Signer {
   /** Normalized. */
   readonly email: string;

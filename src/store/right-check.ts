@@ -14,19 +14,23 @@ import type { Unit } from './unit.ts';
  * It comes last, because whoever holds the lock makes that change wait.
  * Throws `account_required`, `account_suspended`, `forbidden` or `unauthenticated`, as the author's next request would.
  */
-export async function checkRight({ em, right, ownValuesBefore }: Unit): Promise<void> {
+export async function checkRight(unit: Unit): Promise<void> {
+  await check(unit, 'for share');
+}
+
+async function check({ em, right, ownValuesBefore }: Unit, lock: 'for share' | ''): Promise<void> {
   if (right === null) return;
-  if ('serviceTokenId' in right) return checkServiceToken(em, right.serviceTokenId);
-  const [row] = await em.execute<Rights[]>('select role, status from users where id = ? for share', [
+  if ('serviceTokenId' in right) return checkServiceToken(em, right.serviceTokenId, lock);
+  const [row] = await em.execute<Rights[]>(`select role, status from users where id = ? ${lock}`, [
     right.accountId,
   ]);
   requireRight(row && ownValuesBefore ? { ...row, ...ownValuesBefore } : undefined, right);
 }
 
-/** Whether the author of a unit still has its right. An outage of the database takes nobody's right away. */
+/** Whether the author of a unit that only reads still has its right. An outage of the database takes nobody's right away. */
 export async function hasRight(unit: Unit): Promise<boolean> {
   try {
-    await checkRight(unit);
+    await check(unit, '');
     return true;
   } catch (error) {
     return !(error instanceof Refusal);
@@ -67,11 +71,11 @@ function requireRight(account: Partial<Rights> | undefined, { asAdmin }: { asAdm
   if (asAdmin && !isActiveAdmin(account)) throw refusals.adminsOnly();
 }
 
-async function checkServiceToken(em: EntityManager, id: number): Promise<void> {
+async function checkServiceToken(em: EntityManager, id: number, lock: string): Promise<void> {
   // By the clock: `now()` is when the transaction began.
   const rows = await em.execute(
     `select id from service_tokens
-      where id = ? and revoked_at is null and (expires_at is null or expires_at > clock_timestamp()) for share`,
+      where id = ? and revoked_at is null and (expires_at is null or expires_at > clock_timestamp()) ${lock}`,
     [id],
   );
   if (rows.length === 0) throw refusals.unauthenticated();

@@ -17,7 +17,7 @@ export function identityEndpoints(): Endpoint[] {
       params: z.object({ id }),
       answer: {
         status: 200,
-        description: 'Whom the account belongs to at each issuer, cut ones included, newest first.',
+        description: "The account's identities at each issuer, cut ones included, newest first.",
         schema: z.strictObject({ items: z.array(identity) }),
       },
       async handle({ unit: { em }, params }) {

@@ -16,7 +16,7 @@ const BIND = `
 
 /**
  * Binds an account to a signer, unless another one was quicker: look the account up again to see who it was. It is committed at
- * once: a sign-in is a fact, whatever becomes of its request.
+ * once: a sign-in is a fact, even if its request fails.
  */
 export async function bindIdentity(
   em: EntityManager,

@@ -89,7 +89,7 @@ interface Counted {
 export class RefusedSignInCounter {
   readonly #counted = new LRUCache<string, Counted>({ max: MAX_COUNTED });
 
-  /** Counts a refusal, whatever becomes of the request. */
+  /** Counts a refusal, even if the request fails. */
   async count(em: EntityManager, email: string, reason: RefusalCode): Promise<void> {
     const now = performance.now();
     const key = keyOf({ email, reason });

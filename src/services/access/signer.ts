@@ -15,7 +15,7 @@ const WITHOUT_SUBJECTS: readonly string[] = [AUTHJS_ISSUER, SECRET_ISSUER];
 const MAX_ISSUER_LENGTH = 512;
 const MAX_SUBJECT_LENGTH = 255;
 
-/** Whom to look for: a signer has a subject only if it means the same person for ever, whatever their email. */
+/** The signer to look up: it has a subject only if that means the same person forever, whatever their email. */
 export function signerOf({ email, issuer, subject }: Identity): Signer {
   return {
     email: normalizeEmail(email),

@@ -66,6 +66,9 @@ export class Sender {
   async #post(message: Message, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
     this.#client ??= this.#connect();
     const client = await this.#client;
+    const { allowPrivate, proxy } = this.#options;
+    // For each message: the proxy looks the name up itself, so no connection of ours is bound to what we saw.
+    if (!allowPrivate && usesProxy(proxy)) await refusePrivate(this.#url);
     const { origin, pathname, search } = this.#url;
     // The signal is the deadline.
     const limits = { signal, headersTimeout: 0, bodyTimeout: 0 };
@@ -81,11 +84,10 @@ export class Sender {
     }
   }
 
-  /** The connection, and the promise that it leads to no private address. */
+  /** The connection; without a proxy, it leads to no private address. */
   async #connect(): Promise<Dispatcher> {
     const { allowPrivate, proxy } = this.#options;
     if (allowPrivate) return webClient(proxy, { connections: 1 });
-    if (usesProxy(proxy)) await refusePrivate(this.#url);
     return webClient(proxy, { connections: 1, connect: publicOnly(this.#url) });
   }
 
