@@ -40,15 +40,32 @@ const VIOLATIONS: Readonly<Record<string, () => Refusal>> = {
   users_email_normalized: refusals.emailInvalid,
 };
 
+/** The same for the table and the columns of a duplicate: an operator's own index may have any name. */
+const DUPLICATES: Readonly<Record<string, () => Refusal>> = {
+  'users(email)': refusals.emailTaken,
+  'users(lower(email))': refusals.emailTaken,
+  'service_tokens(name)': refusals.nameTaken,
+};
+
 /** Translates a driver's error into a refusal. Refusals and bugs are returned as they are. */
 export function toRefusal(error: unknown): unknown {
   if (error instanceof Refusal) return error;
   if (isUnavailable(error)) return refusals.databaseUnavailable(error);
   if (hasLostRace(error)) return refusals.lostRace(error);
-  const violation = error instanceof DriverException ? VIOLATIONS[constraintOf(error)] : undefined;
+  const violation =
+    error instanceof DriverException
+      ? (VIOLATIONS[constraintOf(error)] ?? DUPLICATES[duplicateOf(error)])
+      : undefined;
   return violation?.() ?? error;
 }
 
 function constraintOf(error: DriverException): string {
   return (error as { constraint?: string }).constraint ?? '';
+}
+
+/** The table and the columns of a duplicate, as in `users(email)`. The words of the detail depend on `lc_messages`. */
+function duplicateOf(error: DriverException): string {
+  const { code, table = '', detail = '' } = error as { code?: string; table?: string; detail?: string };
+  const [, columns = ''] = /\((.+?)\)=\(/.exec(detail) ?? [];
+  return code === '23505' ? `${table}(${columns.replaceAll('::text', '')})` : '';
 }
