@@ -11,7 +11,10 @@ describe('statements that write accounts outside the unit of work', () => {
     const files = await Promise.all(
       names.map(async (name) => ({ name, source: await readFile(join(SOURCES, name), 'utf8') })),
     );
-    const writing = files.filter(({ source }) => bulkStatements(source).length > 0);
+    const writing = files
+      // A table is adopted before the history exists; the migration of the history begins it for each account.
+      .filter(({ name }) => !name.startsWith(join('database', 'adoption')))
+      .filter(({ source }) => bulkStatements(source).length > 0);
     expect(writing.map(({ name }) => name)).to.include(join('services', 'transfer', 'import-batch.ts'));
     expect(writing.filter(({ source }) => !recordsChanges(source)).map(({ name }) => name)).to.deep.equal([]);
   });

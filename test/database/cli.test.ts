@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,7 +10,11 @@ import { programEnvironment } from '../support/programs.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const FIRST = 'Migration20261123000000_users';
-const LAST = 'Migration20261128000000_access';
+const [LAST = ''] = readdirSync(join(ROOT, 'migrations'))
+  .filter((name) => name.endsWith('.ts'))
+  .sort()
+  .reverse()
+  .map((name) => name.replace('.ts', ''));
 
 /** Runs `npx mikro-orm …` in the project's folder, and returns its exit code and output. */
 async function mikroOrm(env: NodeJS.ProcessEnv, ...args: string[]): Promise<{ code: number; said: string }> {

@@ -105,13 +105,17 @@ describe('the schema', () => {
     ).to.deep.equal([{ kind: 'u' }]);
   });
 
-  it('accepts every normalized email in any script, and no other form of it', async () => {
+  it('accepts every normalized email in any script, and no other form of it', async function () {
+    this.timeout(120_000);
     const points = Array.from({ length: 0x110000 }, (_, code) => code);
     const characters = points.filter((code) => code > 0 && (code < 0xd800 || code > 0xdfff));
-    const normalized = characters.flatMap((code) => [
-      normalizeEmail(`a${String.fromCodePoint(code)}z@example.com`),
-      normalizeEmail(`a@b${String.fromCodePoint(code)}c.com`),
-    ]);
+    const normalized = [
+      ...characters.map((code) => normalizeEmail(`a${String.fromCodePoint(code)}z@example.com`)),
+      // Beyond, no domain may have them.
+      ...characters
+        .filter((code) => code < 0x32000)
+        .map((code) => normalizeEmail(`a@b${String.fromCodePoint(code)}c.com`)),
+    ];
     const [refused] = await store.database.query<{ count: number }>(
       `select count(*)::int as count from unnest($1::text[]) as email where email <> normalize(lower(btrim(email)), NFKC)`,
       [normalized],
