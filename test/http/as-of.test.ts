@@ -171,7 +171,8 @@ describe('an account at a past time', () => {
     { weight: 2, arbitrary: fc.constant({ undo: 0 }) },
   );
 
-  it('matches each step of a random walk of changes, deletions and undos', async () => {
+  it('matches each step of a random walk of changes, deletions and undos', async function () {
+    this.timeout(120_000);
     let undone = 0;
     await fc.assert(
       fc.asyncProperty(fc.array(command, { minLength: 25, maxLength: 40 }), async (commands) => {
