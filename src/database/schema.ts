@@ -3,7 +3,7 @@ import { matchesGlob, parse } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Migration } from '@mikro-orm/migrations';
 import type { EntityManager, MikroORM } from '@mikro-orm/postgresql';
-import { adopt, FIRST_MIGRATION, type Survey } from './adoption/index.ts';
+import { adopt, FIRST_MIGRATION, isForeign, type Survey } from './adoption/index.ts';
 import { type BootLockOptions, underBootLock } from './boot-lock.ts';
 import { LEDGER } from './ledger.ts';
 
@@ -30,9 +30,9 @@ export interface MigrateOptions extends BootLockOptions {
 }
 
 /**
- * Migrates the database under the boot lock, adopting a table `users` that was there before, then runs `finish` in the lock's transaction and returns its result. Throws an
- * error that names a failed migration; everything in its transaction is rolled back, except the ledger's table, which stays,
- * empty, where it was missing.
+ * Migrates the database under the boot lock, adopting a table `users` that was there before, then runs `finish` in the lock's
+ * transaction and returns its result. Throws `CannotAdopt`, after which nothing has changed, and an error that names a failed
+ * migration; everything in its transaction is rolled back, except the ledger's table, which stays, empty, where it was missing.
  *
  * Migrations run in the lock's transaction, all or nothing, except one that must run outside of any transaction (an index built
  * `CONCURRENTLY`): it gets the lock to itself, after the earlier ones have been committed.
@@ -44,14 +44,13 @@ export async function migrateUnderLock<T>(
 ): Promise<T> {
   for (;;) {
     const result = await underBootLock(orm, options, async (em) => {
-      let pending = await orm.migrator.getPending();
-      if (pending[0]?.name === FIRST_MIGRATION) {
-        const adopted = await adopt(orm, em);
-        if (adopted !== undefined) {
-          options.onAdopt?.(adopted);
-          pending = pending.slice(1);
-        }
-      }
+      // Before there is a ledger: another application's database is left as it is.
+      let adopted = (await isForeign(em)) ? await adopt(orm, em) : undefined;
+      const missing = await orm.migrator.getPending();
+      if (adopted === undefined && missing[0]?.name === FIRST_MIGRATION) adopted = await adopt(orm, em);
+      if (adopted !== undefined) options.onAdopt?.(adopted);
+      // The migrator does not see what this transaction has noted.
+      const pending = missing.filter(({ name }) => adopted === undefined || name !== FIRST_MIGRATION);
       const alone = await Promise.all(pending.map(runsAlone));
       const batch = alone[0] ? 1 : alone.indexOf(true);
       const names = pending.map(({ name }) => name).slice(0, batch === -1 ? undefined : batch);

@@ -185,7 +185,7 @@ describe('adopting a table of users', function () {
       'hashed_password',
       'id',
       'initials',
-      'role, preferences, storage_mode',
+      'preferences, storage_mode',
       'status',
       'username',
       'users',
@@ -224,9 +224,11 @@ describe('adopting a table of users', function () {
 
   it('adds the columns that are missing, with what the other columns say', async () => {
     await database.query(
-      `create table users (id bigint primary key, email text, role text not null, created_at timestamp not null)`,
+      `create table users (id bigint primary key, email text, role text not null, preferences json, created_at timestamp not null)`,
     );
-    await database.query(`insert into users values (7, 'Ada@example.com', 'Admin', '2020-01-02 03:04:05')`);
+    await database.query(
+      `insert into users values (7, 'Ada@example.com', 'Admin', null, '2020-01-02 03:04:05')`,
+    );
     const server = start();
     await server.ready();
     await server.end('SIGTERM');

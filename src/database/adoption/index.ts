@@ -5,7 +5,7 @@ import { lockTable } from './lock.ts';
 import { CannotAdopt } from './problem.ts';
 import { readShape } from './shape.ts';
 import type { Step } from './statements.ts';
-import { type Survey, survey } from './survey.ts';
+import { problemsOfShape, type Survey, survey } from './survey.ts';
 import { FIRST_MIGRATION } from './target.ts';
 
 export { mergeDuplicates } from './merge.ts';
@@ -20,8 +20,8 @@ export { FIRST_MIGRATION } from './target.ts';
 export async function adopt(orm: MikroORM, em: EntityManager): Promise<Survey | undefined> {
   const shape = await readShape(em);
   if (shape === undefined) return undefined;
-  // From here on, what has been checked stays so. Of a view or another role's table the survey tells what is wrong.
-  if (shape.kind === 'r' && shape.isOwned) await lockTable(em, 'access exclusive');
+  // From here on, what has been checked stays so. Another application's table is not locked.
+  if (problemsOfShape(em, shape).length === 0) await lockTable(em, 'access exclusive');
   const found = await survey(em);
   if (found === undefined) return undefined;
   const { problems, duplicates, steps } = found;
@@ -30,6 +30,21 @@ export async function adopt(orm: MikroORM, em: EntityManager): Promise<Survey | 
   const ledger = (orm.migrator as Migrator).getStorage();
   await ledger.logMigration({ name: FIRST_MIGRATION }, em.getTransactionContext());
   return found;
+}
+
+// At every start, so by the catalog alone, which waits for no lock.
+const FOREIGN = `
+  select from pg_class
+   where relname = 'users' and relnamespace = (select oid from pg_namespace where nspname = current_schema())
+     and not exists (select from pg_attribute where attrelid = pg_class.oid and attname = 'version' and not attisdropped)`;
+
+/**
+ * Whether our schema has a table `users` that Rollcall has not created: Rollcall's has a column `version` since the transaction that
+ * created it.
+ */
+export async function isForeign(em: EntityManager): Promise<boolean> {
+  const rows = await em.execute<unknown[]>(FOREIGN);
+  return rows.length > 0;
 }
 
 /** A table can depend on its columns in more ways than the survey knows. */

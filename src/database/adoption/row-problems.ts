@@ -3,7 +3,8 @@ import { EMAIL_MAX_LENGTH } from '../../domain/email.ts';
 import { ROLES, STORAGE_MODES } from '../../domain/user.ts';
 import { idsOf, type Problem } from './problem.ts';
 import type { TableShape } from './shape.ts';
-import { choiceOf, TARGET } from './target.ts';
+import { isConvertible } from './shape-problems.ts';
+import { choiceOf } from './target.ts';
 
 /** A rule for the rows, in SQL: `is` is true for those that break it. */
 interface Rule {
@@ -19,7 +20,7 @@ const ONE_OF = {
 
 /** The rules that SQL can check for the columns that the table has. Emails and preferences are read row by row. */
 function rules({ columns }: TableShape): Rule[] {
-  const has = (name: string) => columns.some((column) => column.name === name);
+  const has = (name: string) => columns.some((column) => column.name === name && isConvertible(column));
   const all: Rule[] = [
     {
       column: 'id',
@@ -44,10 +45,10 @@ function rules({ columns }: TableShape): Rule[] {
       message: 'must be a time between the years 1 and 9999',
     })),
   ];
-  return all.filter(({ column }) => has(column) && TARGET[column] !== undefined);
+  return all.filter(({ column }) => has(column));
 }
 
-/** Everything in the rows that SQL can find. Needs a table whose shape has no problems. */
+/** Everything in the rows that SQL can find. Needs a readable table. */
 export async function rowProblems(em: EntityManager, shape: TableShape): Promise<Problem[]> {
   const problems: Problem[] = [];
   for (const { column, is, message } of rules(shape)) {

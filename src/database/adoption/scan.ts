@@ -5,6 +5,7 @@ import { Refusal } from '../../domain/refusal.ts';
 import { acceptEmail } from '../../domain/user.ts';
 import { type Duplicate, idsOf, type Problem } from './problem.ts';
 import type { TableShape } from './shape.ts';
+import { isConvertible } from './shape-problems.ts';
 import { RENAMED } from './statements.ts';
 
 /** How many rows are read at once. */
@@ -21,13 +22,15 @@ export interface Scan {
 
 /**
  * Reads every row: normalizes emails by the service's own rule, into a temporary table that ends with the transaction, and checks
- * them and the preferences. Needs a table whose shape has no problems.
+ * them and the preferences. Needs a readable table.
  */
 export async function scan(em: EntityManager, shape: TableShape): Promise<Scan> {
   await em.execute(
     `create temporary table ${RENAMED} (id integer primary key, email text not null) on commit drop`,
   );
-  const hasPreferences = shape.columns.some(({ name }) => name === 'preferences');
+  const hasPreferences = shape.columns.some(
+    (column) => column.name === 'preferences' && isConvertible(column),
+  );
   const faults = new Map<string, { column: string; ids: number[] }>();
   let [rows, renamed, after] = [0, 0, '0'];
   for (;;) {

@@ -3,8 +3,8 @@ import type { ColumnShape, TableShape } from './shape.ts';
 import { convertedColumns, isOwn, SEQUENCE } from './statements.ts';
 import { TARGET } from './target.ts';
 
-/** The columns of which a table of accounts has at least one. */
-const SIGNS = ['role', 'preferences', 'storage_mode'];
+/** The columns of which a table of accounts has at least one. Many other tables of users have roles. */
+const SIGNS = ['preferences', 'storage_mode'];
 
 /** A column with passwords: its service signs people in by itself. */
 const CREDENTIAL = /passw(or)?d|pwd|^password|_hash$|^salt$/i;
@@ -36,6 +36,20 @@ export function shapeProblems(shape: TableShape, reserved: Reserved): Problem[] 
       .filter((table) => shape.neighbours.includes(table))
       .map((table) => problem('users', `has a neighbour ${table}, a name that Rollcall needs; rename it`)),
   ];
+}
+
+/** Whether the column is one of ours, with a type that can be converted. */
+export function isConvertible({ name, type, isEnum }: ColumnShape): boolean {
+  const target = TARGET[name];
+  if (target === undefined) return false;
+  return target.from.includes(type.replace(/\(\d+\)/, '')) || (target.fromEnum === true && isEnum);
+}
+
+/** Whether the rows can be examined: those of a table that may hold accounts, with their ids and emails. */
+export function isReadable({ kind, isOwned, columns }: TableShape): boolean {
+  const readable = columns.filter(isConvertible).map(({ name }) => name);
+  const isOurs = SIGNS.some((sign) => columns.some(({ name }) => name === sign));
+  return kind === 'r' && isOwned && isOurs && readable.includes('id') && readable.includes('email');
 }
 
 function tableProblems(shape: TableShape): Problem[] {
@@ -78,8 +92,7 @@ function columnProblems(column: ColumnShape, shape: TableShape, reserved: Reserv
   if (column.isGenerated)
     return [problem(name, 'is generated; make it an ordinary column (`alter column … drop expression`)')];
   if (target !== undefined) {
-    const base = type.replace(/\(\d+\)/, '');
-    if (target.from.includes(base) || (target.fromEnum && column.isEnum)) return [];
+    if (isConvertible(column)) return [];
     return [problem(name, `has the type ${type}; change it to ${target.type}`)];
   }
   if (reserved.columns.includes(name)) {

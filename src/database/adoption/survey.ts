@@ -3,7 +3,7 @@ import type { Duplicate, Problem } from './problem.ts';
 import { rowProblems } from './row-problems.ts';
 import { scan } from './scan.ts';
 import { readShape, type TableShape } from './shape.ts';
-import { shapeProblems } from './shape-problems.ts';
+import { isReadable, shapeProblems } from './shape-problems.ts';
 import { type Step, stepsFor } from './statements.ts';
 
 /** What the first boot would find and do. */
@@ -22,19 +22,18 @@ export interface Survey {
 const OTHER_TABLES = ['rate_limits'];
 
 /**
- * Looks at the table `users` of our schema, every row of it, in the transaction of `em`, which gets a temporary table. Returns
+ * Looks at the table `users` of our schema, and at every row of it that may be an account's, in the transaction of `em`, which gets a temporary table. Returns
  * `undefined` without one.
  */
 export async function survey(em: EntityManager): Promise<Survey | undefined> {
   const shape = await readShape(em);
   if (shape === undefined) return undefined;
-  const ofShape = shapeProblems(shape, reserved(em));
-  // Rows of another shape cannot be read.
-  if (ofShape.length > 0) {
+  const ofShape = problemsOfShape(em, shape);
+  if (!isReadable(shape)) {
     return { shape, accounts: 0, renamedEmails: 0, problems: ofShape, duplicates: [], steps: [] };
   }
   const scanned = await scan(em, shape);
-  const problems = [...(await rowProblems(em, shape)), ...scanned.problems];
+  const problems = [...ofShape, ...(await rowProblems(em, shape)), ...scanned.problems];
   return {
     shape,
     accounts: scanned.rows,
@@ -43,6 +42,11 @@ export async function survey(em: EntityManager): Promise<Survey | undefined> {
     duplicates: scanned.duplicates,
     steps: problems.length > 0 ? [] : stepsFor(shape),
   };
+}
+
+/** The problems of the table itself, without a look at its rows. */
+export function problemsOfShape(em: EntityManager, shape: TableShape): Problem[] {
+  return shapeProblems(shape, reserved(em));
 }
 
 /** The names that the migrations give to columns and tables. */
