@@ -3,7 +3,7 @@ import { Agent, get, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect } from 'chai';
-import { signHs256 } from '../src/security/hs256.ts';
+import { signHs256 } from '../src/security/hmac.ts';
 import { SECRET, startApp } from './support/app.ts';
 import { createMigratedDatabase, type TestDatabase } from './support/database.ts';
 import { testEndpoint } from './support/endpoints.ts';

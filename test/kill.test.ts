@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { MikroORM } from '@mikro-orm/postgresql';
 import { expect } from 'chai';
 import { ormOptions } from '../mikro-orm.config.ts';
-import { signHs256 } from '../src/security/hs256.ts';
+import { signHs256 } from '../src/security/hmac.ts';
 import { verifyHistory } from '../src/services/history/verification.ts';
 import { SECRET } from './support/app.ts';
 import { createMigratedDatabase, type TestDatabase } from './support/database.ts';

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { settingsOrExit } from '../../config/exit.ts';
 import { openStore } from '../boot/open-store.ts';
+import { FIRST_MIGRATION } from '../database/adoption/index.ts';
 import { toRefusal } from '../database/driver-errors.ts';
 import { openForCommand } from '../database/open-database.ts';
 import { COMMAND_LINE } from '../domain/author.ts';
@@ -51,18 +52,16 @@ async function main(): Promise<void> {
     author: COMMAND_LINE,
   });
   try {
+    // Without a ledger, no migration has been applied, not even the first.
+    const pending = await store.schemaState().then(
+      (state) => state.pending,
+      () => [FIRST_MIGRATION],
+    );
     if (command === undefined) {
-      const { result, text } = await adoption(store, values);
+      const { result, text } = await adoption(store, { pending, merge: values.merge });
       return console.log(values.json ? JSON.stringify(result, null, 2) : text);
     }
-    // Without a ledger, no migration has been applied.
-    const isMigrated = await store.schemaState().then(
-      ({ pending }) => pending.length === 0,
-      () => false,
-    );
-    if (!isMigrated) {
-      throw refusals.migrationsMissing();
-    }
+    if (pending.length > 0) throw refusals.migrationsMissing();
     const result = await command(argument, { inUnit: store.inUnit, rules, values });
     if (result !== undefined) console.log(values.json ? JSON.stringify(result, null, 2) : printed(result));
   } finally {

@@ -17,15 +17,14 @@ export interface Adoption {
 }
 
 /**
- * Shows what the first start would make of a table `users` that another service has filled, and changes nothing. With `merge`, merges
- * the accounts that have one email, in one transaction. Throws `CannotAdopt` where they cannot be merged.
+ * Shows what the first start would make of a table `users` that another service has filled, and changes nothing. `pending` are the
+ * migrations that the database lacks. With `merge`, merges the accounts that have one email, in one transaction. Throws
+ * `CannotAdopt` where they cannot be merged.
  */
-export async function adoption(store: Store, { merge }: { merge: boolean }): Promise<Adoption> {
-  // Without a ledger, no migration has been applied.
-  const pending = await store.schemaState().then(
-    (state) => state.pending,
-    () => store.migrations,
-  );
+export async function adoption(
+  store: Store,
+  { pending, merge }: { pending: readonly string[]; merge: boolean },
+): Promise<Adoption> {
   if (!pending.includes(FIRST_MIGRATION)) return nothing("The table users is Rollcall's already.");
   return store.orm.em.fork().transactional(async (em) => {
     if (merge) {

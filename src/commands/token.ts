@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { settingsOrExit } from '../../config/exit.ts';
 import { isAmbiguousTyped, isEmail, normalizeEmail } from '../domain/email.ts';
-import { signHs256 } from '../security/hs256.ts';
+import { signHs256 } from '../security/hmac.ts';
 import { keyRing } from '../security/key-ring.ts';
 import { EXIT_USAGE, isUsageError, UsageError } from './usage-error.ts';
 

@@ -1,17 +1,18 @@
 import type { DatabaseUrl } from '../../config/database-url.ts';
 import type { ConnectionMode } from './connection.ts';
-import { quoteIdentifier as quoted, REQUIRED } from './session-settings.ts';
-import type { Survey } from './survey.ts';
+import { quoteIdentifier as quoted } from './quote-identifier.ts';
+import { REQUIRED } from './session-settings.ts';
+import type { SessionSurvey } from './session-survey.ts';
 import { DatabaseUnfit } from './unfit.ts';
 
 /** The search path of all connections: the schema of Rollcall's tables, and that of the trigram operators. */
-export function searchPathOf({ home, path, trigramSchema }: Survey): readonly string[] {
+export function searchPathOf({ home, path, trigramSchema }: SessionSurvey): readonly string[] {
   const schemas = [home ?? path[0], trigramSchema];
   return [...new Set(schemas.filter((schema) => typeof schema === 'string'))];
 }
 
 /** Throws {@link DatabaseUnfit} where Rollcall cannot work with a database: it says why, and which statement mends it. */
-export function checkFitness(seen: Survey, mode: ConnectionMode, url: DatabaseUrl): void {
+export function checkFitness(seen: SessionSurvey, mode: ConnectionMode, url: DatabaseUrl): void {
   const { database, encoding, isStandby } = seen;
   if (isStandby) {
     throw new DatabaseUnfit(
@@ -28,7 +29,11 @@ export function checkFitness(seen: Survey, mode: ConnectionMode, url: DatabaseUr
   if (mode === 'pooled') checkPooledSession(seen, url);
 }
 
-function checkSchema({ path, home, user, database }: Survey, mode: ConnectionMode, url: DatabaseUrl): void {
+function checkSchema(
+  { path, home, user, database }: SessionSurvey,
+  mode: ConnectionMode,
+  url: DatabaseUrl,
+): void {
   const [first] = path;
   // A schema that is missing, or closed to the role, is not in the path: PostgreSQL passes over it.
   if (first === undefined) {
@@ -55,7 +60,7 @@ function checkSchema({ path, home, user, database }: Survey, mode: ConnectionMod
   }
 }
 
-function checkPooledSession({ settings, user, database }: Survey, url: DatabaseUrl): void {
+function checkPooledSession({ settings, user, database }: SessionSurvey, url: DatabaseUrl): void {
   if (url.options !== undefined) {
     throw new DatabaseUnfit(
       `DATABASE_URL has options (${url.options}), which the pooler does not pass on. Remove them, and set each one ` +

@@ -1,6 +1,6 @@
 import { MigrationStorage } from '@mikro-orm/migrations';
 import type { PostgreSqlDriver } from '@mikro-orm/postgresql';
-import { quoteIdentifier } from './session-settings.ts';
+import { quoteIdentifier } from './quote-identifier.ts';
 
 /** The table of the migrations that have been applied. */
 export const LEDGER = 'rollcall_migrations';
@@ -48,7 +48,8 @@ export class Ledger extends MigrationStorage {
       await connection.execute(
         `create table ${nameOf(tableName)} (
            "id" serial primary key, "name" varchar(255) not null, "executed_at" timestamptz not null default current_timestamp
-         );` + (found?.shared ? copyStatement(nameOf(tableName), nameOf(SHARED_LEDGER)) : ''),
+         );
+         ${found?.shared ? copyStatement(nameOf(tableName), nameOf(SHARED_LEDGER)) : ''}`,
       );
     }
     this.#exists = true;

@@ -5,7 +5,7 @@ import { parseDatabaseUrl } from '../../config/database-url.ts';
 import { type ConnectionMode, clientOf, type DatabaseSettings, endClient } from './connection.ts';
 import { isUnavailable } from './driver-errors.ts';
 import { checkFitness, searchPathOf } from './fitness.ts';
-import { survey } from './survey.ts';
+import { surveySession } from './session-survey.ts';
 import { encryptionAttempts, mayDependOnEncryption } from './tls.ts';
 
 /** A database that has answered: the mode of its connections, and the settings with what has been found out. */
@@ -77,7 +77,7 @@ async function tryMode(
   const client = clientOf({ ...database, found: { encrypted } }, mode) as pg.Client & { processID: number };
   try {
     await client.connect();
-    const seen = await survey(client);
+    const seen = await surveySession(client);
     // The process id in the greeting is the server's, unless a pooler invented it.
     if (mode === 'direct' && seen.pid !== client.processID)
       return await tryMode(database, 'pooled', encrypted);

@@ -1,4 +1,5 @@
 import type { ConnectionMode } from './connection.ts';
+import { quoteIdentifier } from './quote-identifier.ts';
 
 /** The largest integer of PostgreSQL's settings. */
 export const MAX_SETTING = 2 ** 31 - 1;
@@ -50,9 +51,4 @@ export function startupSettings(
     idle_in_transaction_session_timeout: String(Math.min(3 * statementTimeoutMs, MAX_SETTING)),
     ...(searchPath && { search_path: searchPath.map(quoteIdentifier).join(', ') }),
   };
-}
-
-/** Writes a name as an identifier of SQL. */
-export function quoteIdentifier(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
 }

@@ -1,7 +1,7 @@
 import { decodeJwt } from 'jose';
 import { authjsSource } from './authjs-session.ts';
 import { readClaims } from './claims.ts';
-import { hmacSource, isHmac } from './hs256.ts';
+import { hmacSource, isHmac } from './hmac.ts';
 import { OIDC_ALGORITHMS, oidcSource } from './oidc.ts';
 import { withoutQuery } from './provider.ts';
 import type { Sources } from './sources.ts';

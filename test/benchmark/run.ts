@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import autocannon from 'autocannon';
 import pRetry from 'p-retry';
-import { signHs256 } from '../../src/security/hs256.ts';
+import { signHs256 } from '../../src/security/hmac.ts';
 import { SECRET } from '../support/app.ts';
 import { createMigratedDatabase } from '../support/database.ts';
 import { mochaGlobalSetup, mochaGlobalTeardown } from '../support/global.ts';

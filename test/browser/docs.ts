@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import type { Page } from 'playwright-core';
-import { signHs256 } from '../../src/security/hs256.ts';
+import { signHs256 } from '../../src/security/hmac.ts';
 import { addAccount } from '../support/accounts.ts';
 import { SECRET, startApp, type TestApp } from '../support/app.ts';
 import { openPage, type WatchedPage } from '../support/browser.ts';

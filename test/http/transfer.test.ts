@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { expect } from 'chai';
 import { refusals } from '../../src/domain/refusals.ts';
-import { signHs256 } from '../../src/security/hs256.ts';
+import { signHs256 } from '../../src/security/hmac.ts';
 import { accountsIn, addAccount } from '../support/accounts.ts';
 import { SECRET, startApp, type TestApp } from '../support/app.ts';
 import { expectProblem } from '../support/problem.ts';

@@ -14,7 +14,7 @@ import type { TrustProxy } from '../../src/http/request/forwarded.ts';
 import type { GracefulClose } from '../../src/http/server/graceful-close.ts';
 import type { Lifecycle } from '../../src/http/server/lifecycle.ts';
 import type { TransferLimits, Transfers } from '../../src/http/transfers/limits.ts';
-import { signHs256 } from '../../src/security/hs256.ts';
+import { signHs256 } from '../../src/security/hmac.ts';
 import {
   type ListedIssuer,
   type SourceSettings,

@@ -1,9 +1,9 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { mergePatch } from '../../domain/preferences.ts';
+import { quoteIdentifier } from '../quote-identifier.ts';
 import { lockTable } from './lock.ts';
 import { CannotAdopt, type Duplicate, type Problem } from './problem.ts';
 import { type Reference, readShape } from './shape.ts';
-import { quote } from './statements.ts';
 import { survey } from './survey.ts';
 
 /** What a merge has done to the accounts of one email. */
@@ -54,7 +54,7 @@ async function repoint(
   const counts = new Map<number, number>();
   const problems: Problem[] = [];
   for (const { table, columns, constraint } of references) {
-    const column = quote(columns[0] as string);
+    const column = quoteIdentifier(columns[0] as string);
     try {
       // In a savepoint, so that every table with a conflict can be named.
       await em.transactional(async (inner) => {

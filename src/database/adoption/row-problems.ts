@@ -1,5 +1,4 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
-import { EMAIL_MAX_LENGTH } from '../../domain/email.ts';
 import { ROLES, STORAGE_MODES } from '../../domain/user.ts';
 import { idsOf, type Problem } from './problem.ts';
 import type { TableShape } from './shape.ts';
@@ -12,6 +11,9 @@ interface Rule {
   readonly is: string;
   readonly message: string;
 }
+
+/** The width of the column. */
+const NAME_MAX_LENGTH = 255;
 
 const ONE_OF = {
   role: ROLES,
@@ -30,8 +32,8 @@ function rules({ columns }: TableShape): Rule[] {
     { column: 'email', is: 'email is null', message: 'is null; give the row an email or delete it' },
     {
       column: 'name',
-      is: 'length(name::text) > 255',
-      message: `is longer than ${EMAIL_MAX_LENGTH} characters; shorten it`,
+      is: `length(name::text) > ${NAME_MAX_LENGTH}`,
+      message: `is longer than ${NAME_MAX_LENGTH} characters; shorten it`,
     },
     ...Object.entries(ONE_OF).map(([column, values]) => ({
       column,

@@ -1,3 +1,4 @@
+import { quoteIdentifier as quote } from '../quote-identifier.ts';
 import type { ColumnShape, TableShape } from './shape.ts';
 import { choiceOf, TARGET, type TargetColumn } from './target.ts';
 
@@ -104,26 +105,22 @@ const NORMALIZE = `
        .join(' or ')})`;
 
 /** The sequence of an identity goes with it, and how far it has come must not. */
-function keptSequence({ sequence: identity, columns }: TableShape): Step[] {
-  if (isIdentity(columns) && identity !== null) {
-    return [
-      { says: 'create the sequence of the ids', isDetail: true, sql: `create sequence "${KEPT}" as integer` },
-      {
-        says: 'keep the place of the sequence',
-        isDetail: true,
-        sql: `select setval('${KEPT}', last_value, is_called) from ${quote(identity)}`,
-      },
-    ];
-  }
-  return identity === null
-    ? [
-        {
-          says: 'create the sequence of the ids',
-          isDetail: true,
-          sql: `create sequence "${KEPT}" as integer`,
-        },
-      ]
-    : [];
+function keptSequence({ sequence: found, columns }: TableShape): Step[] {
+  if (found !== null && !isIdentity(columns)) return [];
+  const create = {
+    says: 'create the sequence of the ids',
+    isDetail: true,
+    sql: `create sequence "${KEPT}" as integer`,
+  } as const;
+  if (found === null) return [create];
+  return [
+    create,
+    {
+      says: 'keep the place of the sequence',
+      isDetail: true,
+      sql: `select setval('${KEPT}', last_value, is_called) from ${quote(found)}`,
+    },
+  ];
 }
 
 function sequence({ sequence: found, columns }: TableShape): Step[] {
@@ -204,9 +201,4 @@ function needsDefault(column: ColumnShape): boolean {
   if (column.identity !== '' || needsType(column))
     return column.identity !== '' || column.default !== null || target.default !== null;
   return column.default?.replace(/::character varying$/, '') !== (target.default ?? undefined);
-}
-
-/** Quotes an identifier. */
-export function quote(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
 }

@@ -1,7 +1,7 @@
 import { isEmail, normalizeEmail } from '../../domain/email.ts';
 import { isStorableText } from '../../domain/preferences.ts';
 import { AUTHJS_ISSUER } from '../../security/authjs-session.ts';
-import { SECRET_ISSUER } from '../../security/hs256.ts';
+import { SECRET_ISSUER } from '../../security/hmac.ts';
 import type { Identity } from '../../security/token.ts';
 import type { Signer } from '../../store/account-lookup.ts';
 

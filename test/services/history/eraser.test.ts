@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { signHs256 } from '../../../src/security/hs256.ts';
+import { signHs256 } from '../../../src/security/hmac.ts';
 import { addAccount } from '../../support/accounts.ts';
 import { SECRET } from '../../support/app.ts';
 import { createMigratedDatabase, type TestDatabase } from '../../support/database.ts';

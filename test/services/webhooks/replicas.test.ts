@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { MikroORM } from '@mikro-orm/postgresql';
 import { expect } from 'chai';
 import { ormOptions } from '../../../mikro-orm.config.ts';
-import { signHs256 } from '../../../src/security/hs256.ts';
+import { signHs256 } from '../../../src/security/hmac.ts';
 import { SECRET } from '../../support/app.ts';
 import { startProxy } from '../../support/proxy.ts';
 import { type ServerProcess, startServer } from '../../support/server-process.ts';

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { decodeJwt, decodeProtectedHeader } from 'jose';
-import { SECRET_ISSUER, signHs256 } from '../../src/security/hs256.ts';
+import { SECRET_ISSUER, signHs256 } from '../../src/security/hmac.ts';
 import type { KeyRing } from '../../src/security/key-ring.ts';
 import { EmailUnverified, InvalidToken } from '../../src/security/token.ts';
 import { tokenVerifier } from '../../src/security/verifier.ts';

@@ -2,7 +2,7 @@ import type pg from 'pg';
 import { REQUIRED } from './session-settings.ts';
 
 /** What a session finds of its database. */
-export interface Survey {
+export interface SessionSurvey {
   readonly pid: number;
   readonly user: string;
   readonly database: string;
@@ -33,7 +33,7 @@ const SURVEY = `
            where extname = 'pg_trgm') as "trigramSchema"`;
 
 /** Asks a connected client for it, in one query. */
-export async function survey(client: pg.Client): Promise<Survey> {
-  const { rows } = await client.query<Survey>(SURVEY, [Object.keys(REQUIRED)]);
-  return rows[0] as Survey;
+export async function surveySession(client: pg.Client): Promise<SessionSurvey> {
+  const { rows } = await client.query<SessionSurvey>(SURVEY, [Object.keys(REQUIRED)]);
+  return rows[0] as SessionSurvey;
 }
