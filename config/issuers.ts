@@ -22,7 +22,10 @@ export interface ProviderIssuer {
 const SHAPE = '{issuer, audience, jwksUrl?, clients?, emailClaim?, trustedEmailClaims?, domains?}';
 
 const text = z.string().min(1);
-const texts = z.union([text.transform((one) => [one]), z.array(text).min(1)]);
+/** One item, or a list of them. */
+const oneOrMore = <Item extends z.ZodType<string>>(item: Item) =>
+  z.union([item.transform((one) => [one]), z.array(item).min(1)]);
+const texts = oneOrMore(text);
 const none = (): string[] => [];
 const domain = text.transform((typed, context) => {
   const name = accessDomain(typed);
@@ -39,7 +42,7 @@ const issuers = z.array(
       clients: texts.default(none),
       emailClaim: texts.nullable().default(null),
       trustedEmailClaims: texts.default(none),
-      domains: z.union([domain.transform((one) => [one]), z.array(domain).min(1)]).default(none),
+      domains: oneOrMore(domain).default(none),
     })
     .superRefine(({ audience, clients }, context) => {
       if (audience === undefined && clients.length === 0)

@@ -2,6 +2,12 @@ import { defineEntity, p } from '@mikro-orm/core';
 import type { Author } from './author.ts';
 import { EMAIL_MAX_LENGTH } from './email.ts';
 
+/** The most characters of an issuer. */
+export const ISSUER_MAX_LENGTH = 512;
+
+/** The most characters of a subject, as in OpenID Connect Core, section 2. */
+export const SUBJECT_MAX_LENGTH = 255;
+
 const AccountIdentitySchema = defineEntity({
   name: 'AccountIdentity',
   tableName: 'identities',
@@ -20,8 +26,8 @@ const AccountIdentitySchema = defineEntity({
     id: p.integer().primary(),
     // Without a foreign key: a deleted account can be restored, with its identities, until it is erased.
     userId: p.integer(),
-    issuer: p.string().length(512),
-    subject: p.string().length(255),
+    issuer: p.string().length(ISSUER_MAX_LENGTH),
+    subject: p.string().length(SUBJECT_MAX_LENGTH),
     email: p.string().length(EMAIL_MAX_LENGTH),
     firstSeenAt: p.datetime().columnType('timestamptz').defaultRaw('now()'),
     lastSeenAt: p.datetime().columnType('timestamptz').defaultRaw('now()'),

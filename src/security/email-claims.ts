@@ -40,14 +40,15 @@ export function readEmail(claims: JWTPayload, { claims: names, trusted, domains 
   if (domains.length > 0 && !isInDomains(normalized, domains)) {
     return { email, isVerified: false, doubt: `its issuer is limited to ${domains.join(', ')}` };
   }
-  const word = wordFor(claims, name, normalized);
+  const isEmail = name === 'email' || repeatsEmail(claims, normalized);
+  const word = wordFor(claims, name, isEmail);
   if (word !== undefined) {
     // Some providers send a string, and Microsoft Entra ID a number.
     const isVerified = word.values.includes(word.value);
     return { email, isVerified, ...(!isVerified && { doubt: `"${word.claim}" is not true` }) };
   }
-  if (name === 'email' || saysSameAs(claims, 'email', normalized)) return { email, isVerified: false };
-  if (trusted.includes(name) || isOwnName(name)) return { email, isVerified: true };
+  if (isEmail) return { email, isVerified: false };
+  if (isVouchedFor(name, trusted)) return { email, isVerified: true };
   const doubt = `nothing vouches for the "${name}" claim: if people cannot choose it at the provider, name it in AUTH_TRUSTED_EMAIL_CLAIMS (or in trustedEmailClaims of its issuer)`;
   return { email, isVerified: false, doubt };
 }
@@ -65,22 +66,22 @@ function isOwnName(name: string): boolean {
   return /^(?:https?:\/\/|urn:)/.test(name);
 }
 
-/** What a token says about the email in a claim, `undefined` if nothing. */
-function wordFor(claims: JWTPayload, name: string, email: string) {
-  const own = { claim: `${name}_verified`, values: [true, 'true'] as unknown[] };
-  const words = [own];
-  // The same address, so what is said about it holds whatever the claim.
-  if (name !== 'email' && saysSameAs(claims, 'email', email)) words.push({ ...own, claim: 'email_verified' });
-  const isEmail = name === 'email' || words.length > 1;
-  // Of Microsoft Entra ID: whether the owner of the domain has been verified.
-  if (isEmail) words.push({ claim: 'xms_edov', values: [true, 'true', 1, '1'] });
+/** What a token says about the email in a claim, `undefined` if nothing. `isEmail`: whether its claim `email` has that address. */
+function wordFor(claims: JWTPayload, name: string, isEmail: boolean) {
+  const yes: unknown[] = [true, 'true'];
+  const words = [{ claim: `${name}_verified`, values: yes }];
+  // It is the same address, so what is said about it holds whatever the claim. `xms_edov` is of Microsoft Entra ID: whether
+  // the owner of the domain has been verified.
+  if (isEmail)
+    words.push({ claim: 'email_verified', values: yes }, { claim: 'xms_edov', values: [...yes, 1, '1'] });
   return words
     .map((word) => ({ ...word, value: Object.hasOwn(claims, word.claim) ? claims[word.claim] : undefined }))
     .find(({ value }) => value !== undefined);
 }
 
-function saysSameAs(claims: JWTPayload, name: string, email: string): boolean {
-  const value = valueIn(claims, name);
+/** Whether the claim `email` has this address (normalized) too. */
+function repeatsEmail(claims: JWTPayload, email: string): boolean {
+  const value = valueIn(claims, 'email');
   return typeof value === 'string' && isUnambiguousEmail(value) && normalizeEmail(value) === email;
 }
 

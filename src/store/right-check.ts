@@ -8,6 +8,9 @@ import { type Account, isActiveAdmin } from '../domain/user.ts';
 import { accountChangeSets, originalOf } from './account-change-sets.ts';
 import type { Unit } from './unit.ts';
 
+/** The condition for a row of `service_tokens` that may be used. By the clock: `now()` is when the transaction began. */
+export const USABLE = 'revoked_at is null and coalesce(expires_at > clock_timestamp(), true)';
+
 /**
  * Checks, inside the transaction that is about to commit, that the author still has the unit's right. A share lock orders the
  * check against a change of the right: either that change has committed, and this refuses, or it waits for the commit.
@@ -72,11 +75,6 @@ function requireRight(account: Partial<Rights> | undefined, { asAdmin }: { asAdm
 }
 
 async function checkServiceToken(em: EntityManager, id: number, lock: string): Promise<void> {
-  // By the clock: `now()` is when the transaction began.
-  const rows = await em.execute(
-    `select id from service_tokens
-      where id = ? and revoked_at is null and (expires_at is null or expires_at > clock_timestamp()) ${lock}`,
-    [id],
-  );
+  const rows = await em.execute(`select id from service_tokens where id = ? and ${USABLE} ${lock}`, [id]);
   if (rows.length === 0) throw refusals.unauthenticated();
 }

@@ -3,6 +3,7 @@ import { refusals } from '../../domain/refusals.ts';
 import { type Scope, ServiceToken } from '../../domain/service-token.ts';
 import { mintServiceToken } from '../../security/service-token.ts';
 import { type ActorNames, actorNames } from '../../store/actor-names.ts';
+import { USABLE } from '../../store/right-check.ts';
 import { readRows } from '../../store/rows.ts';
 import type { Unit } from '../../store/unit.ts';
 
@@ -72,7 +73,7 @@ export async function serviceTokenById(em: EntityManager, id: number): Promise<S
 const USE = `
   with known as (
     select id, name, scopes from service_tokens
-     where digest = $1 and revoked_at is null and coalesce(expires_at > now(), true)
+     where digest = $1 and ${USABLE}
   ), used as (
     update service_tokens set last_used_at = now() from known
      where service_tokens.id = known.id

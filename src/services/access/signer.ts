@@ -1,3 +1,4 @@
+import { ISSUER_MAX_LENGTH, SUBJECT_MAX_LENGTH } from '../../domain/account-identity.ts';
 import { isEmail, normalizeEmail } from '../../domain/email.ts';
 import { isStorableText } from '../../domain/preferences.ts';
 import { AUTHJS_ISSUER } from '../../security/authjs-session.ts';
@@ -11,10 +12,6 @@ import type { Signer } from '../../store/account-lookup.ts';
  */
 const WITHOUT_SUBJECTS: readonly string[] = [AUTHJS_ISSUER, SECRET_ISSUER];
 
-/** The widths of the columns. OpenID Connect allows subjects of 255 characters. */
-const MAX_ISSUER_LENGTH = 512;
-const MAX_SUBJECT_LENGTH = 255;
-
 /** The signer to look up: it has a subject only if that means the same person forever, whatever their email. */
 export function signerOf({ email, issuer, subject }: Identity): Signer {
   return {
@@ -27,8 +24,8 @@ export function signerOf({ email, issuer, subject }: Identity): Signer {
 function lasts(issuer: string, subject: string): boolean {
   return (
     !WITHOUT_SUBJECTS.includes(issuer) &&
-    issuer.length <= MAX_ISSUER_LENGTH &&
-    subject.length <= MAX_SUBJECT_LENGTH &&
+    issuer.length <= ISSUER_MAX_LENGTH &&
+    subject.length <= SUBJECT_MAX_LENGTH &&
     isStorableText(issuer + subject) &&
     // An address, as in Okta's access tokens, can be given to somebody else.
     !isEmail(normalizeEmail(subject))

@@ -87,8 +87,7 @@ export class Sender {
   /** The connection; without a proxy, it leads to no private address. */
   async #connect(): Promise<Dispatcher> {
     const { allowPrivate, proxy } = this.#options;
-    if (allowPrivate) return webClient(proxy, { connections: 1 });
-    return webClient(proxy, { connections: 1, connect: publicOnly(this.#url) });
+    return webClient(proxy, { connections: 1, ...(!allowPrivate && { connect: publicOnly(this.#url) }) });
   }
 
   /** Closes the connection. */
