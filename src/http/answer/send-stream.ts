@@ -103,15 +103,13 @@ function watchReader(
   { minRate, answerPatienceMs, timeoutMs }: ReadingLimits,
   end: (reason: Refusal) => void,
 ): () => void {
-  const deadline = setTimeout(() => end(refusals.answerTooLong(timeoutMs)), timeoutMs);
-  const stop = watchPace(
-    { bytesPerSecond: minRate, patienceMs: answerPatienceMs },
+  return watchPace(
+    { bytesPerSecond: minRate, patienceMs: answerPatienceMs, timeoutMs },
     // Of the connection, because an answer may wait behind an earlier one that is not read.
     () => ({ bytes: socket.bytesWritten - socket.writableLength, isWaiting: res.writableLength > 0 }),
-    () => end(refusals.answerTooSlow()),
+    {
+      onTooSlow: () => end(refusals.answerTooSlow()),
+      onTooLong: () => end(refusals.answerTooLong(timeoutMs)),
+    },
   );
-  return () => {
-    clearTimeout(deadline);
-    stop();
-  };
 }

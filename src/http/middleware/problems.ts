@@ -29,6 +29,8 @@ export const problems = (translate: (error: unknown) => unknown): Middleware =>
       if (problem.status === 401 && !ctx.response.get('WWW-Authenticate')) {
         ctx.set('WWW-Authenticate', 'Bearer error="invalid_token"');
       }
+      // RFC 9110, section 15.5.9: whatever of the body still comes would be taken for the next request.
+      if (problem.status === 408) ctx.set('Connection', 'close');
       if (problem.status === 503 && !ctx.response.get('Retry-After')) ctx.set('Retry-After', '1');
     }
   };

@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import getRawBody from 'raw-body';
 import { refusals } from '../../domain/refusals.ts';
 import { DuplicateName, parseStrictJson } from '../../domain/strict-json.ts';
@@ -21,19 +20,13 @@ export const readJson = (types: readonly string[], timeoutMs: number): Middlewar
     await next();
   };
 
-async function readInTime(ctx: RequestContext, timeoutMs: number): Promise<Buffer> {
-  const timer = new AbortController();
-  const tooLate = delay(timeoutMs, undefined, { signal: timer.signal }).then(() => {
-    // Whoever still sends would be taken for the next request.
-    ctx.set('Connection', 'close');
-    throw refusals.requestTimeout();
+function readInTime(ctx: RequestContext, timeoutMs: number): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(refusals.requestTimeout()), timeoutMs);
+    read(ctx)
+      .finally(() => clearTimeout(timer))
+      .then(resolve, reject);
   });
-  try {
-    return await Promise.race([read(ctx), tooLate]);
-  } finally {
-    timer.abort();
-    tooLate.catch(() => undefined);
-  }
 }
 
 async function read(ctx: RequestContext): Promise<Buffer> {

@@ -1,4 +1,3 @@
-import { Refusal } from '../../domain/refusal.ts';
 import { refusals } from '../../domain/refusals.ts';
 import type { Middleware } from '../context.ts';
 import type { TransferLimits } from '../transfers/limits.ts';
@@ -15,14 +14,7 @@ export const readUpload = (types: readonly string[], limits: TransferLimits): Mi
     // Once for all replays of the unit of work: a body cannot be received twice.
     if (ctx.state.upload === undefined) {
       const { req } = ctx;
-      const received = await receiveUpload(req, limits, () => req.socket.destroyed).catch(
-        (error: unknown) => {
-          // Whatever still comes would be taken for the next request.
-          if (error instanceof Refusal && error.status === 408) ctx.set('Connection', 'close');
-          throw error;
-        },
-      );
-      ctx.state.upload = { type, ...received };
+      ctx.state.upload = { type, ...(await receiveUpload(req, limits, () => req.socket.destroyed)) };
     }
     await next();
   };

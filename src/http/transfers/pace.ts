@@ -6,6 +6,14 @@ export interface PaceLimit {
   readonly bytesPerSecond: number;
   /** How long a client that moves nothing at all is waited for, in milliseconds. */
   readonly patienceMs: number;
+  /** How long it may take in all, in milliseconds. */
+  readonly timeoutMs: number;
+}
+
+/** What to do about a client; at most one of them is called. */
+export interface PaceEvents {
+  onTooSlow(): void;
+  onTooLong(): void;
 }
 
 /** What has moved so far, and whether we wait for the client to move more. */
@@ -16,13 +24,21 @@ export interface Progress {
 
 /**
  * Watches the pace of a client: time passes while we wait for it, and what it moves buys time, up to `patienceMs`. A client that
- * runs out of time is too slow. Returns the end of the watch, to be called once.
+ * runs out of time is too slow; one that has not finished after `timeoutMs` takes too long. Returns the end of the watch.
  */
 export function watchPace(
-  { bytesPerSecond, patienceMs }: PaceLimit,
+  { bytesPerSecond, patienceMs, timeoutMs }: PaceLimit,
   progress: () => Progress,
-  onTooSlow: () => void,
+  { onTooSlow, onTooLong }: PaceEvents,
 ): () => void {
+  const stop = () => {
+    clearInterval(timer);
+    clearTimeout(deadline);
+  };
+  const deadline = setTimeout(() => {
+    stop();
+    onTooLong();
+  }, timeoutMs);
   const tickMs = Math.min(MAX_TICK_MS, patienceMs / 4);
   let leftMs = patienceMs;
   let moved = progress().bytes;
@@ -37,8 +53,8 @@ export function watchPace(
     moved = bytes;
     checkedAt = now;
     if (leftMs > 0) return;
-    clearInterval(timer);
+    stop();
     onTooSlow();
   }, tickMs);
-  return () => clearInterval(timer);
+  return stop;
 }

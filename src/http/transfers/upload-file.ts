@@ -68,14 +68,15 @@ function receive(
     let isWriting = false;
     let written = Promise.resolve();
     const stopWatching = watchPace(
-      { bytesPerSecond: minRate, patienceMs: uploadPatienceMs },
+      { bytesPerSecond: minRate, patienceMs: uploadPatienceMs, timeoutMs },
       () => ({ bytes, isWaiting: !isWriting }),
-      () => settle(refusals.uploadTooSlow()),
+      {
+        onTooSlow: () => settle(refusals.uploadTooSlow()),
+        onTooLong: () => settle(refusals.uploadTooLong(timeoutMs)),
+      },
     );
-    const deadline = setTimeout(() => settle(refusals.uploadTooLong(timeoutMs)), timeoutMs);
     const settle = (error?: unknown) => {
       stopWatching();
-      clearTimeout(deadline);
       request.off('data', onData).off('end', onEnd).off('error', onLost).off('close', onLost);
       // Later errors of a request that nobody reads any more.
       request.on('error', () => undefined);
