@@ -1,6 +1,3 @@
-import { createReadStream, createWriteStream } from 'node:fs';
-import { pipeline } from 'node:stream/promises';
-import type { PreferenceRules } from '../domain/preferences.ts';
 import { ACTIVE_ADMIN, type User } from '../domain/user.ts';
 import { identitiesOf } from '../services/access/identities.ts';
 import {
@@ -16,23 +13,11 @@ import { type AccountView, accountView } from '../services/accounts/view.ts';
 import { eraseAccounts } from '../services/history/erasure.ts';
 import { verifyHistory } from '../services/history/verification.ts';
 import type { Position } from '../services/paging.ts';
-import { exportAccounts } from '../services/transfer/export.ts';
-import { FORMATS } from '../services/transfer/formats/index.ts';
-import { IMPORT_MODES, importAccounts } from '../services/transfer/import.ts';
-import type { UnitOfWork } from '../store/unit.ts';
-import type { Values } from './account-options.ts';
+import { oneOf } from './account-options.ts';
+import type { Command, CommandContext } from './command.ts';
 import { EXIT } from './exit-codes.ts';
+import { exportFile, importFile } from './transfer-commands.ts';
 import { UsageError } from './usage-error.ts';
-
-/** What a command works with. */
-export interface CommandContext {
-  readonly inUnit: UnitOfWork;
-  readonly rules: PreferenceRules;
-  readonly values: Values;
-}
-
-/** A command: takes its argument, and returns what is printed. */
-export type Command = (argument: string | undefined, context: CommandContext) => Promise<unknown>;
 
 /** The commands, by name. */
 export const COMMANDS: Readonly<Record<string, Command>> = {
@@ -86,33 +71,8 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     if (verification.wrong > 0) process.exitCode = EXIT.data;
     return verification;
   },
-  import: (file, { inUnit, rules, values }) => {
-    const path = given(file, 'a file');
-    const bytes = path === '-' ? process.stdin : createReadStream(path);
-    const [create, upsert] = IMPORT_MODES;
-    return inUnit(
-      (unit) => {
-        unit.dryRun = values['dry-run'];
-        return importAccounts(unit, formatOf(path).read(bytes), {
-          mode: values.upsert ? upsert : create,
-          partial: values.partial,
-          rules,
-          onProgress: (lines) => process.stderr.isTTY && process.stderr.write(`\r${lines} lines`),
-        });
-      },
-      { replays: false },
-    );
-  },
-  export: (file, { inUnit }) =>
-    inUnit(
-      ({ em }) =>
-        pipeline(
-          exportAccounts(em, formatOf(file ?? '-')),
-          file === undefined ? process.stdout : createWriteStream(file, { mode: 0o600 }),
-          { end: file !== undefined },
-        ),
-      { readOnly: true },
-    ),
+  import: (file, context) => importFile(given(file, 'a file'), context),
+  export: exportFile,
 };
 
 async function change(
@@ -129,20 +89,9 @@ async function change(
   return accountView(account);
 }
 
-function formatOf(path: string) {
-  return FORMATS.find(({ extension }) => path.endsWith(`.${extension}`)) ?? FORMATS[0];
-}
-
 function given(argument: string | undefined, what = 'an email'): string {
   if (argument === undefined) throw new UsageError(`This command needs ${what}.`);
   return argument;
-}
-
-function oneOf<T extends string>(options: readonly T[], text: string | undefined): T | undefined {
-  if (text === undefined) return undefined;
-  const option = options.find((known) => known === text);
-  if (option === undefined) throw new UsageError(`${text} must be one of ${options.join(', ')}.`);
-  return option;
 }
 
 function whole(text: string): number {

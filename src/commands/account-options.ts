@@ -1,4 +1,5 @@
 import type { ParseArgsConfig, parseArgs } from 'node:util';
+import { UsageError } from './usage-error.ts';
 
 /** The usage of the accounts command. */
 export const USAGE = `Usage: npm run --silent accounts -- COMMAND [--json]
@@ -13,8 +14,10 @@ export const USAGE = `Usage: npm run --silent accounts -- COMMAND [--json]
   delete EMAIL                                          delete it; an undo can restore it
   cut EMAIL                                             cut its identities: its next sign-in takes their place
   erase EMAIL                                           delete it and its values in the history, for good
-  import FILE [--upsert] [--partial] [--dry-run]        import .ndjson or .csv; - reads NDJSON from standard input
-  export [FILE]                                         export .ndjson or .csv; default: NDJSON to standard output
+  import FILE [--upsert] [--partial] [--dry-run]        import .ndjson, .jsonl, .csv, .tsv or .txt; - reads standard
+         [--format csv] [--charset windows-1252]        input; defaults: NDJSON, UTF-8
+  export [FILE] [--format csv] [--bom]                  export .ndjson or .csv; default: NDJSON to standard output;
+         [--separator comma|semicolon|tab]              --bom lets Excel read CSV
   adopt [--merge]                                       show what the first start makes of a table users of another
                                                         service; --merge merges accounts with one email
   verify                                                replay the history and compare it with the accounts
@@ -35,6 +38,10 @@ export const OPTIONS = {
   limit: { type: 'string', default: '50' },
   upsert: { type: 'boolean', default: false },
   partial: { type: 'boolean', default: false },
+  format: { type: 'string' },
+  charset: { type: 'string' },
+  bom: { type: 'boolean', default: false },
+  separator: { type: 'string' },
   merge: { type: 'boolean', default: false },
   'dry-run': { type: 'boolean', default: false },
 } as const satisfies ParseArgsConfig['options'];
@@ -43,3 +50,11 @@ export const OPTIONS = {
 export type Values = ReturnType<
   typeof parseArgs<{ options: typeof OPTIONS; allowPositionals: true }>
 >['values'];
+
+/** The option that a text names, if there is one. Throws `UsageError` for any other text. */
+export function oneOf<T extends string>(options: readonly T[], text: string | undefined): T | undefined {
+  if (text === undefined) return undefined;
+  const option = options.find((known) => known === text);
+  if (option === undefined) throw new UsageError(`${text} must be one of ${options.join(', ')}.`);
+  return option;
+}

@@ -1,3 +1,4 @@
+import type { ImportReport } from '../domain/import-report.ts';
 import type { Verification } from '../services/history/verification.ts';
 import { table } from './table.ts';
 
@@ -10,6 +11,8 @@ const COUNT_COLUMNS = [
   'updated',
   'unchanged',
   'failed',
+  'wouldCreate',
+  'wouldUpdate',
   'cut',
   'erased',
   'accounts',
@@ -26,7 +29,24 @@ export function printed(result: unknown): string {
     COUNT_COLUMNS.filter((column) => column in record),
     [record],
   );
-  return 'findings' in record ? `${counts}${findingsOf(result as Verification)}` : counts;
+  if ('findings' in record) return `${counts}${findingsOf(result as Verification)}`;
+  return 'failures' in record ? `${counts}${detailsOf(result as ImportReport)}` : counts;
+}
+
+function detailsOf({ ignoredColumns, failures }: ImportReport): string {
+  const ignored = ignoredColumns.map((column) => ({ 'ignored column': column }));
+  const tables = [
+    ...(ignored.length > 0 ? [table(['ignored column'], ignored)] : []),
+    ...(failures.length > 0
+      ? [
+          table(
+            ['line', 'path', 'reason'],
+            failures.map((failure) => ({ ...failure })),
+          ),
+        ]
+      : []),
+  ];
+  return tables.map((text) => `\n\n${text}`).join('');
 }
 
 function findingsOf({ findings, wrong }: Verification): string {

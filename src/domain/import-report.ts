@@ -7,13 +7,19 @@ export interface ImportFailure {
   readonly reason: string;
 }
 
-/** The outcome of an import, in lines; for a refused import or a dry run, what the outcome would have been. */
+/** The outcome of an import, in lines. */
 export interface ImportReport {
+  /** 0 after a dry run and a refusal, which write nothing; so is `updated`. */
   readonly created: number;
   readonly updated: number;
   /** Lines that match the account already: nothing was written, and the version stays. */
   readonly unchanged: number;
   readonly failed: number;
+  /** Only after a dry run and a refusal: what the valid lines would have done. */
+  readonly wouldCreate?: number;
+  readonly wouldUpdate?: number;
+  /** The first columns of the file that mean nothing here, by their names. */
+  readonly ignoredColumns: readonly string[];
   /** The faults of the first failed lines, in file order. */
   readonly failures: readonly ImportFailure[];
 }

@@ -139,6 +139,9 @@ export const refusals = {
       updated: 0,
       unchanged: 0,
       failed: 1,
+      wouldCreate: 0,
+      wouldUpdate: 0,
+      ignoredColumns: [],
       failures: [{ line: 2, path: 'email', reason: 'This is not a valid email address.' }],
     },
   ),
@@ -263,6 +266,13 @@ export const refusals = {
     (types: readonly string[]) =>
       `Send the body as ${types.join(' or ')}, in UTF-8, without Content-Encoding.`,
     ['application/json'],
+  ),
+  unsupportedUpload: kind(
+    'unsupported_media_type',
+    415,
+    (types: readonly string[]) =>
+      `Send the body as ${types.join(' or ')}, in UTF-8, UTF-16 or a charset of the Encoding Standard, without Content-Encoding.`,
+    ['text/csv'],
   ),
 };
 

@@ -33,6 +33,8 @@ export interface UploadDescription {
 export interface Upload {
   /** Its media type. */
   readonly type: string;
+  /** The name of its charset, which `isCharset` knows. */
+  readonly charset: string;
   /** From the start in each iteration, so that the unit of work can be replayed. Throws `request_aborted` once the caller has hung up. */
   readonly bytes: AsyncIterable<Uint8Array>;
 }

@@ -123,7 +123,7 @@ function queryOf({ query, method }: Endpoint, ctx: RequestContext) {
   return checkQuery(query, new URLSearchParams(ctx.querystring), method === 'GET');
 }
 
-const NO_UPLOAD: Upload = { type: '', bytes: Readable.from([]) };
+const NO_UPLOAD: Upload = { type: '', charset: '', bytes: Readable.from([]) };
 
 function closingOf({ res }: RequestContext): AbortSignal {
   const closing = new AbortController();

@@ -86,7 +86,10 @@ describe('npm run accounts', function () {
     ];
     const ndjson = join(folder, 'in.ndjson');
     await writeFile(ndjson, lines.map((line) => JSON.stringify(line)).join('\n'));
-    expect(JSON.parse(done('import', ndjson, '--dry-run', '--json'))).to.include({ created: 2, failed: 0 });
+    expect(JSON.parse(done('import', ndjson, '--dry-run', '--json'))).to.include({
+      wouldCreate: 2,
+      failed: 0,
+    });
     expect(await states()).to.deep.equal([]);
     done('import', ndjson);
     const before = await accountsIn(database);

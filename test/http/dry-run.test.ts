@@ -113,8 +113,11 @@ describe('a dry run', () => {
       expect(written.ok, await written.clone().text()).to.equal(true);
       await notified;
       expect(notifications).to.equal(1);
-      if (name.endsWith('import')) expect(await written.json()).to.deep.equal(result);
-      else expect(result).to.deep.equal({});
+      if (name.endsWith('import')) {
+        const { wouldCreate: created, wouldUpdate: updated, ...rest } = result as Record<string, unknown>;
+        expect(rest).to.include({ created: 0, updated: 0 });
+        expect(await written.json()).to.deep.equal({ ...rest, created, updated });
+      } else expect(result).to.deep.equal({});
       const history = (await app.call(`/v1/history?limit=${changes.length}`, { as: ADMIN })).json();
       // Times, request ids and the ids of new accounts differ between the dry run and the write.
       const reproducible = ({ at, requestId, userId, ...rest }: Omit<Entry, 'id'>) =>
@@ -200,7 +203,7 @@ describe('a dry run', () => {
       body,
     });
     const { changes, ...report } = (await response.json()) as { changes: Entry[] };
-    expect(report).to.deep.equal({ created: 2_500, updated: 0, unchanged: 0, failed: 0, failures: [] });
+    expect(report).to.include({ created: 0, updated: 0, failed: 0, wouldCreate: 2_500, wouldUpdate: 0 });
     expect(changes.map(({ after }) => after?.['email'])).to.deep.equal(
       Array.from({ length: 1_000 }, (_, n) => `u${n}@example.com`),
     );

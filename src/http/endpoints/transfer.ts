@@ -3,7 +3,7 @@ import { STATE_FIELDS } from '../../domain/change.ts';
 import type { PreferenceRules } from '../../domain/preferences.ts';
 import { refusals } from '../../domain/refusals.ts';
 import { exportAccounts } from '../../services/transfer/export.ts';
-import { FORMATS } from '../../services/transfer/formats/index.ts';
+import { FORMATS, NO_VALUE, SEPARATOR_NAMES } from '../../services/transfer/formats/index.ts';
 import { IMPORT_MODES, importAccounts } from '../../services/transfer/import.ts';
 import { type Endpoint, endpoint } from '../endpoint.ts';
 import { flag } from '../schemas/flag.ts';
@@ -34,9 +34,12 @@ export function transferEndpoints(rules: PreferenceRules): Endpoint[] {
       upload: {
         types: TYPES,
         description: [
-          `Accounts, one a line, in UTF-8, each with its \`email\` and any of ${OPTIONAL_FIELDS.join(', ')}; preferences are replaced, not merged.`,
-          'NDJSON: one JSON object a line. CSV (RFC 4180): a header line names the columns; preferences are JSON in their cell; an empty cell means no name, or for any other column a field not given; one apostrophe before a formula is removed.',
-          'The export is a valid import: `id`, `version`, `createdAt` and `updatedAt` are ignored.',
+          `Accounts, one a line, each with its \`email\` and any of ${OPTIONAL_FIELDS.join(', ')}; preferences are replaced, not merged.`,
+          '`createdAt`, a time that is not in the future, is kept for a new account. The export is a valid import: `id`, `version` and `updatedAt` are ignored.',
+          'In UTF-8, in UTF-16 with a byte order mark, or in the charset of `Content-Type`.',
+          'NDJSON: one JSON object a line.',
+          'CSV, with commas, semicolons or tabs: a header line names the columns, as the export does or as spreadsheets and the exports of Google Workspace, Microsoft Entra and Okta do; other columns are ignored, and named in the report.',
+          `Preferences are JSON in their cell; an empty cell means a field not given, and \`${NO_VALUE}\` no value; one apostrophe before a formula is removed.`,
           'A line has at most 128 KiB; the number of lines is unlimited. The import begins when all of it has arrived.',
         ].join(' '),
         examples: {
@@ -49,7 +52,7 @@ export function transferEndpoints(rules: PreferenceRules): Endpoint[] {
       refusals: [refusals.invalidLines, refusals.lastAdmin],
       showsDryRunResult: true,
       handle: ({ unit, upload, query }) =>
-        importAccounts(unit, formatOf(upload.type).read(upload.bytes), { ...query, rules }),
+        importAccounts(unit, formatOf(upload.type).read(upload.bytes, upload.charset), { ...query, rules }),
       view: (report) => report,
     }),
     endpoint({
@@ -59,6 +62,13 @@ export function transferEndpoints(rules: PreferenceRules): Endpoint[] {
       scope: 'users:read',
       transfers: 'accounts',
       summary: 'Export all accounts',
+      query: z.strictObject({
+        bom: flag('Begin a CSV file with a byte order mark, by which Excel recognizes UTF-8.'),
+        separator: z.enum(SEPARATOR_NAMES).default(SEPARATOR_NAMES[0]).meta({
+          description:
+            'What separates the cells of a CSV file; Excel expects a semicolon where the comma is the decimal sign.',
+        }),
+      }),
       answer: {
         status: 200,
         description:
@@ -67,9 +77,9 @@ export function transferEndpoints(rules: PreferenceRules): Endpoint[] {
         headers: { 'Content-Disposition': 'Suggested file name.', Vary: 'Varies by `Accept`.' },
       },
       refusals: [refusals.notAcceptable],
-      handle({ unit: { em }, accept }) {
+      handle({ unit: { em }, query, accept }) {
         const format = formatOf(accept(TYPES));
-        return { format, stream: exportAccounts(em, format) };
+        return { format, stream: exportAccounts(em, format, query) };
       },
       view: ({ stream }) => stream,
       headers: ({ format: { mediaType, extension } }) => ({

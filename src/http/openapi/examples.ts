@@ -12,6 +12,8 @@ export function exampleOf(kind: AnyRefusalKind, endpoint: Endpoint): Problem {
 
 function refusalOf(kind: AnyRefusalKind, { body, upload, answer }: Endpoint): unknown {
   switch (kind) {
+    case refusals.unsupportedUpload:
+      return refusals.unsupportedUpload(upload?.types ?? []);
     case refusals.unsupportedMediaType:
       return refusals.unsupportedMediaType((body ?? upload)?.types ?? []);
     case refusals.notAcceptable:

@@ -34,7 +34,7 @@ export function refusalsOf(endpoint: Endpoint): AnyRefusalKind[] {
     ...(upload
       ? [
           refusals.bodyTooLarge,
-          refusals.unsupportedMediaType,
+          refusals.unsupportedUpload,
           refusals.uploadTooSlow,
           refusals.storageUnavailable,
         ]

@@ -1,16 +1,28 @@
 import { z } from 'zod';
 import { refusals } from '../../domain/refusals.ts';
-import { MAX_FAILURES } from '../../services/transfer/import.ts';
+import { MAX_FAILURES, MAX_IGNORED_COLUMNS } from '../../services/transfer/import.ts';
 
 const lines = z.int().min(0);
 
 /** The schema of an import's report. */
 export const importReport = z
   .strictObject({
-    created: lines,
-    updated: lines,
+    created: lines.meta({ description: '0 after a dry run or a refusal: nothing was written.' }),
+    updated: lines.meta({ description: '0 after a dry run or a refusal.' }),
     unchanged: lines.meta({ description: 'Lines that match the account already; nothing was written.' }),
     failed: lines,
+    wouldCreate: lines.optional().meta({
+      description: 'Only after a dry run or a refusal: lines that would have created an account.',
+    }),
+    wouldUpdate: lines.optional().meta({
+      description: 'Only after a dry run or a refusal: lines that would have changed an account.',
+    }),
+    ignoredColumns: z
+      .array(z.string())
+      .max(MAX_IGNORED_COLUMNS)
+      .meta({
+        description: `The columns of a CSV file that mean nothing here, up to ${MAX_IGNORED_COLUMNS} of them.`,
+      }),
     failures: z
       .array(
         z.strictObject({
@@ -23,13 +35,14 @@ export const importReport = z
   })
   .meta({
     id: 'ImportReport',
-    description: 'The outcome of an import; for a dry run or a refusal, what it would have been.',
+    description: 'The outcome of an import.',
     examples: [
       {
         created: 1,
         updated: 0,
         unchanged: 0,
         failed: 1,
+        ignoredColumns: ['Department'],
         failures: [{ line: 2, path: 'email', reason: refusals.emailTaken().message }],
       },
     ],

@@ -5,7 +5,7 @@ import { accountSelection } from '../../store/account-columns.ts';
 import { type RowOf, withDates } from '../../store/rows.ts';
 import { inSnapshot } from '../../store/snapshot.ts';
 import { accountView } from '../accounts/view.ts';
-import type { Format } from './formats/index.ts';
+import type { Format, WriteOptions, Writer } from './formats/index.ts';
 
 /** How many accounts are fetched at once. */
 const BATCH_SIZE = 200;
@@ -16,17 +16,17 @@ type Row = RowOf<Account, 'createdAt' | 'updatedAt'>;
  * Exports all accounts, ordered by id, from one consistent snapshot: a stream of text that the reader paces. It asks the
  * database when the first piece is read, and lets go when the stream ends, fails or is destroyed.
  */
-export function exportAccounts(em: EntityManager, format: Format): Readable {
+export function exportAccounts(em: EntityManager, format: Format, options?: WriteOptions): Readable {
   // Strings as they are, and one ready while the reader is busy.
-  return Readable.from(chunks(em, format), { objectMode: true, highWaterMark: 1 });
+  return Readable.from(chunks(em, format.writer(options)), { objectMode: true, highWaterMark: 1 });
 }
 
-function chunks(em: EntityManager, format: Format): AsyncGenerator<string> {
+function chunks(em: EntityManager, writer: Writer): AsyncGenerator<string> {
   const query = `select ${accountSelection(em)} from users order by id`;
   return inSnapshot(em, async function* ({ batches }) {
-    let text = format.head;
+    let text = writer.head;
     for await (const rows of batches<Row>({ name: 'accounts', query, size: BATCH_SIZE })) {
-      for (const row of rows) text += format.write(accountView(withDates(em, row, 'createdAt', 'updatedAt')));
+      for (const row of rows) text += writer.write(accountView(withDates(em, row, 'createdAt', 'updatedAt')));
       if (text !== '') yield text;
       text = '';
     }

@@ -1,5 +1,6 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import {
+  type AccountState,
   type AccountValues,
   type ChangeDraft,
   creation,
@@ -10,6 +11,7 @@ import {
 import { type Account, isActiveAdmin, isAdmin } from '../../domain/user.ts';
 import { accountColumns, accountSelection } from '../../store/account-columns.ts';
 import { recordChanges } from '../../store/change-log.ts';
+import { dateOf, type RowOf } from '../../store/rows.ts';
 import type { Unit } from '../../store/unit.ts';
 import type { ImportMode } from './import.ts';
 
@@ -18,6 +20,8 @@ export interface ImportLine {
   readonly number: number;
   /** Normalized. */
   readonly email: string;
+  /** For a new account; ISO 8601, in UTC. */
+  readonly createdAt: string | null | undefined;
   readonly values: { readonly [Field in keyof AccountValues]?: AccountValues[Field] | undefined };
 }
 
@@ -37,7 +41,7 @@ export interface BatchResult {
 const MAX_PASSES = 5;
 
 /** A row that a statement has written or locked. */
-type Row = Pick<Account, 'id' | 'version' | (typeof STATE_FIELDS)[number]>;
+type Row = RowOf<Account, 'createdAt' | 'updatedAt'>;
 
 /**
  * Writes lines by their emails with a few statements in the unit's transaction, past its identity map: a flush would take
@@ -78,7 +82,7 @@ export async function writeAccounts(
     await recordChanges(
       unit,
       [...created.values()].map((row) => ({
-        ...creation(stateOf(row)),
+        ...creation(createdState(em, row)),
         userId: row.id,
         version: row.version,
         ofAdmin: isAdmin(row),
@@ -95,9 +99,10 @@ function statementsFor(em: EntityManager) {
   const columns = accountColumns(em).filter(({ property }) =>
     STATE_FIELDS.some((field) => field === property),
   );
+  const created = accountColumns(em).filter(({ property }) => property === 'createdAt');
   const changeable = columns.filter(({ property }) => property !== 'email');
   const lines = `jsonb_to_recordset(?::jsonb) as line
-    (given text[], ${columns.map(({ name, type }) => `${name} ${type}`).join(', ')})`;
+    (given text[], ${[...columns, ...created].map(({ name, type }) => `${name} ${type}`).join(', ')})`;
   const isGiven = (name: string) => `'${name}' = any(line.given)`;
   // No preferences say the same as empty ones.
   const stored = ({ name, type }: (typeof columns)[number]) =>
@@ -105,6 +110,8 @@ function statementsFor(em: EntityManager) {
   const values = columns.map(({ name, default: value }) =>
     value === undefined ? `line.${name}` : `coalesce(line.${name}, ${value})`,
   );
+  // By the clock of the database, which may be slower than the one that made the file.
+  const times = created.map(({ name, default: now }) => `least(line.${name}, ${now})`);
   const assignments = changeable.map(
     ({ name }) => `${name} = case when ${isGiven(name)} then line.${name} else users.${name} end`,
   );
@@ -115,8 +122,8 @@ function statementsFor(em: EntityManager) {
   return {
     // The constraint decides what is new.
     insert: `
-      insert into users (${columns.map(({ name }) => name).join(', ')})
-      select ${values.join(', ')} from ${lines}
+      insert into users (${[...columns, ...created].map(({ name }) => name).join(', ')})
+      select ${[...values, ...times].join(', ')} from ${lines}
       on conflict (email) do nothing
       returning ${selection}`,
     // By a constant list of emails, here and in `update`: whatever the planner assumes about a table that has just been
@@ -136,15 +143,26 @@ function statementsFor(em: EntityManager) {
       returning ${selection}`,
     recordsOf: (batch: readonly ImportLine[]) =>
       JSON.stringify(
-        batch.map(({ email, values }) => {
+        batch.map(({ email, createdAt, values }) => {
           const given = changeable.filter(
             ({ property }) => values[property as keyof AccountValues] !== undefined,
           );
           const record = given.map(({ property, name }) => [name, values[property as keyof AccountValues]]);
-          return { ...Object.fromEntries(record), email, given: given.map(({ name }) => name) };
+          const times = created.map(({ name }) => [name, createdAt]);
+          return {
+            ...Object.fromEntries([...record, ...times]),
+            email,
+            given: given.map(({ name }) => name),
+          };
         }),
       ),
   };
+}
+
+/** The state of a new account: with its age, where that is not the time of the import. */
+function createdState(em: EntityManager, row: Row): AccountState {
+  if (row.createdAt === row.updatedAt) return stateOf(row);
+  return { ...stateOf(row), createdAt: dateOf(em, row.createdAt).toISOString() };
 }
 
 function byEmail(rows: readonly Row[]): Map<string, Row> {

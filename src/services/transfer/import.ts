@@ -8,6 +8,7 @@ import { acceptEmail, COLUMNS } from '../../domain/user.ts';
 import { lockActiveAdmins } from '../../store/active-admins.ts';
 import type { Unit } from '../../store/unit.ts';
 import { changeableFields, errorsOf, fields } from '../accounts/fields.ts';
+import { creationTime } from './creation-time.ts';
 import type { Line } from './formats/index.ts';
 import { type ImportLine, type Outcome, writeAccounts } from './import-batch.ts';
 
@@ -32,25 +33,32 @@ export const MAX_FAILURES = 1_000;
 /** How many lines one statement writes. */
 const BATCH_SIZE = 500;
 
-/** A report must not grow with the nonsense in a file: the most faults of a line, and the most characters of each. */
+/** A report must not grow with the nonsense in a file: the most faults of a line, the most characters of each, and of a name. */
 const MAX_FAULTS_A_LINE = 5;
 const MAX_FAULT_LENGTH = 200;
 
-/** Columns of an export that an import ignores: an account is known by its email. */
-const IGNORED = COLUMNS.filter((column) => !STATE_FIELDS.some((field) => field === column));
+/** How many ignored columns a report names. */
+export const MAX_IGNORED_COLUMNS = 100;
 
-/** The fields of a line: what an admin may set. */
+/** Columns of an export that an import ignores: an account is known by its email. */
+const IGNORED = COLUMNS.filter(
+  (column) => column !== 'createdAt' && !STATE_FIELDS.some((field) => field === column),
+);
+
+/** The fields of a line: what an admin may set, and for a new account the time of the sign-up. */
 const accountLine = changeableFields.extend({
   ...Object.fromEntries(IGNORED.map((column) => [column, z.unknown().optional()])),
   email: fields.email,
+  createdAt: creationTime.nullish(),
 });
 
 /**
  * Imports accounts in one transaction, which is left open for the unit to commit. Every line obeys the rules of the API;
- * preferences are replaced, not merged, and fields that a line does not give stay as they are. An email may come again: in
- * the mode `create` that line fails, in `upsert` it changes what the earlier line made.
+ * preferences are replaced, not merged, and fields that a line does not give stay as they are; `createdAt` counts for a new
+ * account only. An email may come again: in the mode `create` that line fails, in `upsert` it changes what the earlier line
+ * made.
  *
- * Throws `invalid_input` when a line has failed without `partial` (`details.report` is the report), `last_admin`, `forbidden`
+ * Throws `invalid_input` when the file cannot be read or a line has failed without `partial` (`details.report` is the report), `last_admin`, `forbidden`
  * where the author may not change admins, and whatever reading the lines throws. Then nothing may be committed.
  */
 export async function importAccounts(
@@ -62,6 +70,8 @@ export async function importAccounts(
   const count: Record<Outcome | 'failed', number> = { created: 0, updated: 0, unchanged: 0, failed: 0 };
   const failures: ImportFailure[] = [];
   let takesAdminAway = false;
+  let ignoredColumns: readonly string[] = [];
+  let isReadable = true;
   let batch = new Map<string, ImportLine>();
 
   const fail = (line: number, faults: readonly InputError[]) => {
@@ -84,10 +94,15 @@ export async function importAccounts(
 
   let read = 0;
   for await (const line of lines) {
+    if ('ignoredColumns' in line) {
+      ignoredColumns = line.ignoredColumns.slice(0, MAX_IGNORED_COLUMNS).map(clip);
+      continue;
+    }
     if (++read % BATCH_SIZE === 0) onProgress?.(read);
     const checked = 'faults' in line ? line : check(line.number, line.value, rules);
     if ('faults' in checked) {
       fail(checked.number, checked.faults);
+      isReadable &&= !('isFatal' in checked && checked.isFatal);
     } else if (mode === 'create' && batch.has(checked.email)) {
       fail(checked.number, [emailTaken()]);
     } else {
@@ -100,10 +115,17 @@ export async function importAccounts(
 
   // What the database refused shows a batch later than what is wrong in itself.
   failures.sort((a, b) => a.line - b.line);
-  const report = { ...count, failures };
-  if (count.failed > 0 && !partial) throw refusals.invalidLines(report);
+  const isRefused = !isReadable || (count.failed > 0 && !partial);
+  const written = isRefused || unit.dryRun ? nothingOf(count) : count;
+  const report = { ...written, ignoredColumns, failures };
+  if (isRefused) throw refusals.invalidLines(report);
   if (takesAdminAway && (await lockActiveAdmins(unit.em)).size === 0) throw refusals.lastAdmin();
   return report;
+}
+
+/** The counts of an import that leaves nothing behind. */
+function nothingOf<Count extends Record<Outcome, number>>(count: Count) {
+  return { ...count, created: 0, updated: 0, wouldCreate: count.created, wouldUpdate: count.updated };
 }
 
 function emailTaken(): InputError {
@@ -117,7 +139,7 @@ function check(
 ): ImportLine | { number: number; faults: readonly InputError[] } {
   const result = accountLine.safeParse(value);
   if (!result.success) return { number, faults: errorsOf(result.error) };
-  const { email: given, preferences, ...values } = result.data;
+  const { email: given, preferences, createdAt, ...values } = result.data;
   const faults: InputError[] = [];
   let email = '';
   try {
@@ -128,7 +150,7 @@ function check(
   }
   try {
     const checked = preferences === undefined ? undefined : checkPreferences(preferences, rules);
-    if (faults.length === 0) return { number, email, values: { ...values, preferences: checked } };
+    if (faults.length === 0) return { number, email, createdAt, values: { ...values, preferences: checked } };
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
     faults.push(...(error.errors ?? []));

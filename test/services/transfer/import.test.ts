@@ -20,7 +20,7 @@ async function* bytes(...chunks: (string | Buffer)[]): AsyncGenerator<Uint8Array
   for (const chunk of chunks) yield Buffer.from(chunk);
 }
 
-const done = { created: 0, updated: 0, unchanged: 0, failed: 0, failures: [] };
+const done = { created: 0, updated: 0, unchanged: 0, failed: 0, ignoredColumns: [], failures: [] };
 
 describe('the account import', () => {
   const store = testStore();
@@ -164,7 +164,14 @@ describe('the account import', () => {
     const error = await refusal(fromText(lines.join('\n')));
     expect(error.code).to.equal('invalid_input');
     const report = error.details?.['report'] as ImportReport;
-    expect(report).to.include({ created: 1, updated: 0, unchanged: 0, failed: 8 });
+    expect(report).to.include({
+      created: 0,
+      updated: 0,
+      unchanged: 0,
+      failed: 8,
+      wouldCreate: 1,
+      wouldUpdate: 0,
+    });
     const where = [...new Set(report.failures.map(({ line, path }) => `${line} ${path}`.trim()))];
     expect(where).to.deep.equal([
       '2 name',
@@ -194,7 +201,7 @@ describe('the account import', () => {
   it('reports in full and writes nothing in a dry run', async () => {
     const lines = [{ email: 'admin@example.com', name: 'Ada' }, { email: 'a@example.com' }];
     const report = await fromObjects(lines, { mode: 'upsert', dryRun: true });
-    expect(report).to.deep.equal({ ...done, created: 1, updated: 1 });
+    expect(report).to.deep.equal({ ...done, wouldCreate: 1, wouldUpdate: 1 });
     expect(await accountsIn(store.database)).to.have.length(1);
     expect((await accountsIn(store.database))[0]).to.include({ name: null });
   });
@@ -280,7 +287,7 @@ describe('the account import', () => {
       );
       expect(report).to.include({ created: 1, failed: 2 });
       expect(reasons(report)).to.deep.equal([
-        '1 : The line must be UTF-8.',
+        '1 : The line must be UTF-8: save the file as UTF-8 ("CSV UTF-8"), or name its charset.',
         `2 : The line must have at most ${MAX_LINE_BYTES} bytes.`,
       ]);
     });
@@ -302,19 +309,29 @@ describe('the account import', () => {
       expect(grace?.preferences).to.deep.equal({ a: 1 });
     });
 
-    it('reads an empty cell as null for the name and as not given for any other field', async () => {
-      await addAccount(store.database, 'a@example.com', {
-        name: 'A',
-        role: 'admin',
-        storage_mode: 'account',
-      });
-      const text = 'email,name,role,status,storageMode,preferences\na@example.com,,,,,\n';
-      expect(await fromCsv(text, { mode: 'upsert' })).to.include({ updated: 1 });
-      expect((await accountsIn(store.database))[1]).to.include({
+    it('reads an empty cell as not given, and \\N as no value', async () => {
+      const values = { name: 'A', role: 'admin', storage_mode: 'account', preferences: { a: 1 } };
+      await addAccount(store.database, 'a@example.com', values);
+      const header = 'email,name,role,status,storageMode,preferences,createdAt\n';
+      const untouched = await fromCsv(`${header}a@example.com,, ,,,,\n`, { mode: 'upsert' });
+      expect(untouched).to.include({ unchanged: 1 });
+      expect((await accountsIn(store.database))[1]).to.deep.include(values);
+      const erased = await fromCsv(`${header}a@example.com,\\N,,,,\\N,\n`, { mode: 'upsert' });
+      expect(erased).to.include({ updated: 1 });
+      expect((await accountsIn(store.database))[1]).to.deep.include({
+        ...values,
         name: null,
-        role: 'admin',
-        storage_mode: 'account',
+        preferences: {},
       });
+      const refused = await fromCsv(`${header}a@example.com,,\\N,\\N,,,\n\\N,,,,,,\n`, {
+        mode: 'upsert',
+        partial: true,
+      });
+      expect(refused.failures.map(({ line, path }) => `${line} ${path}`)).to.deep.equal([
+        '2 role',
+        '2 status',
+        '3 email',
+      ]);
     });
 
     it('reports the line in which a record begins', async () => {
@@ -328,15 +345,17 @@ describe('the account import', () => {
         'd"@example.com,D',
         '"e@example.com"x,E',
         'f@example.com,F',
+        'g@example.co',
       ].join('\n');
       const report = await fromCsv(text, { partial: true });
-      expect(report).to.include({ created: 2, failed: 4 });
       expect(reasons(report)).to.deep.equal([
-        '5 : The header line has 2 columns, and this line has 1.',
         '6 : The header line has 2 columns, and this line has 3.',
         '7 : Quote the whole cell, and double each quote inside of it.',
         '8 : Quote the whole cell, and double each quote inside of it.',
+        // The others end with a line end, this one with the file.
+        '10 : The header line has 2 columns, and this line has 1.',
       ]);
+      expect((await emails()).slice(1)).to.deep.equal(['a@example.com', 'b@example.com', 'f@example.com']);
     });
 
     it('reports invalid JSON, invalid UTF-8, lines that are too long, and unclosed quotes', async () => {
@@ -353,19 +372,21 @@ describe('the account import', () => {
       const found = reasons(report);
       expect(found[0]).to.match(/^2 preferences: This is not JSON/);
       expect(found.slice(1)).to.deep.equal([
-        '3 : The line must be UTF-8.',
+        '3 : The line must be UTF-8: save the file as UTF-8 ("CSV UTF-8"), or name its charset.',
         `4 : The line must have at most ${MAX_LINE_BYTES} bytes.`,
         `${6 + MAX_LINE_BYTES} : A quote is never closed: the rest of the file cannot be read.`,
       ]);
     });
 
-    it('reads no records below an invalid header line', async () => {
-      const report = await fromCsv('name,colour,name\nA,red,B\n', { partial: true });
-      expect(report).to.include({ created: 0, failed: 1 });
+    it('reads no records below an invalid header line, not even partially', async () => {
+      const error = await refusal(fromCsv('name,colour,Name\nA,red,B\n', { partial: true }));
+      expect(error.status).to.equal(422);
+      const report = error.details?.['report'] as ImportReport;
+      expect(report).to.deep.include({ ...done, failed: 1, failures: report.failures });
       expect(reasons(report)).to.deep.equal([
-        '1 colour: This column does not exist.',
-        '1 name: This column occurs twice.',
-        '1 email: This column is missing.',
+        '1 Name: Means the same as name: keep one of the two.',
+        '1 email: This column is missing in the header line. Other names for it: emailAddress, primaryEmail, mail, userPrincipalName, login, username.',
+        '1 : Further columns that are read: name, displayName, firstName, lastName, role, status, storageMode, preferences, createdAt. A comma, a semicolon or a tab separates them.',
       ]);
     });
   });

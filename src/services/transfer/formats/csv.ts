@@ -1,104 +1,126 @@
 import type { InputError } from '../../../domain/refusal.ts';
 import { COLUMNS } from '../../../domain/user.ts';
-import type { Format, Line } from './format.ts';
+import { cellOf, cellsOf, NO_VALUE, unmasked } from './cells.ts';
+import { type Format, type Line, SEPARATORS } from './format.ts';
+import { type Header, headerOf } from './header.ts';
 import { parseJson } from './json.ts';
-import { linesOf, textOf } from './lines.ts';
+import { linesOf, type RawLine, textOf } from './lines.ts';
+
+/** Excel's line before the header line, which names the separator: a tab, or a sign of ASCII. */
+const DECLARATION = /^"?sep=([\t!#-/:-@[-\x60{-~])"?$/i;
 
 /**
- * A text that a spreadsheet would run as a formula, with any apostrophes before it: the export adds an apostrophe and the import
- * removes one, so that every text comes back unchanged
- * (https://owasp.org/www-community/attacks/CSV_Injection).
- */
-const FORMULA = /^'*[=+\-@\t\r\n\uFF1D\uFF0B\uFF0D\uFF20]/;
-
-/** A cell, quoted or not, and its separator (RFC 4180, section 2). */
-const CELL = /(?:"([^"]*(?:""[^"]*)*)"|([^",]*))(,|$)/y;
-
-/**
- * Comma-separated values (RFC 4180) in UTF-8, with a header line that names the columns in any order. Preferences are JSON in
- * their cell. An empty cell means no name in the column `name`, and a field not given in any other column.
+ * Comma-separated values (RFC 4180), with a header line that names the columns in any order; a semicolon or a tab may stand for
+ * the comma. Preferences are JSON in their cell. An empty cell means a field that is not given, and {@link NO_VALUE} none.
  */
 export const csv: Format = {
   mediaType: 'text/csv',
   extension: 'csv',
-  head: `${COLUMNS.join()}\r\n`,
-  write: (account) => `${COLUMNS.map((column) => cellOf(account[column])).join()}\r\n`,
-  async *read(bytes) {
-    let columns: readonly string[] | undefined;
-    for await (const raw of linesOf(bytes, { quotes: true })) {
+  extensions: ['csv', 'tsv', 'txt'],
+  writer({ separator = 'comma', bom = false } = {}) {
+    const between = SEPARATORS[separator];
+    return {
+      head: `${bom ? '\uFEFF' : ''}${COLUMNS.join(between)}\r\n`,
+      write: (account) => `${COLUMNS.map((column) => cellOf(account[column])).join(between)}\r\n`,
+    };
+  },
+  async *read(bytes, charset) {
+    const cells = { separators: Object.values(SEPARATORS).join('') };
+    let header: Header | undefined;
+    for await (const raw of linesOf(bytes, { charset, cells })) {
       const { number } = raw;
       const result = textOf(raw);
-      const cells = 'text' in result ? cellsOf(result.text) : undefined;
-      const faults: InputError[] = [];
-      if ('fault' in result) faults.push({ path: '', message: result.fault });
-      else if (cells === undefined)
-        faults.push({
-          path: '',
-          message: 'Quote the whole cell, and double each quote inside of it.',
-        });
-      else if (columns === undefined) faults.push(...faultsOfHeader(cells));
-
-      if (columns === undefined) {
-        // Without a header no line has a meaning.
-        if (faults.length > 0) return yield { number, faults };
-        columns = cells;
-      } else if (faults.length > 0) {
-        yield { number, faults };
-      } else if (cells !== undefined && !isBlank(cells)) {
-        yield lineOf(number, columns, cells);
+      if ('fault' in result) {
+        // Without a header line, no line has a meaning.
+        const isFatal = header === undefined;
+        yield { number, faults: [{ path: '', message: result.fault }], isFatal };
+        if (isFatal) return;
+      } else if (header !== undefined) {
+        const line = lineOf(raw, result.text, header, cells.separators);
+        if (line !== undefined) yield line;
+      } else if (number === 1 && DECLARATION.test(result.text)) {
+        cells.separators = DECLARATION.exec(result.text)?.[1] ?? '';
+      } else if (!isBlank(result.text)) {
+        const sniffed = sniff(result.text, cells.separators);
+        if ('faults' in sniffed) return yield { number, faults: sniffed.faults, isFatal: true };
+        header = sniffed;
+        cells.separators = sniffed.separator;
+        yield { number, ignoredColumns: header.ignoredColumns };
       }
     }
+    if (header !== undefined) return;
+    const message = 'The file is empty: its first line must name the columns.';
+    yield { number: 1, faults: [{ path: '', message }], isFatal: true };
   },
 };
 
-function cellOf(value: unknown): string {
-  const text = typeof value === 'object' && value !== null ? JSON.stringify(value) : String(value ?? '');
-  const harmless = FORMULA.test(text) ? `'${text}` : text;
-  return /[",\r\n]/.test(harmless) ? `"${harmless.replaceAll('"', '""')}"` : harmless;
-}
+const MISQUOTED: InputError = {
+  path: '',
+  message: 'Quote the whole cell, and double each quote inside of it.',
+};
 
-function cellsOf(line: string): string[] | undefined {
-  const cells: string[] = [];
-  CELL.lastIndex = 0;
-  for (;;) {
-    const match = CELL.exec(line);
-    if (match === null) return undefined;
-    const [, quoted, bare = '', end] = match;
-    const text = quoted?.replaceAll('""', '"') ?? bare;
-    cells.push(FORMULA.test(text) && text.startsWith("'") ? text.slice(1) : text);
-    if (end === '') return cells;
+/** Finds the separator of a header line: the one with an email column, or else with the most columns. */
+function sniff(
+  text: string,
+  separators: string,
+): (Header & { separator: string }) | { faults: readonly InputError[] } {
+  const candidates = [...separators]
+    .map((separator) => ({ separator, cells: cellsOf(text, separator) ?? [] }))
+    .sort((a, b) => b.cells.length - a.cells.length);
+  let faults: readonly InputError[] | undefined;
+  for (const { separator, cells } of candidates) {
+    if (cells.length === 0) continue;
+    const header = headerOf(cells);
+    if (!('faults' in header)) return { ...header, separator };
+    faults ??= header.faults;
   }
+  return { faults: faults ?? [MISQUOTED] };
 }
 
-function faultsOfHeader(names: readonly string[]): InputError[] {
-  const known: readonly string[] = COLUMNS;
-  const faults = names.flatMap((name, at): InputError[] => {
-    if (!known.includes(name)) return [{ path: name, message: 'This column does not exist.' }];
-    return names.indexOf(name) < at ? [{ path: name, message: 'This column occurs twice.' }] : [];
-  });
-  return names.includes('email')
-    ? faults
-    : [...faults, { path: 'email', message: 'This column is missing.' }];
-}
-
-function isBlank(cells: readonly string[]): boolean {
-  return cells.length === 1 && cells[0] === '';
-}
-
-function lineOf(number: number, columns: readonly string[], cells: readonly string[]): Line {
-  if (cells.length !== columns.length) {
-    const message = `The header line has ${columns.length} columns, and this line has ${cells.length}.`;
+function lineOf(raw: RawLine, text: string, header: Header, separator: string): Line | undefined {
+  const { number } = raw;
+  if (text === '') return undefined;
+  const cells = cellsOf(text, separator);
+  if (cells === undefined) return { number, faults: [MISQUOTED] };
+  if (cells.every(isBlank)) return undefined;
+  // Excel leaves out empty cells at the end of a line, and adds some.
+  const isTooShort = cells.length < header.width && raw.isCutOff;
+  if (isTooShort || cells.findLastIndex((cell) => !isBlank(cell)) >= header.width) {
+    const message = `The header line has ${header.width} columns, and this line has ${cells.length}.`;
     return { number, faults: [{ path: '', message }] };
   }
-  const value: Record<string, unknown> = {};
-  for (const [at, column] of columns.entries()) {
-    const cell = cells[at] ?? '';
-    if (column === 'name') value[column] = cell === '' ? null : cell;
-    else if (column === 'preferences' && cell !== '') {
-      const parsed = parseJson(cell, column);
-      if ('faults' in parsed) return { number, ...parsed };
-      value[column] = parsed.value;
-    } else if (cell !== '') value[column] = cell;
+  return { number, ...recordOf(header, cells) };
+}
+
+function recordOf(
+  { email, name, fields }: Header,
+  cells: readonly string[],
+): { value: unknown } | { faults: readonly InputError[] } {
+  const given = (columns: readonly number[]) =>
+    columns.map((column) => cells[column] ?? '').filter((cell) => !isBlank(cell));
+  const [address] = given(email);
+  if (address === undefined) return { faults: [{ path: 'email', message: 'The email is missing.' }] };
+  const value: Record<string, unknown> = { email: unmasked(address) };
+  for (const columns of name) {
+    const parts = given(columns);
+    if (parts.length === 0) continue;
+    const values = parts.filter((part) => part !== NO_VALUE).map(unmasked);
+    value['name'] = values.length === 0 ? null : values.join(' ');
+    break;
   }
-  return { number, value };
+  for (const [field, column] of fields) {
+    const cell = (cells[column] ?? '').trim();
+    if (cell === '') continue;
+    if (field !== 'preferences') value[field] = cell === NO_VALUE ? null : unmasked(cell);
+    else {
+      const parsed = cell === NO_VALUE ? { value: {} } : parseJson(cell, field);
+      if ('faults' in parsed) return parsed;
+      value[field] = parsed.value;
+    }
+  }
+  return { value };
+}
+
+function isBlank(text: string): boolean {
+  return text === '' || text.trim() === '';
 }

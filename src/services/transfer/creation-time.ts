@@ -1,0 +1,34 @@
+import { z } from 'zod';
+
+/** ISO 8601, and as PostgreSQL and spreadsheets write it: a blank for the `T`, an offset of hours alone, no time at all. */
+const INSTANT = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?) ?(Z|[+-]\d\d(?::?\d\d)?))?$/i;
+
+/** Nobody signed up before this. */
+const EARLIEST = Date.parse('1970-01-01');
+
+/** How much later than ours another machine's clock may be, in milliseconds. */
+const MAX_SKEW_MS = 5 * 60_000;
+
+/** The time at which an account was made elsewhere; to the millisecond, as ISO 8601 in UTC. */
+export const creationTime = z.string().transform((text, context) => {
+  const time = instantOf(text.trim());
+  if (time !== undefined && time >= EARLIEST && time <= Date.now() + MAX_SKEW_MS) {
+    return new Date(time).toISOString();
+  }
+  context.addIssue(
+    time === undefined
+      ? 'Must be a time with its offset, such as 2026-01-31T12:00:00Z, or a date.'
+      : 'Must not be in the future, nor before 1970.',
+  );
+  return z.NEVER;
+});
+
+/** Milliseconds since 1970; `undefined` where the text is no time. */
+function instantOf(text: string): number | undefined {
+  const [, date, time = '00:00', offset = 'Z'] = INSTANT.exec(text) ?? [];
+  // A day that a month does not have would become one of the next month.
+  if (date === undefined || !z.iso.date().safeParse(date).success) return undefined;
+  const [, sign, hours, minutes = '00'] = /^([+-])(\d\d):?(\d\d)?$/.exec(offset) ?? [];
+  const value = Date.parse(`${date}T${time}${sign === undefined ? 'Z' : `${sign}${hours}:${minutes}`}`);
+  return Number.isNaN(value) ? undefined : value;
+}

@@ -1,0 +1,118 @@
+import type { InputError } from '../../../domain/refusal.ts';
+import { COLUMNS, type Column } from '../../../domain/user.ts';
+
+/** The names of the column with the email, by precedence: a row has the first one that is not empty. */
+const EMAILS = ['email', 'primaryEmail', 'mail', 'userPrincipalName', 'login', 'username'] as const;
+
+/** The names of the columns that make the name, by precedence. Two of them are joined. */
+const NAMES = [['name'], ['displayName'], ['firstName', 'lastName']] as const;
+
+/** Other names for the same. */
+const ALIASES: Readonly<Record<string, string>> = {
+  emailAddress: 'email',
+  upn: 'userPrincipalName',
+  fullName: 'name',
+  givenName: 'firstName',
+  surname: 'lastName',
+  familyName: 'lastName',
+};
+
+/** Columns of an export that an import does not need: an account is known by its email. */
+const PASSED_OVER: readonly Column[] = ['id', 'version', 'updatedAt'];
+
+/** Our columns whose name stands for something else in the export of a directory. */
+const AMBIGUOUS: readonly string[] = ['role', 'status'] satisfies Column[];
+
+/** The columns by which one knows the export of a directory: Microsoft Entra, Okta, and Google's, which has brackets too. */
+const OF_DIRECTORIES: readonly string[] = ['userPrincipalName', 'login', 'primaryEmail'];
+const BRACKETS = /\[.*\]/;
+
+/** The columns that we read by the name that they have in an export. */
+const OWN = COLUMNS.filter(
+  (column) => column !== 'email' && column !== 'name' && !PASSED_OVER.includes(column),
+);
+
+/** The most columns: as many as a sheet of Excel has. */
+const MAX_COLUMNS = 16_384;
+
+/** What each key, see {@link keyOf}, means. */
+const MEANINGS = new Map<string, string>([
+  ...[...EMAILS, ...NAMES.flat(), ...COLUMNS].map((name) => [keyOf(name), name] as const),
+  ...Object.entries(ALIASES).map(([alias, name]) => [keyOf(alias), name] as const),
+]);
+
+/** Where a row has what. Columns are numbers from 0. */
+export interface Header {
+  readonly width: number;
+  /** By precedence. */
+  readonly email: readonly number[];
+  /** By precedence; the columns of each are joined. */
+  readonly name: readonly (readonly number[])[];
+  readonly fields: readonly (readonly [field: Column, column: number])[];
+  /** The names of the columns that mean nothing here. */
+  readonly ignoredColumns: readonly string[];
+}
+
+/**
+ * Reads a header line: names in any case, with blanks, underscores, hyphens or without, ours or those of spreadsheets and
+ * directories. Columns with no name at the end are no columns.
+ */
+export function headerOf(cells: readonly string[]): Header | { faults: readonly InputError[] } {
+  const width = cells.findLastIndex((cell) => cell.trim() !== '') + 1;
+  if (width > MAX_COLUMNS) {
+    return {
+      faults: [{ path: '', message: `The header line has ${width} columns; ${MAX_COLUMNS} are allowed.` }],
+    };
+  }
+  const names = cells.slice(0, width).map((cell) => cell.trim());
+  const columns = new Map<string, number>();
+  const ignoredColumns: string[] = [];
+  const faults: InputError[] = [];
+  const meanings = names.map((name) => MEANINGS.get(keyOf(name)));
+  const isDirectory =
+    meanings.some((meaning) => meaning !== undefined && OF_DIRECTORIES.includes(meaning)) ||
+    names.some((name) => BRACKETS.test(name));
+  for (const [column, name] of names.entries()) {
+    const meaning = meanings[column];
+    if (meaning === undefined || (isDirectory && AMBIGUOUS.includes(meaning))) {
+      ignoredColumns.push(name === '' ? `column ${column + 1}` : name);
+      continue;
+    }
+    const earlier = columns.get(meaning);
+    if (earlier === undefined) columns.set(meaning, column);
+    else faults.push({ path: name, message: `Means the same as ${names[earlier]}: keep one of the two.` });
+  }
+  const columnsOf = (wanted: readonly string[]) =>
+    wanted.map((name) => columns.get(name)).filter((column) => column !== undefined);
+  const email = columnsOf(EMAILS);
+  if (email.length === 0) faults.push(...missingEmail());
+  if (faults.length > 0) return { faults };
+  return {
+    width,
+    email,
+    name: NAMES.map(columnsOf).filter((joined) => joined.length > 0),
+    fields: OWN.flatMap((field) => columnsOf([field]).map((column) => [field, column] as const)),
+    ignoredColumns,
+  };
+}
+
+/** A name without what spreadsheets and directories change or add. */
+function keyOf(name: string): string {
+  return name
+    .normalize('NFKC')
+    .replace(/\[required\]$/i, '')
+    .replace(/[\s_-]+/g, '')
+    .toLowerCase();
+}
+
+function missingEmail(): InputError[] {
+  const emails = ['emailAddress', ...EMAILS.slice(1)].join(', ');
+  const names = NAMES.flat().join(', ');
+  return [
+    { path: 'email', message: `This column is missing in the header line. Other names for it: ${emails}.` },
+    {
+      path: '',
+      message: `Further columns that are read: ${names}, ${OWN.join(', ')}. A comma, a semicolon or a tab separates them.`,
+    },
+  ];
+}
