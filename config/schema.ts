@@ -214,7 +214,7 @@ export function schemaFor(environment: Environment, texts: NodeJS.Dict<string> =
       },
     },
     initialAdmins: {
-      doc: 'Emails that become admins at every start, separated by commas. Default outside development: none.',
+      doc: 'Emails that become active admins at every start, separated by commas. Default outside development: none.',
       format: 'emails',
       default: environment === 'development' ? ['admin@example.com'] : [],
       env: 'INITIAL_ADMINS',

@@ -21,6 +21,7 @@ import type { Lifecycle } from './http/server/lifecycle.ts';
 import type { Transfers } from './http/transfers/limits.ts';
 import type { TokenVerifier } from './security/token.ts';
 import type { Admission } from './services/access/admission.ts';
+import type { Seeds } from './services/accounts/seed-warning.ts';
 import type { RateLimits } from './store/rate-limits.ts';
 import type { UnitOfWork } from './store/unit.ts';
 
@@ -39,6 +40,8 @@ export interface AppDeps {
   readonly endpoints: readonly Endpoint[];
   /** In front of every path; empty: none. */
   readonly basePath: string;
+  /** The emails of INITIAL_ADMINS: whoever takes such an admin away is told that the next start brings them back. */
+  readonly seeds: Seeds;
   /** Other origins whose pages may call, as browsers write them. */
   readonly corsOrigins: readonly string[];
   /** Further request headers that those pages may send. */

@@ -45,6 +45,7 @@ export interface ApplicationSettings
     | 'environment'
     | 'access'
     | 'basePath'
+    | 'initialAdmins'
     | 'corsHeaders'
     | 'corsOrigins'
     | 'history'
@@ -160,6 +161,7 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
       }),
       ...extra,
     ],
+    seeds: settings.initialAdmins,
     basePath: settings.basePath,
     corsOrigins: settings.corsOrigins,
     corsHeaders: settings.corsHeaders,

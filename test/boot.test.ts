@@ -52,6 +52,40 @@ describe('the boot', function () {
     while ((await waiting()).length === 0);
   };
 
+  it('restores initial admins that were demoted, suspended or deleted, and says so', async () => {
+    const env = { INITIAL_ADMINS: `${ADMINS},eve@example.com,new@example.com` };
+    const first = start(env);
+    await first.ready();
+    expect(first.lines.filter(({ msg }) => msg.startsWith('restored admin'))).to.deep.equal([]);
+    expect(await first.end('SIGTERM')).to.equal(0);
+    // What an API call writes, as far as the seeder reads it.
+    await database.query(`update users set role = 'user' where email = 'ada@example.com'`);
+    await database.query(`update users set status = 'suspended' where email = 'grace@example.com'`);
+    await database.query(
+      `insert into changes (actor, user_id, action, before, fields, version)
+       select 'test', id, 'deleted', '{"email":"eve@example.com","role":"admin"}', '{email,role}', 2
+         from users where email = 'eve@example.com'`,
+    );
+    await database.query(`delete from users where email in ('eve@example.com')`);
+
+    const second = start({ INITIAL_ADMINS: `${env.INITIAL_ADMINS},newest@example.com` });
+    await second.ready();
+    const restored = second.lines.filter(({ msg }) => msg.startsWith('restored admin'));
+    expect(restored.map(({ level, email }) => [level, email])).to.deep.equal(
+      ['ada', 'eve', 'grace'].map((name) => [40, `${name}@example.com`]),
+    );
+    const active = await database.query(
+      `select email from users where role = 'admin' and status = 'active' order by email`,
+    );
+    expect(active.map(({ email }) => email)).to.deep.equal([
+      'ada@example.com',
+      'eve@example.com',
+      'grace@example.com',
+      'new@example.com',
+      'newest@example.com',
+    ]);
+  });
+
   it('migrates, seeds the admins and serves, and does nothing the second time', async () => {
     const first = start();
     await first.ready();

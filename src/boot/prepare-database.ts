@@ -6,7 +6,7 @@ import type { ConnectionMode, DatabaseSettings } from '../database/connection.ts
 import { migrateUnderLock } from '../database/schema.ts';
 import { BOOT } from '../domain/author.ts';
 import { ACTIVE_ADMIN, User } from '../domain/user.ts';
-import { seedAdmins } from '../services/accounts/admin-seeder.ts';
+import { formerAdmins, seedAdmins } from '../services/accounts/admin-seeder.ts';
 import { shiftFeed } from '../store/feed-shift.ts';
 import { Unit } from '../store/unit.ts';
 import { CannotStart } from './cannot-start.ts';
@@ -36,7 +36,7 @@ export async function prepareDatabase(
   const store = await openStore({ database: { ...database, statementTimeoutMs: 0 }, mode, log });
   try {
     const onWait = (error: Error) => log.info({ reason: error.message }, 'waiting for the boot lock');
-    const { admins, ...seeded } = await migrateUnderLock(
+    const { admins, restored, ...seeded } = await migrateUnderLock(
       store.orm,
       {
         deadline,
@@ -47,9 +47,11 @@ export async function prepareDatabase(
       },
       async (em) => {
         if (await shiftFeed(em)) log.warn('database moved to another cluster; change feed continued');
-        const report = await seedAdmins(new Unit(em, { author: BOOT }), initialAdmins);
+        const unit = new Unit(em, { author: BOOT });
+        const report = await seedAdmins(unit, initialAdmins);
+        const restored = await formerAdmins(unit, [...report.created, ...report.promoted]);
         await em.flush();
-        return { ...report, admins: await em.count(User, ACTIVE_ADMIN) };
+        return { ...report, restored, admins: await em.count(User, ACTIVE_ADMIN) };
       },
     ).catch((error: Error) => {
       if (error instanceof CannotAdopt) throw new CannotStart(error.message, { exitCode: EXIT_CONFIG });
@@ -59,6 +61,7 @@ export async function prepareDatabase(
       );
     });
     log.info(seeded, 'admins seeded');
+    for (const email of restored) log.warn({ email }, 'restored admin, as INITIAL_ADMINS says');
     if (admins === 0) log.warn('no active admin; name one in INITIAL_ADMINS and restart');
     await checkSchema(store, log);
   } finally {

@@ -8,6 +8,8 @@ import { COMMAND_LINE } from '../domain/author.ts';
 import { Refusal } from '../domain/refusal.ts';
 import { refusals } from '../domain/refusals.ts';
 import { preferenceRules } from '../services/accounts/preferences-schema.ts';
+import { lostSeeds } from '../services/accounts/seed-warning.ts';
+import type { UnitOfWork } from '../store/unit.ts';
 import { COMMANDS } from './account-commands.ts';
 import { OPTIONS, USAGE } from './account-options.ts';
 import { adoption } from './adopt.ts';
@@ -62,7 +64,16 @@ async function main(): Promise<void> {
       return console.log(values.json ? JSON.stringify(result, null, 2) : text);
     }
     if (pending.length > 0) throw refusals.migrationsMissing();
-    const result = await command(argument, { inUnit: store.inUnit, rules, values });
+    let lost: string[] = [];
+    const inUnit: UnitOfWork = async (work, options) => {
+      const [result, unit] = await store.inUnit(async (unit) => [await work(unit), unit] as const, options);
+      lost = await lostSeeds(unit, settings.initialAdmins);
+      return result;
+    };
+    const result = await command(argument, { inUnit, rules, values });
+    for (const email of lost) {
+      console.error(`${email} is in INITIAL_ADMINS: the next start makes it an active admin again.`);
+    }
     if (result !== undefined) console.log(values.json ? JSON.stringify(result, null, 2) : printed(result));
   } finally {
     await store.close();

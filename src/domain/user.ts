@@ -73,10 +73,10 @@ export class User extends UserSchema.class {
     return isActiveAdmin(this);
   }
 
-  /** Makes the account an admin. Returns whether that changed anything. */
+  /** Makes the account an active admin. Returns whether that changed anything. */
   promote(): boolean {
-    if (isAdmin(this)) return false;
-    this.role = 'admin';
+    if (this.isActiveAdmin()) return false;
+    Object.assign(this, ACTIVE_ADMIN);
     return true;
   }
 

@@ -2,16 +2,18 @@ import { Readable } from 'node:stream';
 import Router from '@koa/router';
 import compose from 'koa-compose';
 import { refusals } from '../domain/refusals.ts';
+import type { Seeds } from '../services/accounts/seed-warning.ts';
 import type { UnitOfWork } from '../store/unit.ts';
 import { entityTag, ifMatchPasses, type Versioned } from './answer/entity-tag.ts';
 import type { Middleware, RequestContext, RequestState } from './context.ts';
-import { type AnyRequest, asksForDryRun, type Endpoint, type Upload } from './endpoint.ts';
+import { type AnyRequest, asksForDryRun, type Endpoint, isWrite, type Upload } from './endpoint.ts';
 import { authorize, sees } from './middleware/authorize.ts';
 import { present } from './middleware/present.ts';
 import { readJson } from './middleware/read-json.ts';
 import { readUpload } from './middleware/read-upload.ts';
 import { enterTransfer, leaveTransfer } from './middleware/transfers.ts';
 import { unitOfWork } from './middleware/unit-of-work.ts';
+import { warnOfSeed } from './middleware/warn-of-seed.ts';
 import { checkBody, checkParams, checkQuery } from './request/input.ts';
 import type { Transfers } from './transfers/limits.ts';
 
@@ -21,6 +23,8 @@ export interface RouterOptions {
   readonly basePath: string;
   /** How long a JSON body may take to arrive, in milliseconds. */
   readonly requestTimeoutMs: number;
+  /** The emails of INITIAL_ADMINS. */
+  readonly seeds: Seeds;
   /** The transfers of this process. */
   readonly transfers: Transfers;
 }
@@ -34,7 +38,7 @@ export function createRouter(
   endpoints: readonly Endpoint[],
   identify: Middleware,
   inUnit: UnitOfWork,
-  { basePath, requestTimeoutMs, transfers }: RouterOptions,
+  { basePath, requestTimeoutMs, seeds, transfers }: RouterOptions,
 ): Middleware {
   const probes = new Router<RequestState>();
   const fixed = new Router<RequestState>({ prefix: basePath });
@@ -60,6 +64,7 @@ export function createRouter(
           nameRoute(endpoint),
           ...(kind ? [leaveTransfer()] : []),
           unitOfWork(inUnit, inside),
+          ...(seeds.length > 0 && isWrite(endpoint) ? [warnOfSeed(seeds)] : []),
           present(endpoint, basePath, transfers.limits),
         ],
       );

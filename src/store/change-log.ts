@@ -1,6 +1,7 @@
 import { type ChangeDraft, ERASED_ACTOR } from '../domain/change.ts';
 import { indexNames } from '../domain/field-index.ts';
 import { protectAdmins } from './admin-protection.ts';
+import { noteAdmins } from './admins-touched.ts';
 import { feedOrderOf } from './feed-order.ts';
 import { noteOwnChanges } from './right-check.ts';
 import { dateOf } from './rows.ts';
@@ -50,6 +51,7 @@ export async function recordChanges(unit: Unit, drafts: readonly ChangeDraft[]):
   if (drafts.length === 0) return;
   protectAdmins(unit, drafts);
   noteOwnChanges(unit, drafts);
+  noteAdmins(unit, drafts);
   const { em, author, undoes } = unit;
   const { actorId, requestId } = author;
   const isErased = drafts.some(({ userId, erased }) => erased && userId === actorId);

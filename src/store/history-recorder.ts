@@ -4,6 +4,7 @@ import { type ChangeDraft, erased } from '../domain/change.ts';
 import { isAdmin, type User } from '../domain/user.ts';
 import { accountChangeSets, differenceOf, originalOf } from './account-change-sets.ts';
 import { protectAdmins } from './admin-protection.ts';
+import { noteAdmins } from './admins-touched.ts';
 import { recordChanges } from './change-log.ts';
 import { eraseHistory } from './erase-history.ts';
 import { unitOf } from './unit.ts';
@@ -44,9 +45,9 @@ export class HistoryRecorder implements EventSubscriber {
     this.#pending.delete(args.uow);
     const unit = unitOf(args.em as EntityManager);
     const erases = this.#eraseAtOnce || unit.erases;
-    const drafts = pending
-      .map((complete) => complete())
-      .map((draft) => (erases && draft.action === 'deleted' ? erased(draft) : draft));
+    const complete = pending.map((complete) => complete());
+    noteAdmins(unit, complete);
+    const drafts = complete.map((draft) => (erases && draft.action === 'deleted' ? erased(draft) : draft));
     await recordChanges(unit, drafts);
     await eraseHistory(
       unit.em,

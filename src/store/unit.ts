@@ -3,6 +3,7 @@ import { EntityManager } from '@mikro-orm/postgresql';
 import type { Author } from '../domain/author.ts';
 import type { AccountValues, Change } from '../domain/change.ts';
 import type { Right } from '../domain/right.ts';
+import type { AdminsTouched } from './admins-touched.ts';
 
 /** How many recorded changes a unit of work remembers: an import has no limit, and an answer needs one. */
 export const MAX_RECORDED = 1_000;
@@ -34,6 +35,8 @@ export class Unit {
    * The check of the right must not take what the unit itself has written for what was there.
    */
   ownValuesBefore: Partial<AccountValues> | null = {};
+  /** The admins that it has changed: who starts the service may want them back. */
+  readonly adminsTouched: AdminsTouched = { ids: new Set(), emails: new Set() };
   readonly #recorded: Change[] = [];
   readonly #isReplay: boolean;
   #author: Author | undefined;

@@ -107,6 +107,22 @@ describe('npm run accounts', function () {
     expect(JSON.parse(piped.stdout)).to.include({ created: 1 });
   });
 
+  it('says on standard error that an initial admin comes back', () => {
+    const more = { INITIAL_ADMINS: 'ada@example.com' };
+    for (const email of ['ada@example.com', 'grace@example.com']) done('invite', email, '--role', 'admin');
+    const warning = 'ada@example.com is in INITIAL_ADMINS: the next start makes it an active admin again.\n';
+    for (const [command, stderr] of [
+      ['demote', warning],
+      ['promote', ''],
+      ['suspend', warning],
+      ['restore', ''],
+      ['erase', warning],
+    ] as const) {
+      const outcome = run([command, 'ada@example.com'], { more });
+      expect([outcome.status, outcome.stderr], command).to.deep.equal([0, stderr]);
+    }
+  });
+
   it('cuts the identities of an account, and prints their number', async () => {
     done('invite', 'ada@example.com');
     await database.query(

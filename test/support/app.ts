@@ -83,6 +83,7 @@ export async function startApp(
     now?: () => Date;
     accessPolicy?: AccessPolicy;
     emailChanges?: EmailChangePolicy;
+    initialAdmins?: readonly string[];
     streamTimes?: Partial<StreamTimes>;
     transferLimits?: Partial<TransferLimits>;
     poolMax?: number;
@@ -119,6 +120,7 @@ export async function startApp(
         emailChanges: options.emailChanges ?? 'follow',
       },
       basePath: options.basePath ?? '',
+      initialAdmins: options.initialAdmins ?? [],
       corsOrigins: options.corsOrigins ?? [],
       corsHeaders: options.corsHeaders ?? [],
       history: { eraseAfterDays: 30 },

@@ -12,6 +12,7 @@ const LISTED_HEADERS = [
   'ratelimit',
   'ratelimit-policy',
   'retry-after',
+  'rollcall-warning',
   'www-authenticate',
   'x-request-id',
 ];

@@ -14,6 +14,7 @@ import type { Page } from '../../services/paging.ts';
 import type { Unit } from '../../store/unit.ts';
 import { linkToNext, type PageQuery, readPage, type SealedPage } from '../answer/page.ts';
 import { type Answer, type Endpoint, endpoint } from '../endpoint.ts';
+import { SEED_WARNING } from '../schemas/account.ts';
 import { change, moment } from '../schemas/change.ts';
 import { LINK, pageQuery, pageSchema, searchText } from '../schemas/page.ts';
 
@@ -132,6 +133,7 @@ export function historyEndpoints(rules: PreferenceRules, cursors: CursorCodec): 
         description:
           'The change that undoes it; for service tokens without `history:read`, without its values.',
         schema: change,
+        headers: SEED_WARNING,
       },
       refusals: [
         refusals.changedSince,

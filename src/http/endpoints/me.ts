@@ -6,7 +6,7 @@ import { fields, ownFields } from '../../services/accounts/fields.ts';
 import { accountView } from '../../services/accounts/view.ts';
 import { accountHeaders } from '../answer/views.ts';
 import { change, type Endpoint, endpoint } from '../endpoint.ts';
-import { account, ETAG } from '../schemas/account.ts';
+import { account, ETAG, SEED_WARNING } from '../schemas/account.ts';
 
 /** A merge patch may come under its own name or as plain JSON. */
 export const MERGE_PATCH_TYPES = ['application/merge-patch+json', 'application/json'];
@@ -53,7 +53,7 @@ export function meEndpoints(rules: PreferenceRules): Endpoint[] {
       path: '/v1/me',
       access: 'account',
       summary: 'Delete my account',
-      answer: { status: 204, description: 'The account is deleted.' },
+      answer: { status: 204, description: 'The account is deleted.', headers: SEED_WARNING },
       refusals: [refusals.lastAdmin],
       changes,
       handle({ entity, unit }) {

@@ -6,6 +6,7 @@ import { exportAccounts } from '../../services/transfer/export.ts';
 import { FORMATS, NO_VALUE, SEPARATOR_NAMES } from '../../services/transfer/formats/index.ts';
 import { IMPORT_MODES, importAccounts } from '../../services/transfer/import.ts';
 import { type Endpoint, endpoint } from '../endpoint.ts';
+import { SEED_WARNING } from '../schemas/account.ts';
 import { flag } from '../schemas/flag.ts';
 import { importReport } from '../schemas/import-report.ts';
 
@@ -48,7 +49,7 @@ export function transferEndpoints(rules: PreferenceRules): Endpoint[] {
           'text/csv': 'email,name,preferences\r\ngrace@example.com,Grace Hopper,"{""theme"":""dark""}"\r\n',
         },
       },
-      answer: { status: 200, description: 'The report.', schema: importReport },
+      answer: { status: 200, description: 'The report.', schema: importReport, headers: SEED_WARNING },
       refusals: [refusals.invalidLines, refusals.lastAdmin],
       showsDryRunResult: true,
       handle: ({ unit, upload, query }) =>

@@ -14,7 +14,7 @@ import { accountAt } from '../../services/history/account-history.ts';
 import type { Unit } from '../../store/unit.ts';
 import { accountHeaders } from '../answer/views.ts';
 import { change, type Endpoint, endpoint } from '../endpoint.ts';
-import { account, ETAG, writtenAccount } from '../schemas/account.ts';
+import { account, ETAG, SEED_WARNING, writtenAccount } from '../schemas/account.ts';
 import { moment } from '../schemas/change.ts';
 import { MERGE_PATCH_TYPES } from './me.ts';
 
@@ -89,7 +89,7 @@ export function userEndpoints(rules: PreferenceRules): Endpoint[] {
         description:
           'The changed account. A service token without `users:read` is shown what it has written.',
         schema: z.union([account, writtenAccount]),
-        headers: ETAG,
+        headers: { ...ETAG, ...SEED_WARNING },
       },
       refusals: [refusals.emailInvalid, refusals.emailTaken, refusals.lastAdmin],
       changes,
@@ -107,7 +107,7 @@ export function userEndpoints(rules: PreferenceRules): Endpoint[] {
       scope: 'users:write',
       summary: 'Delete an account',
       params,
-      answer: { status: 204, description: 'The account is deleted.' },
+      answer: { status: 204, description: 'The account is deleted.', headers: SEED_WARNING },
       refusals: [refusals.lastAdmin],
       changes,
       handle({ entity, unit }) {

@@ -28,6 +28,7 @@ const ANSWER_HEADERS = [
   'RateLimit',
   'RateLimit-Policy',
   'Retry-After',
+  'Rollcall-Warning',
   'WWW-Authenticate',
   'X-Request-Id',
 ];

@@ -17,6 +17,10 @@ const HEADERS: Readonly<Record<string, oas31.HeaderObject>> = {
     schema: { type: 'string', pattern: '^\\d+$' },
     example: '1',
   },
+  'Rollcall-Warning': {
+    schema: { type: 'string' },
+    example: 'INITIAL_ADMINS names this account: the next start makes it an active admin again',
+  },
   'WWW-Authenticate': {
     required: true,
     schema: { type: 'string', enum: ['Bearer', 'Bearer error="invalid_token"'] },

@@ -38,5 +38,11 @@ export const writtenAccount = account
     examples: [{ id: 1, version: 3, name: 'Ada Lovelace' }],
   });
 
+/** The description of the header of answers to what may take an admin away. */
+export const SEED_WARNING = {
+  'Rollcall-Warning':
+    'Where the next start undoes this: an account in `INITIAL_ADMINS` is no active admin any more.',
+};
+
 /** The description of the header of every answer that shows one account or a part of it. */
 export const ETAG = { ETag: "The account's version, for `If-Match` and `If-None-Match`." };

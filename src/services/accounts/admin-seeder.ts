@@ -9,8 +9,8 @@ export interface SeedReport {
 }
 
 /**
- * Makes each of `emails` (normalized, no duplicates) an admin: creates missing accounts, promotes existing ones, and leaves
- * admins alone. It demotes and removes nobody. The unit's owner flushes.
+ * Makes each of `emails` (normalized, no duplicates) an active admin: creates missing accounts, promotes and restores existing
+ * ones, and leaves active admins alone. It demotes and removes nobody. The unit's owner flushes.
  */
 export async function seedAdmins({ em }: Unit, emails: readonly string[]): Promise<SeedReport> {
   const accounts = await em.find(User, { email: { $in: [...emails] } });
@@ -27,4 +27,25 @@ export async function seedAdmins({ em }: Unit, emails: readonly string[]): Promi
     }
   }
   return report;
+}
+
+// Before the seeder writes: who has been an admin is one in an entry of the history. Deletions that are not erased have an index.
+const ADMINS_BEFORE = `
+  select listed.email from jsonb_array_elements_text(?::jsonb) as listed (email)
+   where exists (
+           select from users join changes on changes.user_id = users.id
+            where users.email = listed.email and 'admin' in (before->>'role', after->>'role'))
+      or exists (
+           select from changes where action = 'deleted' and erased_at is null
+             and before->>'email' = listed.email and before->>'role' = 'admin')
+   order by listed.email`;
+
+/**
+ * Those of `emails` that have been admins before, as the history knows it: somebody has taken that away, with or without knowing
+ * that the seeder gives it back. Call it before the seeder's changes are flushed.
+ */
+export async function formerAdmins({ em }: Unit, emails: readonly string[]): Promise<readonly string[]> {
+  if (emails.length === 0) return [];
+  const rows = await em.execute<{ email: string }[]>(ADMINS_BEFORE, [JSON.stringify(emails)]);
+  return rows.map(({ email }) => email);
 }

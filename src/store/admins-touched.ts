@@ -1,0 +1,40 @@
+import type { EntityManager } from '@mikro-orm/postgresql';
+import type { ChangeDraft } from '../domain/change.ts';
+import { readRows } from './rows.ts';
+import type { Unit } from './unit.ts';
+
+/** The admins that a unit of work has changed: their ids, and the emails that some of them no longer have. */
+export interface AdminsTouched {
+  readonly ids: Set<number>;
+  readonly emails: Set<string>;
+}
+
+/** Notes the admins among a unit's drafts, before their values are erased. */
+export function noteAdmins({ adminsTouched: { ids, emails } }: Unit, drafts: readonly ChangeDraft[]): void {
+  for (const { ofAdmin, userId, before } of drafts) {
+    if (!ofAdmin) continue;
+    ids.add(userId);
+    if (before?.email !== undefined) emails.add(before.email);
+  }
+}
+
+/**
+ * Those of `emails` that are no active admins now, because of what a unit has committed. One query, and none where the unit has
+ * changed no admin.
+ */
+export async function lostAdmins(
+  em: EntityManager,
+  touched: AdminsTouched,
+  emails: readonly string[],
+): Promise<string[]> {
+  if (touched.ids.size === 0 || emails.length === 0) return [];
+  const rows = await readRows<{ email: string }>(em, {
+    text: `
+      select listed.email from unnest($1::text[]) as listed (email) left join users using (email)
+       where coalesce(users.role <> 'admin' or users.status <> 'active', true)
+         and (users.id = any($2::int[]) or listed.email = any($3::text[]))
+       order by listed.email`,
+    values: [[...emails], [...touched.ids], [...touched.emails]],
+  });
+  return rows.map(({ email }) => email);
+}
