@@ -40,7 +40,7 @@ export interface AppDeps {
   readonly endpoints: readonly Endpoint[];
   /** In front of every path; empty: none. */
   readonly basePath: string;
-  /** The emails of INITIAL_ADMINS: whoever takes such an admin away is told that the next start brings them back. */
+  /** The emails of INITIAL_ADMINS: the answer to a write that removes one of these admins says that the next start undoes it. */
   readonly seeds: Seeds;
   /** Other origins whose pages may call, as browsers write them. */
   readonly corsOrigins: readonly string[];

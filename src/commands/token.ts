@@ -3,11 +3,12 @@ import { settingsOrExit } from '../../config/exit.ts';
 import { isAmbiguousTyped, isEmail, normalizeEmail } from '../domain/email.ts';
 import { signHs256 } from '../security/hmac.ts';
 import { keyRing } from '../security/key-ring.ts';
+import { accountNotice } from './account-notice.ts';
 import { EXIT_USAGE, isUsageError, UsageError } from './usage-error.ts';
 
 const USAGE = `Usage: npm run --silent token -- EMAIL [--ttl 1h] [--force]
 
-Prints a token for EMAIL, signed with the newest secret.
+Prints a token for EMAIL, signed with the newest secret, and says on standard error if EMAIL has no active account.
 
   --ttl TIME   lifetime: 30s, 15m, 1h (default), 7d
   --force      allow it in production, where a token is as good as a sign-in
@@ -40,10 +41,13 @@ async function run(): Promise<string> {
     throw new UsageError(`${typed} has characters that stand for others: write it as ${email}.`);
   if (!/^[1-9]\d*[smhd]$/.test(values.ttl))
     throw new UsageError('--ttl must be a number followed by s, m, h or d.');
-  const { environment, auth, dataDir } = settingsOrExit();
+  const settings = settingsOrExit();
+  const { environment, auth, dataDir } = settings;
   if (environment === 'production' && !values.force) throw new UsageError('In production, pass --force.');
   const [secret] = await keyRing(auth, dataDir);
   if (secret === undefined)
     throw new UsageError('Set AUTH_SECRET: without it, only the tokens of your issuers are accepted.');
+  const notice = await accountNotice(settings, email);
+  if (notice !== undefined) console.error(notice);
   return signHs256(secret, email, values.ttl, auth.emailClaims[0]);
 }

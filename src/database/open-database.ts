@@ -64,11 +64,27 @@ export async function openForCommand(settings: DatabaseLocation): Promise<Reache
   return open;
 }
 
+/**
+ * Reaches the database only if it answers at once: it starts no server, and does not try again. Returns `undefined` where the
+ * embedded server is not running, and throws what {@link reachDatabase} throws.
+ */
+export async function reachIfRunning({ database, dataDir }: DatabaseLocation): Promise<Reached | undefined> {
+  const url = database.url ?? (await (await import('./embedded/index.ts')).runningUrl(embeddedIn(dataDir)));
+  if (url === undefined) return undefined;
+  return reachDatabase(
+    { ...database, url },
+    { deadline: Date.now(), signal: new AbortController().signal, onSilence: () => undefined },
+  );
+}
+
+/** The folder of the embedded database. */
+const embeddedIn = (dataDir: string) => join(dataDir, 'postgres');
+
 async function startEmbedded(dataDir: string, timeoutMs: number, log: Log): Promise<EmbeddedDatabase> {
   // Loaded only where it is used: production does not install it.
   const { openEmbedded } = await import('./embedded/index.ts');
   return openEmbedded({
-    directory: join(dataDir, 'postgres'),
+    directory: embeddedIn(dataDir),
     timeoutMs,
     log,
   });

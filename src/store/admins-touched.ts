@@ -19,8 +19,8 @@ export function noteAdmins({ adminsTouched: { ids, emails } }: Unit, drafts: rea
 }
 
 /**
- * Those of `emails` that are no active admins now, because of what a unit has committed. One query, and none where the unit has
- * changed no admin.
+ * Those of `emails` that are no longer active admins because of what a unit has committed. One query; none where the unit
+ * has changed no admin.
  */
 export async function lostAdmins(
   em: EntityManager,

@@ -35,7 +35,7 @@ export class Unit {
    * The check of the right must not take what the unit itself has written for what was there.
    */
   ownValuesBefore: Partial<AccountValues> | null = {};
-  /** The admins that it has changed: who starts the service may want them back. */
+  /** The admins that it has changed, to warn where INITIAL_ADMINS names one of them. */
   readonly adminsTouched: AdminsTouched = { ids: new Set(), emails: new Set() };
   readonly #recorded: Change[] = [];
   readonly #isReplay: boolean;

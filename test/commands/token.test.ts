@@ -6,6 +6,7 @@ import { expect } from 'chai';
 import { decodeJwt, jwtVerify } from 'jose';
 import { addAccount } from '../support/accounts.ts';
 import { SECRET, startApp } from '../support/app.ts';
+import { createEmptyDatabase } from '../support/database.ts';
 import { programEnvironment, programOf } from '../support/programs.ts';
 
 const TOKEN = /^[\w-]+\.[\w-]+\.[\w-]+\n$/;
@@ -32,14 +33,16 @@ describe('npm run token', () => {
       encoding: 'utf8',
     });
 
-  it('prints a token and nothing else, which the service accepts', async () => {
-    const { status, stdout, stderr } = run(['Ada@Example.com']);
-    expect([status, stderr]).to.deep.equal([0, '']);
-    expect(stdout).to.match(TOKEN);
-
+  it('prints a token and nothing else for an active account, and the service accepts it', async () => {
     const app = await startApp();
     try {
       await addAccount(app.database, 'ada@example.com');
+      const { status, stdout, stderr } = run(['Ada@Example.com'], {
+        AUTH_SECRET: SECRET,
+        DATABASE_URL: app.database.url,
+      });
+      expect([status, stderr]).to.deep.equal([0, '']);
+      expect(stdout).to.match(TOKEN);
       const headers = { Authorization: `Bearer ${stdout.trim()}` };
       expect(await (await app.call('/v1/me', { headers })).json()).to.include({ email: 'ada@example.com' });
     } finally {
@@ -49,7 +52,10 @@ describe('npm run token', () => {
 
   it('needs no settings in development: it creates the secret that the service uses', () => {
     const { status, stdout, stderr } = run(['ada@example.com'], {});
-    expect([status, stderr]).to.deep.equal([0, '']);
+    expect([status, stderr]).to.deep.equal([
+      0,
+      'Not checked whether there is an account ada@example.com: the service is not running.\n',
+    ]);
     expect(stdout).to.match(TOKEN);
     expect(readdirSync(join(folder, '.data'))).to.deep.equal(['auth-secret']);
   });
@@ -146,8 +152,59 @@ describe('npm run token', () => {
 
   it('works in production with --force, without a database', () => {
     const { status, stdout, stderr } = run(['ada@example.com', '--force'], PRODUCTION);
-    expect([status, stderr]).to.deep.equal([0, '']);
+    expect(status).to.equal(0);
+    expect(stderr).to.match(/^Not checked whether there is an account ada@example\.com: .*db\.invalid/);
+    expect(stderr).not.to.include('hunter2');
     expect(stdout).to.match(TOKEN);
+  });
+
+  describe('with a database', () => {
+    const statements: [string, string, NodeJS.ProcessEnv, string][] = [
+      [
+        'there is no such account',
+        'typo@example.com',
+        {},
+        'There is no account typo@example.com: this token is refused. Create the account: npm run accounts -- invite typo@example.com\n',
+      ],
+      [
+        'the first request creates the account',
+        'new@example.com',
+        { ACCESS_POLICY: 'open' },
+        'There is no account new@example.com yet: the first request with this token creates it.\n',
+      ],
+      [
+        'the account is suspended',
+        'sue@example.com',
+        {},
+        'The account sue@example.com is suspended, and its tokens are refused. Restore it: npm run accounts -- restore sue@example.com\n',
+      ],
+    ];
+    for (const [what, email, env, notice] of statements) {
+      it(`says on stderr that ${what}, and prints the token`, async () => {
+        const app = await startApp();
+        try {
+          await addAccount(app.database, 'sue@example.com');
+          await app.database.query(`update users set status = 'suspended'`);
+          const result = run([email], { AUTH_SECRET: SECRET, DATABASE_URL: app.database.url, ...env });
+          expect([result.status, result.stderr]).to.deep.equal([0, notice]);
+          expect(result.stdout).to.match(TOKEN);
+        } finally {
+          await app.close();
+        }
+      });
+    }
+
+    it('says that nothing was checked where the database is empty', async () => {
+      const database = await createEmptyDatabase();
+      try {
+        const result = run(['ada@example.com'], { AUTH_SECRET: SECRET, DATABASE_URL: database.url });
+        expect(result.status).to.equal(0);
+        expect(result.stderr).to.match(/^Not checked whether there is an account ada@example\.com: /);
+        expect(result.stdout).to.match(TOKEN);
+      } finally {
+        await database.drop();
+      }
+    });
   });
 
   it('never prints the secret', () => {

@@ -24,7 +24,7 @@ const SOURCES: readonly Source[] = [
 const VARIABLE = 'ROLLCALL_TEST_PROGRAMS';
 
 /** For packages that are CommonJS. */
-const REQUIRE = `import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);`;
+const REQUIRE = `import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url);`;
 
 /**
  * Bundles the programs with their packages, for as long as the run lasts. The tests start more than a hundred processes, and

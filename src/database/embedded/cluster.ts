@@ -36,6 +36,11 @@ export interface Cluster {
   readonly major: string;
 }
 
+/** `postgres://…` of the cluster's database `rollcall` on a port of 127.0.0.1, with its password: never log it. */
+export function urlOf({ password }: Cluster, port: number): string {
+  return `postgres://${USER}:${password}@127.0.0.1:${port}/rollcall`;
+}
+
 /** The location of the embedded database in a folder. */
 export function locationOf(directory: string): Location {
   const root = resolve(directory);

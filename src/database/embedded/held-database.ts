@@ -1,5 +1,5 @@
 import { type Acquired, acquire } from './acquire.ts';
-import { USER } from './cluster.ts';
+import { urlOf } from './cluster.ts';
 import { releaseLease, type Session } from './lease.ts';
 import { deadlineIn } from './retry.ts';
 import type { Setup } from './start.ts';
@@ -38,7 +38,7 @@ export class HeldDatabase implements EmbeddedDatabase {
 
   /** A getter, so that logging or serialising this object does not print the password. */
   get url(): string {
-    return `postgres://${USER}:${this.#setup.cluster.password}@127.0.0.1:${this.port}/rollcall`;
+    return urlOf(this.#setup.cluster, this.port);
   }
 
   /** The pid of the server process that holds the lease; `undefined` after release(). */

@@ -1,9 +1,10 @@
 import { acquire } from './acquire.ts';
 import { findBinaries } from './binaries.ts';
-import { ensureCluster, locationOf } from './cluster.ts';
+import { ensureCluster, locationOf, readCluster, urlOf } from './cluster.ts';
 import { sweepDrafts } from './draft.ts';
 import { HeldDatabase } from './held-database.ts';
 import { chooseOsUser } from './os-user.ts';
+import { findPostmaster } from './postmaster.ts';
 import { deadlineIn } from './retry.ts';
 import type { EmbeddedDatabase, EmbeddedOptions } from './types.ts';
 
@@ -34,4 +35,16 @@ export async function openEmbedded(options: EmbeddedOptions): Promise<EmbeddedDa
   const ms = Math.round(performance.now() - startedAt);
   options.log.info({ directory, port, account: user.name, ms }, `embedded PostgreSQL ${origin}`);
   return database;
+}
+
+/**
+ * The URL of the embedded database in `directory` while another process keeps its server running; else `undefined`. Takes no
+ * lease: the server may stop at any time.
+ * @throws {Error} if the cluster is damaged.
+ */
+export async function runningUrl(directory: string): Promise<string | undefined> {
+  const cluster = await readCluster(locationOf(directory));
+  if (cluster === undefined) return undefined;
+  const server = await findPostmaster(cluster);
+  return server?.state === 'ready' && server.port ? urlOf(cluster, server.port) : undefined;
 }

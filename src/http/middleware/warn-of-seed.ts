@@ -1,13 +1,13 @@
 import { lostSeeds, type Seeds } from '../../services/accounts/seed-warning.ts';
 import type { Middleware } from '../context.ts';
 
-/** The header that tells about something which the caller should know, although the request succeeded. */
+/** A header of successful answers: something that the caller should know about what they did. */
 export const WARNING = 'Rollcall-Warning';
 
-/** Its text, without an email: a header is ASCII. */
+// Without an email: a header is ASCII.
 const TEXT = 'INITIAL_ADMINS names this account: the next start makes it an active admin again';
 
-/** Warns in the answer to a write that takes away an admin whom the next start brings back. */
+/** Warns in the answer to a write that removes an admin of INITIAL_ADMINS: the next start makes it an admin again. */
 export const warnOfSeed = (seeds: Seeds): Middleware =>
   async function warnOfSeed(ctx, next) {
     const { unit, log } = ctx.state;

@@ -38,10 +38,10 @@ export const writtenAccount = account
     examples: [{ id: 1, version: 3, name: 'Ada Lovelace' }],
   });
 
-/** The description of the header of answers to what may take an admin away. */
+/** The description of the warning header, for answers to writes that can remove an admin. */
 export const SEED_WARNING = {
   'Rollcall-Warning':
-    'Where the next start undoes this: an account in `INITIAL_ADMINS` is no active admin any more.',
+    'Set where an account in `INITIAL_ADMINS` is no longer an active admin: the next start undoes that.',
 };
 
 /** The description of the header of every answer that shows one account or a part of it. */

@@ -29,7 +29,7 @@ export async function seedAdmins({ em }: Unit, emails: readonly string[]): Promi
   return report;
 }
 
-// Before the seeder writes: who has been an admin is one in an entry of the history. Deletions that are not erased have an index.
+// Deletions that are not erased have an index of their own.
 const ADMINS_BEFORE = `
   select listed.email from jsonb_array_elements_text(?::jsonb) as listed (email)
    where exists (
@@ -41,8 +41,8 @@ const ADMINS_BEFORE = `
    order by listed.email`;
 
 /**
- * Those of `emails` that have been admins before, as the history knows it: somebody has taken that away, with or without knowing
- * that the seeder gives it back. Call it before the seeder's changes are flushed.
+ * Those of `emails` that were admins before, according to the history: somebody has removed them, and the seeder undoes that.
+ * Call it before the seeder's changes are flushed.
  */
 export async function formerAdmins({ em }: Unit, emails: readonly string[]): Promise<readonly string[]> {
   if (emails.length === 0) return [];

@@ -4,7 +4,7 @@ import type { Unit } from '../../store/unit.ts';
 /** The emails of INITIAL_ADMINS, normalized. */
 export type Seeds = readonly string[];
 
-/** Those whose account a committed unit of work has made anything but an active admin: the next start undoes that. */
+/** The seeds that are no longer active admins because of a committed unit of work: the next start undoes that. */
 export function lostSeeds(unit: Unit, seeds: Seeds): Promise<string[]> {
   return lostAdmins(unit.em, unit.adminsTouched, seeds);
 }
