@@ -52,8 +52,8 @@ export function ormOptions(
     flushMode: 'commit',
     // A batch update compares versions before the statement and not in it, and could overwrite what came between.
     useBatchUpdates: false,
-    // Not an entity: `src/store/rate-limits.ts` writes it.
-    schemaGenerator: { skipTables: ['rate_limits'] },
+    // Not entities: `src/store/rate-limits.ts` writes the one, and migrations make functions.
+    schemaGenerator: { skipTables: ['rate_limits'], ignoreRoutines: true },
     migrations: {
       tableName: ledgerName(database.found?.searchPath?.[0]),
       // This file is bundled into dist/, with the migrations beside it, so that one path serves both.

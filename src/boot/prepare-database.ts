@@ -4,6 +4,7 @@ import { CannotAdopt } from '../database/adoption/index.ts';
 import { LockHeld } from '../database/boot-lock.ts';
 import type { ConnectionMode, DatabaseSettings } from '../database/connection.ts';
 import { migrateUnderLock } from '../database/schema.ts';
+import { DatabaseUnfit } from '../database/unfit.ts';
 import { BOOT } from '../domain/author.ts';
 import { ACTIVE_ADMIN, User } from '../domain/user.ts';
 import { formerAdmins, seedAdmins } from '../services/accounts/admin-seeder.ts';
@@ -45,7 +46,8 @@ export async function prepareDatabase(
         onAdopt: ({ accounts, renamedEmails }) =>
           log.info({ accounts, renamedEmails }, 'existing table users adopted'),
       },
-      async (em) => {
+      async (em, gap) => {
+        if (gap !== undefined) log.warn(gap, 'no indexes for the search; it works, but slower');
         if (await shiftFeed(em)) log.warn('database moved to another cluster; change feed continued');
         const unit = new Unit(em, { author: BOOT });
         const report = await seedAdmins(unit, initialAdmins);
@@ -54,7 +56,8 @@ export async function prepareDatabase(
         return { ...report, restored, admins: await em.count(User, ACTIVE_ADMIN) };
       },
     ).catch((error: Error) => {
-      if (error instanceof CannotAdopt) throw new CannotStart(error.message, { exitCode: EXIT_CONFIG });
+      if (error instanceof CannotAdopt || error instanceof DatabaseUnfit)
+        throw new CannotStart(error.message, { exitCode: EXIT_CONFIG });
       if (!(error instanceof LockHeld)) throw error;
       throw new CannotStart(
         `${error.message} It still held the lock after BOOT_TIMEOUT_MS (${bootTimeoutMs} ms).`,

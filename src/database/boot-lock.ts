@@ -1,9 +1,16 @@
+import { IsolationLevel } from '@mikro-orm/core';
 import type { EntityManager, MikroORM } from '@mikro-orm/postgresql';
 import pRetry from 'p-retry';
 import { isUnavailable } from './driver-errors.ts';
 
 /** The key of the boot lock, an advisory lock: the bytes of `rollcall`. */
 const BOOT_LOCK = 0x726f6c6c63616c6cn;
+
+// Migrating takes as long as it takes, whatever limits a database or a role has. Older servers do not know the last one.
+const LOCK = `
+  select pg_try_advisory_xact_lock(?) as granted, count(set_config(name, '0', true)) as limits
+    from unnest(array['statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout']) as name
+   where current_setting(name, true) is not null`;
 
 /** Another process held the boot lock until the deadline. */
 export class LockHeld extends Error {
@@ -36,14 +43,15 @@ export async function underBootLock<T>(
   work: (em: EntityManager) => Promise<T>,
 ): Promise<T> {
   const attempt = () =>
-    orm.em.fork().transactional(async (em) => {
-      const [row] = await em.execute<{ granted: boolean }[]>(
-        'select pg_try_advisory_xact_lock(?) as granted',
-        [BOOT_LOCK],
-      );
-      if (!row?.granted) throw new LockHeld();
-      return work(em);
-    });
+    orm.em.fork().transactional(
+      async (em) => {
+        const [row] = await em.execute<{ granted: boolean }[]>(LOCK, [BOOT_LOCK]);
+        if (!row?.granted) throw new LockHeld();
+        return work(em);
+      },
+      // Others keep a snapshot until they end, and an index built CONCURRENTLY would wait for it.
+      { isolationLevel: IsolationLevel.READ_COMMITTED },
+    );
   return pRetry(attempt, {
     retries: Number.POSITIVE_INFINITY,
     // Each pause is between the two.

@@ -40,9 +40,10 @@ export class Ledger extends MigrationStorage {
     const { tableName, schemaName = 'public' } = this.getTableName();
     const nameOf = (table: string) => `${quoteIdentifier(schemaName)}.${quoteIdentifier(table)}`;
     const [found] = await connection.execute<{ own: boolean; shared: boolean }[]>(
-      'select to_regclass(?) is not null as own, to_regclass(?) is not null as shared',
+      `select to_regclass(?) is not null as own, coalesce(has_table_privilege(to_regclass(?), 'select'), false) as shared`,
       [nameOf(tableName), nameOf(SHARED_LEDGER)],
     );
+    // A shared table that is closed to this role belongs to another application.
     // One round trip is one transaction: the table is never there without its first rows.
     if (!found?.own) {
       await connection.execute(

@@ -6,6 +6,8 @@ import type { EntityManager, MikroORM } from '@mikro-orm/postgresql';
 import { adopt, FIRST_MIGRATION, isForeign, type Survey } from './adoption/index.ts';
 import { type BootLockOptions, underBootLock } from './boot-lock.ts';
 import { LEDGER } from './ledger.ts';
+import { checkRights } from './rights.ts';
+import { repairSearchIndexes, type SearchGap } from './search-indexes.ts';
 
 /** The database's schema compared with the code: migrations that it lacks, and migrations of newer code. */
 export interface SchemaState {
@@ -31,8 +33,9 @@ export interface MigrateOptions extends BootLockOptions {
 
 /**
  * Migrates the database under the boot lock, adopting a table `users` that was there before, then runs `finish` in the lock's
- * transaction and returns its result. Throws `CannotAdopt`, after which nothing has changed, and an error that names a failed
- * migration; everything in its transaction is rolled back, except the ledger's table, which stays, empty, where it was missing.
+ * transaction and returns its result; it learns why the search has no indexes. Throws `DatabaseUnfit` where the role lacks
+ * a right, `CannotAdopt`, after which nothing has changed, and an error that names a failed migration; everything in its
+ * transaction is rolled back, except the ledger's table, which stays, empty, where it was missing.
  *
  * Migrations run in the lock's transaction, all or nothing, except one that must run outside of any transaction (an index built
  * `CONCURRENTLY`): it gets the lock to itself, after the earlier ones have been committed.
@@ -40,10 +43,11 @@ export interface MigrateOptions extends BootLockOptions {
 export async function migrateUnderLock<T>(
   orm: MikroORM,
   options: MigrateOptions,
-  finish: (em: EntityManager) => Promise<T>,
+  finish: (em: EntityManager, gap: SearchGap | undefined) => Promise<T>,
 ): Promise<T> {
   for (;;) {
     const result = await underBootLock(orm, options, async (em) => {
+      await checkRights(em, false);
       // Before there is a ledger: another application's database is left as it is.
       let adopted = (await isForeign(em)) ? await adopt(orm, em) : undefined;
       const missing = await orm.migrator.getPending();
@@ -51,11 +55,17 @@ export async function migrateUnderLock<T>(
       if (adopted !== undefined) options.onAdopt?.(adopted);
       // The migrator does not see what this transaction has noted.
       const pending = missing.filter(({ name }) => adopted === undefined || name !== FIRST_MIGRATION);
+      if (pending.length > 0) await checkRights(em, true);
       const alone = await Promise.all(pending.map(runsAlone));
       const batch = alone[0] ? 1 : alone.indexOf(true);
       const names = pending.map(({ name }) => name).slice(0, batch === -1 ? undefined : batch);
-      if (names.length > 0) await apply(orm, em, names);
-      return names.length < pending.length ? undefined : { finished: await finish(em) };
+      if (names.length > 0) {
+        await apply(orm, em, names);
+        return undefined;
+      }
+      // In a transaction that has written nothing, so that no index waits for it.
+      const gap = await repairSearchIndexes(orm.em.getConnection());
+      return { finished: await finish(em, gap) };
     });
     if (result !== undefined) return result.finished;
   }

@@ -9,7 +9,8 @@ export interface Snapshot {
 
 // The reader sets the pace, and others watch it; each fetch is still a statement with a time limit.
 const BEGIN = `begin isolation level repeatable read read only;
-  set local timezone = 'UTC'; set local idle_in_transaction_session_timeout = 0`;
+  set local timezone = 'UTC'; set local idle_in_transaction_session_timeout = 0;
+  select set_config(name, '0', true) from (values ('transaction_timeout')) as known (name) where current_setting(name, true) is not null`;
 
 /**
  * Yields what `read` yields, from one consistent snapshot of the database. It takes a connection of the pool when the first

@@ -1,4 +1,4 @@
-import { LockMode, OptimisticLockError } from '@mikro-orm/core';
+import { IsolationLevel, LockMode, OptimisticLockError } from '@mikro-orm/core';
 import { EntityManager } from '@mikro-orm/postgresql';
 import type { Author } from '../domain/author.ts';
 import type { AccountValues, Change } from '../domain/change.ts';
@@ -92,7 +92,7 @@ export class Unit {
 
   /** Opens the unit's transaction, unless it is open: it ends with the unit. */
   async begin(): Promise<void> {
-    if (!this.em.isInTransaction()) await this.em.begin();
+    if (!this.em.isInTransaction()) await this.em.begin({ isolationLevel: IsolationLevel.READ_COMMITTED });
   }
 }
 

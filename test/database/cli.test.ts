@@ -1,30 +1,17 @@
-import { execFile } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify, stripVTControlCharacters } from 'node:util';
 import { expect } from 'chai';
 import { createEmptyDatabase, type TestDatabase } from '../support/database.ts';
-import { programEnvironment } from '../support/programs.ts';
+import { mikroOrm } from '../support/mikro-orm.ts';
 
-const ROOT = join(import.meta.dirname, '../..');
 const FIRST = 'Migration20261123000000_users';
-const [LAST = ''] = readdirSync(join(ROOT, 'migrations'))
+const [LAST = ''] = readdirSync(join(import.meta.dirname, '../../migrations'))
   .filter((name) => name.endsWith('.ts'))
   .sort()
   .reverse()
   .map((name) => name.replace('.ts', ''));
-
-/** Runs `npx mikro-orm …` in the project's folder, and returns its exit code and output. */
-async function mikroOrm(env: NodeJS.ProcessEnv, ...args: string[]): Promise<{ code: number; said: string }> {
-  const run = promisify(execFile)(process.execPath, [join(ROOT, 'node_modules/.bin/mikro-orm'), ...args], {
-    cwd: ROOT,
-    env: { ...programEnvironment(), ENVIRONMENT: 'test', ...env },
-  });
-  const { code = 0, stdout, stderr } = await run.catch((failure) => failure);
-  return { code, said: stripVTControlCharacters(stdout + stderr) };
-}
 
 describe('npx mikro-orm', function () {
   this.timeout(60_000);

@@ -137,7 +137,7 @@ describe('the schema', () => {
   });
 
   it('repairs an index whose build was killed', async () => {
-    const INDEX = 'users_name_trigram_index';
+    const INDEX = 'users_name_search_index';
     const state = () =>
       store.database.query(
         `select indisvalid as valid from pg_index where indexrelid = to_regclass('${INDEX}')`,
@@ -147,7 +147,7 @@ describe('the schema', () => {
       `update pg_index set indisvalid = false where indexrelid = to_regclass('${INDEX}')`,
     );
     await store.database.query(
-      `delete from rollcall_migrations where name = 'Migration20261124000001_users_list_indexes'`,
+      `delete from rollcall_migrations where name ~ '_(users_list_indexes|name_search)$'`,
     );
     await store.database.query(`drop index users_email_trigram_index`);
     expect(await state()).to.deep.equal([{ valid: false }]);

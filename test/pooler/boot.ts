@@ -1,10 +1,13 @@
 import { readdir } from 'node:fs/promises';
 import { expect } from 'chai';
+import { startupSettings } from '../../src/database/session-settings.ts';
 import { signHs256 } from '../../src/security/hmac.ts';
 import { SECRET } from '../support/app.ts';
 import { createEmptyDatabase, type TestDatabase } from '../support/database.ts';
 import { type Pooler, startPooler } from '../support/pooler.ts';
 import { type ServerProcess, startServer } from '../support/server-process.ts';
+
+const NO_TIMEOUT = { statementTimeoutMs: 0, searchPath: undefined };
 
 // Not among the suites of `npm test`, because it needs PgBouncer on the machine: `npm run test:pooler`.
 describe('behind PgBouncer in transaction mode', function () {
@@ -27,7 +30,10 @@ describe('behind PgBouncer in transaction mode', function () {
 
   for (const [kind, extra] of [
     ['refuses the settings of a session', ''],
-    ['ignores them', 'ignore_startup_parameters = statement_timeout,idle_in_transaction_session_timeout'],
+    [
+      'ignores them',
+      `ignore_startup_parameters = ${Object.keys(startupSettings('direct', NO_TIMEOUT)).join()}`,
+    ],
   ] as const) {
     it(`lets eight processes start at once on an empty database, with a pooler that ${kind}`, async () => {
       pooler = await startPooler(database, extra);

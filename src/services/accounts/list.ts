@@ -147,8 +147,17 @@ function conditionsOf(source: MetadataSource, filters: AccountFilters) {
 function contains(q: string, bind: Bind): string {
   const inEmail = normalizeEmailPart(q);
   return HAS_TRIGRAM.test(q)
-    ? `(email like ${bind(likePattern(inEmail))} or name ilike ${bind(likePattern(q))})`
-    : `(strpos(email, ${bind(inEmail)}) > 0 or strpos(lower(name), lower(${bind(q)})) > 0)`;
+    ? `(email like ${bind(likePattern(inEmail))} or rollcall_fold(name) like ${foldedPattern(bind(q))})`
+    : `(strpos(email, ${bind(inEmail)}) > 0 or strpos(rollcall_fold(name), rollcall_fold(${bind(q)})) > 0)`;
+}
+
+/** SQL of the pattern for what contains a text in any case and composition. Folding can make signs of a pattern: it comes first. */
+function foldedPattern(text: string): string {
+  const escaped = ['\\', '%', '_'].reduce(
+    (folded, sign) => `replace(${folded}, '${sign}', '\\${sign}')`,
+    `rollcall_fold(${text})`,
+  );
+  return `'%' || ${escaped} || '%'`;
 }
 
 function likePattern(text: string): string {

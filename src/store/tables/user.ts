@@ -25,8 +25,8 @@ const expressions = {
     'create index "users_email_covering_index" on "users" ("email") include ("id", "name", "role", "status", "storage_mode")',
   users_email_trigram_index:
     'create index "users_email_trigram_index" on "users" using gin (email gin_trgm_ops)',
-  users_name_trigram_index:
-    'create index "users_name_trigram_index" on "users" using gin (name gin_trgm_ops)',
+  users_name_search_index:
+    'create index "users_name_search_index" on "users" using gin (rollcall_fold(name) gin_trgm_ops)',
 };
 
 for (const [name, expression] of Object.entries(expressions)) UserSchema.addIndex({ name, expression });

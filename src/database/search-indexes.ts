@@ -1,0 +1,80 @@
+import type { PostgreSqlDriver } from '@mikro-orm/postgresql';
+import { quoteIdentifier } from './quote-identifier.ts';
+import { ensureTrigrams, operatorsOf } from './trigrams.ts';
+
+type Connection = ReturnType<PostgreSqlDriver['getConnection']>;
+
+/** The indexes of the search, by name, for the operators of pg_trgm. */
+const INDEXES: Readonly<Record<string, (operators: string) => string>> = {
+  users_email_trigram_index: (operators) => `using gin (email ${operators})`,
+  users_name_search_index: (operators) => `using gin (rollcall_fold(name) ${operators})`,
+};
+
+/** Why the search has no indexes, and the statement that changes it. */
+export interface SearchGap {
+  readonly reason: string;
+  readonly statement: string;
+}
+
+/**
+ * Builds what is missing of the indexes of the search, or was left half built, while others write. Returns what keeps it from that:
+ * the search works without them. Call it under the boot lock, in whose transaction nothing is written yet.
+ */
+export async function repairSearchIndexes(connection: Connection): Promise<SearchGap | undefined> {
+  const trigrams = await ensureTrigrams(connection);
+  if (trigrams instanceof Error) {
+    return {
+      reason: trigrams.message,
+      statement: 'create extension pg_trgm; -- as a superuser, in this database, then restart',
+    };
+  }
+  const { role, owner, valid } = await surveyIndexes(connection);
+  if (!trigrams.isOpen) {
+    const schema = quoteIdentifier(trigrams.schema);
+    return {
+      reason: `${role} may not use the schema ${trigrams.schema}, which has pg_trgm`,
+      statement: `grant usage on schema ${schema} to ${quoteIdentifier(role)}; -- as its owner, then restart`,
+    };
+  }
+  const missing = Object.entries(INDEXES).filter(([name]) => !valid.includes(name));
+  if (missing.length === 0) return undefined;
+  // A build that was killed leaves an index that is kept up to date and never used.
+  const statements = missing.flatMap(([name, definition]) => [
+    `drop index concurrently if exists "${name}"`,
+    `create index concurrently "${name}" on "users" ${definition(operatorsOf(trigrams))}`,
+  ]);
+  if (owner !== null) {
+    return {
+      reason: `indexes are missing, and the table users belongs to ${owner}`,
+      statement: `${statements.join('; ')}; -- as ${owner}, one by one`,
+    };
+  }
+  const client = await (await connection.getNativeClient()).connect();
+  try {
+    await client.query('set statement_timeout = 0');
+    for (const statement of statements) await client.query(statement);
+  } finally {
+    await client.query('reset statement_timeout');
+    client.release();
+  }
+  return undefined;
+}
+
+interface Indexes {
+  readonly role: string;
+  /** The owner of the table, unless the role has the owner's rights. */
+  readonly owner: string | null;
+  /** The names of the indexes that work. */
+  readonly valid: readonly string[];
+}
+
+async function surveyIndexes(connection: Connection): Promise<Indexes> {
+  const [row] = await connection.execute<Indexes[]>(
+    `select current_user::text as role,
+            (select rolname::text from pg_roles where oid = relowner and not pg_has_role(oid, 'usage')) as owner,
+            (select coalesce(jsonb_agg(relname), '[]') from pg_index join pg_class on pg_class.oid = indexrelid
+              where indrelid = accounts.oid and indisvalid) as valid
+       from pg_class as accounts where oid = to_regclass('users')`,
+  );
+  return row as Indexes;
+}

@@ -1,0 +1,44 @@
+import type { PostgreSqlDriver } from '@mikro-orm/postgresql';
+import { quoteIdentifier } from './quote-identifier.ts';
+
+type Connection = ReturnType<PostgreSqlDriver['getConnection']>;
+
+/** The codes of an extension that may not be created, or is not installed on the server. */
+const UNAVAILABLE = new Set(['42501', '58P01', '0A000']);
+
+/** The trigram operators of a database, as a role sees them. */
+export interface Trigrams {
+  readonly schema: string;
+  /** Whether sessions find them by their name alone. */
+  readonly isVisible: boolean;
+  /** Whether the role may use that schema. */
+  readonly isOpen: boolean;
+}
+
+/** Finds the trigram operators, and creates the extension pg_trgm where it is missing. Returns the reason where it cannot be created. */
+export async function ensureTrigrams(connection: Connection): Promise<Trigrams | Error> {
+  const found = await findTrigrams(connection);
+  if (found !== undefined) return found;
+  try {
+    await connection.execute('create extension if not exists pg_trgm');
+  } catch (error) {
+    if (error instanceof Error && UNAVAILABLE.has((error as { code?: string }).code ?? '')) return error;
+    throw error;
+  }
+  return (await findTrigrams(connection)) ?? new Error('pg_trgm has no class of operators for indexes');
+}
+
+async function findTrigrams(connection: Connection): Promise<Trigrams | undefined> {
+  const [row] = await connection.execute<Trigrams[]>(
+    `select nspname as schema, pg_opclass_is_visible(pg_opclass.oid) as "isVisible",
+            has_schema_privilege(pg_namespace.oid, 'usage') as "isOpen"
+       from pg_opclass join pg_namespace on pg_namespace.oid = opcnamespace
+      where opcname = 'gin_trgm_ops' order by 2 desc, 3 desc limit 1`,
+  );
+  return row;
+}
+
+/** SQL of the trigram operators, with their schema. */
+export function operatorsOf({ schema }: Trigrams): string {
+  return `${quoteIdentifier(schema)}.gin_trgm_ops`;
+}
