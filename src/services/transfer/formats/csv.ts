@@ -4,10 +4,13 @@ import { cellOf, cellsOf, NO_VALUE, unmasked } from './cells.ts';
 import { type Format, type Line, SEPARATORS } from './format.ts';
 import { type Header, headerOf } from './header.ts';
 import { parseJson } from './json.ts';
-import { linesOf, type RawLine, textOf } from './lines.ts';
+import { linesOf, textOf } from './lines.ts';
 
 /** Excel's line before the header line, which names the separator: a tab, or a sign of ASCII. */
 const DECLARATION = /^"?sep=([\t!#-/:-@[-\x60{-~])"?$/i;
+
+/** A row above the header line, whose separator is not known yet. */
+const EMPTY_ROW = /^[\s,;"]*$/;
 
 /**
  * Comma-separated values (RFC 4180), with a header line that names the columns in any order; a semicolon or a tab may stand for
@@ -36,11 +39,11 @@ export const csv: Format = {
         yield { number, faults: [{ path: '', message: result.fault }], isFatal };
         if (isFatal) return;
       } else if (header !== undefined) {
-        const line = lineOf(raw, result.text, header, cells.separators);
+        const line = lineOf(number, result.text, header, cells.separators);
         if (line !== undefined) yield line;
       } else if (number === 1 && DECLARATION.test(result.text)) {
         cells.separators = DECLARATION.exec(result.text)?.[1] ?? '';
-      } else if (!isBlank(result.text)) {
+      } else if (!EMPTY_ROW.test(result.text)) {
         const sniffed = sniff(result.text, cells.separators);
         if ('faults' in sniffed) return yield { number, faults: sniffed.faults, isFatal: true };
         header = sniffed;
@@ -53,6 +56,9 @@ export const csv: Format = {
     yield { number: 1, faults: [{ path: '', message }], isFatal: true };
   },
 };
+
+/** Microsoft Entra's user name of a guest, which has their own address in it: `ada_example.org#EXT#@contoso.onmicrosoft.com`. */
+const GUEST = /^(.+)_([^_@]+)#EXT#@[^@]+$/i;
 
 const MISQUOTED: InputError = {
   path: '',
@@ -77,15 +83,12 @@ function sniff(
   return { faults: faults ?? [MISQUOTED] };
 }
 
-function lineOf(raw: RawLine, text: string, header: Header, separator: string): Line | undefined {
-  const { number } = raw;
-  if (text === '') return undefined;
+function lineOf(number: number, text: string, header: Header, separator: string): Line | undefined {
   const cells = cellsOf(text, separator);
   if (cells === undefined) return { number, faults: [MISQUOTED] };
   if (cells.every(isBlank)) return undefined;
-  // Excel leaves out empty cells at the end of a line, and adds some.
-  const isTooShort = cells.length < header.width && raw.isCutOff;
-  if (isTooShort || cells.findLastIndex((cell) => !isBlank(cell)) >= header.width) {
+  // Spreadsheets leave out empty cells at the end of a line, and add some.
+  if (cells.findLastIndex((cell) => !isBlank(cell)) >= header.width) {
     const message = `The header line has ${header.width} columns, and this line has ${cells.length}.`;
     return { number, faults: [{ path: '', message }] };
   }
@@ -100,7 +103,7 @@ function recordOf(
     columns.map((column) => cells[column] ?? '').filter((cell) => !isBlank(cell));
   const [address] = given(email);
   if (address === undefined) return { faults: [{ path: 'email', message: 'The email is missing.' }] };
-  const value: Record<string, unknown> = { email: unmasked(address) };
+  const value: Record<string, unknown> = { email: unmasked(address).replace(GUEST, '$1@$2') };
   for (const columns of name) {
     const parts = given(columns);
     if (parts.length === 0) continue;

@@ -1,7 +1,10 @@
 const NOTHING = Buffer.alloc(0);
 
+/** What a decoder writes for bytes that its charset does not have. */
+const REPLACEMENT = Buffer.from('\uFFFD');
+
 /** A byte that UTF-8 never has: it makes its line invalid. */
-const INVALID = Buffer.of(0xff);
+const INVALID = 0xff;
 
 /** The most bytes at the start of a file that tell what it is. */
 const HEAD_LENGTH = 4;
@@ -80,7 +83,9 @@ export class Decoder {
 }
 
 function utf8Of(text: string): Buffer {
-  const [first = '', ...others] = text.split('\uFFFD');
-  if (others.length === 0) return Buffer.from(first);
-  return Buffer.concat([Buffer.from(first), ...others.flatMap((part) => [INVALID, Buffer.from(part)])]);
+  const bytes = Buffer.from(text);
+  for (let at = bytes.indexOf(REPLACEMENT); at !== -1; at = bytes.indexOf(REPLACEMENT, at + 1)) {
+    bytes[at] = INVALID;
+  }
+  return bytes;
 }

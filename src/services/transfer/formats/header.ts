@@ -20,12 +20,12 @@ const ALIASES: Readonly<Record<string, string>> = {
 /** Columns of an export that an import does not need: an account is known by its email. */
 const PASSED_OVER: readonly Column[] = ['id', 'version', 'updatedAt'];
 
-/** Our columns whose name stands for something else in the export of a directory. */
-const AMBIGUOUS: readonly string[] = ['role', 'status'] satisfies Column[];
+/** Our columns whose names stand for something else in the file of a directory. */
+const AMBIGUOUS: readonly string[] = ['role', 'status', ...PASSED_OVER] satisfies Column[];
 
-/** The columns by which one knows the export of a directory: Microsoft Entra, Okta, and Google's, which has brackets too. */
-const OF_DIRECTORIES: readonly string[] = ['userPrincipalName', 'login', 'primaryEmail'];
-const BRACKETS = /\[.*\]/;
+/** A file is that of a directory if it names the email otherwise than `email`, or has brackets in a name, as Google's does. */
+const OF_DIRECTORIES: readonly string[] = EMAILS.slice(1);
+const BRACKETS = /\[[^[\]]*\]/;
 
 /** The columns that we read by the name that they have in an export. */
 const OWN = COLUMNS.filter(

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { Decoder } from './decoder.ts';
 
 /** The most bytes of a line: the largest preferences fit easily. */
@@ -9,8 +10,6 @@ export interface RawLine {
   readonly number: number;
   /** `undefined` for more than {@link MAX_LINE_BYTES}. */
   readonly bytes: Buffer | undefined;
-  /** Whether the file ends where the line should. */
-  readonly isCutOff: boolean;
   /** Whether a quote was open when the file ended. */
   readonly unclosed: boolean;
   /** The name of the file's charset. */
@@ -33,6 +32,9 @@ export interface LineOptions {
   readonly cells?: CellRules;
 }
 
+/** How many lines are read before others get their turn: a chunk of a file can have thousands, and none of them waits. */
+const LINES_A_TURN = 500;
+
 const LF = 0x0a;
 const CR = 0x0d;
 const QUOTE = 0x22;
@@ -40,7 +42,10 @@ const QUOTE = 0x22;
 /** What a byte means outside of quotes. */
 const KIND = { other: 0, separator: 1, quote: 2, lf: 3, cr: 4 } as const;
 
-/** Splits bytes into lines; the last one may lack its end. It keeps at most {@link MAX_LINE_BYTES} of a line. */
+/**
+ * Splits bytes into lines, without the empty ones; the last one may lack its end. It keeps at most {@link MAX_LINE_BYTES} of a
+ * line.
+ */
 export async function* linesOf(
   source: AsyncIterable<Uint8Array>,
   { charset, cells }: LineOptions = {},
@@ -56,6 +61,7 @@ export async function* linesOf(
   // Where a quote may open a cell: at its start, or right after a closing quote. From the start of the chunk.
   let opensAt = 0;
   let isAfterCr = false;
+  let turn = 0;
 
   const keep = (part: Buffer) => {
     if (part.length === 0) return;
@@ -63,11 +69,11 @@ export async function* linesOf(
     if (length <= MAX_LINE_BYTES + 1) kept.push(part);
     else kept = [];
   };
-  const finish = (isCutOff = false): RawLine => {
+  const finish = (): RawLine => {
     let bytes = length <= MAX_LINE_BYTES + 1 ? joined(kept) : undefined;
     if (cells === undefined && bytes?.at(-1) === CR) bytes = bytes.subarray(0, -1);
     if (bytes !== undefined && bytes.length > MAX_LINE_BYTES) bytes = undefined;
-    const line = { number, bytes, isCutOff, unclosed: quoted, charset: decoder.charset };
+    const line = { number, bytes, unclosed: quoted, charset: decoder.charset };
     number += ends;
     kept = [];
     length = ends = 0;
@@ -100,7 +106,13 @@ export async function* linesOf(
         if (quoted) continue;
         keep(buffer.subarray(start, at));
         opensAt = start = at + 1;
+        if (length === 0) {
+          number += ends;
+          ends = 0;
+          continue;
+        }
         yield finish();
+        if (++turn % LINES_A_TURN === 0) await setImmediate();
         if (cells?.separators !== separators) {
           separators = cells?.separators;
           kinds = kindsOf(cells);
@@ -112,7 +124,7 @@ export async function* linesOf(
     isAfterCr = buffer.at(-1) === CR;
   }
   if (decoder.fault !== undefined) yield { ...finish(), fault: decoder.fault };
-  if (length > 0) yield finish(true);
+  if (length > 0) yield finish();
 }
 
 /** The source in UTF-8, up to where it turns out to be no text. */
