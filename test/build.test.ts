@@ -2,7 +2,9 @@ import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { SECRET } from './support/app.ts';
 import { createEmptyDatabase } from './support/database.ts';
+import { programEnvironment } from './support/programs.ts';
 import { startServer } from './support/server-process.ts';
 
 const ROOT = join(import.meta.dirname, '..');
@@ -40,6 +42,38 @@ describe('the build', function () {
     expect(await database.query('select email, role from users')).to.deep.equal([
       { email: 'ada@example.com', role: 'admin' },
     ]);
+    expect(await server.end('SIGTERM')).to.equal(0);
+    await database.drop();
+  });
+
+  it('has the command line, migrations included', async () => {
+    const database = await createEmptyDatabase();
+    const run = (...args: string[]) =>
+      spawnSync(process.execPath, [`${OUT}/accounts.js`, ...args], {
+        cwd: ROOT,
+        env: {
+          ...programEnvironment(),
+          ENVIRONMENT: 'production',
+          AUTH_SECRET: SECRET,
+          DATABASE_URL: database.url,
+        },
+        encoding: 'utf8',
+      });
+    const early = run('list');
+    expect([early.status, early.stdout]).to.deep.equal([69, '']);
+    const adopt = run('adopt');
+    expect([adopt.status, adopt.stdout]).to.deep.equal([
+      0,
+      'There is no table users; the first start creates it.\n',
+    ]);
+    const server = startServer(
+      { ENVIRONMENT: 'production', HOST: '127.0.0.1', DATABASE_URL: database.url },
+      `${OUT}/server.js`,
+    );
+    await server.ready();
+    const invited = run('invite', 'grace@example.com', '--json');
+    expect([invited.status, invited.stderr]).to.deep.equal([0, '']);
+    expect(JSON.parse(invited.stdout)).to.include({ email: 'grace@example.com', role: 'user' });
     expect(await server.end('SIGTERM')).to.equal(0);
     await database.drop();
   });

@@ -43,8 +43,8 @@ export async function prepareDatabase(
         deadline,
         signal,
         onWait,
-        onAdopt: ({ accounts, renamedEmails }) =>
-          log.info({ accounts, renamedEmails }, 'existing table users adopted'),
+        onAdopt: ({ accounts, renamedEmails, barred: suspended }) =>
+          log.info({ accounts, renamedEmails, suspended }, 'existing table users adopted'),
       },
       async (em, gap) => {
         if (gap !== undefined) log.warn(gap, 'no indexes for the search; it works, but slower');

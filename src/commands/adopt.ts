@@ -36,11 +36,16 @@ export async function adoption(
     }
     const found = await survey(em);
     if (found === undefined) return nothing(NO_TABLE);
-    const { accounts, renamedEmails, problems, duplicates, steps } = found;
+    const { accounts, renamedEmails, barred, problems, duplicates, steps } = found;
     if (problems.length + duplicates.length > 0) process.exitCode = EXIT.data;
-    const changes = steps.filter(({ isDetail }) => !isDetail).flatMap(({ says }) => says.split('\n'));
+    const changes = [
+      ...steps.filter(({ isDetail }) => !isDetail).flatMap(({ says }) => says.split('\n')),
+      ...(barred > 0
+        ? [`suspend ${barred} accounts that may not sign in, according to ${found.barringColumns.join(', ')}`]
+        : []),
+    ];
     return {
-      result: { accounts, renamedEmails, problems, duplicates, changes },
+      result: { accounts, renamedEmails, suspended: barred, problems, duplicates, changes },
       text: describe(found, changes),
     };
   });

@@ -3,7 +3,14 @@ import { matchesGlob, parse } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Migration } from '@mikro-orm/migrations';
 import type { EntityManager, MikroORM } from '@mikro-orm/postgresql';
-import { adopt, FIRST_MIGRATION, isForeign, type Survey } from './adoption/index.ts';
+import {
+  adopt,
+  FIRST_MIGRATION,
+  isForeign,
+  STATUS_MIGRATION,
+  type Survey,
+  suspendBarred,
+} from './adoption/index.ts';
 import { type BootLockOptions, underBootLock } from './boot-lock.ts';
 import { LEDGER } from './ledger.ts';
 import { checkRights } from './rights.ts';
@@ -59,10 +66,12 @@ export async function migrateUnderLock<T>(
       const alone = await Promise.all(pending.map(runsAlone));
       const batch = alone[0] ? 1 : alone.indexOf(true);
       const names = pending.map(({ name }) => name).slice(0, batch === -1 ? undefined : batch);
-      if (names.length > 0) {
-        await apply(orm, em, names);
-        return undefined;
+      if (adopted !== undefined && adopted.barred > 0) {
+        await apply(orm, em, names.splice(0, names.indexOf(STATUS_MIGRATION) + 1));
+        await suspendBarred(em, adopted.shape);
       }
+      if (names.length > 0) await apply(orm, em, names);
+      if (pending.length > 0) return undefined;
       // In a transaction that has written nothing, so that no index waits for it.
       const gap = await repairSearchIndexes(orm.em.getConnection());
       return { finished: await finish(em, gap) };

@@ -84,6 +84,19 @@ describe('adopting a table of users', function () {
     return Number(row?.id);
   }
 
+  /** Runs `npm run accounts -- adopt`. */
+  const adopt = (...args: string[]) => {
+    const { status, stdout, stderr } = spawnSync(
+      process.execPath,
+      [programOf('src/commands/accounts.ts'), 'adopt', ...args],
+      {
+        env: { ...programEnvironment(), ENVIRONMENT: 'test', DATABASE_URL: database.url },
+        encoding: 'utf8',
+      },
+    );
+    return { status, stdout, stderr };
+  };
+
   for (const variant of VARIANTS) {
     it(`makes of Alembic's table (${variant}) what the migrations make, and serves its accounts`, async () => {
       await create(variant);
@@ -146,7 +159,10 @@ describe('adopting a table of users', function () {
     const before = await everything();
     const [, ...lines] = await refusal();
     expect(lines[0]).to.equal(`  email: ada@example.com belongs to several accounts (ids ${ids.join(', ')})`);
-    expect(lines[1]).to.include('npm run accounts -- adopt --merge');
+    expect(lines.slice(1, 4)).to.deep.equal(
+      ids.map((id) => `    id ${id}: USER, created 2020-01-02 03:04:05+00`),
+    );
+    expect(lines[4]).to.include('npm run accounts -- adopt --merge');
     expect(await everything()).to.deep.equal(before);
   });
 
@@ -240,6 +256,43 @@ describe('adopting a table of users', function () {
     expect(await database.query(`select nextval('users_id_seq')::int as next`)).to.deep.equal([{ next: 8 }]);
   });
 
+  it('suspends the accounts that the former service did not let in, from the beginning of their history', async () => {
+    await create('native-enums');
+    await database.query(
+      `alter table users add is_active boolean default true, add deleted_at timestamptz, add banned boolean, add "Disabled At" date`,
+    );
+    const ids = await Promise.all(
+      ['ada', 'inactive', 'unknown', 'deleted', 'banned'].map((name) => add(`${name}@example.com`)),
+    );
+    await database.query(`update users set is_active = false where email like 'inactive%'`);
+    await database.query(`update users set is_active = null where email like 'unknown%'`);
+    await database.query(`update users set deleted_at = now() where email like 'deleted%'`);
+    await database.query(`update users set banned = email like 'banned%'`);
+    const shown = adopt();
+    expect(shown.status).to.equal(0);
+    expect(shown.stdout).to.include(
+      '  suspend 4 accounts that may not sign in, according to is_active, deleted_at, banned\n',
+    );
+    const server = start();
+    const address = await server.ready();
+    const statusOf = async (email: string) =>
+      (
+        await fetch(`${address}/v1/me`, {
+          headers: { authorization: `Bearer ${forge({ claims: { email } })}` },
+        })
+      ).status;
+    expect(await statusOf('ada@example.com')).to.equal(200);
+    for (const name of ['inactive', 'unknown', 'deleted', 'banned']) {
+      expect(await statusOf(`${name}@example.com`), name).to.equal(403);
+    }
+    await server.end('SIGTERM');
+    expect(
+      await database.query(
+        `select count(*)::int as changes, count(*) filter (where after->>'status' = 'suspended')::int as suspended from changes`,
+      ),
+    ).to.deep.equal([{ changes: ids.length, suspended: 4 }]);
+  });
+
   it('reads every row of a larger table, once, also with two replicas', async () => {
     await create('native-enums');
     await database.query(
@@ -310,18 +363,6 @@ describe('adopting a table of users', function () {
   });
 
   describe('npm run accounts -- adopt', () => {
-    const adopt = (...args: string[]) => {
-      const { status, stdout, stderr } = spawnSync(
-        process.execPath,
-        [programOf('src/commands/accounts.ts'), 'adopt', ...args],
-        {
-          env: { ...programEnvironment(), ENVIRONMENT: 'test', DATABASE_URL: database.url },
-          encoding: 'utf8',
-        },
-      );
-      return { status, stdout, stderr };
-    };
-
     it('shows what the first start will do, and changes nothing', async () => {
       await create('native-enums');
       await add('Ada@example.com');
@@ -353,7 +394,14 @@ describe('adopting a table of users', function () {
       const shown = adopt('--json');
       expect(shown.status).to.equal(65);
       expect(JSON.parse(shown.stdout).duplicates).to.deep.equal([
-        { email: 'ada@example.com', ids: [kept, removed] },
+        {
+          email: 'ada@example.com',
+          ids: [kept, removed],
+          accounts: [
+            { id: kept, name: null, role: 'USER', created_at: '2020-01-02 03:04:05+00' },
+            { id: removed, name: 'Ada', role: 'ADMIN', created_at: '2020-01-02 03:04:05+00' },
+          ],
+        },
       ]);
       const merged = adopt('--merge', '--json');
       expect([merged.status, merged.stderr]).to.deep.equal([0, '']);

@@ -9,6 +9,17 @@ export interface Duplicate {
   readonly email: string;
   /** In ascending order. */
   readonly ids: readonly number[];
+  /** What tells the accounts apart, in the order of the ids. Without a column, its value is missing. */
+  readonly accounts: readonly DuplicateAccount[];
+}
+
+/** An account with the email of another, as the former service has stored it. */
+export interface DuplicateAccount {
+  readonly id: number;
+  readonly name?: string | null;
+  readonly role?: string | null;
+  /** As PostgreSQL writes it. */
+  readonly created_at?: string | null;
 }
 
 /** The most ids that a message names. */
@@ -42,12 +53,20 @@ export function duplicateLines(duplicates: readonly Duplicate[]): string[] {
   return [
     ...duplicates
       .slice(0, MAX_DUPLICATES)
-      .map(({ email, ids }) => `  email: ${email} belongs to several accounts (${idsOf(ids)})`),
+      .flatMap(({ email, ids, accounts }) => [
+        `  email: ${email} belongs to several accounts (${idsOf(ids)})`,
+        ...accounts.slice(0, MAX_NAMED).map((account) => `    ${describe(account)}`),
+      ]),
     ...(duplicates.length > MAX_DUPLICATES
       ? [`  email: and ${duplicates.length - MAX_DUPLICATES} more emails`]
       : []),
     '  Merge them: npm run accounts -- adopt --merge (without --merge it shows what is found and changes nothing)',
   ];
+}
+
+function describe({ id, name, role, created_at: createdAt }: DuplicateAccount): string {
+  const known = [name && JSON.stringify(name), role, createdAt && `created ${createdAt}`].filter(Boolean);
+  return `id ${id}${known.length > 0 ? `: ${known.join(', ')}` : ''}`;
 }
 
 /** The most duplicates that a message names. */

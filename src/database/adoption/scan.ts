@@ -57,7 +57,7 @@ export async function scan(em: EntityManager, shape: TableShape): Promise<Scan> 
     column,
     message: `${key.slice(column.length + 1)} (${idsOf(ids)})`,
   }));
-  return { rows, renamed, problems, duplicates: await duplicates(em) };
+  return { rows, renamed, problems, duplicates: await duplicates(em, shape) };
 }
 
 interface Row {
@@ -101,11 +101,16 @@ function faultsOf({ email, preferences }: Row): Problem[] {
 /** The limit of size is a setting for what people send. */
 const UNLIMITED = { maxBytes: Number.POSITIVE_INFINITY };
 
-async function duplicates(em: EntityManager): Promise<Duplicate[]> {
+/** The columns that tell accounts with one email apart. */
+const TELLING = ['name', 'role', 'created_at'];
+
+async function duplicates(em: EntityManager, { columns }: TableShape): Promise<Duplicate[]> {
+  const told = columns.filter(({ name }) => TELLING.includes(name)).map(({ name }) => name);
+  const pairs = ['id', ...told].map((name) => `'${name}', ${name}${name === 'id' ? '' : '::text'}`);
   return em.execute<Duplicate[]>(
-    `select email, array_agg(id::float8 order by id) as ids
-       from (select users.id, coalesce(renamed.email, users.email::text) collate "C" as email
+    `select normalized as email, array_agg(id::float8 order by id) as ids, json_agg(json_build_object(${pairs.join(', ')}) order by id) as accounts
+       from (select users.*, coalesce(renamed.email, users.email::text) collate "C" as normalized
                from users left join ${RENAMED} as renamed on renamed.id = users.id) as emails
-      where email is not null group by email having count(*) > 1 order by min(id)`,
+      where normalized is not null group by normalized having count(*) > 1 order by min(id)`,
   );
 }

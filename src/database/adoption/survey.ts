@@ -1,4 +1,5 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
+import { barringColumns, countBarred } from './barred.ts';
 import type { Duplicate, Problem } from './problem.ts';
 import { rowProblems } from './row-problems.ts';
 import { scan } from './scan.ts';
@@ -12,11 +13,17 @@ export interface Survey {
   readonly accounts: number;
   /** How many emails are stored in another form. */
   readonly renamedEmails: number;
+  /** How many accounts its columns bar from signing in, and these columns: Rollcall suspends the accounts. */
+  readonly barred: number;
+  readonly barringColumns: readonly string[];
   readonly problems: readonly Problem[];
   readonly duplicates: readonly Duplicate[];
   /** Empty where there are problems. */
   readonly steps: readonly Step[];
 }
+
+/** What is found where no row can be read. */
+const NOTHING = { accounts: 0, renamedEmails: 0, barred: 0, barringColumns: [], duplicates: [], steps: [] };
 
 /** Tables of ours that the entities do not mention. */
 const OTHER_TABLES = ['rate_limits'];
@@ -30,7 +37,7 @@ export async function survey(em: EntityManager): Promise<Survey | undefined> {
   if (shape === undefined) return undefined;
   const ofShape = problemsOfShape(em, shape);
   if (!isReadable(shape)) {
-    return { shape, accounts: 0, renamedEmails: 0, problems: ofShape, duplicates: [], steps: [] };
+    return { shape, ...NOTHING, problems: ofShape };
   }
   const scanned = await scan(em, shape);
   const problems = [...ofShape, ...(await rowProblems(em, shape)), ...scanned.problems];
@@ -38,6 +45,8 @@ export async function survey(em: EntityManager): Promise<Survey | undefined> {
     shape,
     accounts: scanned.rows,
     renamedEmails: scanned.renamed,
+    barred: await countBarred(em, shape),
+    barringColumns: barringColumns(shape),
     problems,
     duplicates: scanned.duplicates,
     steps: problems.length > 0 ? [] : stepsFor(shape),
