@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import pRetry from 'p-retry';
 import type pg from 'pg';
 import { parseDatabaseUrl } from '../../config/database-url.ts';
+import { certificateProblem } from './certificate-problem.ts';
 import { type ConnectionMode, clientOf, type DatabaseSettings, endClient } from './connection.ts';
 import { isUnavailable } from './driver-errors.ts';
 import { checkFitness, searchPathOf } from './fitness.ts';
@@ -41,7 +42,8 @@ export async function reachDatabase(
 
 /** Tries each choice of encryption that the URL allows, in its order. */
 async function tryToConnect(database: DatabaseSettings): Promise<Reached> {
-  const [first = false, ...others] = encryptionAttempts(parseDatabaseUrl(database.url));
+  const url = parseDatabaseUrl(database.url);
+  const [first = false, ...others] = encryptionAttempts(url);
   let failure: unknown;
   for (const encrypted of [first, ...others]) {
     try {
@@ -51,7 +53,7 @@ async function tryToConnect(database: DatabaseSettings): Promise<Reached> {
       if (!mayDependOnEncryption(error)) break;
     }
   }
-  throw failure;
+  throw certificateProblem(failure, url.tls) ?? failure;
 }
 
 async function tryEncryption(database: DatabaseSettings, encrypted: boolean): Promise<Reached> {
