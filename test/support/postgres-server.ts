@@ -33,8 +33,6 @@ export interface PostgresServer {
   query<Row extends pg.QueryResultRow>(sql: string): Promise<Row[]>;
   /** Ends it at once, and keeps its data. */
   stop(): Promise<void>;
-  /** Starts it again. */
-  start(): Promise<void>;
   /** Ends it, and removes its data. */
   remove(): Promise<void>;
 }
@@ -118,7 +116,6 @@ export async function startPostgres({
     model,
     query,
     stop,
-    start,
     async remove() {
       await stop();
       await rm(folder, { recursive: true, maxRetries: 5 });
