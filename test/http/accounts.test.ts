@@ -151,6 +151,15 @@ describe('accounts', () => {
     await expectProblem(await send('POST', '/v1/users', { email: `x${email}` }), 422, 'email_invalid');
   });
 
+  it('have one email each under any name of the unique constraint', async () => {
+    await app.database.query(
+      'alter table users rename constraint users_email_unique to uq_users_email_of_another_tool',
+    );
+    await expectProblem(await send('POST', '/v1/users', { email: 'GRACE@example.com' }), 409, 'email_taken');
+    const patch = { email: 'grace@example.com' };
+    await expectProblem(await send('PATCH', '/v1/users/1', patch, { 'If-Match': '*' }), 409, 'email_taken');
+  });
+
   it('have integer ids in range; any other id is 404', async () => {
     for (const id of ['0', '-1', '1.5', '2147483648', '99999999999999999999', 'x', '1e1', '%00', '٣']) {
       await expectProblem(await send('GET', `/v1/users/${id}`), 404, 'not_found');

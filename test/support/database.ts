@@ -27,9 +27,9 @@ export function createMigratedDatabase(): Promise<TestDatabase> {
   return create(process.env[TEMPLATE_VARIABLE] ?? '');
 }
 
-/** Creates an empty database, as a first boot finds it. */
-export function createEmptyDatabase(): Promise<TestDatabase> {
-  return create('template0');
+/** Creates an empty database, as a first boot finds it, with `options` of `create database`, such as a locale. */
+export function createEmptyDatabase(options = ''): Promise<TestDatabase> {
+  return create('template0', options);
 }
 
 /** Creates the template on a server that {@link createMigratedDatabase} copies. */
@@ -50,9 +50,9 @@ export async function dropTemplate(server: string, name: string): Promise<void> 
   await runOn(server, `drop database if exists "${name}" with (force)`);
 }
 
-async function create(template: string): Promise<TestDatabase> {
+async function create(template: string, options = ''): Promise<TestDatabase> {
   const name = `rollcall_test_${process.pid}_${randomBytes(4).toString('hex')}`;
-  await asAdmin(createStatement(name, template));
+  await asAdmin(`${createStatement(name, template)} ${options}`);
   const settings = settingsFor(name, ownServer());
   const sessions: pg.Client[] = [];
   const connect = async () => {
