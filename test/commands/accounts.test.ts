@@ -25,7 +25,14 @@ describe('npm run accounts', function () {
     await rm(folder, { recursive: true });
   });
 
-  const run = (args: string[], { url = database.url, input = '', more = {} } = {}) => {
+  const run = (
+    args: string[],
+    {
+      url = database.url,
+      input = '',
+      more = {},
+    }: { url?: string; input?: string | Buffer; more?: NodeJS.ProcessEnv } = {},
+  ) => {
     const command = programOf('src/commands/accounts.ts');
     const { status, stdout, stderr } = spawnSync(process.execPath, [command, ...args], {
       cwd: ROOT,
@@ -121,6 +128,55 @@ describe('npm run accounts', function () {
       const outcome = run([command, 'ada@example.com'], { more });
       expect([outcome.status, outcome.stderr], command).to.deep.equal([0, stderr]);
     }
+  });
+
+  it('imports files of spreadsheets, by any case of their extension and from standard input', async () => {
+    const fixture = join(ROOT, 'test/http/fixtures/excel-german.csv');
+    const shouted = join(folder, 'PEOPLE.CSV');
+    await writeFile(shouted, await readFile(fixture));
+    expect(done('import', shouted, '--dry-run')).to.equal(
+      'created  updated  unchanged  failed  wouldCreate  wouldUpdate\n' +
+        '0        0        0          0       3            0\n\n' +
+        'ignored column\nAbteilung\n',
+    );
+    expect(await states()).to.deep.equal([]);
+    expect(JSON.parse(done('import', shouted, '--json'))).to.deep.include({
+      created: 3,
+      failed: 0,
+      ignoredColumns: ['Abteilung'],
+    });
+    expect((await states()).map(([, role]) => role)).to.deep.equal(['admin', 'user', 'user']);
+    const text = join(ROOT, 'test/http/fixtures/excel-unicode-text.txt');
+    expect(JSON.parse(done('import', text, '--json'))).to.include({ created: 3 });
+
+    const piped = (input: string | Buffer, ...args: string[]) => {
+      const { status, stdout, stderr } = run(['import', '-', '--json', ...args], { input });
+      expect([status, stderr]).to.deep.equal([0, '']);
+      return JSON.parse(stdout);
+    };
+    const latin = Buffer.from('Email;Full Name\r\nl@example.com;J\xfcrgen\r\n', 'latin1');
+    expect(piped(latin, '--format', 'csv', '--charset', 'windows-1252')).to.include({ created: 1 });
+    expect(piped('email\tname\na@example.com\tA\n', '--format', 'CSV')).to.include({ created: 1 });
+    expect(piped('{"email":"n@example.com"}\n')).to.include({ created: 1 });
+    const named = (await accountsIn(database)).filter(({ email }) => /^[la]@/.test(email));
+    expect(named.map(({ name }) => name)).to.deep.equal(['Jürgen', 'A']);
+    expect(run(['import', shouted, '--charset', 'klingon']).status).to.equal(64);
+    expect(run(['import', shouted, '--format', 'xlsx']).status).to.equal(64);
+  });
+
+  it('exports for spreadsheets', async () => {
+    done('invite', 'ada@example.com', '--name', '=1;+1');
+    const file = join(folder, 'out.CSV');
+    done('export', file, '--bom', '--separator', 'semicolon');
+    expect(await readFile(file, 'utf8')).to.match(
+      /^\uFEFFid;email;name;.*\r\n1;ada@example\.com;"'=1;'\+1";user;/,
+    );
+    expect(JSON.parse(done('import', file, '--upsert', '--json'))).to.include({ unchanged: 1, failed: 0 });
+    const tabs = join(folder, 'out.tsv');
+    done('export', tabs);
+    expect(await readFile(tabs, 'utf8')).to.match(/^id\temail\tname\t/);
+    expect(done('export', '--format', 'csv')).to.match(/^id,email,name,/);
+    expect(run(['export', '--separator', 'pipe']).status).to.equal(64);
   });
 
   it('cuts the identities of an account, and prints their number', async () => {

@@ -329,6 +329,39 @@ describe('the transfer of accounts', () => {
       });
     }
 
+    it('can be opened in Excel: with a byte order mark and any separator on request, and no formula at any of them', async () => {
+      const names = ['=1+1', 'a;=1', 'a,+1', '@x,;-1', "'=1", 'Jürgen'];
+      for (const [at, name] of names.entries()) {
+        await addAccount(app.database, `p${at}@example.com`, { name, preferences: { [name]: name } });
+      }
+      for (const [separator, character] of Object.entries({ comma: ',', semicolon: ';', tab: '\t' })) {
+        const response = await app.call(`/v1/users/export?bom=true&separator=${separator}`, {
+          as: 'admin@example.com',
+          headers: { Accept: CSV },
+        });
+        const bytes = Buffer.from(await response.arrayBuffer());
+        expect(bytes.toString('latin1', 0, 3)).to.equal('\xef\xbb\xbf');
+        const text = bytes.toString('utf8', 3);
+        expect(text.split('\r\n')[0]).to.equal(
+          ['id', 'email', 'name', 'role', 'status', 'storageMode', 'preferences', 'version', 'createdAt']
+            .concat('updatedAt')
+            .join(character),
+        );
+        // Also for a reader that does not know quotes.
+        for (const cell of text.split(/[,;\t\r\n]"?/)) expect(cell).not.to.match(/^[=+@-]/);
+        const report = await (await send(bytes.toString(), CSV, '?mode=upsert')).json();
+        expect(report).to.include({ unchanged: names.length + 1, failed: 0 });
+      }
+      const plain = Buffer.from(await (await fetchAll(CSV)).arrayBuffer());
+      expect(plain.toString('latin1', 0, 3)).to.equal('id,');
+      const lines = await app.call('/v1/users/export?bom=true', { as: 'admin@example.com' });
+      expect(Buffer.from(await lines.arrayBuffer())[0]).to.equal('{'.charCodeAt(0));
+      for (const query of ['bom=yes', 'separator=pipe']) {
+        const refused = await app.call(`/v1/users/export?${query}`, { as: 'admin@example.com' });
+        await expectProblem(refused, 400, 'invalid_query');
+      }
+    });
+
     it('is a consistent snapshot despite concurrent writes', async () => {
       await fill(20_000);
       const response = await fetchAll();
