@@ -11,6 +11,7 @@ const ADMIN = 'info@example.com';
 
 /** The options of `create database`, by what they choose. */
 const LOCALES = {
+  'the locale of its server': '',
   'the locale C': `locale_provider 'libc' locale 'C'`,
   'an ICU locale of no language': `locale_provider 'icu' icu_locale 'und' locale 'C'`,
   'an ICU locale of Turkish': `locale_provider 'icu' icu_locale 'tr-TR' locale 'C'`,
