@@ -156,6 +156,23 @@ describe('the schema', () => {
     expect(await store.orm.schema.getUpdateSchemaSQL({ wrap: false })).to.equal('');
   });
 
+  it('folds names with an empty search path, as a restore, ANALYZE and REINDEX have it', async () => {
+    await store.database.query(`insert into users (email, name) values ('a@example.com', 'José')`);
+    // A function of the same name as one of PostgreSQL's, and a better match for the column, must not be called.
+    await store.database.query(
+      `create function public.upper(varchar) returns text language sql immutable as $$ select 'wrong' $$`,
+    );
+    await store.database.query(`set search_path = ''`);
+    await store.database.query('analyze public.users');
+    await store.database.query('reindex index public.users_name_search_index');
+    const folded = await store.database.query(`select public.rollcall_fold(name) as name from public.users`);
+    expect(folded).to.deep.equal([{ name: 'josé' }]);
+    const [kind] = await store.database.query(
+      `select provolatile, proparallel, prosecdef, proconfig from pg_catalog.pg_proc where proname = 'rollcall_fold'`,
+    );
+    expect(kind).to.deep.equal({ provolatile: 'i', proparallel: 's', prosecdef: false, proconfig: null });
+  });
+
   it('names the migrations that the database lacks, and those of newer code', async () => {
     const known = await knownMigrations(store.orm);
     expect(await schemaState(store.em, known)).to.deep.equal({ pending: [], unknown: [] });
