@@ -42,10 +42,10 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
     response.setHeader('Content-Type', 'application/json');
     response.end(JSON.stringify(body));
   };
-  if (request.url !== '/v1/me') return send({ items: (await list()).rows, nextCursor: null });
-  if (request.method === 'GET') return send(account);
-  const { preferences } = JSON.parse(await textOf(request)) as { preferences: object };
-  return send((await patch(account.id, preferences)).rows[0]);
+  if (request.method === 'PATCH')
+    return send((await patch(account.id, JSON.parse(await textOf(request)))).rows[0].preferences);
+  if (request.url === '/v1/me') return send(account);
+  return send({ items: (await list()).rows, nextCursor: null });
 }
 server.listen(Number(process.env['PORT']), '127.0.0.1');
 process.on('SIGTERM', () => process.exit(0));

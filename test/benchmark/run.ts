@@ -1,121 +1,75 @@
-import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
-import autocannon from 'autocannon';
-import pRetry from 'p-retry';
-import { signHs256 } from '../../src/security/hmac.ts';
-import { SECRET } from '../support/app.ts';
-import { createMigratedDatabase } from '../support/database.ts';
-import { mochaGlobalSetup, mochaGlobalTeardown } from '../support/global.ts';
-import { type ServerProcess, startServer } from '../support/server-process.ts';
+import { spawnSync } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
+import { exportJWK } from 'jose';
+import { serveKeys } from '../support/key-server.ts';
+import { makeRunDirectories, removeRunDirectories } from '../support/run-directory.ts';
+import { coldBoots, warmBoot } from './boot.ts';
+import { casesWith, contendersOf } from './cases.ts';
+import { startRollcall } from './contenders.ts';
+import { fill, startDatabase } from './database.ts';
+import { generator } from './load.ts';
+import { type Figures, measure } from './measure.ts';
+import { readOptions } from './options.ts';
+import { KEY } from './people.ts';
+import { HEADING, lineOf } from './report.ts';
 
 /**
- * Measures Rollcall and a bare server (`bare.ts`) on the same PostgreSQL: `npm run build && npm run benchmark`. The rounds
- * alternate, so that other load on the machine affects both. Compare the ratio: the other numbers depend on the machine.
+ * Measures Rollcall and a bare server (`bare.ts`) on the same PostgreSQL: `npm run build && npm run benchmark -- --help`. Compare
+ * the ratios and the processor time: the other numbers depend on the machine.
  */
-const ACCOUNTS = 10_000;
-const CONNECTIONS = 32;
-const WARM_UP_SECONDS = 12;
-const ROUND_SECONDS = 5;
-const ROUNDS = 3;
-
-const CASES = {
-  'GET /v1/me': { path: '/v1/me' },
-  'GET /v1/users, 50 of 10,000': { path: '/v1/users?limit=50' },
-  'PATCH /v1/me': {
-    path: '/v1/me',
-    method: 'PATCH',
-    headers: { 'Content-Type': 'application/json' },
-    body: () => JSON.stringify({ preferences: { theme: Math.random() } }),
-  },
-} as const;
-
-type Case = { path: string; method?: 'PATCH'; headers?: Record<string, string>; body?: () => string };
-
-await mochaGlobalSetup();
-const database = await createMigratedDatabase();
+makeRunDirectories();
+const keys = await serveKeys({
+  keys: [{ ...(await exportJWK(KEY.publicKey)), kid: 'benchmark', alg: 'ES256', use: 'sig' }],
+});
+const cases = casesWith(keys.url);
+const { accounts, names, json, against, rounds } = readOptions([...Object.keys(cases), 'boot']);
+const database = await startDatabase();
+const results: Record<string, unknown> = {};
 try {
-  await database.query(
-    `insert into users (email, name, role, created_at)
-     select 'u' || n || '@example.com', 'User ' || n, 'admin', now() - n * interval '1 second'
-       from generate_series(1, ${ACCOUNTS}) n`,
-  );
-  await database.query('analyze users');
-  // Production settings, except for the rate limit, which 32 accounts with thousands of requests a second would exceed, and
-  // the access log, which the bare server does not have.
-  const settings = {
-    ENVIRONMENT: 'production',
-    HOST: '127.0.0.1',
-    RATE_LIMIT_REQUESTS: '0',
-    RATE_LIMIT_HISTORY_BYTES: '0',
-    LOG_LEVEL: 'warn',
-  };
-  const contenders = {
-    rollcall: await start('dist/server.js', { DATABASE_URL: database.url, ...settings }),
-    bare: await start('test/benchmark/bare.ts', { DATABASE_URL: database.url }),
-  };
-  console.log('| request | bare, 1/s | Rollcall, 1/s | ratio | bare p99, ms | Rollcall p99, ms |');
-  console.log('| --- | ---: | ---: | ---: | ---: | ---: |');
-  for (const [name, request] of Object.entries<Case>(CASES)) {
-    const results: Record<string, autocannon.Result[]> = { rollcall: [], bare: [] };
-    for (const round of Array(ROUNDS + 1).keys()) {
-      for (const [contender, server] of Object.entries(contenders)) {
-        const result = await load(server.url, request, round === 0 ? WARM_UP_SECONDS : ROUND_SECONDS);
-        if (round > 0) results[contender]?.push(result);
-      }
+  for (const url of [database.url, database.bareUrl]) {
+    // The first boot migrates.
+    await (await startRollcall(url)).stop();
+    await fill(url, accounts);
+  }
+  console.log(`${accounts} accounts, load by ${generator.name}\n\n${HEADING}`);
+  for (const name of names) {
+    const one = cases[name];
+    if (one === undefined) continue;
+    const contenders = await contendersOf(one, database, against);
+    try {
+      const figures = await measure(one, contenders, database.clock, { accounts, rounds });
+      results[name] = figures;
+      for (const each of figures) console.log(lineOf(one.title, each, bareOf(figures)));
+    } finally {
+      for (const contender of contenders) await contender.stop();
     }
-    const rate = (contender: string) =>
-      median((results[contender] ?? []).map(({ requests }) => requests.average));
-    const p99 = (contender: string) => median((results[contender] ?? []).map(({ latency }) => latency.p99));
-    const [ours, theirs] = [rate('rollcall'), rate('bare')];
+  }
+  if (names.includes('boot')) {
+    const boots = { warm: await warmBoot(database.url), ...(await coldBoots()) };
+    results['boot'] = boots;
+    const ms = Object.fromEntries(Object.entries(boots).map(([kind, time]) => [kind, Math.round(time)]));
     console.log(
-      `| \`${name}\` | ${Math.round(theirs)} | ${Math.round(ours)} | ${(ours / theirs).toFixed(2)} | ${p99('bare')} | ${p99('rollcall')} |`,
+      `\nfirst answer after a start: ${ms['warm']} ms; on an empty database: ${ms['alone']} ms; of eight at once: ${ms['eight']} ms`,
     );
   }
-  await Promise.all(Object.values(contenders).map(({ end }) => end('SIGTERM')));
+  console.log(`\n${verify(database.url)}`);
+  if (json !== undefined) await writeFile(json, JSON.stringify({ accounts, results }, null, 2));
 } finally {
-  await database.drop();
-  await mochaGlobalTeardown();
+  await database.remove();
+  await keys.close();
+  removeRunDirectories();
 }
 
-/** Starts a server on a free port and waits until it answers. */
-async function start(entry: string, env: NodeJS.ProcessEnv): Promise<ServerProcess & { url: string }> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as AddressInfo;
-  await new Promise((closed) => probe.close(closed));
-  const server = startServer({ ...env, PORT: `${port}` }, entry);
-  const url = `http://127.0.0.1:${port}`;
-  await pRetry(() => fetch(url), { retries: 50, minTimeout: 200, maxTimeout: 200 });
-  return { ...server, url };
+function bareOf(figures: readonly Figures[]): Figures | undefined {
+  return figures.find(({ contender }) => contender === 'bare');
 }
 
-/** Puts load on one server, with a different account for each connection. */
-async function load(url: string, { path, body, ...rest }: Case, seconds: number): Promise<autocannon.Result> {
-  const tokens = await Promise.all(
-    Array.from({ length: CONNECTIONS }, (_, n) => signHs256(SECRET, `u${n + 1}@example.com`, '1h')),
-  );
-  let next = 0;
-  const result = await autocannon({
-    url,
-    connections: CONNECTIONS,
-    duration: seconds,
-    requests: [
-      {
-        path,
-        ...rest,
-        setupRequest: (request) => ({
-          ...request,
-          headers: { ...rest.headers, Authorization: `Bearer ${tokens[next++ % CONNECTIONS]}` },
-          ...(body && { body: body() }),
-        }),
-      },
-    ],
+/** Replays the history of every account: it must give the accounts. Throws where it does not. */
+function verify(url: string): string {
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['dist/accounts.js', 'verify'], {
+    env: { ...process.env, ENVIRONMENT: 'test', DATABASE_URL: url },
+    encoding: 'utf8',
   });
-  if (result.non2xx + result.errors > 0)
-    throw new Error(`${result.non2xx} refusals, ${result.errors} errors`);
-  return result;
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+  if (status !== 0) throw new Error(`The history does not give the accounts:\n${stdout}${stderr}`);
+  return stdout.trim();
 }

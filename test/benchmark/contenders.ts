@@ -1,0 +1,72 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
+import pRetry from 'p-retry';
+import { startServer } from '../support/server-process.ts';
+import { type Clock, processClock, residentMb } from './usage.ts';
+
+/** A server that is measured. */
+export interface Contender {
+  readonly name: string;
+  readonly url: string;
+  readonly clock: Clock;
+  /** Its resident memory now, in megabytes. */
+  resident(): Promise<number>;
+  stop(): Promise<void>;
+}
+
+/**
+ * Production settings, except for the limits, which a load generator would exceed, and the access log, which the bare server does
+ * not have.
+ */
+export const UNLIMITED = {
+  RATE_LIMIT_REQUESTS: '0',
+  RATE_LIMIT_HISTORY_BYTES: '0',
+  LOG_LEVEL: 'warn',
+};
+
+/** Starts the service as it is built in `dist/`, or in another folder. */
+export function startRollcall(
+  databaseUrl: string,
+  env: NodeJS.ProcessEnv = UNLIMITED,
+  { name = 'Rollcall', entry = 'dist/server.js' } = {},
+): Promise<Contender> {
+  return start(name, entry, {
+    ENVIRONMENT: 'production',
+    HOST: '127.0.0.1',
+    INITIAL_ADMINS: 'root@example.com',
+    DATABASE_URL: databaseUrl,
+    ...env,
+  });
+}
+
+/** Starts the bare server. */
+export function startBare(databaseUrl: string): Promise<Contender> {
+  return start('bare', 'test/benchmark/bare.ts', { DATABASE_URL: databaseUrl });
+}
+
+async function start(name: string, entry: string, env: NodeJS.ProcessEnv): Promise<Contender> {
+  const port = await freePort();
+  const { child, end, ended, output } = startServer({ ...env, PORT: `${port}` }, entry);
+  const pid = child.pid ?? 0;
+  const url = `http://127.0.0.1:${port}`;
+  const failed = ended().then((code) => {
+    throw new Error(`${name} ended with ${code} before it answered:\n${output.join('\n')}`);
+  });
+  await Promise.race([pRetry(() => fetch(url), { retries: 300, minTimeout: 20, maxTimeout: 200 }), failed]);
+  failed.catch(() => undefined);
+  return {
+    name,
+    url,
+    clock: processClock(pid),
+    resident: () => residentMb(pid),
+    stop: async () => void (await end('SIGTERM')),
+  };
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const { port } = probe.address() as AddressInfo;
+  await new Promise((closed) => probe.close(closed));
+  return port;
+}

@@ -1,0 +1,92 @@
+import type { Case } from './cases.ts';
+import type { Contender } from './contenders.ts';
+import { generator, type Seen } from './load.ts';
+import type { Clock } from './usage.ts';
+
+/** How long the rounds are, in seconds, and how many there are after the warm-up. */
+export interface Rounds {
+  readonly warmUp: number;
+  readonly seconds: number;
+  readonly count: number;
+}
+
+/** What a server has done in a case, as medians of its rounds. */
+export interface Figures {
+  readonly contender: string;
+  /** Requests a second. */
+  readonly rate: number;
+  /** Microseconds of the processor for each request, of the server and of the database. */
+  readonly serverUs: number;
+  readonly databaseUs: number;
+  /** Milliseconds. */
+  readonly p50: number;
+  readonly p99: number;
+  /** Megabytes before the case, and under its load. */
+  readonly restMb: number;
+  readonly loadMb: number;
+}
+
+/**
+ * Measures the contenders in turns, so that other load on the machine affects all of them. Throws where a server refuses or fails
+ * requests: its speed would mean nothing.
+ */
+export async function measure(
+  one: Case,
+  contenders: readonly Contender[],
+  databaseClock: Clock,
+  { accounts, rounds }: { accounts: number; rounds: Rounds },
+): Promise<Figures[]> {
+  const seen = new Map<Contender, RoundFigures[]>(contenders.map((contender) => [contender, []]));
+  const rest = new Map<Contender, number>();
+  for (const contender of contenders) rest.set(contender, await contender.resident());
+  for (let round = 0; round <= rounds.count; round++) {
+    const isWarmUp = round === 0;
+    const seconds = isWarmUp ? rounds.warmUp : rounds.seconds;
+    for (const contender of contenders) {
+      const load = await one.load({ isWarmUp, seconds, accounts, url: contender.url });
+      const before = await times(contender.clock, databaseClock);
+      const result = await generator.run(contender.url, load, seconds);
+      const after = await times(contender.clock, databaseClock);
+      check(contender, one, result);
+      if (isWarmUp) continue;
+      seen.get(contender)?.push({
+        rate: result.requests / result.seconds,
+        serverUs: (after.server - before.server) / result.requests,
+        databaseUs: (after.database - before.database) / result.requests,
+        p50: result.p50,
+        p99: result.p99,
+        loadMb: await contender.resident(),
+      });
+    }
+  }
+  return contenders.map((contender) => {
+    const all = seen.get(contender) ?? [];
+    const of = (field: keyof RoundFigures) => median(all.map((each) => each[field]));
+    return {
+      contender: contender.name,
+      rate: of('rate'),
+      serverUs: of('serverUs'),
+      databaseUs: of('databaseUs'),
+      p50: of('p50'),
+      p99: of('p99'),
+      restMb: rest.get(contender) ?? 0,
+      loadMb: of('loadMb'),
+    };
+  });
+}
+
+type RoundFigures = Omit<Figures, 'contender' | 'restMb'>;
+
+async function times(server: Clock, database: Clock) {
+  return { server: await server(), database: await database() };
+}
+
+function check({ name }: Contender, { title }: Case, { requests, refused, failed }: Seen): void {
+  if (requests === 0 || refused + failed > 0)
+    throw new Error(`${name}, ${title}: ${requests} requests, ${refused} refused, ${failed} failed`);
+}
+
+/** The median of some values. */
+export function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+}

@@ -1,0 +1,65 @@
+import { parseArgs } from 'node:util';
+import type { Rounds } from './measure.ts';
+
+/** What a run is asked for. */
+export interface Options {
+  readonly accounts: number;
+  /** The names of the cases. */
+  readonly names: readonly string[];
+  /** A file for the results. */
+  readonly json: string | undefined;
+  /** A folder with another build to compare with. */
+  readonly against: string | undefined;
+  readonly rounds: Rounds;
+}
+
+/** Reads the command line. Ends the process after `--help`, and with 64 where it is wrong. `all` are the cases that exist. */
+export function readOptions(all: readonly string[]): Options {
+  try {
+    const { values } = parseArgs({
+      options: {
+        accounts: { type: 'string', default: '100000' },
+        cases: { type: 'string', default: 'me,list,patch,boot' },
+        json: { type: 'string' },
+        against: { type: 'string' },
+        'warm-up': { type: 'string', default: '12' },
+        seconds: { type: 'string', default: '5' },
+        rounds: { type: 'string', default: '5' },
+        help: { type: 'boolean', default: false },
+      },
+    });
+    if (values.help) {
+      console.log(usage(all));
+      process.exit(0);
+    }
+    const names = values.cases === 'all' ? all : values.cases.split(',');
+    const unknown = names.filter((name) => !all.includes(name));
+    if (unknown.length > 0) throw new Error(`There is no case ${unknown.join(', ')}.`);
+    const numbers = [values.accounts, values['warm-up'], values.seconds, values.rounds].map(Number);
+    const [accounts = 0, warmUp = 0, seconds = 0, count = 0] = numbers;
+    if (!numbers.every((value) => Number.isSafeInteger(value) && value > 0) || accounts < 2_000)
+      throw new Error('The numbers must be whole, and --accounts at least 2000.');
+    return {
+      accounts,
+      names,
+      json: values.json,
+      against: values.against,
+      rounds: { warmUp, seconds, count },
+    };
+  } catch (error) {
+    console.error(`${(error as Error).message}\n\n${usage(all)}`);
+    process.exit(64);
+  }
+}
+
+const usage = (all: readonly string[]) => `Usage: npm run benchmark -- [OPTION…]
+
+  --accounts N     accounts in the database (default: 100000)
+  --cases A,B      cases, or all (default: me,list,patch,boot):
+                   ${all.join(', ')}
+  --json FILE      write the results to FILE
+  --against DIST   compare with another build, in the folder DIST
+  --warm-up S      seconds of the warm-up of each server (default: 12)
+  --seconds S      seconds of a round (default: 5)
+  --rounds N       rounds after the warm-up (default: 5)
+  --help           print this text`;

@@ -1,0 +1,16 @@
+import type { Figures } from './measure.ts';
+
+/** The head of the table. */
+export const HEADING = `| request | server | requests/s | ratio | server, µs | database, µs | p50, ms | p99, ms | at rest, MB | under load, MB |
+| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |`;
+
+/** A line of the table: the figures of a server in a case, with the ratio of its requests a second to the bare server's. */
+export function lineOf(title: string, figures: Figures, bare: Figures | undefined): string {
+  const { contender, rate, serverUs, databaseUs, p50, p99, restMb, loadMb } = figures;
+  const ratio = bare === undefined ? '' : (rate / bare.rate).toFixed(2);
+  const cells = [
+    ...[Math.round(rate), ratio, Math.round(serverUs), Math.round(databaseUs)],
+    ...[p50.toFixed(1), p99.toFixed(1), Math.round(restMb), Math.round(loadMb)],
+  ];
+  return `| \`${title}\` | ${contender} | ${cells.join(' | ')} |`;
+}
