@@ -7,6 +7,7 @@ import type { ConnectionMode, DatabaseSettings } from '../database/connection.ts
 import { ormLog } from '../database/orm-log.ts';
 import { knownMigrations, type SchemaState, schemaState } from '../database/schema.ts';
 import type { Author } from '../domain/author.ts';
+import { changeAnnouncer } from '../store/change-announcer.ts';
 import type { UnitOfWork } from '../store/unit.ts';
 import { unitsOfWork } from '../store/unit-of-work.ts';
 
@@ -38,12 +39,16 @@ export async function openStore({ database, mode, history, log, author }: StoreO
     ...ormOptions(database, mode, history),
     ...(log ? { loggerFactory: () => ormLog(log) } : { logger: () => undefined }),
   });
+  const announcer = changeAnnouncer(database, mode);
   const migrations = await knownMigrations(orm);
   return {
     orm,
-    inUnit: unitsOfWork(orm, author),
+    inUnit: unitsOfWork(orm, author, announcer.announce),
     migrations,
     schemaState: () => schemaState(orm.em.fork(), migrations),
-    close: () => closeOrm(orm),
+    async close() {
+      await announcer.close();
+      await closeOrm(orm);
+    },
   };
 }

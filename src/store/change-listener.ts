@@ -3,11 +3,14 @@ import type pg from 'pg';
 import { type ConnectionMode, clientOf, type DatabaseSettings, endClient } from '../database/connection.ts';
 import { CHANGES_CHANNEL, type ListenForChanges } from './change-log.ts';
 
-/** The polling interval without notifications, in milliseconds. */
+/**
+ * The polling interval, in milliseconds, beside announcements too: one is lost while the connection breaks, or if a process dies
+ * between its commit and the announcement.
+ */
 const POLL_MS = 1_000;
 
-/** The polling interval beside notifications: one that was sent while the connection broke is lost. */
-const SAFETY_POLL_MS = 10_000;
+/** How often the connection is tested, in polls. */
+const POLLS_A_TEST = 10;
 
 /** The pauses between attempts to connect, in milliseconds. */
 const RETRY = { minTimeout: 100, maxTimeout: 5_000, randomize: true };
@@ -20,7 +23,7 @@ export interface ListenerEvents {
 
 /**
  * Creates the listener for changes of accounts by any process: a connection beside the pool that listens (PostgreSQL's LISTEN)
- * and is reopened when it breaks. Without it, it polls every second; behind a pooler always, because sessions are shared there.
+ * and is reopened when it breaks. It polls every second too; behind a pooler only that, because sessions are shared there.
  */
 export function changeListener(
   database: DatabaseSettings,
@@ -29,29 +32,27 @@ export function changeListener(
 ): ListenForChanges {
   return (tell) => {
     const stopped = new AbortController();
-    let poll = setInterval(tell, POLL_MS);
     let isLost = false;
-    const pollEvery = (ms: number, beat: () => void) => {
-      clearInterval(poll);
-      if (!stopped.signal.aborted) poll = setInterval(beat, ms);
-    };
+    let beats = 0;
+    let client: pg.Client | undefined;
+    const poll = setInterval(() => {
+      tell();
+      // Only a query reveals a network that fell silent.
+      if (++beats % POLLS_A_TEST === 0) client?.query('select').catch(() => undefined);
+    }, POLL_MS);
     const listen = async () => {
-      const client = clientOf(database, mode, 'rollcall listener');
+      const opened = clientOf(database, mode, 'rollcall listener');
       try {
-        await listening(client, stopped.signal, tell, () => {
+        await listening(opened, stopped.signal, tell, () => {
+          client = opened;
           if (isLost) onRestored();
           isLost = false;
           // Nothing announces what was committed before.
           tell();
-          pollEvery(SAFETY_POLL_MS, () => {
-            tell();
-            // Only a query reveals a network that fell silent.
-            client.query('select').catch(() => undefined);
-          });
         });
       } finally {
-        pollEvery(POLL_MS, tell);
-        await endClient(client, database);
+        client = undefined;
+        await endClient(opened, database);
       }
     };
     tell();

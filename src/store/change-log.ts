@@ -7,7 +7,7 @@ import { noteOwnChanges } from './right-check.ts';
 import { dateOf } from './rows.ts';
 import type { Unit } from './unit.ts';
 
-/** The channel that announces each commit that changed accounts. */
+/** The channel on which processes announce that they have committed changes of accounts. */
 export const CHANGES_CHANNEL = 'rollcall_changes';
 
 /** Calls `tell` at once and whenever there may be new changes, until it is stopped. */
@@ -40,7 +40,7 @@ const RECORD = `
     select name, written.action, at, id
       from written join draft using (user_id, version) cross join unnest(names) as name
   )
-  select id, at, erased_at from written cross join (select pg_notify('${CHANGES_CHANNEL}', '')) as told order by id`;
+  select id, at, erased_at from written order by id`;
 
 /**
  * Writes changes to the history, signed by the unit's author, in the unit's transaction and in one statement for any number
@@ -52,6 +52,7 @@ export async function recordChanges(unit: Unit, drafts: readonly ChangeDraft[]):
   protectAdmins(unit, drafts);
   noteOwnChanges(unit, drafts);
   noteAdmins(unit, drafts);
+  unit.hasRecorded = true;
   const { em, author, undoes } = unit;
   const { actorId, requestId } = author;
   const isErased = drafts.some(({ userId, erased }) => erased && userId === actorId);

@@ -18,12 +18,18 @@ const MAX_ATTEMPTS = 6;
  * A unit that loses a race (a version conflict, a deadlock, a serialization failure) runs again from the start in a fresh
  * fork, so work must have no effects outside of the unit. Work that cannot run twice, because it reads a stream, says so
  * and gets the error.
+ *
+ * `onRecorded` is called after the commit of a unit that has written to the history.
  */
-export function unitsOfWork(orm: MikroORM, author?: Author): UnitOfWork {
+export function unitsOfWork(
+  orm: MikroORM,
+  author?: Author,
+  onRecorded: () => void = () => undefined,
+): UnitOfWork {
   return (work, options = {}) => {
     let attempt = 0;
     return pRetry(
-      () => runOnce(new Unit(orm.em.fork(), { author, isReplay: ++attempt > 1 }), work, options),
+      () => runOnce(new Unit(orm.em.fork(), { author, isReplay: ++attempt > 1 }), work, options, onRecorded),
       {
         retries: MAX_ATTEMPTS - 1,
         minTimeout: 5,
@@ -39,6 +45,7 @@ async function runOnce<T>(
   unit: Unit,
   work: (unit: Unit) => Promise<T>,
   { readOnly = false }: UnitOptions,
+  onRecorded: () => void,
 ): Promise<T> {
   const { em } = unit;
   try {
@@ -56,7 +63,10 @@ async function runOnce<T>(
     }
     if (em.isInTransaction()) {
       if (unit.dryRun) await em.flush().then(() => em.rollback());
-      else await em.commit();
+      else {
+        await em.commit();
+        if (unit.hasRecorded) onRecorded();
+      }
     }
     return result;
   } catch (error) {

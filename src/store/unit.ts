@@ -37,6 +37,8 @@ export class Unit {
   ownValuesBefore: Partial<AccountValues> | null = {};
   /** The admins that it has changed, to warn where INITIAL_ADMINS names one of them. */
   readonly adminsTouched: AdminsTouched = { ids: new Set(), emails: new Set() };
+  /** Whether it has written to the history: its commit is then announced. */
+  hasRecorded = false;
   readonly #recorded: Change[] = [];
   readonly #isReplay: boolean;
   #author: Author | undefined;

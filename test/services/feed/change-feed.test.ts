@@ -294,7 +294,8 @@ describe('the change feed', () => {
     const { entries, readAt } = await feed.read(end, 10);
     expect(entries.map(({ change }) => change.id)).to.deep.equal([1]);
     expect(readAt).to.be.at.most(performance.now());
-    expect(proxy.statements()).to.equal(read);
+    // The regular poll may be due.
+    expect(proxy.statements()).to.be.at.most(read + 1);
   });
 
   it('reads what it has not read yet for a reader', async () => {
@@ -318,7 +319,8 @@ describe('the change feed', () => {
     proxy.reset();
     const again = follow(FEED_START);
     expect(await take(again, 1)).to.deep.equal([1]);
-    expect(proxy.statements()).to.be.at.most(1);
+    // The regular poll may be due.
+    expect(proxy.statements()).to.be.at.most(2);
     expect(await listeners()).to.equal(1);
   });
 

@@ -1,0 +1,103 @@
+import { expect } from 'chai';
+import type pg from 'pg';
+import { openStore, type Store } from '../../src/boot/open-store.ts';
+import { COMMAND_LINE } from '../../src/domain/author.ts';
+import { User } from '../../src/domain/user.ts';
+import { createMigratedDatabase, type TestDatabase } from '../support/database.ts';
+import { eventually } from '../support/waiting.ts';
+
+describe('the change announcer', () => {
+  let database: TestDatabase;
+  let store: Store;
+  let listener: pg.Client;
+  let heard: number;
+
+  beforeEach(async () => {
+    database = await createMigratedDatabase();
+    store = await openStore({ database, mode: 'direct', author: COMMAND_LINE });
+    listener = await database.connect();
+    heard = 0;
+    listener.on('notification', () => heard++);
+    await listener.query('listen rollcall_changes');
+  });
+
+  afterEach(async () => {
+    await store.close();
+    await database.drop();
+  });
+
+  const invite = (email: string, { dryRun = false } = {}) =>
+    store.inUnit(async (unit) => {
+      unit.dryRun = dryRun;
+      unit.em.persist(new User(email));
+    });
+  const announcers = () =>
+    database.query<{ pid: number }>(
+      `select pid from pg_stat_activity
+        where datname = current_database() and application_name = 'rollcall announcer'`,
+    );
+  /** What has been announced until now has arrived then. */
+  const settled = async () => {
+    const before = heard;
+    await database.query('notify rollcall_changes');
+    await eventually(() => heard > before || undefined);
+  };
+
+  it('announces each commit, on one connection beside the pool', async () => {
+    for (let n = 0; n < 5; n++) {
+      const before = heard;
+      await invite(`ada${n}@example.com`);
+      await eventually(() => heard > before || undefined);
+    }
+    expect(await announcers()).to.have.length(1);
+  });
+
+  it('announces many commits at once with few messages, the last of them after the last commit', async () => {
+    await Promise.all(Array.from({ length: 50 }, (_, n) => invite(`ada${n}@example.com`)));
+    await eventually(() => heard > 0 || undefined);
+    await settled();
+    expect(heard - 1)
+      .to.be.at.least(1)
+      .and.at.most(50);
+  });
+
+  it('announces nothing of a dry run, of a unit that fails, and of one that only reads', async () => {
+    await invite('ada@example.com', { dryRun: true });
+    await store
+      .inUnit(async ({ em }) => {
+        em.persist(new User('ada@example.com'));
+        throw new Error('changed my mind');
+      })
+      .catch(() => undefined);
+    await store.inUnit(({ em }) => em.count(User), { readOnly: true });
+    await settled();
+    expect(heard).to.equal(1);
+    expect(await announcers()).to.have.length(0);
+  });
+
+  it('commits while its connection is broken, and opens another with the next commit', async () => {
+    await invite('ada@example.com');
+    const [{ pid } = { pid: 0 }] = await eventually(async () => {
+      const found = await announcers();
+      return found.length === 1 ? found : undefined;
+    });
+    await database.query('select pg_terminate_backend($1)', [pid]);
+    await invite('bob@example.com');
+    // The next one finds the connection broken, or the new one.
+    let n = 0;
+    const before = heard;
+    await eventually(async () => {
+      await invite(`eve${n++}@example.com`);
+      return heard > before || undefined;
+    });
+    expect((await announcers()).map((each) => each.pid)).not.to.include(pid);
+  });
+
+  it('has announced the last commit when the store is closed', async () => {
+    await invite('ada@example.com');
+    await store.close();
+    await settled();
+    expect(heard).to.equal(2);
+    expect(await announcers()).to.deep.equal([]);
+  });
+});
