@@ -43,7 +43,7 @@ export async function openStore({ database, mode, history, log, author }: StoreO
   const migrations = await knownMigrations(orm);
   return {
     orm,
-    inUnit: unitsOfWork(orm, author, announcer.announce),
+    inUnit: unitsOfWork(orm, author, { mode, onRecorded: announcer.announce }),
     migrations,
     schemaState: () => schemaState(orm.em.fork(), migrations),
     async close() {

@@ -1,6 +1,6 @@
 import { type ChangeSet, ChangeSetType, type UnitOfWork, wrap } from '@mikro-orm/core';
 import { creation, type Difference, deletion, difference, stateOf } from '../domain/change.ts';
-import { User } from '../domain/user.ts';
+import { isAdmin, User } from '../domain/user.ts';
 
 /** The changes of accounts that a flush is about to write. */
 export function accountChangeSets(uow: UnitOfWork): ChangeSet<User>[] {
@@ -10,6 +10,11 @@ export function accountChangeSets(uow: UnitOfWork): ChangeSet<User>[] {
 /** The account as it was loaded, in database values; `undefined` for a new one. */
 export function originalOf(account: User): Partial<User> | undefined {
   return wrap(account, true).__originalEntityData as Partial<User> | undefined;
+}
+
+/** Whether the account is an admin, or was one when it was loaded. */
+export function isOfAdmin(account: User): boolean {
+  return isAdmin(account) || isAdmin(originalOf(account) ?? {});
 }
 
 /** What the history records of a change that a flush is about to write. Call it before the flush, which forgets what was loaded. */

@@ -13,21 +13,30 @@ export const CHANGES_CHANNEL = 'rollcall_changes';
 /** Calls `tell` at once and whenever there may be new changes, until it is stopped. */
 export type ListenForChanges = (tell: () => void) => { stop(): Promise<void> };
 
-// The position is that of the transaction, but never before the account's last change: a transaction that began earlier can
-// reach an account later. Such a position is still above what the feed serves while the transaction runs.
-// The time is the account's `updated_at`; a deletion comes after everything before it.
-const RECORD = `
-  with draft as materialized (
-    select * from jsonb_to_recordset(?::jsonb) as draft
-      (ordinal int, user_id int, action text, before jsonb, after jsonb, fields text[], names text[], version int, erased boolean)
-  ), written as (
+/** SQL for who signs a change: its values or their placeholders. */
+interface AuthorSql {
+  readonly actorId: string;
+  readonly actor: string;
+  readonly requestId: string;
+  readonly undoes: string;
+}
+
+/**
+ * SQL that writes changes to the history: two parts of a `with`, `written` and `indexed`, after a part `draft` with the fields of
+ * {@link changeRecord} and the time of each change, null for a deletion.
+ *
+ * The position is that of the transaction, but never before the account's last change: a transaction that began earlier can
+ * reach an account later. Such a position is still above what the feed serves while the transaction runs. A deletion comes after
+ * everything before it.
+ */
+export function recordSql({ actorId, actor, requestId, undoes }: AuthorSql): string {
+  return `written as (
     insert into changes (transaction_id, at, actor_id, actor, request_id, user_id, action, before, after, fields, version, undoes, erased_at)
     select greatest(${feedOrderOf('pg_current_xact_id()')}, last.transaction_id),
-           coalesce(users.updated_at, greatest(clock_timestamp(), last.at + interval '1 millisecond')),
-           ?::int, ?::text, ?::text, draft.user_id, draft.action, draft.before, draft.after, draft.fields, draft.version, ?::bigint,
-           case when draft.erased then clock_timestamp() end
+           coalesce(draft.at, greatest(clock_timestamp(), last.at + interval '1 millisecond')),
+           ${actorId}::int, ${actor}::text, ${requestId}::text, draft.user_id, draft.action, draft.before, draft.after, draft.fields,
+           draft.version, ${undoes}::bigint, case when draft.erased then clock_timestamp() end
       from draft
-      left join users on users.id = draft.user_id and draft.action <> 'deleted'
       left join lateral (
         select transaction_id, at from changes
          where user_id = draft.user_id
@@ -37,10 +46,24 @@ const RECORD = `
     returning id, at, action, user_id, version, erased_at
   ), indexed as (
     insert into change_fields (field, action, at, change_id)
-    select name, written.action, at, id
+    select name, written.action, written.at, id
       from written join draft using (user_id, version) cross join unnest(names) as name
-  )
+  )`;
+}
+
+// The time is the account's `updated_at`.
+const RECORD = `
+  with draft as materialized (
+    select draft.*, users.updated_at as at from jsonb_to_recordset(?::jsonb) as draft
+      (ordinal int, user_id int, action text, before jsonb, after jsonb, fields text[], names text[], version int, erased boolean)
+      left join users on users.id = draft.user_id and draft.action <> 'deleted'
+  ), ${recordSql({ actorId: '?', actor: '?', requestId: '?', undoes: '?' })}
   select id, at, erased_at from written order by id`;
+
+/** A change as {@link recordSql} takes it, without its place among others. */
+export function changeRecord({ userId, ofAdmin, ...draft }: ChangeDraft) {
+  return { ...draft, user_id: userId, names: indexNames(draft) };
+}
 
 /**
  * Writes changes to the history, signed by the unit's author, in the unit's transaction and in one statement for any number
@@ -57,12 +80,7 @@ export async function recordChanges(unit: Unit, drafts: readonly ChangeDraft[]):
   const { actorId, requestId } = author;
   const isErased = drafts.some(({ userId, erased }) => erased && userId === actorId);
   const actor = isErased ? `${ERASED_ACTOR}${actorId}` : author.actor;
-  const records = drafts.map(({ userId, ofAdmin, ...draft }, ordinal) => ({
-    ...draft,
-    ordinal,
-    user_id: userId,
-    names: indexNames(draft),
-  }));
+  const records = drafts.map((draft, ordinal) => ({ ...changeRecord(draft), ordinal }));
   const rows = await em.execute<{ id: string; at: string; erased_at: string | null }[]>(RECORD, [
     JSON.stringify(records),
     actorId,

@@ -1,8 +1,8 @@
 import { type ChangeSet, ChangeSetType, type EventSubscriber, type FlushEventArgs } from '@mikro-orm/core';
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { type ChangeDraft, erased } from '../domain/change.ts';
-import { isAdmin, type User } from '../domain/user.ts';
-import { accountChangeSets, differenceOf, originalOf } from './account-change-sets.ts';
+import type { User } from '../domain/user.ts';
+import { accountChangeSets, differenceOf, isOfAdmin } from './account-change-sets.ts';
 import { protectAdmins } from './admin-protection.ts';
 import { noteAdmins } from './admins-touched.ts';
 import { recordChanges } from './change-log.ts';
@@ -67,8 +67,4 @@ function follow(changeSet: ChangeSet<User>): Complete {
   const { id, version } = entity;
   if (type === ChangeSetType.DELETE) return () => ({ ...found, userId: id, version: version + 1, ofAdmin });
   return () => ({ ...found, userId: id, version: entity.version, ofAdmin });
-}
-
-function isOfAdmin(entity: User): boolean {
-  return isAdmin(entity) || isAdmin(originalOf(entity) ?? {});
 }

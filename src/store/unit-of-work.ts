@@ -1,13 +1,23 @@
 import type { MikroORM } from '@mikro-orm/postgresql';
 import pRetry from 'p-retry';
+import type { ConnectionMode } from '../database/connection.ts';
 import { hasLostRace } from '../database/driver-errors.ts';
 import type { Author } from '../domain/author.ts';
 import { historySize } from './history-size.ts';
 import { checkRight, isCheckedByFlush } from './right-check.ts';
 import { Unit, type UnitOfWork, type UnitOptions } from './unit.ts';
+import { singleUpdate, updateAtOnce } from './update-at-once.ts';
 
 /** The most attempts of a unit of work. */
 const MAX_ATTEMPTS = 6;
+
+/** What the units of work of a runner have in common. */
+export interface UnitsOptions {
+  /** How the database is reached: through a pooler, statements are not prepared. That is the default. */
+  readonly mode?: ConnectionMode;
+  /** Called after the commit of a unit that has written to the history. */
+  readonly onRecorded?: () => void;
+}
 
 /**
  * Creates the runner of units of work. Each unit is a fork of the EntityManager that nobody else sees, flushed once, in one
@@ -18,18 +28,12 @@ const MAX_ATTEMPTS = 6;
  * A unit that loses a race (a version conflict, a deadlock, a serialization failure) runs again from the start in a fresh
  * fork, so work must have no effects outside of the unit. Work that cannot run twice, because it reads a stream, says so
  * and gets the error.
- *
- * `onRecorded` is called after the commit of a unit that has written to the history.
  */
-export function unitsOfWork(
-  orm: MikroORM,
-  author?: Author,
-  onRecorded: () => void = () => undefined,
-): UnitOfWork {
+export function unitsOfWork(orm: MikroORM, author?: Author, how: UnitsOptions = {}): UnitOfWork {
   return (work, options = {}) => {
     let attempt = 0;
     return pRetry(
-      () => runOnce(new Unit(orm.em.fork(), { author, isReplay: ++attempt > 1 }), work, options, onRecorded),
+      () => runOnce(new Unit(orm.em.fork(), { author, isReplay: ++attempt > 1 }), work, options, how),
       {
         retries: MAX_ATTEMPTS - 1,
         minTimeout: 5,
@@ -45,7 +49,7 @@ async function runOnce<T>(
   unit: Unit,
   work: (unit: Unit) => Promise<T>,
   { readOnly = false }: UnitOptions,
-  onRecorded: () => void,
+  { mode = 'pooled', onRecorded }: UnitsOptions,
 ): Promise<T> {
   const { em } = unit;
   try {
@@ -56,6 +60,12 @@ async function runOnce<T>(
     if (hasChanged && readOnly) throw new Error('A read-only unit of work tried to change something.');
     // Before the transaction: whoever counts may need a connection too.
     if (hasChanged && !unit.dryRun) await unit.spendHistory?.(historySize(changes));
+    const single = hasChanged ? singleUpdate(unit, changes) : undefined;
+    if (single !== undefined && (unit.right === null || isCheckedByFlush(changes, unit.right))) {
+      await updateAtOnce(unit, single, mode);
+      onRecorded?.();
+      return result;
+    }
     if (hasChanged) await unit.begin();
     if (unit.right !== null && !readOnly && !isCheckedByFlush(changes, unit.right)) {
       if (hasChanged) await em.flush();
@@ -65,7 +75,7 @@ async function runOnce<T>(
       if (unit.dryRun) await em.flush().then(() => em.rollback());
       else {
         await em.commit();
-        if (unit.hasRecorded) onRecorded();
+        if (unit.hasRecorded) onRecorded?.();
       }
     }
     return result;
