@@ -23,6 +23,8 @@ export interface Found {
   readonly encrypted: boolean;
   /** The schemas in which unqualified names are looked up: that of Rollcall's tables, and that of the trigram operators. */
   readonly searchPath?: readonly string[];
+  /** Whether the server can look whether a client is still there. */
+  readonly checksClients?: boolean;
 }
 
 /**
@@ -66,7 +68,11 @@ export function clientConfig(database: DatabaseSettings, mode: ConnectionMode): 
   return {
     ...configOf(first),
     Client: clientClass(
-      startupSettings(mode, { statementTimeoutMs, searchPath: found?.searchPath ?? named(url.schema) }),
+      startupSettings(mode, {
+        statementTimeoutMs,
+        searchPath: found?.searchPath ?? named(url.schema),
+        checksClients: found?.checksClients ?? false,
+      }),
       {
         url,
         encrypted,

@@ -6,6 +6,7 @@ import { certificateProblem } from './certificate-problem.ts';
 import { type ConnectionMode, clientOf, type DatabaseSettings, endClient } from './connection.ts';
 import { isUnavailable } from './driver-errors.ts';
 import { checkFitness, searchPathOf } from './fitness.ts';
+import { canCheckClients } from './session-settings.ts';
 import { surveySession } from './session-survey.ts';
 import { encryptionAttempts, mayDependOnEncryption } from './tls.ts';
 
@@ -84,7 +85,9 @@ async function tryMode(
     if (mode === 'direct' && seen.pid !== client.processID)
       return await tryMode(database, 'pooled', encrypted);
     checkFitness(seen, mode, parseDatabaseUrl(database.url));
-    return { mode, database: { ...database, found: { encrypted, searchPath: searchPathOf(seen) } } };
+    const checksClients = mode === 'direct' && (await canCheckClients(client));
+    const found = { encrypted, searchPath: searchPathOf(seen), checksClients };
+    return { mode, database: { ...database, found } };
   } finally {
     await endClient(client, database);
   }

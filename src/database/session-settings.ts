@@ -1,3 +1,4 @@
+import type pg from 'pg';
 import type { ConnectionMode } from './connection.ts';
 import { quoteIdentifier } from './quote-identifier.ts';
 
@@ -30,6 +31,21 @@ const RELIED_ON = {
   default_transaction_deferrable: 'off',
 } as const;
 
+/**
+ * How often a server looks whether the client of a running statement is still there: without it, a write that waits for a lock
+ * would be carried out after its request has failed. PostgreSQL has it from 14 on, and not on every platform.
+ */
+const CHECK_INTERVAL = 'client_connection_check_interval';
+const CHECK_INTERVAL_MS = '1000';
+
+/** Whether the server of this session can check its clients; it does from then on. */
+export function canCheckClients(client: pg.Client): Promise<boolean> {
+  return client.query(`set ${CHECK_INTERVAL} = ${CHECK_INTERVAL_MS}`).then(
+    () => true,
+    () => false,
+  );
+}
+
 /** The session settings that must have these values, however they came about. */
 export const REQUIRED = { ...TRACKED, ...RELIED_ON } as const;
 
@@ -39,7 +55,8 @@ export function startupSettings(
   {
     statementTimeoutMs,
     searchPath,
-  }: { statementTimeoutMs: number; searchPath: readonly string[] | undefined },
+    checksClients,
+  }: { statementTimeoutMs: number; searchPath: readonly string[] | undefined; checksClients: boolean },
 ): Record<string, string> {
   // A pooler refuses what it does not track.
   if (mode === 'pooled') return { ...TRACKED };
@@ -49,6 +66,7 @@ export function startupSettings(
     statement_timeout: String(statementTimeoutMs),
     // A process that stalls inside a transaction must not lock its rows for ever.
     idle_in_transaction_session_timeout: String(Math.min(3 * statementTimeoutMs, MAX_SETTING)),
+    ...(checksClients && { [CHECK_INTERVAL]: CHECK_INTERVAL_MS }),
     ...(searchPath && { search_path: searchPath.map(quoteIdentifier).join(', ') }),
   };
 }

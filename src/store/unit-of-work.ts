@@ -13,7 +13,7 @@ const MAX_ATTEMPTS = 6;
 
 /** What the units of work of a runner have in common. */
 export interface UnitsOptions {
-  /** How the database is reached: through a pooler, statements are not prepared. That is the default. */
+  /** How the database is reached, by default directly. Behind a pooler, every write is a transaction of several statements. */
   readonly mode?: ConnectionMode;
   /** Called after the commit of a unit that has written to the history. */
   readonly onRecorded?: () => void;
@@ -49,7 +49,7 @@ async function runOnce<T>(
   unit: Unit,
   work: (unit: Unit) => Promise<T>,
   { readOnly = false }: UnitOptions,
-  { mode = 'pooled', onRecorded }: UnitsOptions,
+  { mode = 'direct', onRecorded }: UnitsOptions,
 ): Promise<T> {
   const { em } = unit;
   try {
@@ -60,9 +60,10 @@ async function runOnce<T>(
     if (hasChanged && readOnly) throw new Error('A read-only unit of work tried to change something.');
     // Before the transaction: whoever counts may need a connection too.
     if (hasChanged && !unit.dryRun) await unit.spendHistory?.(historySize(changes));
-    const single = hasChanged ? singleUpdate(unit, changes) : undefined;
+    // A pooler does not tell the server that the client is gone: a write that waits there would be carried out all the same.
+    const single = hasChanged && mode === 'direct' ? singleUpdate(unit, changes) : undefined;
     if (single !== undefined && (unit.right === null || isCheckedByFlush(changes, unit.right))) {
-      await updateAtOnce(unit, single, mode);
+      await updateAtOnce(unit, single);
       onRecorded?.();
       return result;
     }

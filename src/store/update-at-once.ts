@@ -1,6 +1,5 @@
 import { type ChangeSet, ChangeSetType, OptimisticLockError, type UnitOfWork } from '@mikro-orm/core';
 import type { EntityManager } from '@mikro-orm/postgresql';
-import type { ConnectionMode } from '../database/connection.ts';
 import { isActiveAdmin, type User } from '../domain/user.ts';
 import { accountChangeSets, differenceOf, isOfAdmin, originalOf } from './account-change-sets.ts';
 import { type AccountColumn, accountColumns } from './account-columns.ts';
@@ -33,13 +32,9 @@ export function singleUpdate(unit: Unit, changes: UnitOfWork): ChangeSet<User> |
  * Writes a single update and its history in one statement, which is a transaction of its own: a flush takes four round trips for
  * the same. It updates the version that was read, so that whoever came between makes it lose; and because each change of an account
  * raises its version, the history that the statement sees is complete whenever it wins.
- * Throws `OptimisticLockError` after a lost race, and the driver's exceptions.
+ * Throws `OptimisticLockError` after a lost race, and the driver's exceptions. Needs a direct connection, where it is prepared.
  */
-export async function updateAtOnce(
-  unit: Unit,
-  changeSet: ChangeSet<User>,
-  mode: ConnectionMode,
-): Promise<void> {
+export async function updateAtOnce(unit: Unit, changeSet: ChangeSet<User>): Promise<void> {
   const { em, author } = unit;
   const { entity } = changeSet;
   const draft = {
@@ -56,11 +51,11 @@ export async function updateAtOnce(
     author: [author.actorId, author.actor, author.requestId],
   });
   const pool = await poolOf(em);
-  // Behind a pooler, another connection may have prepared the statement of this name.
-  const named = mode === 'direct' ? { name: 'update-account', text } : { text };
-  const { rows } = await pool.query<{ version: number }>({ ...named, values }).catch((error: Error) => {
-    throw em.getPlatform().getExceptionConverter().convertException(error);
-  });
+  const { rows } = await pool
+    .query<{ version: number }>({ name: 'update-account', text, values })
+    .catch((error: Error) => {
+      throw em.getPlatform().getExceptionConverter().convertException(error);
+    });
   const [written] = rows;
   if (written === undefined) throw OptimisticLockError.lockFailed(entity);
   entity.version = written.version;
