@@ -47,8 +47,8 @@ export async function exportFile(
   { inUnit, values }: Pick<CommandContext, 'inUnit' | 'values'>,
 ): Promise<void> {
   const format = formatOf(path, values.format);
-  const separator =
-    oneOf(SEPARATOR_NAMES, values.separator) ?? (extensionOf(path) === 'tsv' ? 'tab' : undefined);
+  const extension = values.format?.toLowerCase() ?? extensionOf(path);
+  const separator = oneOf(SEPARATOR_NAMES, values.separator) ?? (extension === 'tsv' ? 'tab' : undefined);
   const isStandard = path === STANDARD;
   await inUnit(
     ({ em }) =>

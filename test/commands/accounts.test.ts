@@ -176,6 +176,7 @@ describe('npm run accounts', function () {
     done('export', tabs);
     expect(await readFile(tabs, 'utf8')).to.match(/^id\temail\tname\t/);
     expect(done('export', '--format', 'csv')).to.match(/^id,email,name,/);
+    expect(done('export', '--format', 'tsv')).to.match(/^id\temail\tname\t/);
     expect(run(['export', '--separator', 'pipe']).status).to.equal(64);
   });
 
