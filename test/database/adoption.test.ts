@@ -391,6 +391,7 @@ describe('adopting a table of users', function () {
         kept,
         removed,
       ]);
+      await database.query('alter table users add column normalized text');
       const shown = adopt('--json');
       expect(shown.status).to.equal(65);
       expect(JSON.parse(shown.stdout).duplicates).to.deep.equal([

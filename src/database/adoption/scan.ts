@@ -106,10 +106,12 @@ const TELLING = ['name', 'role', 'created_at'];
 
 async function duplicates(em: EntityManager, { columns }: TableShape): Promise<Duplicate[]> {
   const told = columns.filter(({ name }) => TELLING.includes(name)).map(({ name }) => name);
+  // Not `users.*`: a column of the former service may have the name of ours.
+  const selected = ['id', ...told].map((name) => `users.${name}`).join(', ');
   const pairs = ['id', ...told].map((name) => `'${name}', ${name}${name === 'id' ? '' : '::text'}`);
   return em.execute<Duplicate[]>(
     `select normalized as email, array_agg(id::float8 order by id) as ids, json_agg(json_build_object(${pairs.join(', ')}) order by id) as accounts
-       from (select users.*, coalesce(renamed.email, users.email::text) collate "C" as normalized
+       from (select ${selected}, coalesce(renamed.email, users.email::text) collate "C" as normalized
                from users left join ${RENAMED} as renamed on renamed.id = users.id) as emails
       where normalized is not null group by normalized having count(*) > 1 order by min(id)`,
   );
