@@ -66,16 +66,24 @@ export function changeRecord({ userId, ofAdmin, ...draft }: ChangeDraft) {
 }
 
 /**
- * Writes changes to the history, signed by the unit's author, in the unit's transaction and in one statement for any number
- * of changes. Call it after the accounts themselves have been written, in the order of the changes.
- * Throws `forbidden` where the author may not make such a change: every way to write an account leads through here.
+ * Refuses changes that the unit's author may not make, and notes on the unit what they change. Every way to write an account
+ * leads through here. Throws `forbidden`.
  */
-export async function recordChanges(unit: Unit, drafts: readonly ChangeDraft[]): Promise<void> {
-  if (drafts.length === 0) return;
+export function acceptChanges(unit: Unit, drafts: readonly ChangeDraft[]): void {
   protectAdmins(unit, drafts);
   noteOwnChanges(unit, drafts);
   noteAdmins(unit, drafts);
   unit.hasRecorded = true;
+}
+
+/**
+ * Writes changes to the history, signed by the unit's author, in the unit's transaction and in one statement for any number
+ * of changes. Call it after the accounts themselves have been written, in the order of the changes.
+ * Throws what {@link acceptChanges} throws.
+ */
+export async function recordChanges(unit: Unit, drafts: readonly ChangeDraft[]): Promise<void> {
+  if (drafts.length === 0) return;
+  acceptChanges(unit, drafts);
   const { em, author, undoes } = unit;
   const { actorId, requestId } = author;
   const isErased = drafts.some(({ userId, erased }) => erased && userId === actorId);

@@ -8,11 +8,11 @@ export interface Statement {
 }
 
 /** Adds a value to a statement's parameters and returns its placeholder. */
-export type Bind = (value: unknown) => string;
+export type Bind<Value = unknown> = (value: Value) => string;
 
 /** The parameters of a statement under construction. */
-export function parameters(): { values: unknown[]; bind: Bind } {
-  const values: unknown[] = [];
+export function parameters<Value = unknown>(): { values: Value[]; bind: Bind<Value> } {
+  const values: Value[] = [];
   return { values, bind: (value) => `$${values.push(value)}` };
 }
 

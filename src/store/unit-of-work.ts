@@ -6,7 +6,7 @@ import type { Author } from '../domain/author.ts';
 import { historySize } from './history-size.ts';
 import { checkRight, isCheckedByFlush } from './right-check.ts';
 import { Unit, type UnitOfWork, type UnitOptions } from './unit.ts';
-import { singleUpdate, updateAtOnce } from './update-at-once.ts';
+import { singleUpdate, updaterAtOnce } from './update-at-once.ts';
 
 /** The most attempts of a unit of work. */
 const MAX_ATTEMPTS = 6;
@@ -29,7 +29,12 @@ export interface UnitsOptions {
  * fork, so work must have no effects outside of the unit. Work that cannot run twice, because it reads a stream, says so
  * and gets the error.
  */
-export function unitsOfWork(orm: MikroORM, author?: Author, how: UnitsOptions = {}): UnitOfWork {
+export function unitsOfWork(
+  orm: MikroORM,
+  author?: Author,
+  { mode = 'direct', onRecorded }: UnitsOptions = {},
+): UnitOfWork {
+  const how = { mode, onRecorded, updateAtOnce: updaterAtOnce(orm) };
   return (work, options = {}) => {
     let attempt = 0;
     return pRetry(
@@ -45,11 +50,17 @@ export function unitsOfWork(orm: MikroORM, author?: Author, how: UnitsOptions = 
   };
 }
 
+/** How a runner runs its units. */
+interface How extends Required<Pick<UnitsOptions, 'mode'>> {
+  readonly onRecorded: UnitsOptions['onRecorded'];
+  readonly updateAtOnce: ReturnType<typeof updaterAtOnce>;
+}
+
 async function runOnce<T>(
   unit: Unit,
   work: (unit: Unit) => Promise<T>,
   { readOnly = false }: UnitOptions,
-  { mode = 'direct', onRecorded }: UnitsOptions,
+  { mode, onRecorded, updateAtOnce }: How,
 ): Promise<T> {
   const { em } = unit;
   try {
@@ -62,23 +73,20 @@ async function runOnce<T>(
     if (hasChanged && !unit.dryRun) await unit.spendHistory?.(historySize(changes));
     // A pooler does not tell the server that the client is gone: a write that waits there would be carried out all the same.
     const single = hasChanged && mode === 'direct' ? singleUpdate(unit, changes) : undefined;
-    if (single !== undefined && (unit.right === null || isCheckedByFlush(changes, unit.right))) {
-      await updateAtOnce(unit, single);
-      onRecorded?.();
-      return result;
-    }
-    if (hasChanged) await unit.begin();
-    if (unit.right !== null && !readOnly && !isCheckedByFlush(changes, unit.right)) {
-      if (hasChanged) await em.flush();
-      await checkRight(unit);
-    }
-    if (em.isInTransaction()) {
-      if (unit.dryRun) await em.flush().then(() => em.rollback());
-      else {
-        await em.commit();
-        if (unit.hasRecorded) onRecorded?.();
+    const isChecked = unit.right === null || readOnly || isCheckedByFlush(changes, unit.right);
+    if (single !== undefined && isChecked) await updateAtOnce(unit, single);
+    else {
+      if (hasChanged) await unit.begin();
+      if (!isChecked) {
+        if (hasChanged) await em.flush();
+        await checkRight(unit);
+      }
+      if (em.isInTransaction()) {
+        if (unit.dryRun) await em.flush().then(() => em.rollback());
+        else await em.commit();
       }
     }
+    if (unit.hasRecorded && !unit.dryRun) onRecorded?.();
     return result;
   } catch (error) {
     // A rollback that fails means that the connection is gone, and the transaction with it.
