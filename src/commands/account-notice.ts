@@ -8,8 +8,8 @@ import { User } from '../domain/user.ts';
 const PATIENCE_MS = 2_000;
 
 /**
- * What keeps a token for `email` (normalized) from signing in, or what its first request does: a sentence for the developer.
- * `undefined` where the email has an active account. Starts no database, and never throws.
+ * A sentence for the developer who gets a token for `email` (normalized): why the token is refused, or that its first request
+ * creates the account. `undefined` where the email has an active account. Starts no database, and never throws.
  */
 export async function accountNotice(settings: Settings, email: string): Promise<string | undefined> {
   try {

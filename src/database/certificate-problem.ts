@@ -8,7 +8,7 @@ const UNTRUSTED =
 /** Node.js' codes of a certificate outside of its time. */
 const UNTIMELY = /^CERT_(HAS_EXPIRED|NOT_YET_VALID)$/;
 
-/** What an operator does about a certificate of the database that did not pass; `undefined` for other errors. */
+/** The error for a database's certificate that was refused, with what to do; `undefined` for other errors. */
 export function certificateProblem(error: unknown, { rootCert }: TlsChoice): DatabaseUnfit | undefined {
   const { code = '', message = '', reason } = error as { code?: string; message?: string; reason?: string };
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {

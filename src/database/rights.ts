@@ -40,7 +40,7 @@ const RIGHTS = `
 
 /**
  * Throws {@link DatabaseUnfit}, with the statement that mends it, where the role lacks a right that serving needs, or, with
- * `isPending` migrations, migrating. So after a restore by another role. Before there is a ledger, a table is not ours yet.
+ * `isPending` migrations, migrating; a restore by another role has such tables. Before there is a ledger, a table is not ours.
  */
 export async function checkRights(em: EntityManager, isPending: boolean): Promise<void> {
   const tables = [...em.getMetadata().getAll().values()].map(({ tableName }) => tableName);

@@ -10,15 +10,15 @@ const INDEXES: Readonly<Record<string, (operators: string) => string>> = {
   users_name_search_index: (operators) => `using gin (rollcall_fold(name) ${operators})`,
 };
 
-/** Why the search has no indexes, and the statement that changes it. */
+/** The reason why the search has no indexes, and the statement that changes it. */
 export interface SearchGap {
   readonly reason: string;
   readonly statement: string;
 }
 
 /**
- * Builds what is missing of the indexes of the search, or was left half built, while others write. Returns what keeps it from that:
- * the search works without them. Call it under the boot lock, in whose transaction nothing is written yet.
+ * Builds the indexes of the search that are missing or were left half built, while others write. Returns the reason where it
+ * cannot: the search works without them. Call it under the boot lock, in whose transaction nothing is written yet.
  */
 export async function repairSearchIndexes(connection: Connection): Promise<SearchGap | undefined> {
   const trigrams = await ensureTrigrams(connection);

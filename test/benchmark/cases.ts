@@ -10,7 +10,7 @@ export interface Case {
   readonly isBare?: true;
   /** Settings of the service other than those of the other cases. */
   readonly env?: NodeJS.ProcessEnv;
-  /** The requests of a round. `hint` is how many a second are to be expected. */
+  /** The requests of a round. */
   load(round: Round): Promise<Load>;
 }
 
@@ -35,7 +35,7 @@ const firstMe =
     get('/v1/me', isWarmUp ? await people(kind) : await strangers(kind, seconds * FIRST_SIGHTS_A_SECOND));
 const list = (query: string) => async () => get(`/v1/users?limit=50${query}`, await admins());
 
-/** The signature of providers' tokens. */
+/** Settings that accept the tokens of {@link ISSUER}. */
 const providers = (jwksUrl: string) => ({
   ...UNLIMITED,
   AUTH_ISSUER: ISSUER,

@@ -1,6 +1,5 @@
-import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
 import pRetry from 'p-retry';
+import { findFreePort } from '../../src/database/embedded/start.ts';
 import { startServer } from '../support/server-process.ts';
 import { type Clock, processClock, residentMb } from './usage.ts';
 
@@ -45,7 +44,7 @@ export function startBare(databaseUrl: string): Promise<Contender> {
 }
 
 async function start(name: string, entry: string, env: NodeJS.ProcessEnv): Promise<Contender> {
-  const port = await freePort();
+  const port = await findFreePort();
   const { child, end, ended, output } = startServer({ ...env, PORT: `${port}` }, entry);
   const pid = child.pid ?? 0;
   const url = `http://127.0.0.1:${port}`;
@@ -61,12 +60,4 @@ async function start(name: string, entry: string, env: NodeJS.ProcessEnv): Promi
     resident: () => residentMb(pid),
     stop: async () => void (await end('SIGTERM')),
   };
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as AddressInfo;
-  await new Promise((closed) => probe.close(closed));
-  return port;
 }

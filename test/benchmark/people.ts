@@ -9,7 +9,7 @@ export type Person = Readonly<Record<string, string>>;
 
 /** A key of the provider that signs ES256 in the benchmark. */
 export const KEY = await generateKeyPair('ES256', { extractable: true });
-/** The issuer of its tokens, and their audience. */
+/** The issuer of its tokens. */
 export const ISSUER = 'https://id.example.com';
 /** The audience of its tokens. */
 export const AUDIENCE = 'https://api.example.com';

@@ -22,7 +22,7 @@ export interface Survey {
   readonly steps: readonly Step[];
 }
 
-/** What is found where no row can be read. */
+/** The survey of a table whose rows cannot be read. */
 const NOTHING = { accounts: 0, renamedEmails: 0, barred: 0, barringColumns: [], duplicates: [], steps: [] };
 
 /** Tables of ours that the entities do not mention. */

@@ -2,7 +2,7 @@ import { lostSeeds, type Seeds } from '../../services/accounts/seed-warning.ts';
 import type { Middleware } from '../context.ts';
 
 /** A header of successful answers: something that the caller should know about what they did. */
-export const WARNING = 'Rollcall-Warning';
+const WARNING = 'Rollcall-Warning';
 
 // Without an email: a header is ASCII.
 const TEXT = 'INITIAL_ADMINS names this account: the next start makes it an active admin again';

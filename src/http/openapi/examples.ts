@@ -15,7 +15,7 @@ function refusalOf(kind: AnyRefusalKind, { body, upload, answer }: Endpoint): un
     case refusals.unsupportedUpload:
       return refusals.unsupportedUpload(upload?.types ?? []);
     case refusals.unsupportedMediaType:
-      return refusals.unsupportedMediaType((body ?? upload)?.types ?? []);
+      return refusals.unsupportedMediaType(body?.types ?? []);
     case refusals.notAcceptable:
       return refusals.notAcceptable([answer.type ?? []].flat());
     case refusals.invalidBody:

@@ -41,7 +41,7 @@ const MEANINGS = new Map<string, string>([
   ...Object.entries(ALIASES).map(([alias, name]) => [keyOf(alias), name] as const),
 ]);
 
-/** Where a row has what. Columns are numbers from 0. */
+/** The columns of a file by what they mean, as numbers from 0. */
 export interface Header {
   readonly width: number;
   /** By precedence. */
