@@ -3,12 +3,11 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { createEmptyDatabase, createMigratedDatabase, type TestDatabase } from '../support/database.ts';
+import { mikroOrm } from '../support/mikro-orm.ts';
 import { programEnvironment, programOf } from '../support/programs.ts';
 import { startServer } from '../support/server-process.ts';
 import { forge } from '../support/tokens.ts';
 import { eventually } from '../support/waiting.ts';
-
-const MIKRO_ORM = join(import.meta.dirname, '../../node_modules/.bin/mikro-orm');
 
 /** What Alembic has made of the same table, in the ways in which services declare it. */
 const VARIANTS = ['native-enums', 'naming-convention', 'plain-text', 'same-columns'] as const;
@@ -139,11 +138,8 @@ describe('adopting a table of users', function () {
       // The id of a deleted row is not given again.
       expect(invited.body.id).to.equal(id + 2);
       expect(await server.end('SIGTERM')).to.equal(0);
-      const check = spawnSync(process.execPath, [MIKRO_ORM, 'migration:check'], {
-        env: { ...programEnvironment(), ENVIRONMENT: 'test', DATABASE_URL: database.url },
-        encoding: 'utf8',
-      });
-      expect(check.status, check.stdout + check.stderr).to.equal(0);
+      const { code, said } = await mikroOrm({ DATABASE_URL: database.url }, 'migration:check');
+      expect(code, said).to.equal(0);
 
       const again = start();
       await again.ready();

@@ -1,12 +1,7 @@
-import { execFile } from 'node:child_process';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { expect } from 'chai';
 import { createEmptyDatabase, type TestDatabase } from '../support/database.ts';
-import { programEnvironment } from '../support/programs.ts';
+import { mikroOrm } from '../support/mikro-orm.ts';
 import { startServer } from '../support/server-process.ts';
-
-const ROOT = join(import.meta.dirname, '../..');
 
 /** A database as others run it: what an operator has done to it, and the parameters of the URL. */
 interface Situation {
@@ -103,12 +98,9 @@ describe('a database as others run it', function () {
         expect((await fetch(`${address}/readyz`)).status, attempt).to.equal(200);
         expect(await server.end('SIGTERM'), attempt).to.equal(0);
       }
-      const { stdout } = await promisify(execFile)(
-        process.execPath,
-        [join(ROOT, 'node_modules/.bin/mikro-orm'), 'migration:check'],
-        { cwd: ROOT, env: { ...programEnvironment(), ENVIRONMENT: 'test', ...env } },
-      );
-      expect(stdout).to.include('No changes required');
+      const { code, said } = await mikroOrm(env, 'migration:check');
+      expect(code, said).to.equal(0);
+      expect(said).to.include('No changes required');
       const tables = await database.query<{ schemaname: string }>(
         `select distinct schemaname from pg_tables where tablename in ('users', 'changes', 'rollcall_migrations')`,
       );
