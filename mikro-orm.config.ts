@@ -48,6 +48,8 @@ export function ormOptions(
     driverOptions,
     pool: { min: 0, max: database.poolMax },
     ensureDatabase: false,
+    // Accessors on each entity, for relations that have two sides and for flushes before queries: there are neither.
+    propagationOnPrototype: false,
     // By default a query flushes first what has been changed so far: a unit of work flushes once.
     flushMode: 'commit',
     // A batch update compares versions before the statement and not in it, and could overwrite what came between.

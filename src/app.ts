@@ -21,6 +21,7 @@ import type { Lifecycle } from './http/server/lifecycle.ts';
 import type { Transfers } from './http/transfers/limits.ts';
 import type { TokenVerifier } from './security/token.ts';
 import type { Admission } from './services/access/admission.ts';
+import type { ServiceTokenLookUp } from './services/access/service-token-look-up.ts';
 import type { Seeds } from './services/accounts/seed-warning.ts';
 import type { RateLimits } from './store/rate-limits.ts';
 import type { UnitOfWork } from './store/unit.ts';
@@ -37,6 +38,7 @@ export interface AppDeps {
   readonly tellsCauses: boolean;
   /** Finds the account of a sign-in, or creates it. */
   readonly admit: Admission;
+  readonly findServiceToken: ServiceTokenLookUp;
   readonly endpoints: readonly Endpoint[];
   /** In front of every path; empty: none. */
   readonly basePath: string;
@@ -63,7 +65,7 @@ export function createApp(deps: AppDeps): Koa<RequestState> {
   const identify = compose<RequestContext>([
     ...(failures ? [limitFailures(failures, proxies, deps.sessionCookies)] : []),
     ...(requests ? [limitRefusedSignIns(requests)] : []),
-    authenticate(deps.verifier, deps.sessionCookies, deps.admit, deps.tellsCauses),
+    authenticate(deps.verifier, deps.sessionCookies, deps, deps.tellsCauses),
     refuseCrossSite(origins, proxies),
     ...(requests ? [limitRequests(requests)] : []),
     ...(history ? [limitHistory(history)] : []),
@@ -72,7 +74,7 @@ export function createApp(deps: AppDeps): Koa<RequestState> {
   app.on('error', unanswered);
   app.use(linger());
   app.use(requestId(deps.log));
-  app.use(accessLog());
+  app.use(accessLog(deps.log));
   app.use(drain(deps.lifecycle));
   app.use(problems(deps.translate));
   app.use(securityHeaders());

@@ -24,11 +24,13 @@ import type { Sources } from './security/sources.ts';
 import { tokenVerifier } from './security/verifier.ts';
 import { admission } from './services/access/admission.ts';
 import { RefusedSignInCounter } from './services/access/refused-sign-ins.ts';
+import { serviceTokenLookUp } from './services/access/service-token-look-up.ts';
 import { ChangeFeed } from './services/feed/change-feed.ts';
 import { startEraser } from './services/history/eraser.ts';
 import { Dispatcher } from './services/webhooks/dispatcher.ts';
 import { registerWebhooks } from './services/webhooks/leases.ts';
-import { accountLookup } from './store/account-lookup.ts';
+import { accountLookUp } from './store/account-look-up.ts';
+import { batchedLookUps } from './store/batched-look-ups.ts';
 import { changeListener } from './store/change-listener.ts';
 import { type RateLimitSettings, rateLimits } from './store/rate-limits.ts';
 
@@ -127,6 +129,7 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
   const [newest = database.url, ...older] = sources.ring;
   for (const { message, ...where } of sourceWarnings(sources)) log.warn(where, message);
 
+  const lookUps = batchedLookUps(orm, mode);
   const app = createApp({
     inUnit,
     log,
@@ -140,12 +143,13 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
     sessionCookies: sources.cookieNames,
     tellsCauses: settings.environment === 'development',
     admit: admission({
-      findAccount: accountLookup(orm, mode),
+      findAccount: accountLookUp(orm, lookUps),
       policy: settings.access,
       emailChanges: settings.access.emailChanges,
       refusedSignIns,
       inUnit,
     }),
+    findServiceToken: serviceTokenLookUp(lookUps),
     endpoints: [
       ...endpoints({
         lifecycle,

@@ -1,9 +1,10 @@
 import type { Middleware as KoaMiddleware, ParameterizedContext } from 'koa';
 import type { Logger } from 'pino';
 import type { User } from '../domain/user.ts';
-import type { KnownServiceToken } from '../services/access/service-tokens.ts';
+import type { KnownServiceToken } from '../services/access/service-token-look-up.ts';
 import type { Unit } from '../store/unit.ts';
 import type { Shown, Upload } from './endpoint.ts';
+import type { Credentials } from './request/credentials.ts';
 import type { Leave } from './transfers/places.ts';
 import type { UploadFile } from './transfers/upload-file.ts';
 
@@ -21,6 +22,8 @@ export interface RequestState {
   actor?: User;
   /** The service token that asks, instead of an actor. */
   service?: KnownServiceToken;
+  /** What the request was sent with. */
+  credentials?: Credentials | undefined;
   /** What identified the caller. A browser sends a cookie by itself, even when another site makes it ask. */
   credential?: 'bearer' | 'cookie';
   /** Called once the caller is identified. */

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import type { JWTPayload, ProtectedHeaderParameters } from 'jose';
 import type { EmailRules } from './email-claims.ts';
 
@@ -51,13 +52,18 @@ export class ProviderUnavailable extends Error {
   }
 }
 
+/** What caches know a token by, so that they hold no tokens: its SHA-256. */
+export function tokenDigest(token: string): string {
+  return hash('sha256', token, 'base64url');
+}
+
 /** Verifies tokens that another system issued. */
 export interface TokenVerifier {
   /**
-   * The identity in a token.
+   * The identity in a token. `digest` is its {@link tokenDigest}, for callers that have it.
    * @throws {InvalidToken | EmailUnverified | ProviderUnavailable}
    */
-  verify(token: string): Promise<Identity>;
+  verify(token: string, digest?: string): Promise<Identity>;
 }
 
 /** A source of tokens, with its own keys and algorithms. */

@@ -1,7 +1,6 @@
-import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { isCurrent, type Validity } from './claims.ts';
-import type { Identity } from './token.ts';
+import { type Identity, tokenDigest } from './token.ts';
 
 /** The result of a successful token check. */
 export interface Verified {
@@ -13,8 +12,11 @@ export interface Verified {
 
 /** A cache of verified tokens, which saves their cryptography while they are valid. */
 export interface VerifiedTokens {
-  /** The identity in a token, from the cache or from a check. Throws the errors of the check and never caches them. */
-  identify(token: string): Promise<Identity>;
+  /**
+   * The identity in a token with this {@link tokenDigest}, from the cache or from a check. Throws the errors of the check and
+   * never caches them.
+   */
+  identify(token: string, digest?: string): Promise<Identity>;
   /** Empties the cache. Call it when keys change. */
   forget(): void;
 }
@@ -37,8 +39,7 @@ export function verifiedTokens(check: (token: string) => Promise<Verified>, now:
   });
   let generation = 0;
   return {
-    async identify(token) {
-      const digest = hash('sha256', token, 'base64url');
+    async identify(token, digest = tokenDigest(token)) {
       // This may empty the cache, so the look-up comes after it.
       await known.peek(digest)?.keepFresh?.();
       const found = known.get(digest);

@@ -65,8 +65,8 @@ export async function tokenVerifier(
   }
 
   return {
-    async verify(token) {
-      const identity = await verified.identify(token);
+    async verify(token, digest) {
+      const identity = await verified.identify(token, digest);
       // Checked after the cache, which holds unverified identities too.
       if (identity.isUnverified) throw new EmailUnverified(identity);
       return identity;

@@ -8,8 +8,8 @@ import { checkRight, isCheckedByFlush } from './right-check.ts';
 import { Unit, type UnitOfWork, type UnitOptions } from './unit.ts';
 import { singleUpdate, updaterAtOnce } from './update-at-once.ts';
 
-/** The most attempts of a unit of work. */
-const MAX_ATTEMPTS = 6;
+/** The replays of a unit of work that has lost a race, in milliseconds: the first at once, because it locks what it reads. */
+const RETRIES = { retries: 4, minTimeout: 5, maxTimeout: 100, randomize: true };
 
 /** What the units of work of a runner have in common. */
 export interface UnitsOptions {
@@ -36,17 +36,13 @@ export function unitsOfWork(
 ): UnitOfWork {
   const how = { mode, onRecorded, updateAtOnce: updaterAtOnce(orm) };
   return (work, options = {}) => {
-    let attempt = 0;
-    return pRetry(
-      () => runOnce(new Unit(orm.em.fork(), { author, isReplay: ++attempt > 1 }), work, options, how),
-      {
-        retries: MAX_ATTEMPTS - 1,
-        minTimeout: 5,
-        maxTimeout: 100,
-        randomize: true,
-        shouldRetry: ({ error }) => options.replays !== false && hasLostRace(error),
-      },
-    );
+    const attempt = (isReplay: boolean) =>
+      runOnce(new Unit(orm.em.fork(), { author, isReplay }), work, options, how);
+    const isLost = (error: unknown) => options.replays !== false && hasLostRace(error);
+    return attempt(false).catch((error: unknown) => {
+      if (!isLost(error)) throw error;
+      return pRetry(() => attempt(true), { ...RETRIES, shouldRetry: ({ error }) => isLost(error) });
+    });
   };
 }
 

@@ -59,6 +59,18 @@ describe('service tokens', () => {
     expect(JSON.stringify(app.log)).not.to.contain(token.slice(3, 20));
   });
 
+  it('are known by themselves also where several requests come at once', async () => {
+    const tokens = [await mint(), await mint({ name: 'writer', scopes: ['users:write'] })];
+    const asked = Array.from(
+      { length: 40 },
+      (_, n) => tokens[n % 3]?.token ?? `${tokens[0]?.token.slice(0, -1)}`,
+    );
+    const answers = await Promise.all(asked.map((token) => call(token, '/v1/users')));
+    expect(answers.map(({ status }) => status)).to.deep.equal(asked.map((_, n) => [200, 403, 401][n % 3]));
+    const used = await list();
+    expect(used.map(({ lastUsedAt }) => lastUsedAt === null)).to.deep.equal([false, false]);
+  });
+
   it('may do what their scopes allow, and nothing else', async () => {
     const reader = await mint();
     expect((await call(reader.token, '/v1/users')).status).to.equal(200);

@@ -12,9 +12,9 @@ import {
   type TokenVerifier,
 } from '../../security/token.ts';
 import type { Admission, SignIn } from '../../services/access/admission.ts';
-import { useServiceToken } from '../../services/access/service-tokens.ts';
+import type { ServiceTokenLookUp } from '../../services/access/service-token-look-up.ts';
 import type { Middleware, RequestContext, RequestState } from '../context.ts';
-import { credentialsOf } from '../request/credentials.ts';
+import { type Credentials, credentialsOf } from '../request/credentials.ts';
 
 /**
  * Finds out who is asking, from a bearer token (RFC 6750) or else a session cookie, and signs the unit of work. The token says
@@ -24,30 +24,26 @@ import { credentialsOf } from '../request/credentials.ts';
 export const authenticate = (
   verifier: TokenVerifier,
   cookieNames: readonly string[],
-  admit: Admission,
+  { admit, findServiceToken }: Admissions,
   tellsCauses: boolean,
 ): Middleware =>
   async function authenticate(ctx, next) {
     const { state } = ctx;
     const began = performance.now();
-    const who = await identify().catch(async (error: unknown) => {
-      if (error instanceof InvalidToken) await pauseUntil(began + REFUSAL_MS);
-      throw refusal(ctx, error, tellsCauses);
-    });
-    state.onIdentified?.();
-    state.unit.author = { ...who, requestId: state.requestId };
-    await next();
-
-    async function identify(): Promise<Signer> {
+    try {
       const credentials = credentialsOf(ctx, cookieNames);
       if (credentials === undefined) throw unauthenticated(ctx, 'Bearer');
-      const { token, credential, isService } = credentials;
-      const who = await (isService
-        ? identifyService(state, token)
-        : identifyAccount(state, token, verifier, admit, tellsCauses));
-      state.credential = credential;
-      return who;
+      const who = await (credentials.isService
+        ? identifyService(state, credentials, findServiceToken)
+        : identifyAccount(state, credentials, verifier, admit, tellsCauses));
+      state.credential = credentials.credential;
+      state.unit.author = { ...who, requestId: state.requestId };
+    } catch (error) {
+      if (error instanceof InvalidToken) await pauseUntil(began + REFUSAL_MS);
+      throw refusal(ctx, error, tellsCauses);
     }
+    state.onIdentified?.();
+    return next();
   };
 
 /**
@@ -61,16 +57,22 @@ function pauseUntil(time: number): Promise<void> {
   return delay(Math.max(0, Math.ceil(time - performance.now()) + 1));
 }
 
+/** Who may come in: accounts by their sign-ins, and services by their tokens. */
+export interface Admissions {
+  readonly admit: Admission;
+  readonly findServiceToken: ServiceTokenLookUp;
+}
+
 type Signer = Pick<Author, 'actorId' | 'actor' | 'isService'>;
 
 async function identifyAccount(
   state: RequestState,
-  token: string,
+  { token, digest }: Credentials,
   verifier: TokenVerifier,
   admit: Admission,
   tellsCauses: boolean,
 ): Promise<Signer> {
-  const signIn = await verifier.verify(token).catch((error: unknown): SignIn => {
+  const signIn = await verifier.verify(token, digest).catch((error: unknown): SignIn => {
     if (!(error instanceof EmailUnverified)) throw error;
     state.log.info({ cause: error.message }, 'sign-in refused');
     return error.identity;
@@ -86,11 +88,15 @@ async function identifyAccount(
   return { actorId: state.actor.id, actor: state.actor.email };
 }
 
-async function identifyService(state: RequestState, token: string): Promise<Signer> {
+async function identifyService(
+  state: RequestState,
+  { token }: Credentials,
+  find: ServiceTokenLookUp,
+): Promise<Signer> {
   const digest = serviceTokenDigest(token);
   if (digest === undefined) throw new InvalidToken('this is not a service token: its checksum is wrong');
-  const known = await useServiceToken(state.unit.em, digest);
-  if (known === undefined) throw new InvalidToken('this service token is unknown, expired or revoked');
+  const known = await find(digest);
+  if (known === null) throw new InvalidToken('this service token is unknown, expired or revoked');
   state.service = known;
   return { actorId: null, actor: serviceActor(known.name), isService: true };
 }

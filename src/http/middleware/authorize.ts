@@ -1,6 +1,6 @@
 import { refusals } from '../../domain/refusals.ts';
 import type { Scope } from '../../domain/service-token.ts';
-import type { KnownServiceToken } from '../../services/access/service-tokens.ts';
+import type { KnownServiceToken } from '../../services/access/service-token-look-up.ts';
 import type { Middleware } from '../context.ts';
 import type { Endpoint } from '../endpoint.ts';
 
@@ -14,7 +14,7 @@ export function sees(service: KnownServiceToken | undefined, scope: Scope): bool
  * work checks the same right again before it commits.
  */
 export const authorize = ({ access, scope }: Pick<Endpoint, 'access' | 'scope'>): Middleware =>
-  async function authorize(ctx, next) {
+  function authorize(ctx, next) {
     const { actor, service, unit } = ctx.state;
     if (service !== undefined) {
       if (scope === undefined) throw refusals.accountsOnly();
@@ -24,5 +24,5 @@ export const authorize = ({ access, scope }: Pick<Endpoint, 'access' | 'scope'>)
     }
     if (service !== undefined) unit.right = { serviceTokenId: service.id };
     else if (actor !== undefined) unit.right = { accountId: actor.id, asAdmin: access === 'admin' };
-    await next();
+    return next();
   };

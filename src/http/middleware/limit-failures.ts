@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { RateLimiterAbstract } from 'rate-limiter-flexible';
 import { Refusal } from '../../domain/refusal.ts';
@@ -50,16 +49,20 @@ export const limitFailures = (
     return known;
   };
   return async function limitFailures(ctx, next) {
-    if (ctx.get('Authorization') === '' && ctx.get('Cookie') === '') return next();
-    const network = networkOf(forwarded.clientAddress(ctx.req));
+    const { headers, socket } = ctx.req;
+    if (!headers.authorization && !headers.cookie) return next();
     const digest = digestOf(ctx, cookieNames);
+    // Only where somebody is over the limit, or fails. A connection that is gone has no address.
+    const { remoteAddress } = socket;
+    const network = once(() => networkOf(forwarded.clientAddress(ctx.req, remoteAddress)));
+    const isOver = () => usedUp.size > 0 && usedUp.has(network());
     const refuse = () => {
       ctx.remove('WWW-Authenticate');
-      const msBeforeNext = Math.max(1, usedUp.getRemainingTTL(network));
+      const msBeforeNext = Math.max(1, usedUp.getRemainingTTL(network()));
       return rateLimited(ctx, limit, { remainingPoints: 0, msBeforeNext });
     };
-    const isOver = usedUp.has(network);
-    const leave = isOver && !proven.has(digest) ? await gateOf(network).enter() : () => undefined;
+    const wasOver = isOver();
+    const leave = wasOver && !proven.has(digest) ? await gateOf(network()).enter() : () => undefined;
     if (leave === undefined) throw refuse();
     // The place is for the check, not for the request.
     ctx.state.onIdentified = leave;
@@ -71,20 +74,20 @@ export const limitFailures = (
       areGood = false;
       proven.delete(digest);
       // Asks no store: the window has ended for the others when it has for this one.
-      if (isOver && usedUp.has(network)) throw refuse();
-      const standing = await limit.penalty(network);
+      if (wasOver && isOver()) throw refuse();
+      const standing = await limit.penalty(network());
       if (standing.remainingPoints === 0) {
         // For the cache, a time of 0 means for ever.
-        usedUp.set(network, true, { ttl: Math.max(1, standing.msBeforeNext) });
+        usedUp.set(network(), true, { ttl: Math.max(1, standing.msBeforeNext) });
         const viaProxy = ctx.get('X-Forwarded-For') !== '';
-        ctx.state.log.warn({ network, viaProxy }, 'too many failed authentications');
+        ctx.state.log.warn({ network: network(), viaProxy }, 'too many failed authentications');
       }
       if (standing.consumedPoints <= limit.points) throw error;
       ctx.remove('WWW-Authenticate');
       throw rateLimited(ctx, limit, standing);
     } finally {
       leave();
-      if (areGood && ctx.state.credential !== undefined) proven.set(digest, true);
+      if (areGood && ctx.state.credential !== undefined && !proven.get(digest)) proven.set(digest, true);
     }
   };
 };
@@ -92,8 +95,7 @@ export const limitFailures = (
 /** The digest of a request's credentials; empty where none could be valid. */
 function digestOf(ctx: RequestContext, cookieNames: readonly string[]): string {
   try {
-    const token = credentialsOf(ctx, cookieNames)?.token;
-    return token === undefined ? '' : hash('sha256', token, 'base64url');
+    return credentialsOf(ctx, cookieNames)?.digest ?? '';
   } catch (error) {
     if (error instanceof InvalidToken) return '';
     throw error;
@@ -108,4 +110,10 @@ function isRefusalOfCredentials(ctx: RequestContext, error: unknown): boolean {
   if (!(error instanceof Refusal)) return false;
   if (error.code === 'identity_provider_unavailable') return ctx.state.hasUnknownKey === true;
   return error.code === 'unauthenticated' && /\berror=/.test(ctx.response.get('WWW-Authenticate'));
+}
+
+/** Calls `compute` at the first call, and remembers its result. */
+function once<T>(compute: () => T): () => T {
+  let result: T | undefined;
+  return () => (result ??= compute());
 }

@@ -1,10 +1,14 @@
+import type { IncomingMessage } from 'node:http';
 import { isServiceToken } from '../../security/service-token.ts';
 import { sessionToken } from '../../security/session-cookie.ts';
+import { tokenDigest } from '../../security/token.ts';
 import type { RequestContext } from '../context.ts';
 
 /** The credentials of a request. */
 export interface Credentials {
   readonly token: string;
+  /** The token's `tokenDigest`. */
+  readonly digest: string;
   /** Where the token was. */
   readonly credential: 'bearer' | 'cookie';
   /** Whether it is a service token. */
@@ -13,19 +17,26 @@ export interface Credentials {
 
 /**
  * The bearer token (RFC 6750) of a request or, without an `Authorization` header, its session cookie with one of these names.
- * `undefined` where there is neither. Throws `InvalidToken` where the cookie occurs twice.
+ * `undefined` where there is neither. Read once for each request. Throws `InvalidToken` where the cookie occurs twice.
  */
 export function credentialsOf(ctx: RequestContext, cookieNames: readonly string[]): Credentials | undefined {
-  // Of several headers `headers` has the first only, and a proxy in front may have checked another.
-  const authorizations = ctx.req.headersDistinct['authorization'];
-  if (authorizations === undefined) {
-    const token = sessionToken(ctx.get('Cookie'), cookieNames);
-    return token === undefined ? undefined : { token, credential: 'cookie', isService: false };
-  }
-  const token = bearerToken(authorizations);
-  return token === undefined ? undefined : { token, credential: 'bearer', isService: isServiceToken(token) };
+  ctx.state.credentials ??= read(ctx, cookieNames);
+  return ctx.state.credentials;
 }
 
-function bearerToken([authorization = '', ...others]: readonly string[]): string | undefined {
-  return others.length === 0 ? /^Bearer +(\S.*)$/i.exec(authorization)?.[1] : undefined;
+function read({ req }: RequestContext, cookieNames: readonly string[]): Credentials | undefined {
+  const { authorization, cookie = '' } = req.headers;
+  const token = authorization === undefined ? sessionToken(cookie, cookieNames) : bearerToken(req);
+  if (token === undefined) return undefined;
+  const credential = authorization === undefined ? 'cookie' : 'bearer';
+  const isService = credential === 'bearer' && isServiceToken(token);
+  return { token, digest: tokenDigest(token), credential, isService };
 }
+
+function bearerToken({ headers, rawHeaders }: IncomingMessage): string | undefined {
+  // Of several, `headers` has the first only, and a proxy in front may have checked another.
+  const count = rawHeaders.filter((text, index) => index % 2 === 0 && AUTHORIZATION.test(text)).length;
+  return count === 1 ? /^Bearer +(\S.*)$/i.exec(headers.authorization ?? '')?.[1] : undefined;
+}
+
+const AUTHORIZATION = /^authorization$/i;

@@ -10,9 +10,10 @@ export interface Forwarded {
   /**
    * The canonical address of the client: the nearest address that is not a trusted proxy's. It walks `X-Forwarded-For` from
    * the right, where each proxy appends its peer, so that what the client wrote is never reached; anything but an address
-   * ends the walk. Empty when the connection is gone.
+   * ends the walk. `peer` is the address that the connection had, by default what it has: nothing once it is gone, and the
+   * result is empty then.
    */
-  clientAddress(request: IncomingMessage): string;
+  clientAddress(request: IncomingMessage, peer?: string | undefined): string;
   /**
    * The requested host, with its port: the last one in `X-Forwarded-Host`, where the nearest proxy is trusted and wrote it.
    */
@@ -22,10 +23,10 @@ export interface Forwarded {
 /** Creates the reader of what trusted proxies add. */
 export function forwarded(trust: TrustProxy): Forwarded {
   const isTrusted = trustOf(trust);
-  const peerOf = ({ socket }: IncomingMessage) => canonicalAddress(socket.remoteAddress ?? '') ?? '';
+  const addressOf = (peer: string | undefined) => canonicalAddress(peer ?? '') ?? '';
   return {
-    clientAddress(request) {
-      let address = peerOf(request);
+    clientAddress(request, peer = request.socket.remoteAddress) {
+      let address = addressOf(peer);
       const claims = textOf(request.headers['x-forwarded-for']).split(',').reverse();
       for (const [hops, claim] of claims.entries()) {
         const next = isTrusted(address, hops) ? canonicalAddress(withoutPort(claim.trim())) : undefined;
@@ -36,7 +37,7 @@ export function forwarded(trust: TrustProxy): Forwarded {
     },
     host(request) {
       const last = textOf(request.headers['x-forwarded-host']).split(',').at(-1)?.trim();
-      return (isTrusted(peerOf(request), 0) && last) || (request.headers.host ?? '');
+      return (isTrusted(addressOf(request.socket.remoteAddress), 0) && last) || (request.headers.host ?? '');
     },
   };
 }

@@ -6,7 +6,7 @@ import type { Refusal } from '../../domain/refusal.ts';
 import { refusals } from '../../domain/refusals.ts';
 import { User } from '../../domain/user.ts';
 import type { Identity } from '../../security/token.ts';
-import type { AccountLookup, FoundAccount } from '../../store/account-lookup.ts';
+import type { AccountLookUp, FoundAccount } from '../../store/account-look-up.ts';
 import type { Unit, UnitOfWork } from '../../store/unit.ts';
 import { fields } from '../accounts/fields.ts';
 import { bindIdentity, noteSignIn } from './identities.ts';
@@ -21,7 +21,7 @@ export type Admission = (em: EntityManager, signIn: SignIn, requestId: string) =
 
 /** What an admission needs. */
 export interface AdmissionDeps {
-  readonly findAccount: AccountLookup;
+  readonly findAccount: AccountLookUp;
   readonly policy: AccessPolicy;
   readonly emailChanges: EmailChangePolicy;
   readonly refusedSignIns: RefusedSignInCounter;

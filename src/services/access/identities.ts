@@ -1,7 +1,7 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { AccountIdentity } from '../../domain/account-identity.ts';
 import { refusals } from '../../domain/refusals.ts';
-import type { Signer } from '../../store/account-lookup.ts';
+import type { Signer } from '../../store/account-look-up.ts';
 import { type ActorNames, actorNames } from '../../store/actor-names.ts';
 import { readRows } from '../../store/rows.ts';
 

@@ -3,8 +3,6 @@ import { refusals } from '../../domain/refusals.ts';
 import { type Scope, ServiceToken } from '../../domain/service-token.ts';
 import { mintServiceToken } from '../../security/service-token.ts';
 import { type ActorNames, actorNames } from '../../store/actor-names.ts';
-import { USABLE } from '../../store/right-check.ts';
-import { readRows } from '../../store/rows.ts';
 import type { Unit } from '../../store/unit.ts';
 
 /** The most years until a token expires. */
@@ -18,9 +16,6 @@ export interface NewServiceToken {
   /** `null`: it never expires. */
   readonly expiresAt: Date | null;
 }
-
-/** What a request with a service token needs to know about it. */
-export type KnownServiceToken = Pick<ServiceToken, 'id' | 'name' | 'scopes'>;
 
 /**
  * Creates a token, which works once the unit is flushed. Only the answer ever contains the token itself.
@@ -66,26 +61,4 @@ export async function serviceTokenById(em: EntityManager, id: number): Promise<S
   const entry = await em.findOne(ServiceToken, { id });
   if (entry === null) throw refusals.notFound('service token with this id');
   return entry;
-}
-
-// One statement, which writes once a minute at most: the time of the last use is for people. The update checks again,
-// because several requests may have read the row before one of them writes it.
-const USE = `
-  with known as (
-    select id, name, scopes from service_tokens
-     where digest = $1 and ${USABLE}
-  ), used as (
-    update service_tokens set last_used_at = now() from known
-     where service_tokens.id = known.id
-       and (service_tokens.last_used_at is null or service_tokens.last_used_at < now() - interval '1 minute')
-  )
-  select id, name, scopes from known`;
-
-/** The token with this digest, if it may be used now, and notes its use. */
-export async function useServiceToken(
-  em: EntityManager,
-  digest: string,
-): Promise<KnownServiceToken | undefined> {
-  const [row] = await readRows<KnownServiceToken>(em, { text: USE, values: [digest] });
-  return row;
 }

@@ -4,7 +4,7 @@ import { isStorableText } from '../../domain/preferences.ts';
 import { AUTHJS_ISSUER } from '../../security/authjs-session.ts';
 import { SECRET_ISSUER } from '../../security/hmac.ts';
 import type { Identity } from '../../security/token.ts';
-import type { Signer } from '../../store/account-lookup.ts';
+import type { Signer } from '../../store/account-look-up.ts';
 
 /**
  * Sources whose subjects do not last. Without a database, Auth.js makes up another one at every sign-in; and a token of one's
@@ -12,8 +12,17 @@ import type { Signer } from '../../store/account-lookup.ts';
  */
 const WITHOUT_SUBJECTS: readonly string[] = [AUTHJS_ISSUER, SECRET_ISSUER];
 
+/** By identity: a token that was verified before has the same. */
+const signers = new WeakMap<Identity, Signer>();
+
 /** The signer to look up: it has a subject only if that means the same person forever, whatever their email. */
-export function signerOf({ email, issuer, subject }: Identity): Signer {
+export function signerOf(identity: Identity): Signer {
+  const known = signers.get(identity) ?? read(identity);
+  signers.set(identity, known);
+  return known;
+}
+
+function read({ email, issuer, subject }: Identity): Signer {
   return {
     email: normalizeEmail(email),
     issuer,
