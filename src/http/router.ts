@@ -1,4 +1,3 @@
-import { Readable } from 'node:stream';
 import Router from '@koa/router';
 import compose from 'koa-compose';
 import { refusals } from '../domain/refusals.ts';
@@ -6,14 +5,15 @@ import type { Seeds } from '../services/accounts/seed-warning.ts';
 import type { UnitOfWork } from '../store/unit.ts';
 import { entityTag, ifMatchPasses, type Versioned } from './answer/entity-tag.ts';
 import type { Middleware, RequestContext, RequestState } from './context.ts';
-import { type AnyRequest, asksForDryRun, type Endpoint, isWrite, type Upload } from './endpoint.ts';
-import { authorize, sees } from './middleware/authorize.ts';
+import { asksForDryRun, type Endpoint, isWrite } from './endpoint.ts';
+import { authorize } from './middleware/authorize.ts';
 import { present } from './middleware/present.ts';
 import { readJson } from './middleware/read-json.ts';
 import { readUpload } from './middleware/read-upload.ts';
 import { enterTransfer, leaveTransfer } from './middleware/transfers.ts';
 import { unitOfWork } from './middleware/unit-of-work.ts';
 import { warnOfSeed } from './middleware/warn-of-seed.ts';
+import { HandledRequest } from './request/handled-request.ts';
 import { checkBody, checkParams, checkQuery } from './request/input.ts';
 import type { Transfers } from './transfers/limits.ts';
 
@@ -56,94 +56,60 @@ export function createRouter(
       path.includes(':') ? patterns : fixed,
       ...(endpoint.isProbe && basePath ? [probes] : []),
     ];
-    for (const router of routers)
-      router.register(
-        path,
-        [method],
-        [
-          nameRoute(endpoint),
-          ...(kind ? [leaveTransfer()] : []),
-          unitOfWork(inUnit, inside),
-          ...(seeds.length > 0 && isWrite(endpoint) ? [warnOfSeed(seeds)] : []),
-          present(endpoint, basePath, transfers.limits),
-        ],
-      );
+    // Composed here: the router composes what it is given anew for every request.
+    const route = compose<RequestContext>([
+      nameRoute(endpoint),
+      ...(kind ? [leaveTransfer()] : []),
+      unitOfWork(inUnit, inside),
+      ...(seeds.length > 0 && isWrite(endpoint) ? [warnOfSeed(seeds)] : []),
+      present(endpoint, basePath, transfers.limits),
+    ]);
+    for (const router of routers) router.register(path, [method], [route as Middleware]);
   }
   const matchPatterns = patterns.routes();
   return compose<RequestContext>([
-    probes.routes() as Middleware,
+    ...(basePath ? [probes.routes() as Middleware] : []),
     fixed.routes() as Middleware,
     // A fixed path is never an instance of a pattern, not even for a method that it lacks: `PATCH /v1/users/export` is 405.
-    async function unlessFixed(ctx, next) {
-      await (ctx['matched'].length > 0 ? next() : matchPatterns(ctx as never, next));
+    function unlessFixed(ctx, next) {
+      return ctx['matched'].length > 0 ? next() : matchPatterns(ctx as never, next);
     },
     fixed.allowedMethods() as Middleware,
   ]);
 }
 
 const nameRoute = ({ path }: Endpoint): Middleware =>
-  async function nameRoute(ctx, next) {
+  function nameRoute(ctx, next) {
     ctx.state.route = path;
-    await next();
+    return next();
   };
 
 /** Refuses an invalid query before a transfer begins. */
 const refuseQuery = (endpoint: Endpoint): Middleware =>
-  async function refuseQuery(ctx, next) {
+  function refuseQuery(ctx, next) {
     queryOf(endpoint, ctx);
-    await next();
+    return next();
   };
 
 const handle = (endpoint: Endpoint): Middleware =>
   async function handle(ctx) {
-    const { unit, actor, service, upload = NO_UPLOAD } = ctx.state;
+    const { unit, body } = ctx.state;
     const query = queryOf(endpoint, ctx);
     unit.dryRun = asksForDryRun(query);
-    const request: AnyRequest = {
-      unit,
-      actor,
-      upload,
-      params: checkParams(endpoint.params, ctx['params']),
-      query,
-      body: checkBody(endpoint.body?.schema, ctx.state.body),
-      sees: (scope) => sees(service, scope),
-      accept: (types) => accept(ctx, types),
-      lastEventId: ctx.get('Last-Event-ID'),
-      // Few endpoints need one.
-      get closed() {
-        return closingOf(ctx);
-      },
-    };
+    const params = checkParams(endpoint.params, ctx['params']);
+    const request = new HandledRequest(ctx, params, query, checkBody(endpoint.body?.schema, body));
     const entity = await endpoint.changes?.(request);
     if (entity !== undefined) {
       await unit.claim(entity);
       if (endpoint.obeysIfMatch) matchPrecondition(ctx, entity as Versioned);
     }
-    // Not by spreading, which would create the signal of every request.
-    ctx.state.shown = await endpoint.run(Object.assign(request, { entity }));
+    request.entity = entity;
+    ctx.state.shown = await endpoint.run(request);
   };
 
 /** The query of a request, checked. */
 function queryOf({ query, method }: Endpoint, ctx: RequestContext) {
-  return checkQuery(query, new URLSearchParams(ctx.querystring), method === 'GET');
-}
-
-const NO_UPLOAD: Upload = { type: '', charset: '', bytes: Readable.from([]) };
-
-function closingOf({ res }: RequestContext): AbortSignal {
-  const closing = new AbortController();
-  if (res.closed) closing.abort();
-  else res.once('close', () => closing.abort());
-  return closing.signal;
-}
-
-/** The most characters of an `Accept` that is read: matching it with the types takes more than linear time. */
-const MAX_ACCEPT_LENGTH = 2_048;
-
-function accept(ctx: RequestContext, types: readonly string[]): string {
-  const type = ctx.get('Accept').length <= MAX_ACCEPT_LENGTH && ctx.accepts(...types);
-  if (!type) throw refusals.notAcceptable(types);
-  return type;
+  return checkQuery(query, ctx.querystring, method === 'GET');
 }
 
 function matchPrecondition(ctx: RequestContext, entity: Versioned): void {

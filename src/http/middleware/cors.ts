@@ -52,7 +52,7 @@ export const cors = (origins: ReadonlySet<string>, requestHeaders: readonly stri
     // Problems keep the headers that have been set; errors must not be modified.
     keepHeadersOnError: false,
   });
-  return async function cors(ctx, next) {
-    await allow(ctx, next);
+  return function cors(ctx, next) {
+    return allow(ctx, next);
   };
 };

@@ -18,11 +18,11 @@ export const refuseCrossSite = (origins: ReadonlySet<string>, forwarded: Forward
     if (origin === undefined) return false;
     return origins.has(origin) || (site === undefined && isOwnOrigin(origin, forwarded.host(req)));
   };
-  return async function refuseCrossSite(ctx, next) {
+  return function refuseCrossSite(ctx, next) {
     if (ctx.state.credential !== 'bearer' && !SAFE_METHODS.has(ctx.method) && !isFromKnownOrigin(ctx)) {
       throw refusals.crossSite();
     }
-    await next();
+    return next();
   };
 };
 

@@ -10,7 +10,7 @@ import { limitKey } from '../request/limit-key.ts';
  * do not, and a replayed unit of work counts once. The unit of work throws `rate_limited`.
  */
 export const limitHistory = (limit: RateLimiterAbstract): Middleware =>
-  async function limitHistory(ctx, next) {
+  function limitHistory(ctx, next) {
     const { state } = ctx;
     const { actor } = state;
     if (actor !== undefined && !actor.isActiveAdmin()) {
@@ -22,5 +22,5 @@ export const limitHistory = (limit: RateLimiterAbstract): Middleware =>
         throw rateLimited(ctx, limit, standing, refusals.historyLimited());
       };
     }
-    await next();
+    return next();
   };

@@ -18,7 +18,7 @@ export const limitRequests = (limit: RateLimiterAbstract): Middleware =>
       if (standing.consumedPoints > limit.points) throw rateLimited(ctx, limit, standing);
       tellStanding(ctx, limit, standing);
     }
-    await next();
+    return next();
   };
 
 /**

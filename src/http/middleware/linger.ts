@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import type { Middleware } from '../context.ts';
 
 /** How long the rest of a body is read and thrown away after its answer, in milliseconds. */
@@ -8,7 +9,8 @@ const LINGER_MS = 5_000;
  * end. Not at once, because closing while bytes arrive can cost the caller its answer (RFC 9112, section 9.6).
  */
 export const linger = (): Middleware =>
-  async function linger({ req, res }, next) {
+  function linger({ req, res }, next) {
+    if (!hasBody(req)) return next();
     res.once('finish', () => {
       if (req.complete) return;
       const { socket } = req;
@@ -16,5 +18,10 @@ export const linger = (): Middleware =>
       req.once('close', () => clearTimeout(tooLong));
       req.once('end', () => clearTimeout(tooLong));
     });
-    await next();
+    return next();
   };
+
+/** Whether a request has a body (RFC 9112, section 6). */
+function hasBody({ headers }: IncomingMessage): boolean {
+  return headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined;
+}

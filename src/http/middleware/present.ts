@@ -30,13 +30,14 @@ export const present = (
       return;
     }
     const [type] = [answer.type ?? 'application/json'].flat();
-    const { body, headers } = ctx.state.shown?.() ?? { body: undefined, headers: {} };
+    const { body, headers } = ctx.state.shown?.() ?? NOTHING;
     const tag = headers['ETag'];
     ctx.status = answer.status;
-    const { Vary, ...own } = underBasePath(headers, basePath);
-    ctx.set(own);
-    // Beside what earlier middleware added.
-    if (Vary !== undefined) ctx.vary(Vary);
+    for (const [name, value] of Object.entries(headers)) {
+      // Beside what earlier middleware added.
+      if (name === 'Vary') ctx.vary(value);
+      else ctx.res.setHeader(name, underBasePath(name, value, basePath));
+    }
     if (method === 'GET' && tag !== undefined && isKnownTo(ctx.get('If-None-Match'), tag)) {
       // With all headers of the 200: a cache replaces those that it stored (RFC 9111, section 3.2).
       ctx.status = 304;
@@ -51,20 +52,18 @@ export const present = (
         else await sendWhole(ctx, isShown(body) ? body : JSON.stringify(body), limits);
       } catch (error) {
         // They belong to an answer that is not sent.
-        for (const name of Object.keys(own)) ctx.remove(name);
+        for (const name of Object.keys(headers)) if (name !== 'Vary') ctx.remove(name);
         throw error;
       }
     }
   };
 
+const NOTHING: ReturnType<Shown> = { body: undefined, headers: {} };
+
 /** Puts the base path in front of the paths in `Location` and `Link`: endpoints know their own paths alone. */
-function underBasePath(headers: ReturnType<Shown>['headers'], basePath: string): Record<string, string> {
-  const { Location, Link, ...others } = headers;
-  return {
-    ...others,
-    ...(Location !== undefined && { Location: basePath + Location }),
-    ...(Link !== undefined && { Link: Link.replace(/^</, `<${basePath}`) }),
-  };
+function underBasePath(name: string, value: string, basePath: string): string {
+  if (name === 'Location') return basePath + value;
+  return name === 'Link' ? value.replace(/^</, `<${basePath}`) : value;
 }
 
 /** Answers with a text or bytes; a caller that does not read them must not keep much of them in memory for long. */

@@ -17,7 +17,7 @@ export const readJson = (types: readonly string[], timeoutMs: number): Middlewar
     }
     // Once for all replays of the unit of work: a body cannot be read twice.
     if (!('body' in ctx.state)) ctx.state.body = parse(await readInTime(ctx, timeoutMs));
-    await next();
+    return next();
   };
 
 function readInTime(ctx: RequestContext, timeoutMs: number): Promise<Buffer> {

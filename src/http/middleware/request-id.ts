@@ -1,16 +1,33 @@
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
-import type { Middleware } from '../context.ts';
+import type { Middleware, RequestState } from '../context.ts';
 
 /** Short, and safe in a header and in a log. */
 const VALID = /^[\w.:/+=-]{1,128}$/;
 
 /** Gives the request an id (its own `X-Request-Id` where it is valid) and a log with the id, and answers with the id. */
 export const requestId = (log: Logger): Middleware =>
-  async function requestId(ctx, next) {
+  function requestId(ctx, next) {
     const given = ctx.get('X-Request-Id');
-    ctx.state.requestId = VALID.test(given) ? given : randomUUID();
-    ctx.state.log = log.child({ requestId: ctx.state.requestId });
-    ctx.set('X-Request-Id', ctx.state.requestId);
-    await next();
+    const id = VALID.test(given) ? given : randomUUID();
+    ctx.state = new IdentifiedState(id, log) as Partial<RequestState> as RequestState;
+    ctx.res.setHeader('X-Request-Id', id);
+    return next();
   };
+
+/** The state that a request begins with. Most requests need no log of their own, which takes longer to make than to look up. */
+class IdentifiedState implements Pick<RequestState, 'requestId' | 'log'> {
+  readonly requestId: string;
+  readonly #processLog: Logger;
+  #log: Logger | undefined;
+
+  constructor(requestId: string, processLog: Logger) {
+    this.requestId = requestId;
+    this.#processLog = processLog;
+  }
+
+  get log(): Logger {
+    this.#log ??= this.#processLog.child({ requestId: this.requestId });
+    return this.#log;
+  }
+}

@@ -11,7 +11,7 @@ const RETRY_AFTER = '5';
  * `too_many_transfers` and `transfers_busy`. {@link leaveTransfer} leaves the place.
  */
 export const enterTransfer = ({ places }: Transfers, kind: TransferKind): Middleware =>
-  async function enterTransfer(ctx, next) {
+  function enterTransfer(ctx, next) {
     const { state } = ctx;
     if (state.leave === undefined) {
       const { actor, service } = state;
@@ -22,7 +22,7 @@ export const enterTransfer = ({ places }: Transfers, kind: TransferKind): Middle
       if (entered === 'all') throw refusals.transfersBusy();
       state.leave = entered;
     }
-    await next();
+    return next();
   };
 
 /** Ends a transfer, however it ends: frees its file, and its place. */

@@ -17,5 +17,5 @@ export const unitOfWork = (inUnit: UnitOfWork, inside: Middleware): Middleware =
       },
       { readOnly: SAFE_METHODS.has(ctx.method) },
     );
-    await next();
+    return next();
   };

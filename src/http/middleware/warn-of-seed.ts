@@ -17,5 +17,5 @@ export const warnOfSeed = (seeds: Seeds): Middleware =>
       // The write is committed: its answer must say so.
       log.warn({ err: error }, 'initial admins could not be compared');
     }
-    await next();
+    return next();
   };

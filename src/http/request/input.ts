@@ -20,11 +20,9 @@ const MAX_PARAMETERS = 100;
  * caches and trackers add. Its cost grows no faster than the query: public endpoints read it from anybody. Throws
  * `invalid_query`.
  */
-export function checkQuery(
-  schema: z.ZodObject | undefined,
-  search: URLSearchParams,
-  isRead: boolean,
-): unknown {
+export function checkQuery(schema: z.ZodObject | undefined, querystring: string, isRead: boolean): unknown {
+  if (schema === undefined && querystring === '') return undefined;
+  const search = new URLSearchParams(querystring);
   if (search.size > MAX_PARAMETERS) {
     throw refusals.invalidQuery([
       { path: '', message: `Must have at most ${MAX_PARAMETERS} parameters, not ${search.size}.` },

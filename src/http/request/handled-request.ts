@@ -1,0 +1,69 @@
+import { Readable } from 'node:stream';
+import { refusals } from '../../domain/refusals.ts';
+import type { Scope } from '../../domain/service-token.ts';
+import type { RequestContext } from '../context.ts';
+import type { AnyRequest, ChangeRequest, Upload } from '../endpoint.ts';
+import { sees } from '../middleware/authorize.ts';
+
+/** A request as an endpoint gets it. Few endpoints need all of it, so most of it is made when somebody asks. */
+export class HandledRequest implements ChangeRequest<AnyRequest, object | undefined> {
+  readonly params: unknown;
+  readonly query: unknown;
+  readonly body: unknown;
+  entity: object | undefined;
+  readonly #ctx: RequestContext;
+
+  constructor(ctx: RequestContext, params: unknown, query: unknown, body: unknown) {
+    this.#ctx = ctx;
+    this.params = params;
+    this.query = query;
+    this.body = body;
+  }
+
+  get unit() {
+    return this.#ctx.state.unit;
+  }
+
+  get actor() {
+    return this.#ctx.state.actor;
+  }
+
+  get upload(): Upload {
+    return this.#ctx.state.upload ?? NO_UPLOAD;
+  }
+
+  get sees() {
+    const { service } = this.#ctx.state;
+    return (scope: Scope) => sees(service, scope);
+  }
+
+  get accept() {
+    return (types: readonly string[]) => accept(this.#ctx, types);
+  }
+
+  get closed() {
+    return closingOf(this.#ctx);
+  }
+
+  get lastEventId() {
+    return this.#ctx.get('Last-Event-ID');
+  }
+}
+
+const NO_UPLOAD: Upload = { type: '', charset: '', bytes: Readable.from([]) };
+
+/** The most characters of an `Accept` that is read: matching it with the types takes more than linear time. */
+const MAX_ACCEPT_LENGTH = 2_048;
+
+function accept(ctx: RequestContext, types: readonly string[]): string {
+  const type = ctx.get('Accept').length <= MAX_ACCEPT_LENGTH && ctx.accepts(...types);
+  if (!type) throw refusals.notAcceptable(types);
+  return type;
+}
+
+function closingOf({ res }: RequestContext): AbortSignal {
+  const closing = new AbortController();
+  if (res.closed) closing.abort();
+  else res.once('close', () => closing.abort());
+  return closing.signal;
+}
