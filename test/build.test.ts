@@ -1,9 +1,9 @@
 import { spawnSync } from 'node:child_process';
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { SECRET } from './support/app.ts';
-import { createEmptyDatabase } from './support/database.ts';
+import { createEmptyDatabase, createMigratedDatabase } from './support/database.ts';
 import { programEnvironment } from './support/programs.ts';
 import { startServer } from './support/server-process.ts';
 
@@ -26,6 +26,46 @@ describe('the build', function () {
     expect(names(`${OUT}/migrations`)).to.deep.equal(
       names('migrations').map((name) => name.replace(/ts$/, 'js')),
     );
+  });
+
+  it('starts with nothing that only some requests need', () => {
+    const texts = new Map<string, string>();
+    const load = (name: string) => {
+      if (texts.has(name)) return;
+      const text = readFileSync(join(ROOT, OUT, name), 'utf8');
+      texts.set(name, text);
+      for (const [, imported = ''] of text.matchAll(/\bfrom ?"\.\/([^"]+)"/g)) load(imported);
+    };
+    // What the program imports dynamically itself.
+    for (const name of readdirSync(join(ROOT, OUT)).filter((name) => /^server.*\.js$/.test(name))) load(name);
+    const loaded = [...texts.values()].join('\n');
+    expect(loaded).to.include('cannot start');
+    for (const late of ['ZOD_OPENAPI', 'SwaggerClient', 'addUsedSchema', 'PG_VERSION'])
+      expect(loaded, late).not.to.include(late);
+    // Of which an import would load more than the whole bundle.
+    expect(loaded).not.to.match(/from ?"(node:)?http"/);
+  });
+
+  it('keeps compiled code beside itself, and starts where it cannot', async () => {
+    const database = await createMigratedDatabase();
+    const cache = join(ROOT, OUT, '.compile-cache');
+    const env = { ENVIRONMENT: 'production', HOST: '127.0.0.1', DATABASE_URL: database.url };
+    const start = async () => {
+      const server = startServer({ ...env, NODE_COMPILE_CACHE: undefined }, `${OUT}/server.js`);
+      const address = await server.ready();
+      expect((await fetch(`${address}/readyz`)).status).to.equal(200);
+      expect(await server.end('SIGTERM')).to.equal(0);
+    };
+    rmSync(cache, { recursive: true, force: true });
+    await start();
+    expect(readdirSync(cache, { recursive: true }).length).to.be.greaterThan(5);
+    // Like a folder that may not be written, also for root.
+    rmSync(cache, { recursive: true });
+    writeFileSync(cache, '');
+    await start();
+    expect(readFileSync(cache, 'utf8')).to.equal('');
+    rmSync(cache);
+    await database.drop();
   });
 
   it('serves in production, migrations included', async () => {

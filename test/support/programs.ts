@@ -1,6 +1,6 @@
-import { readdir, symlink } from 'node:fs/promises';
+import { symlink } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { build } from 'esbuild';
+import { bundle } from '../../build.ts';
 import { runDirectory } from './run-directory.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -23,9 +23,6 @@ const SOURCES: readonly Source[] = [
 /** The environment variable that tells a worker where the bundles are. */
 const VARIABLE = 'ROLLCALL_TEST_PROGRAMS';
 
-/** For packages that are CommonJS. */
-const REQUIRE = `import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url);`;
-
 /**
  * Bundles the programs with their packages, for as long as the run lasts. The tests start more than a hundred processes, and
  * one that loads 700 files takes three times as long to start as one that loads ten. A run that measures coverage starts the
@@ -33,26 +30,8 @@ const REQUIRE = `import { createRequire as requireFrom } from 'node:module'; con
  */
 export async function bundlePrograms(): Promise<void> {
   if (process.env['NODE_V8_COVERAGE']) return;
-  const migrations = (await readdir(join(ROOT, 'migrations'))).filter((name) => name.endsWith('.ts'));
   const programs = join(runDirectory(), 'programs');
-  await build({
-    absWorkingDir: ROOT,
-    entryPoints: Object.fromEntries([
-      ...SOURCES.map((path) => [basename(path, '.ts'), path]),
-      ...migrations.map((name) => [`migrations/${basename(name, '.ts')}`, `migrations/${name}`]),
-    ]),
-    outdir: programs,
-    bundle: true,
-    splitting: true,
-    platform: 'node',
-    format: 'esm',
-    target: 'node22.17',
-    // The ORM recognizes its extensions by the names of their classes, and would load them again.
-    keepNames: true,
-    mainFields: ['module', 'main'],
-    banner: { js: REQUIRE },
-    logLevel: 'warning',
-  });
+  await bundle(programs, Object.fromEntries(SOURCES.map((path) => [basename(path, '.ts'), path])));
   // For files that programs look up in a package's folder.
   await symlink(join(ROOT, 'node_modules'), join(programs, 'node_modules'));
   process.env[VARIABLE] = programs;

@@ -3,7 +3,6 @@ import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { type Endpoint, endpoint } from '../endpoint.ts';
-import { openApiDocument } from '../openapi/document.ts';
 
 const pageAt = (basePath: string) => `<!doctype html>
 <html lang="en">
@@ -68,7 +67,7 @@ interface Fixed {
   readonly headers: Record<string, string>;
 }
 
-/** The OpenAPI document of these endpoints (and of its own), made once, and a page to read it in. */
+/** The OpenAPI document of these endpoints (and of its own), made on first request, and a page to read it in. */
 export function docsEndpoints(others: readonly Endpoint[], basePath: string): Endpoint[] {
   const files = new Map<FileName, Fixed>();
   const own: Endpoint[] = [
@@ -83,7 +82,10 @@ export function docsEndpoints(others: readonly Endpoint[], basePath: string): En
         schema: z.looseObject({ openapi: z.string(), info: z.looseObject({}), paths: z.looseObject({}) }),
         headers: { ETag: "The document's entity tag." },
       },
-      handle: () => document,
+      handle: () => {
+        document ??= describe();
+        return document;
+      },
       view: ({ content }) => content,
       headers: ({ headers }) => headers,
     }),
@@ -128,7 +130,13 @@ export function docsEndpoints(others: readonly Endpoint[], basePath: string): En
     return file;
   }
 
-  const document = fixed(JSON.stringify(openApiDocument([...others, ...own], basePath)), 'application/json');
+  /** Loaded on first request, with its library: most processes are never asked. */
+  async function describe(): Promise<Fixed> {
+    const { openApiDocument } = await import('../openapi/document.ts');
+    return fixed(JSON.stringify(openApiDocument([...others, ...own], basePath)), 'application/json');
+  }
+
+  let document: Promise<Fixed> | undefined;
   const page = fixed(pageAt(basePath), 'text/html; charset=utf-8', {
     'Content-Security-Policy': CONTENT_SECURITY_POLICY,
   });
