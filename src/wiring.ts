@@ -129,7 +129,7 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
   const [newest = database.url, ...older] = sources.ring;
   for (const { message, ...where } of sourceWarnings(sources)) log.warn(where, message);
 
-  const lookUps = batchedLookUps(orm, mode);
+  const lookUps = batchedLookUps(orm);
   const app = createApp({
     inUnit,
     log,
@@ -170,7 +170,7 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
     corsOrigins: settings.corsOrigins,
     corsHeaders: settings.corsHeaders,
     trustProxy: settings.trustProxy,
-    rateLimits: await rateLimits(settings.rateLimit, orm, mode, log),
+    rateLimits: await rateLimits(settings.rateLimit, orm, log),
     transfers,
     requestTimeoutMs: settings.requestTimeoutMs,
     translate: toRefusal,

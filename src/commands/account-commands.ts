@@ -35,7 +35,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
         ({ em }) => listAccounts(em, { ...filters, after, limit: Math.min(200, limit - items.length) }),
         { readOnly: true },
       );
-      items.push(...page.items.map(accountView));
+      items.push(...page.items.map((json) => JSON.parse(json) as AccountView));
       after = page.next ?? undefined;
     } while (after !== undefined && items.length < limit);
     return items;

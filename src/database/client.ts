@@ -22,17 +22,31 @@ export class ImpatientClient extends pg.Client {
   }
 }
 
+/** What a connection is made of. */
+export interface ClientOptions {
+  readonly url: DatabaseUrl;
+  readonly hosts: HostChoice | undefined;
+  readonly encrypted: boolean;
+  /** Whether a statement with a name is prepared: behind a pooler, another connection may have prepared it, or may have to. */
+  readonly prepares: boolean;
+}
+
 /**
  * The class of the driver's clients that begin their sessions with `settings`. With a choice of hosts, each connection goes to
  * the host that is the primary then.
  */
 export function clientClass(
   settings: Readonly<Record<string, string>>,
-  { url, hosts, encrypted }: { url: DatabaseUrl; hosts: HostChoice | undefined; encrypted: boolean },
+  { url, hosts, encrypted, prepares }: ClientOptions,
 ): typeof ImpatientClient {
   return class SessionClient extends ImpatientClient {
     getStartupConf(): Record<string, string> {
       return { ...startupOf.call(this as unknown as Internals), ...settings };
+    }
+
+    override query(...args: unknown[]): never {
+      const [statement, ...others] = args;
+      return super.query(prepares ? statement : withoutName(statement), ...others);
     }
 
     override connect(...args: unknown[]): never {
@@ -52,4 +66,9 @@ export function clientClass(
       return undefined as never;
     }
   };
+}
+
+function withoutName(statement: unknown): unknown {
+  const isNamed = typeof statement === 'object' && statement !== null && 'name' in statement;
+  return isNamed ? { ...statement, name: undefined } : statement;
 }

@@ -76,6 +76,7 @@ export function clientConfig(database: DatabaseSettings, mode: ConnectionMode): 
       {
         url,
         encrypted,
+        prepares: mode === 'direct',
         hosts:
           targets.length > 1
             ? hostChoice(targets, (target) => ({ ...configOf(target), ...share }))

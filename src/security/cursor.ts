@@ -1,4 +1,4 @@
-import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
+import { createHmac, createSecretKey, hkdfSync, type KeyObject, timingSafeEqual } from 'node:crypto';
 
 /** A position in a list: the values of the sort columns in the last row of a page. */
 export type Position = readonly (string | number)[];
@@ -23,11 +23,11 @@ const MAX_LENGTH = 2048;
  */
 export function cursorCodec(newest: string, ...older: readonly string[]): CursorCodec {
   const deriveKey = (secret: string) =>
-    Buffer.from(hkdfSync('sha256', secret, '', 'rollcall: cursors of lists', 32));
+    createSecretKey(Buffer.from(hkdfSync('sha256', secret, '', 'rollcall: cursors of lists', 32)));
   const newestKey = deriveKey(newest);
   const keys = [newestKey, ...older.map(deriveKey)];
   // JSON contains no bare newline, so the scope cannot run into the position.
-  const computeMac = (key: Buffer, payload: Buffer, scope: unknown) =>
+  const computeMac = (key: KeyObject, payload: Buffer, scope: unknown) =>
     createHmac('sha256', key)
       .update(`${JSON.stringify(scope)}\n`)
       .update(payload)

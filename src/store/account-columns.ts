@@ -1,5 +1,6 @@
 import type { EntityMetadata } from '@mikro-orm/core';
-import { type Column, User } from '../domain/user.ts';
+import { type Account, type Column, User } from '../domain/user.ts';
+import type { RowOf } from './rows.ts';
 
 /** A column of `users`, as the ORM's metadata has it. */
 export interface AccountColumn {
@@ -32,5 +33,21 @@ export function accountColumns(source: MetadataSource): readonly AccountColumn[]
 export function accountSelection(source: MetadataSource): string {
   return accountColumns(source)
     .map(({ property, name }) => `users.${name} as "${property}"`)
+    .join(', ');
+}
+
+/** An account as {@link accountTextSelection} reads it. */
+export type AccountTexts = RowOf<Omit<Account, 'preferences'>, 'createdAt' | 'updatedAt'> & {
+  /** JSON. */
+  readonly preferences: string | null;
+};
+
+/**
+ * Like {@link accountSelection}, with the preferences as JSON: for rows that leave as they are. Each has its type without a
+ * length: a prepared statement fails once a migration has widened a column that it returns.
+ */
+export function accountTextSelection(source: MetadataSource): string {
+  return accountColumns(source)
+    .map(({ property, name, type }) => `users.${name}::${type === 'jsonb' ? 'text' : type} as "${property}"`)
     .join(', ');
 }

@@ -1,6 +1,5 @@
 import type { MikroORM } from '@mikro-orm/postgresql';
 import DataLoader from 'dataloader';
-import type { ConnectionMode } from '../database/connection.ts';
 import { poolOf } from './rows.ts';
 
 /** The most keys of a statement: a larger batch would make the first of them wait for the last. */
@@ -26,15 +25,13 @@ export type LookUps = <Key, Row extends { readonly place: number }>(
  * a round trip costs the server and PostgreSQL more than the look-up itself. A lone request waits for nobody, nothing is kept,
  * and the error of a statement reaches all of its requests. They read outside of any transaction.
  */
-export function batchedLookUps(orm: MikroORM, mode: ConnectionMode): LookUps {
+export function batchedLookUps(orm: MikroORM): LookUps {
   return <Key, Row extends { readonly place: number }>({ name, text, values }: BatchedStatement<Key>) => {
-    // Behind a pooler, another connection may have prepared the statement of this name.
-    const statement = mode === 'direct' ? { name, text } : { text };
     const loader = new DataLoader<Key, Row | null>(
       async (keys) => {
         const pool = await poolOf(orm.em);
         const found: (Row | null)[] = Array(keys.length).fill(null);
-        const { rows } = await pool.query<Row>({ ...statement, values: values(keys) });
+        const { rows } = await pool.query<Row>({ name, text, values: values(keys) });
         for (const row of rows) found[row.place - 1] = row;
         return found;
       },

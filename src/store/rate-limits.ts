@@ -2,7 +2,6 @@ import type { MikroORM } from '@mikro-orm/postgresql';
 import type { Pool, QueryConfig } from 'pg';
 import type { Logger } from 'pino';
 import { type RateLimiterAbstract, RateLimiterPostgres } from 'rate-limiter-flexible';
-import type { ConnectionMode } from '../database/connection.ts';
 import { BoundedMemory } from './rate-limit-memory.ts';
 
 /** The rate limits: the most in a window (0: no limit), and where they are counted. */
@@ -36,10 +35,9 @@ export interface RateLimits {
 export async function rateLimits(
   { failures, requests, historyBytes, store, windowSeconds = 60 }: RateLimitSettings,
   orm: MikroORM,
-  mode: ConnectionMode,
   log: Logger,
 ): Promise<RateLimits> {
-  const storeClient = store === 'database' ? await clientOf(orm, mode, log) : undefined;
+  const storeClient = store === 'database' ? await clientOf(orm, log) : undefined;
   const limit = (keyPrefix: string, points: number, duration = windowSeconds) => {
     if (points === 0) return undefined;
     const options = { keyPrefix, points, duration };
@@ -64,14 +62,13 @@ export async function rateLimits(
 }
 
 /** The pool, as the limiters use it; it logs when it begins to fail and when it recovers. */
-async function clientOf(orm: MikroORM, mode: ConnectionMode, log: Logger) {
+async function clientOf(orm: MikroORM, log: Logger) {
   const pool: Pool = await orm.em.getConnection().getNativeClient();
   let failing = false;
   return {
-    async query({ name, ...statement }: QueryConfig) {
+    async query(statement: QueryConfig) {
       try {
-        // Behind a pooler, another connection may have prepared the statement of this name.
-        const result = await pool.query(mode === 'direct' && name ? { name, ...statement } : statement);
+        const result = await pool.query(statement);
         if (failing) log.info('rate limits counted in the database again');
         failing = false;
         return result;

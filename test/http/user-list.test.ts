@@ -77,23 +77,28 @@ describe('GET /v1/users', () => {
 
   it('shows each account exactly as its own endpoint does', async () => {
     await addAccount(app.database, 'ada@example.com', {
-      name: 'Ada 🎉',
-      preferences: { theme: { dark: [1, null] } },
+      name: 'Ada 🎉 "\\\u0001',
+      preferences: { theme: { dark: [1, null, 1e21, '": , "'] } },
     });
     await app.database.query(
-      `update users set created_at = '2024-02-29 12:00:00.123999+00' where name = 'Ada 🎉'`,
+      `update users set created_at = '2024-02-29 12:00:00.123999+00' where role = 'user'`,
     );
     await app.database.query(
       `update users set updated_at = '1969-12-31 23:59:59.9999+00' where role = 'admin'`,
     );
+    await addAccount(app.database, 'old@example.com');
+    await app.database.query(
+      `update users set created_at = '0044-03-15 12:00:00+00 BC', updated_at = '10000-01-01 00:00:00+00'
+        where email = 'old@example.com'`,
+    );
     const text = await (await get({ sort: 'email' })).text();
     const alone = await Promise.all(
       (JSON.parse(text) as Page).items.map(async ({ id }) =>
-        (await app.call(`/v1/users/${id}`, { as: ADMIN })).text(),
+        (await app.call(`/v1/users/${id}`, { as: ADMIN })).json(),
       ),
     );
-    expect(alone).to.have.length(2);
-    expect(text).to.equal(`{"items":[${alone.join(',')}],"nextCursor":null}`);
+    expect(alone).to.have.length(3);
+    expect(JSON.parse(text)).to.deep.equal({ items: alone, nextCursor: null });
   });
 
   it('costs one query besides authentication, and a second for the total', async () => {

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { ormOptions } from '../../mikro-orm.config.ts';
+import type { ConnectionMode } from '../../src/database/connection.ts';
 import { User } from '../../src/domain/user.ts';
 import { accountLookUp } from '../../src/store/account-look-up.ts';
 import { batchedLookUps } from '../../src/store/batched-look-ups.ts';
@@ -13,20 +14,24 @@ describe('look-ups that requests share', () => {
   const store = testStore();
   let wire: DatabaseProxy;
 
+  const open = (mode?: ConnectionMode) =>
+    store.reopen({
+      ...ormOptions({ ...store.database, url: wire.url, poolMax: 10 }, mode),
+      logger: () => undefined,
+    });
+
   beforeEach(async () => {
     wire = await startProxy(store.database.url);
     await addAccount(store.database, 'ada@example.com', { preferences: { theme: 'dark' } });
     await addAccount(store.database, 'grace@example.com');
-    await store.reopen({
-      ...ormOptions({ ...store.database, url: wire.url, poolMax: 10 }),
-      logger: () => undefined,
-    });
+    await open();
   });
   afterEach(() => wire.close());
 
   for (const mode of ['direct', 'pooled'] as const) {
     it(`find the accounts of all signers of a turn in one statement, each as an entity of its own (${mode})`, async () => {
-      const find = accountLookUp(store.orm, batchedLookUps(store.orm, mode));
+      await open(mode);
+      const find = accountLookUp(store.orm, batchedLookUps(store.orm));
       await find(store.em, signer('ada@example.com'));
       wire.reset();
       const emails = ['ada', 'nobody', 'grace', 'ada'].map((name) => `${name}@example.com`);
@@ -46,7 +51,7 @@ describe('look-ups that requests share', () => {
   }
 
   it('ask again in the next turn, and so see what has been changed meanwhile', async () => {
-    const find = accountLookUp(store.orm, batchedLookUps(store.orm, 'direct'));
+    const find = accountLookUp(store.orm, batchedLookUps(store.orm));
     const nameOfAda = async () => (await find(store.em, signer('ada@example.com')))?.account.name;
     const before = await nameOfAda();
     await store.database.query(`update users set name = 'Countess' where email = 'ada@example.com'`);
@@ -54,7 +59,7 @@ describe('look-ups that requests share', () => {
   });
 
   it('give an entity that its EntityManager manages as one that it has read itself', async () => {
-    const find = accountLookUp(store.orm, batchedLookUps(store.orm, 'direct'));
+    const find = accountLookUp(store.orm, batchedLookUps(store.orm));
     const { em } = store;
     const found = await find(em, signer('ada@example.com'));
     expect(await em.findOneOrFail(User, { email: 'ada@example.com' })).to.equal(found?.account);
@@ -71,10 +76,7 @@ describe('look-ups that requests share', () => {
   it('fail for each of the requests where their statement fails, and for no later one', async () => {
     const text =
       'select place::int, 1 / divisor as quotient from unnest($1::int[]) with ordinality as asked (divisor, place)';
-    const divide = batchedLookUps(
-      store.orm,
-      'direct',
-    )<number, { place: number; quotient: number }>({
+    const divide = batchedLookUps(store.orm)<number, { place: number; quotient: number }>({
       name: 'quotients',
       text,
       values: (divisors) => [[...divisors]],
@@ -87,7 +89,7 @@ describe('look-ups that requests share', () => {
   });
 
   it('take several statements where more arrive in a turn than one may answer', async () => {
-    const find = accountLookUp(store.orm, batchedLookUps(store.orm, 'direct'));
+    const find = accountLookUp(store.orm, batchedLookUps(store.orm));
     wire.reset();
     const found = await Promise.all(
       Array.from({ length: 250 }, () => find(store.em, signer('ada@example.com'))),

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import pino from 'pino';
 import type { RateLimiterAbstract, RateLimiterPostgres } from 'rate-limiter-flexible';
-import type { ConnectionMode } from '../../src/database/connection.ts';
+import { ormOptions } from '../../mikro-orm.config.ts';
 import { BoundedMemory, MAX_KEYS } from '../../src/store/rate-limit-memory.ts';
 import { rateLimits } from '../../src/store/rate-limits.ts';
 import { testStore } from '../support/store.ts';
@@ -24,14 +24,14 @@ describe('rate limit counters in memory', () => {
 describe('rate limit counters in the database', () => {
   const store = testStore();
 
-  const limitsBy = async (mode: ConnectionMode) => {
+  const limitsIn = async () => {
     const settings = { failures: 3, requests: 5, historyBytes: 0, store: 'database' } as const;
-    const { failures, requests } = await rateLimits(settings, store.orm, mode, pino({ level: 'silent' }));
+    const { failures, requests } = await rateLimits(settings, store.orm, pino({ level: 'silent' }));
     return [failures, requests] as [RateLimiterAbstract, RateLimiterAbstract];
   };
 
   it('are rows keyed by limit and client', async () => {
-    const [failures, requests] = await limitsBy('direct');
+    const [failures, requests] = await limitsIn();
     await failures.penalty('2001:db8:1:2::/64');
     await requests.penalty(7);
     await requests.penalty(7);
@@ -48,7 +48,11 @@ describe('rate limit counters in the database', () => {
       ['pooled', 0],
       ['direct', 1],
     ] as const) {
-      const [failures] = await limitsBy(mode);
+      await store.reopen({
+        ...ormOptions({ ...store.database, poolMax: 10 }, mode),
+        logger: () => undefined,
+      });
+      const [failures] = await limitsIn();
       await failures.penalty('203.0.113.5');
       // The pool has opened one connection, so this query sees its prepared statements.
       const prepared = await store.orm.em.execute(
@@ -59,7 +63,7 @@ describe('rate limit counters in the database', () => {
   });
 
   it('are deleted an hour after they expire', async () => {
-    const [failures] = await limitsBy('direct');
+    const [failures] = await limitsIn();
     await failures.penalty('203.0.113.5');
     await failures.penalty('203.0.113.6');
     await store.database.query(`update rate_limits set expire = 0 where key = 'failures:203.0.113.5'`);

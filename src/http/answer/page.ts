@@ -30,6 +30,11 @@ export async function readPage<P extends Page<unknown>>(
   return { ...page, nextCursor: next === null ? null : cursors.seal(next, scope) };
 }
 
+/** The JSON of a page whose items are JSON. */
+export function pageJson({ items, ...others }: SealedPage<Page<string>>): string {
+  return `{"items":[${items.join(',')}],${JSON.stringify(others).slice(1)}`;
+}
+
 type Query = Readonly<Record<string, string | number | boolean | Date | undefined>>;
 
 /** The `Link` header (RFC 8288) to the next page of the list at `path`, with the query of this page. */

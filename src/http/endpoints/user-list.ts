@@ -3,8 +3,7 @@ import { refusals } from '../../domain/refusals.ts';
 import type { CursorCodec } from '../../security/cursor.ts';
 import { changeableFields } from '../../services/accounts/fields.ts';
 import { COUNT_CAP, listAccounts, SORTS } from '../../services/accounts/list.ts';
-import { accountView } from '../../services/accounts/view.ts';
-import { linkToNext, readPage } from '../answer/page.ts';
+import { linkToNext, pageJson, readPage } from '../answer/page.ts';
 import { type Endpoint, endpoint } from '../endpoint.ts';
 import { account } from '../schemas/account.ts';
 import { LINK, pageQuery, pageSchema, searchText } from '../schemas/page.ts';
@@ -60,7 +59,7 @@ export function userListEndpoints({ cursors }: { readonly cursors: CursorCodec }
         );
         return { query, page };
       },
-      view: ({ page }) => ({ ...page, items: page.items.map(accountView) }),
+      view: ({ page }) => pageJson(page),
       headers: ({ query, page }) => linkToNext(PATH, query, page),
     }),
   ];

@@ -1,9 +1,15 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { normalizeEmail, normalizeEmailPart } from '../../domain/email.ts';
-import type { Account, Column, Role, Status, StorageMode } from '../../domain/user.ts';
-import { accountColumns, accountSelection, type MetadataSource } from '../../store/account-columns.ts';
-import { type Bind, parameters, type RowOf, readRows, type Statement, withDates } from '../../store/rows.ts';
+import type { Column, Role, Status, StorageMode } from '../../domain/user.ts';
+import {
+  type AccountTexts,
+  accountColumns,
+  accountTextSelection,
+  type MetadataSource,
+} from '../../store/account-columns.ts';
+import { type Bind, parameters, readRows, type Statement } from '../../store/rows.ts';
 import { DEFAULT_LIMIT, type Page, type PageRequest, type Position, pageOf } from '../paging.ts';
+import { accountJson } from './view.ts';
 
 /** The orders of the list; without a minus, ascending. */
 export const SORTS = ['createdAt', '-createdAt', 'email', '-email'] as const;
@@ -29,8 +35,8 @@ export interface ListRequest extends AccountFilters, PageRequest {
   readonly total?: boolean | undefined;
 }
 
-/** A page of the list. */
-export interface AccountPage extends Page<Account> {
+/** A page of the list: of the JSON of each account's view. */
+export interface AccountPage extends Page<string> {
   /** How many accounts the whole list has; when `capped`, it has more. */
   readonly total?: { readonly count: number; readonly capped: boolean };
 }
@@ -41,12 +47,13 @@ export const COUNT_CAP = 10_000;
 /** The filters that compare a column with a value. */
 const COLUMN_FILTERS = ['role', 'status', 'storageMode'] as const satisfies readonly Column[];
 
-type Row = RowOf<Account, 'createdAt' | 'updatedAt'>;
-
 /** The columns of each order, unique together, and a row's position in it, to the microsecond. */
 const ORDERS = {
-  createdAt: { columns: ['created_at', 'id'], positionOf: (row: Row): Position => [row.createdAt, row.id] },
-  email: { columns: ['email'], positionOf: (row: Row): Position => [row.email] },
+  createdAt: {
+    columns: ['users.created_at', 'users.id'],
+    positionOf: (row: AccountTexts): Position => [row.createdAt, row.id],
+  },
+  email: { columns: ['users.email'], positionOf: (row: AccountTexts): Position => [row.email] },
 };
 
 /** Three letters or digits in a row, as pg_trgm sees them: a trigram index cannot look for less. */
@@ -59,12 +66,12 @@ const HAS_TRIGRAM = /[\p{L}0-9]{3}/u;
  */
 export async function listAccounts(em: EntityManager, request: ListRequest): Promise<AccountPage> {
   const { sort = '-createdAt', limit = DEFAULT_LIMIT, total } = request;
-  const rows = await readRows<Row>(em, pageStatement(em, { ...request, sort, limit }));
+  const rows = await readRows<AccountTexts>(em, pageStatement(em, { ...request, sort, limit }));
   const [counted] = total ? await readRows<{ count: number }>(em, countStatement(em, request)) : [];
   return {
     ...pageOf(rows, limit, {
       positionOf: orderOf(sort).positionOf,
-      itemOf: (row): Account => withDates(em, row, 'createdAt', 'updatedAt'),
+      itemOf: (row) => accountJson(em, row),
     }),
     ...(counted && {
       total: { count: Math.min(counted.count, COUNT_CAP), capped: counted.count > COUNT_CAP },
@@ -84,17 +91,21 @@ export function pageStatement(
 ): Statement {
   const { columns, isDescending } = orderOf(sort);
   const { conditions, values, bind } = conditionsOf(source, filters);
+  // The page that nearly everybody reads. Its plan depends on no value but the limit, which is therefore in the text.
+  const isUsual = conditions.length === 0 && limit === DEFAULT_LIMIT;
   if (after !== undefined) {
     conditions.push(`(${columns.join(', ')}) ${isDescending ? '<' : '>'} (${after.map(bind).join(', ')})`);
   }
   const order = `order by ${columns.map((column) => `${column} ${isDescending ? 'desc' : 'asc'}`).join(', ')}`;
-  const page = `from users ${where(conditions)} ${order} limit ${bind(limit + 1)}`;
+  const page = `from users ${where(conditions)} ${order} limit ${isUsual ? limit + 1 : bind(limit + 1)}`;
+  const selection = accountTextSelection(source);
   const isWalk = filters.q !== undefined && !HAS_TRIGRAM.test(filters.q);
   return {
+    name: isUsual ? `accounts by ${sort}${after === undefined ? '' : ' after'}` : undefined,
     // A long walk reads an index alone, and at the end only the rows that it found.
     text: isWalk
-      ? `select ${accountSelection(source)} from users join (select id ${page}) as page using (id) ${order}`
-      : `select ${accountSelection(source)} ${page}`,
+      ? `select ${selection} from users join (select id ${page}) as page using (id) ${order}`
+      : `select ${selection} ${page}`,
     values,
   };
 }
