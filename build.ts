@@ -1,4 +1,5 @@
 import { readdirSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { basename, join } from 'node:path';
 import { type BuildOptions, build, type Plugin } from 'esbuild';
 
@@ -42,7 +43,7 @@ export async function bundle(
     mainFields: ['module', 'main'],
     external: EXTERNAL,
     banner: { js: REQUIRE },
-    plugins: [requireHttp],
+    plugins: [requireHttp, oneMimeTypes],
     logLevel: 'warning',
     ...options,
   });
@@ -58,6 +59,15 @@ const requireHttp: Plugin = {
     onLoad({ filter: /^/, namespace: 'require-http' }, () => ({
       contents: `module.exports = process.getBuiltinModule('node:http')`,
     }));
+  },
+};
+
+/** Koa and the packages under it would bring three copies of the table of media types, each unfolded at the start. */
+const oneMimeTypes: Plugin = {
+  name: 'one-mime-types',
+  setup({ onResolve }) {
+    const { resolve } = createRequire(import.meta.resolve('koa'));
+    onResolve({ filter: /^mime-types$/ }, ({ path }) => ({ path: resolve(path) }));
   },
 };
 
@@ -92,7 +102,7 @@ if (import.meta.main) {
       minifySyntax: true,
       sourcemap: true,
       chunkNames: '[name]-[hash]',
-      plugins: [requireHttp, starter],
+      plugins: [requireHttp, oneMimeTypes, starter],
     },
   );
 }

@@ -3,7 +3,7 @@ import { defineConfig, type Options } from '@mikro-orm/postgresql';
 import { settingsOrExit } from './config/exit.ts';
 import type { Settings } from './config/settings.ts';
 import { type ConnectionMode, clientConfig, type DatabaseSettings } from './src/database/connection.ts';
-import { ledgerName } from './src/database/ledger.ts';
+import { ledgerName } from './src/database/ledger-name.ts';
 import { MigrationsOnly } from './src/database/migrations-only.ts';
 import { RollcallMigrator } from './src/database/migrator.ts';
 import { openForCommand } from './src/database/open-database.ts';

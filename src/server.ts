@@ -7,18 +7,14 @@ import { EXIT_CONFIG, settingsOrExit } from '../config/exit.ts';
 import { forgottenProduction } from '../config/forgotten-production.ts';
 import { CannotStart } from './boot/cannot-start.ts';
 import { checkAddress, listen } from './boot/listen.ts';
-import { openStore } from './boot/open-store.ts';
-import { prepareDatabase } from './boot/prepare-database.ts';
 import { welcomeOf } from './boot/welcome.ts';
 import { isUnavailable } from './database/driver-errors.ts';
 import { type OpenDatabase, openDatabase } from './database/open-database.ts';
 import { DatabaseUnfit } from './database/unfit.ts';
 import type { PreferenceRules } from './domain/preferences.ts';
 import { createLog } from './log.ts';
-import { keyRing } from './security/key-ring.ts';
-import { sourcesOf } from './security/sources.ts';
 import { preferenceRules } from './services/accounts/preferences-schema.ts';
-import { type Application, wireApplication } from './wiring.ts';
+import type { Application } from './wiring.ts';
 
 /** How long closing may take once all requests have ended, in milliseconds. */
 const CLOSING_MS = 5_000;
@@ -58,17 +54,30 @@ try {
   log.info('stopped');
 }
 
-/** Journey one: each step awaited, in this order. */
+/** Journey one: each step awaited, in this order. While the database answers one, the modules of the next are loaded. */
 async function boot(): Promise<Application> {
   const deadline = Date.now() + settings.bootTimeoutMs;
   if (settings.port !== 0) await checkAddress(settings);
   const rules = await readRules();
-  const { database, mode } = await reach(deadline);
+  const reaching = begun(reach(deadline));
+  const [{ openStore }, { prepareDatabase }] = [
+    await import('./boot/open-store.ts'),
+    await import('./boot/prepare-database.ts'),
+  ];
+  const { database, mode } = await reaching;
   const { history, initialAdmins, bootTimeoutMs } = settings;
-  await prepareDatabase(database, { mode, initialAdmins, log, deadline, bootTimeoutMs, signal: stop });
-
   const store = await openStore({ database, mode, history, log });
   opened.push({ name: 'store', close: store.close });
+  const preparing = begun(
+    prepareDatabase(store, database, { mode, initialAdmins, log, deadline, bootTimeoutMs, signal: stop }),
+  );
+  const [{ keyRing }, { sourcesOf }, { wireApplication }] = [
+    await import('./security/key-ring.ts'),
+    await import('./security/sources.ts'),
+    await import('./wiring.ts'),
+  ];
+  await preparing;
+
   const sources = sourcesOf(settings.auth, await keyRing(settings.auth, settings.dataDir));
   const application = await wireApplication({ store, database, mode, settings, sources, rules, log });
   opened.push({ name: 'application', close: application.close });
@@ -88,6 +97,12 @@ async function boot(): Promise<Application> {
   // For the next start. At the end of this one, V8 has forgotten the functions of the boot.
   setImmediate(flushCompileCache);
   return application;
+}
+
+/** A step that runs while something else does. Its failure is dealt with where the step is awaited. */
+function begun<T>(step: Promise<T>): Promise<T> {
+  step.catch(() => undefined);
+  return step;
 }
 
 async function readRules(): Promise<PreferenceRules> {

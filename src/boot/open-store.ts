@@ -35,7 +35,8 @@ export interface StoreOptions {
 
 /** Opens the ORM on a database. It connects at the first query. */
 export async function openStore({ database, mode, history, log, author }: StoreOptions): Promise<Store> {
-  const orm = await MikroORM.init({
+  // Not by `MikroORM.init`, which looks for packages on the disk that the options do not name.
+  const orm = new MikroORM({
     ...ormOptions(database, mode, history),
     ...(log ? { loggerFactory: () => ormLog(log) } : { logger: () => undefined }),
   });

@@ -2,14 +2,6 @@ import { MigrationStorage } from '@mikro-orm/migrations';
 import type { PostgreSqlDriver } from '@mikro-orm/postgresql';
 import { quoteIdentifier } from './quote-identifier.ts';
 
-/** The table of the migrations that have been applied. */
-export const LEDGER = 'rollcall_migrations';
-
-/** The ledger's name in a schema, which is `public` unless it is known. A schema with a dot in its name is refused before. */
-export function ledgerName(schema: string | undefined): string {
-  return schema === undefined ? LEDGER : `${schema}.${LEDGER}`;
-}
-
 /** The table of the ORM's own name, which any other application of the schema may share. */
 const SHARED_LEDGER = 'mikro_orm_migrations';
 

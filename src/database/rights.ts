@@ -1,5 +1,5 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
-import { LEDGER } from './ledger.ts';
+import { LEDGER } from './ledger-name.ts';
 import { quoteIdentifier as quoted } from './quote-identifier.ts';
 import { DatabaseUnfit } from './unfit.ts';
 
@@ -18,7 +18,8 @@ interface Rights {
 /** The function of the search. */
 const FOLD = 'rollcall_fold';
 
-const RIGHTS = `
+/** The rights of the role, as a row of {@link Rights}, with {@link rightsParameter}. */
+export const RIGHTS = `
   with tables as (
     select oid, relname as name, relowner from pg_class
      where relnamespace = to_regnamespace(quote_ident(current_schema())) and relkind in ('r', 'p') and relname = any(?::text[])
@@ -38,13 +39,18 @@ const RIGHTS = `
             select proname from pg_proc where oid = to_regprocedure('${FOLD}(text)') and not has_function_privilege(oid, 'execute')
           ) as shut) as closed`;
 
+/** The names of all tables. */
+export function rightsParameter(em: EntityManager): string {
+  const tables = [...em.getMetadata().getAll().values()].map(({ tableName }) => tableName);
+  return `{${[...tables, 'rate_limits', LEDGER].join()}}`;
+}
+
 /**
  * Throws {@link DatabaseUnfit}, with the statement that mends it, where the role lacks a right that serving needs, or, with
  * `isPending` migrations, migrating; a restore by another role has such tables. Before there is a ledger, a table is not ours.
  */
 export async function checkRights(em: EntityManager, isPending: boolean): Promise<void> {
-  const tables = [...em.getMetadata().getAll().values()].map(({ tableName }) => tableName);
-  const [row] = await em.execute<Rights[]>(RIGHTS, [`{${[...tables, 'rate_limits', LEDGER].join()}}`]);
+  const [row] = await em.execute<Rights[]>(RIGHTS, [rightsParameter(em)]);
   const { role, schema, mayCreate, hasLedger, foreign, closed } = row as Rights;
   const where = quoted(schema);
   if ((isPending || !hasLedger) && !mayCreate) {

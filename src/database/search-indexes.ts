@@ -10,6 +10,9 @@ const INDEXES: Readonly<Record<string, (operators: string) => string>> = {
   users_name_search_index: (operators) => `using gin (rollcall_fold(name) ${operators})`,
 };
 
+/** The names of the indexes of the search. */
+export const SEARCH_INDEXES: readonly string[] = Object.keys(INDEXES);
+
 /** The reason why the search has no indexes, and the statement that changes it. */
 export interface SearchGap {
   readonly reason: string;
@@ -68,13 +71,15 @@ interface Indexes {
   readonly valid: readonly string[];
 }
 
+/** The table of accounts, as a row of {@link Indexes}. */
+export const SEARCHED = `
+  select current_user::text as role,
+         (select rolname::text from pg_roles where oid = relowner and not pg_has_role(oid, 'usage')) as owner,
+         (select coalesce(jsonb_agg(relname), '[]') from pg_index join pg_class on pg_class.oid = indexrelid
+           where indrelid = accounts.oid and indisvalid) as valid
+    from pg_class as accounts where oid = to_regclass('users')`;
+
 async function surveyIndexes(connection: Connection): Promise<Indexes> {
-  const [row] = await connection.execute<Indexes[]>(
-    `select current_user::text as role,
-            (select rolname::text from pg_roles where oid = relowner and not pg_has_role(oid, 'usage')) as owner,
-            (select coalesce(jsonb_agg(relname), '[]') from pg_index join pg_class on pg_class.oid = indexrelid
-              where indrelid = accounts.oid and indisvalid) as valid
-       from pg_class as accounts where oid = to_regclass('users')`,
-  );
+  const [row] = await connection.execute<Indexes[]>(SEARCHED);
   return row as Indexes;
 }

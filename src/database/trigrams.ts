@@ -28,13 +28,15 @@ export async function ensureTrigrams(connection: Connection): Promise<Trigrams |
   return (await findTrigrams(connection)) ?? new Error('pg_trgm has no class of operators for indexes');
 }
 
+/** The trigram operators, as a row of {@link Trigrams}. */
+export const TRIGRAMS = `
+  select nspname as schema, pg_opclass_is_visible(pg_opclass.oid) as "isVisible",
+         has_schema_privilege(pg_namespace.oid, 'usage') as "isOpen"
+    from pg_opclass join pg_namespace on pg_namespace.oid = opcnamespace
+   where opcname = 'gin_trgm_ops' order by 2 desc, 3 desc limit 1`;
+
 async function findTrigrams(connection: Connection): Promise<Trigrams | undefined> {
-  const [row] = await connection.execute<Trigrams[]>(
-    `select nspname as schema, pg_opclass_is_visible(pg_opclass.oid) as "isVisible",
-            has_schema_privilege(pg_namespace.oid, 'usage') as "isOpen"
-       from pg_opclass join pg_namespace on pg_namespace.oid = opcnamespace
-      where opcname = 'gin_trgm_ops' order by 2 desc, 3 desc limit 1`,
-  );
+  const [row] = await connection.execute<Trigrams[]>(TRIGRAMS);
   return row;
 }
 

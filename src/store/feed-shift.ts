@@ -6,14 +6,20 @@ import type { EntityManager } from '@mikro-orm/postgresql';
  */
 const LEAP = 2 ** 32;
 
-// Everything committed in this cluster has an id below these two: a position above them comes from another cluster.
-const SHIFT = `
-  insert into feed_shifts (shift)
-  select last.position + ${LEAP} - pg_snapshot_xmin(pg_current_snapshot())::text::bigint
+/**
+ * The last position, where it comes from another cluster: everything committed in this one has an id below these two. No row
+ * where the feed can go on.
+ */
+export const BEHIND = `
+  select last.position
     from (select transaction_id::text::bigint as position from changes order by transaction_id desc, id desc limit 1) as last
    where last.position >= coalesce((select max(shift) from feed_shifts), 0) + greatest(
            pg_snapshot_xmax(pg_current_snapshot())::text::bigint,
-           pg_current_xact_id_if_assigned()::text::bigint + 1)
+           pg_current_xact_id_if_assigned()::text::bigint + 1)`;
+
+const SHIFT = `
+  insert into feed_shifts (shift)
+  select position + ${LEAP} - pg_snapshot_xmin(pg_current_snapshot())::text::bigint from (${BEHIND}) as behind
   returning shift`;
 
 /**

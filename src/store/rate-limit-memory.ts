@@ -7,7 +7,9 @@ export const MAX_KEYS = 10_000;
 /** Counts in the memory of this process, within a bound, whatever the number of keys. */
 export class BoundedMemory extends RateLimiterMemory {
   readonly #recent = new LRUCache<string | number, true>({
-    max: MAX_KEYS,
+    // Not `max`, for which the whole bound is allocated at once.
+    maxSize: MAX_KEYS,
+    sizeCalculation: () => 1,
     dispose: (_, key, reason) => {
       if (reason === 'evict') void this.delete(key);
     },

@@ -1,7 +1,8 @@
 import { MikroORM } from '@mikro-orm/postgresql';
 import { expect } from 'chai';
 import { ormOptions } from '../../mikro-orm.config.ts';
-import { knownMigrations, migrateUnderLock } from '../../src/database/schema.ts';
+import { migrateUnderLock } from '../../src/database/migrate.ts';
+import { knownMigrations } from '../../src/database/schema.ts';
 import { normalizeEmail } from '../../src/domain/email.ts';
 import { verifyHistory } from '../../src/services/history/verification.ts';
 import { createEmptyDatabase, type TestDatabase } from '../support/database.ts';

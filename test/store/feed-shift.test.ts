@@ -1,7 +1,7 @@
 import { MikroORM } from '@mikro-orm/postgresql';
 import { expect } from 'chai';
 import { ormOptions } from '../../mikro-orm.config.ts';
-import { migrateUnderLock } from '../../src/database/schema.ts';
+import { migrateUnderLock } from '../../src/database/migrate.ts';
 import { COMMAND_LINE } from '../../src/domain/author.ts';
 import { User } from '../../src/domain/user.ts';
 import { feedStart } from '../../src/http/answer/feed-cursor.ts';

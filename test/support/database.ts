@@ -3,7 +3,7 @@ import { MikroORM } from '@mikro-orm/postgresql';
 import pg from 'pg';
 import { ormOptions } from '../../mikro-orm.config.ts';
 import type { DatabaseSettings } from '../../src/database/connection.ts';
-import { migrateUnderLock } from '../../src/database/schema.ts';
+import { migrateUnderLock } from '../../src/database/migrate.ts';
 
 /** The environment variable with the URLs of the test servers, separated by spaces: one for each of mocha's workers. */
 export const SERVERS_VARIABLE = 'ROLLCALL_TEST_SERVERS';

@@ -9,6 +9,7 @@ import { problemsOfShape, type Survey, survey } from './survey.ts';
 import { FIRST_MIGRATION } from './target.ts';
 
 export { STATUS_MIGRATION, suspendBarred } from './barred.ts';
+export { isForeign } from './foreign.ts';
 export { mergeDuplicates } from './merge.ts';
 export { CannotAdopt, duplicateLines, problemLines } from './problem.ts';
 export { type Survey, survey } from './survey.ts';
@@ -31,21 +32,6 @@ export async function adopt(orm: MikroORM, em: EntityManager): Promise<Survey | 
   const ledger = (orm.migrator as Migrator).getStorage();
   await ledger.logMigration({ name: FIRST_MIGRATION }, em.getTransactionContext());
   return found;
-}
-
-// At every start, so by the catalog alone, which waits for no lock.
-const FOREIGN = `
-  select from pg_class
-   where relname = 'users' and relnamespace = (select oid from pg_namespace where nspname = current_schema())
-     and not exists (select from pg_attribute where attrelid = pg_class.oid and attname = 'version' and not attisdropped)`;
-
-/**
- * Whether our schema has a table `users` that Rollcall has not created: Rollcall's has a column `version` since the transaction that
- * created it.
- */
-export async function isForeign(em: EntityManager): Promise<boolean> {
-  const rows = await em.execute<unknown[]>(FOREIGN);
-  return rows.length > 0;
 }
 
 /** A table can depend on its columns in more ways than the survey knows. */

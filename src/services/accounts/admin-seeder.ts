@@ -1,3 +1,4 @@
+import type { EntityManager } from '@mikro-orm/postgresql';
 import { User } from '../../domain/user.ts';
 import type { Unit } from '../../store/unit.ts';
 
@@ -27,6 +28,22 @@ export async function seedAdmins({ em }: Unit, emails: readonly string[]): Promi
     }
   }
   return report;
+}
+
+const ACTIVE_ADMINS = `
+  select count(*)::int as total,
+         coalesce(jsonb_agg(email) filter (where email in (select jsonb_array_elements_text(?::jsonb))), '[]') as listed
+    from "users" where role = 'admin' and status = 'active'`;
+
+/** How many active admins there are, and which of `emails` are among them. */
+export async function activeAdmins(
+  em: EntityManager,
+  emails: readonly string[],
+): Promise<{ readonly total: number; readonly listed: readonly string[] }> {
+  const [row] = await em.execute<{ total: number; listed: string[] }[]>(ACTIVE_ADMINS, [
+    JSON.stringify(emails),
+  ]);
+  return row ?? { total: 0, listed: [] };
 }
 
 // Deletions that are not erased have an index of their own.
