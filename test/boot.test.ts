@@ -104,6 +104,36 @@ describe('the boot', function () {
     expect(await database.query('select * from users order by id')).to.deep.equal(before);
   });
 
+  it('does in a database that was prepared before whatever has come undone', async () => {
+    expect(await start().ready()).to.be.a('string');
+    const missing = 'users_name_search_index';
+    await database.query(`drop index ${missing}`);
+    // As after a restore in a cluster with lower transaction ids.
+    await database.query(
+      `update changes set transaction_id = (transaction_id::text::bigint + 10000000)::text::xid8`,
+    );
+    const second = start();
+    await second.ready();
+    await second.said('database moved to another cluster; change feed continued');
+    expect(
+      await database.query(`select indisvalid from pg_index where indexrelid = '${missing}'::regclass`),
+    ).to.deep.equal([{ indisvalid: true }]);
+    const third = start();
+    await third.ready();
+    expect(third.lines.filter(({ level }) => (level as number) > 30)).to.deep.equal([]);
+  });
+
+  it('needs seven statements where nothing is to be done', async () => {
+    await start().ready();
+    const proxy = await startProxy(database.url);
+    const server = start({ DATABASE_URL: proxy.url });
+    await server.ready();
+    // Two find out how to connect; a transaction with the lock, a look at everything, and the admins.
+    expect(proxy.statements()).to.equal(7);
+    await server.end('SIGTERM');
+    await proxy.close();
+  });
+
   it('lets eight processes start at once on one empty database', async () => {
     const all = Array.from({ length: 8 }, () => start());
     const addresses = await Promise.all(all.map((server) => server.ready()));
