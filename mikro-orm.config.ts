@@ -46,7 +46,8 @@ export function ormOptions(
     subscribers: [new HistoryRecorder({ eraseAtOnce: eraseAfterDays === 0 }), new LastAdminGuard()],
     dbName: driverOptions.database,
     driverOptions,
-    pool: { min: 0, max: database.poolMax },
+    // A few stay open when nobody asks: opening one takes longer than a request.
+    pool: { min: Math.min(4, database.poolMax), max: database.poolMax },
     ensureDatabase: false,
     // Accessors on each entity, for relations that have two sides and for flushes before queries: there are neither.
     propagationOnPrototype: false,
