@@ -11,6 +11,11 @@ const TOKEN = {
   end: 17,
 } as const satisfies Record<string, SyntaxKind>;
 
+// Code units.
+const QUOTE = 0x22;
+const COLON = 0x3a;
+const BACKSLASH = 0x5c;
+
 /** A name occurs twice in an object of some JSON. */
 export class DuplicateName extends Error {
   override readonly name = 'DuplicateName';
@@ -26,7 +31,8 @@ export class DuplicateName extends Error {
 /** Parses JSON in which no object has a name twice. Throws `SyntaxError` and {@link DuplicateName}. */
 export function parseStrictJson(text: string): unknown {
   const value: unknown = JSON.parse(text);
-  const duplicate = findDuplicateName(text);
+  // Reading token by token takes ten times as long.
+  const duplicate = namesIn(text) === keysOf(value) ? undefined : findDuplicateName(text);
   if (duplicate !== undefined) throw duplicate;
   return value;
 }
@@ -75,4 +81,37 @@ export function findDuplicateName(text: string): DuplicateName | undefined {
     }
   }
   return undefined;
+}
+
+/** How many names the objects of this JSON have, with those that occur again. The text must be valid JSON. */
+function namesIn(text: string): number {
+  let count = 0;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === COLON) count++;
+    else if (code === QUOTE) at = endOfString(text, at);
+  }
+  return count;
+}
+
+/** Where the string of JSON that begins at `start` has its last quote. */
+function endOfString(text: string, start: number): number {
+  for (let end = text.indexOf('"', start + 1); ; end = text.indexOf('"', end + 1)) {
+    let escapes = end;
+    while (text.charCodeAt(escapes - 1) === BACKSLASH) escapes--;
+    if ((end - escapes) % 2 === 0) return end;
+  }
+}
+
+/** How many keys the objects in this value have. */
+function keysOf(value: unknown): number {
+  let count = 0;
+  const pending = [value];
+  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+    if (typeof next !== 'object' || next === null) continue;
+    const inner = Object.values(next);
+    if (!Array.isArray(next)) count += inner.length;
+    for (const each of inner) pending.push(each);
+  }
+  return count;
 }

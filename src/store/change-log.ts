@@ -4,7 +4,7 @@ import { protectAdmins } from './admin-protection.ts';
 import { noteAdmins } from './admins-touched.ts';
 import { feedOrderOf } from './feed-order.ts';
 import { noteOwnChanges } from './right-check.ts';
-import { dateOf } from './rows.ts';
+import { dateOf, runInTransaction } from './rows.ts';
 import type { Unit } from './unit.ts';
 
 /** The channel on which processes announce that they have committed changes of accounts. */
@@ -54,10 +54,10 @@ export function recordSql({ actorId, actor, requestId, undoes }: AuthorSql): str
 // The time is the account's `updated_at`.
 const RECORD = `
   with draft as materialized (
-    select draft.*, users.updated_at as at from jsonb_to_recordset(?::jsonb) as draft
+    select draft.*, users.updated_at as at from jsonb_to_recordset($1::jsonb) as draft
       (ordinal int, user_id int, action text, before jsonb, after jsonb, fields text[], names text[], version int, erased boolean)
       left join users on users.id = draft.user_id and draft.action <> 'deleted'
-  ), ${recordSql({ actorId: '?', actor: '?', requestId: '?', undoes: '?' })}
+  ), ${recordSql({ actorId: '$2', actor: '$3', requestId: '$4', undoes: '$5' })}
   select id, at, erased_at from written order by id`;
 
 /** A change as {@link recordSql} takes it, without its place among others. */
@@ -89,13 +89,10 @@ export async function recordChanges(unit: Unit, drafts: readonly ChangeDraft[]):
   const isErased = drafts.some(({ userId, erased }) => erased && userId === actorId);
   const actor = isErased ? `${ERASED_ACTOR}${actorId}` : author.actor;
   const records = drafts.map((draft, ordinal) => ({ ...changeRecord(draft), ordinal }));
-  const rows = await em.execute<{ id: string; at: string; erased_at: string | null }[]>(RECORD, [
-    JSON.stringify(records),
-    actorId,
-    actor,
-    requestId,
-    undoes,
-  ]);
+  const rows = await runInTransaction<{ id: string; at: string; erased_at: string | null }>(em, {
+    text: RECORD,
+    values: [JSON.stringify(records), actorId, actor, requestId, undoes],
+  });
   for (const [index, row] of rows.entries()) {
     if (!unit.remembers) break;
     const { fields, erased, ofAdmin, ...draft } = drafts[index] as ChangeDraft;

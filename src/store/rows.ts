@@ -33,6 +33,26 @@ export async function readRows<Row>(em: EntityManager, { name, text, values }: S
   return rows as Row[];
 }
 
+/**
+ * Runs a statement in the transaction of `em`, with its values bound: `em.execute` prints them into its text. Throws the driver's
+ * exceptions as the ORM does.
+ */
+export async function runInTransaction<Row>(em: EntityManager, { text, values }: Statement): Promise<Row[]> {
+  if (!em.isInTransaction()) throw new Error('There is no transaction to run the statement in.');
+  const query = { query: { kind: 'RawNode' }, queryId: { queryId: '' }, sql: text, parameters: values };
+  try {
+    return (await em.getKysely().executeQuery(query as unknown as CompiledQuery)).rows as Row[];
+  } catch (error) {
+    throw em
+      .getPlatform()
+      .getExceptionConverter()
+      .convertException(error as Error);
+  }
+}
+
+/** Kysely's type of a statement. */
+type CompiledQuery = Parameters<ReturnType<EntityManager['getKysely']>['executeQuery']>[0];
+
 /** A time that the driver has read: it leaves times as text, to the microsecond. */
 export function dateOf(em: EntityManager, text: string): Date {
   return em.getPlatform().parseDate(text);

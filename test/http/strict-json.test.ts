@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { findDuplicateName } from '../../src/domain/strict-json.ts';
+import { DuplicateName, findDuplicateName, parseStrictJson } from '../../src/domain/strict-json.ts';
 
 describe('a duplicate name', () => {
   const cases: [json: string, path: string | undefined][] = [
@@ -12,10 +12,14 @@ describe('a duplicate name', () => {
     ['["a","a"]', undefined],
     ['"a"', undefined],
     ['{}', undefined],
+    ['{"a:b":"\\"c\\":1","d\\\\":{"e":":"}}', undefined],
+    ['{"a:b":"\\"c\\\\","a:b":[]}', 'a:b'],
   ];
   for (const [json, path] of cases) {
     it(`is ${path === undefined ? 'not found' : `found at "${path}"`} in ${json}`, () => {
       expect(findDuplicateName(json)?.path).to.equal(path);
+      if (path === undefined) expect(parseStrictJson(json)).to.deep.equal(JSON.parse(json));
+      else expect(() => parseStrictJson(json)).to.throw(DuplicateName);
     });
   }
 

@@ -26,9 +26,14 @@ export const creationTime = z.string().transform((text, context) => {
 /** Milliseconds since 1970; `undefined` where the text is no time. */
 function instantOf(text: string): number | undefined {
   const [, date, time = '00:00', offset = 'Z'] = INSTANT.exec(text) ?? [];
-  // A day that a month does not have would become one of the next month.
-  if (date === undefined || !z.iso.date().safeParse(date).success) return undefined;
+  if (date === undefined || !isDay(date)) return undefined;
   const [, sign, hours, minutes = '00'] = /^([+-])(\d\d):?(\d\d)?$/.exec(offset) ?? [];
   const value = Date.parse(`${date}T${time}${sign === undefined ? 'Z' : `${sign}${hours}:${minutes}`}`);
   return Number.isNaN(value) ? undefined : value;
+}
+
+/** Whether the calendar has this day: `Date` takes a day that a month does not have for one of the next month. */
+function isDay(date: string): boolean {
+  const time = Date.parse(`${date}T00:00Z`);
+  return !Number.isNaN(time) && new Date(time).toISOString().startsWith(date);
 }

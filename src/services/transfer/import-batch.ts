@@ -4,6 +4,7 @@ import {
   type AccountValues,
   type ChangeDraft,
   creation,
+  type Difference,
   difference,
   STATE_FIELDS,
   stateOf,
@@ -11,7 +12,7 @@ import {
 import { type Account, isActiveAdmin, isAdmin } from '../../domain/user.ts';
 import { accountColumns, accountSelection } from '../../store/account-columns.ts';
 import { recordChanges } from '../../store/change-log.ts';
-import { dateOf, type RowOf } from '../../store/rows.ts';
+import { dateOf, type RowOf, runInTransaction } from '../../store/rows.ts';
 import type { Unit } from '../../store/unit.ts';
 import type { ImportMode } from './import.ts';
 
@@ -40,12 +41,21 @@ export interface BatchResult {
 /** How often the batch tries to get hold of accounts that others create and delete at the same time. */
 const MAX_PASSES = 5;
 
-/** A row that a statement has written or locked. */
+/** A row that a statement has read or written. */
 type Row = RowOf<Account, 'createdAt' | 'updatedAt'>;
+
+/** The change of an account that a line asks for. */
+interface LineChange {
+  readonly line: ImportLine;
+  readonly before: Row;
+  readonly after: Row;
+  readonly difference: Difference;
+}
 
 /**
  * Writes lines by their emails with a few statements in the unit's transaction, past its identity map: a flush would take
- * several times as long and keep every account in memory. The history is written along. Throws `forbidden`.
+ * several times as long and keep every account in memory. The history is written along. A line that changes nothing is only read.
+ * Throws `forbidden`.
  */
 export async function writeAccounts(
   unit: Unit,
@@ -54,30 +64,38 @@ export async function writeAccounts(
 ): Promise<BatchResult> {
   const { em } = unit;
   const statements = statementsFor(em);
-  /** The rows that a statement has written for these lines, by email. */
-  const run = async (statement: string, batch: readonly ImportLine[], ...more: string[]) =>
-    batch.length === 0
-      ? new Map<string, Row>()
-      : byEmail(await em.execute<Row[]>(statement, [statements.recordsOf(batch), ...more]));
+  const run = (text: string, value: unknown) => runInTransaction<Row>(em, { text, values: [value] });
 
   const outcomes: Outcome[] = [];
   let takesAdminAway = false;
   let rest = [...lines.values()];
   for (let pass = 0; rest.length > 0 && pass < MAX_PASSES; pass++) {
     if (mode === 'upsert') {
-      const found = byEmail(await em.execute<Row[]>(statements.lock, [emailsOf(rest)]));
-      const known = rest.filter(({ email }) => found.has(email));
-      const updated = await run(statements.update, known, emailsOf(known));
-      for (const { email } of known) outcomes.push(updated.has(email) ? 'updated' : 'unchanged');
-      const changed = [...updated.values()].map((after) => ({
-        before: found.get(after.email) as Row,
-        after,
-      }));
-      takesAdminAway ||= changed.some(({ before, after }) => isActiveAdmin(before) && !isActiveAdmin(after));
-      await recordChanges(unit, changed.map(update));
-      rest = rest.filter(({ email }) => !found.has(email));
+      const found = byEmail(await run(statements.find, emailsOf(rest)));
+      const asked = changesOf(rest, found);
+      // Others may have written these meanwhile: what is locked counts.
+      const locked =
+        asked.length === 0
+          ? found
+          : byEmail(await run(statements.lock, emailsOf(asked.map(({ line }) => line))));
+      const changes = changesOf(
+        asked.map(({ line }) => line),
+        locked,
+      );
+      if (changes.length > 0)
+        await run(statements.update, statements.recordsOf(changes.map(({ after }) => after)));
+      takesAdminAway ||= changes.some(({ before, after }) => isActiveAdmin(before) && !isActiveAdmin(after));
+      await recordChanges(unit, changes.map(draftOf));
+
+      const isAsked = new Set(asked.map(({ line }) => line));
+      const isChanged = new Set(changes.map(({ line }) => line));
+      const isSettled = (line: ImportLine) => (isAsked.has(line) ? locked : found).has(line.email);
+      for (const line of rest.filter(isSettled)) outcomes.push(isChanged.has(line) ? 'updated' : 'unchanged');
+      rest = rest.filter((line) => !isSettled(line));
     }
-    const created = await run(statements.insert, rest);
+    const created = byEmail(
+      rest.length === 0 ? [] : await run(statements.insert, statements.recordsOf(rest.map(valuesOf))),
+    );
     for (const _ of created) outcomes.push('created');
     await recordChanges(
       unit,
@@ -94,69 +112,68 @@ export async function writeAccounts(
   return { outcomes, taken: rest, takesAdminAway };
 }
 
-/** The statements of an import. One parameter carries all lines as a table; `given` names the columns that a line gives. */
+/** The statements of an import. One parameter carries all emails or rows. */
 function statementsFor(em: EntityManager) {
-  const columns = accountColumns(em).filter(({ property }) =>
-    STATE_FIELDS.some((field) => field === property),
-  );
+  const state = accountColumns(em).filter(({ property }) => STATE_FIELDS.some((field) => field === property));
   const created = accountColumns(em).filter(({ property }) => property === 'createdAt');
-  const changeable = columns.filter(({ property }) => property !== 'email');
-  const lines = `jsonb_to_recordset(?::jsonb) as line
-    (given text[], ${[...columns, ...created].map(({ name, type }) => `${name} ${type}`).join(', ')})`;
-  const isGiven = (name: string) => `'${name}' = any(line.given)`;
-  // No preferences say the same as empty ones.
-  const stored = ({ name, type }: (typeof columns)[number]) =>
-    type === 'jsonb' ? `coalesce(users.${name}, '{}')` : `users.${name}`;
-  const values = columns.map(({ name, default: value }) =>
+  const ids = accountColumns(em).filter(({ property }) => property === 'id');
+  const columns = [...state, ...created];
+  const lines = `jsonb_to_recordset($1::jsonb) as line
+    (${[...ids, ...columns].map(({ name, type }) => `${name} ${type}`).join(', ')})`;
+  const values = state.map(({ name, default: value }) =>
     value === undefined ? `line.${name}` : `coalesce(line.${name}, ${value})`,
   );
   // By the clock of the database, which may be slower than the one that made the file.
   const times = created.map(({ name, default: now }) => `least(line.${name}, ${now})`);
-  const assignments = changeable.map(
-    ({ name }) => `${name} = case when ${isGiven(name)} then line.${name} else users.${name} end`,
-  );
-  const differences = changeable.map(
-    (column) => `(${isGiven(column.name)} and line.${column.name} is distinct from ${stored(column)})`,
-  );
   const selection = accountSelection(em);
   return {
     // The constraint decides what is new.
     insert: `
-      insert into users (${[...columns, ...created].map(({ name }) => name).join(', ')})
+      insert into users (${columns.map(({ name }) => name).join(', ')})
       select ${[...values, ...times].join(', ')} from ${lines}
       on conflict (email) do nothing
       returning ${selection}`,
-    // By a constant list of emails, here and in `update`: whatever the planner assumes about a table that has just been
-    // filled, it looks each of them up or, at worst, scans the table once.
-    lock: `
-      select ${selection} from users
-       where email = any(?::text[])
-       order by id for update`,
-    // As a flush of the entity does it: a new version and a new time, and neither where nothing has changed.
+    // `offset 0` keeps PostgreSQL to looking each of them up, whatever it assumes about a table that has just been filled.
+    find: `
+      select ${selection} from unnest($1::text[]) as line (email)
+       cross join lateral (select * from users where users.email = line.email offset 0) as users`,
+    lock: `select ${selection} from users where email = any($1::text[]) order by id for update`,
+    // As a flush of the entity does it: a new version and a new time. The rows are locked.
     update: `
       update users set
-        ${assignments.join(', ')},
+        ${state.map(({ name }) => `${name} = line.${name}`).join(', ')},
         version = users.version + 1,
         updated_at = greatest(clock_timestamp(), users.updated_at + interval '1 millisecond')
       from ${lines}
-      where users.email = any(?::text[]) and users.email = line.email and (${differences.join(' or ')})
-      returning ${selection}`,
-    recordsOf: (batch: readonly ImportLine[]) =>
+      where users.id = line.id`,
+    recordsOf: (accounts: readonly Partial<Row>[]) =>
       JSON.stringify(
-        batch.map(({ email, createdAt, values }) => {
-          const given = changeable.filter(
-            ({ property }) => values[property as keyof AccountValues] !== undefined,
-          );
-          const record = given.map(({ property, name }) => [name, values[property as keyof AccountValues]]);
-          const times = created.map(({ name }) => [name, createdAt]);
-          return {
-            ...Object.fromEntries([...record, ...times]),
-            email,
-            given: given.map(({ name }) => name),
-          };
-        }),
+        accounts.map((account) =>
+          Object.fromEntries([...ids, ...columns].map(({ property, name }) => [name, account[property]])),
+        ),
       ),
   };
+}
+
+/** What a line gives, as an account. */
+function valuesOf({ email, createdAt, values }: ImportLine): Partial<Row> {
+  return { email, ...(typeof createdAt === 'string' && { createdAt }), ...(givenIn(values) as Partial<Row>) };
+}
+
+/** The values that a line gives. */
+function givenIn(values: ImportLine['values']): AccountValues {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
+}
+
+/** What these lines would change in the accounts that have their emails. */
+function changesOf(lines: readonly ImportLine[], accounts: ReadonlyMap<string, Row>): LineChange[] {
+  return lines.flatMap((line) => {
+    const before = accounts.get(line.email);
+    if (before === undefined) return [];
+    const after = { ...before, ...givenIn(line.values) } as Row;
+    const found = difference(stateOf(before), stateOf(after));
+    return found === undefined ? [] : [{ line, before, after, difference: found }];
+  });
 }
 
 /** The state of a new account: with its age, where that is not the time of the import. */
@@ -169,14 +186,11 @@ function byEmail(rows: readonly Row[]): Map<string, Row> {
   return new Map(rows.map((row) => [row.email, row]));
 }
 
-function update({ before, after }: { before: Row; after: Row }): ChangeDraft {
-  const found = difference(stateOf(before), stateOf(after));
-  if (found === undefined) throw new Error('An import changed something that the history does not record.');
+function draftOf({ before, after, difference: found }: LineChange): ChangeDraft {
   const ofAdmin = isAdmin(before) || isAdmin(after);
-  return { ...found, userId: after.id, version: after.version, ofAdmin };
+  return { ...found, userId: before.id, version: before.version + 1, ofAdmin };
 }
 
-/** Emails as PostgreSQL writes an array: an email has neither quotes nor backslashes that need escaping. */
-function emailsOf(lines: readonly ImportLine[]): string {
-  return `{${lines.map(({ email }) => `"${email}"`).join()}}`;
+function emailsOf(lines: readonly ImportLine[]): readonly string[] {
+  return lines.map(({ email }) => email);
 }

@@ -30,7 +30,7 @@ export interface ImportOptions {
 /** How many failed lines a report names. */
 export const MAX_FAILURES = 1_000;
 
-/** How many lines one statement writes. */
+/** How many lines one statement writes. Two batches are in memory: one is written while the next is read. */
 const BATCH_SIZE = 500;
 
 /** A report must not grow with the nonsense in a file: the most faults of a line, the most characters of each, and of a name. */
@@ -81,37 +81,50 @@ export async function importAccounts(
       failures.push({ line, path: clip(path), reason: clip(message) });
     }
   };
-  const write = async () => {
-    if (batch.size === 0) return;
+  const writeAll = async (lines: ReadonlyMap<string, ImportLine>) => {
     // Only when there is something to write: the body may take its time, and a transaction must not.
     await unit.begin();
-    const result = await writeAccounts(unit, batch, mode);
+    const result = await writeAccounts(unit, lines, mode);
     for (const outcome of result.outcomes) count[outcome]++;
     for (const { number } of result.taken) fail(number, [emailTaken()]);
     takesAdminAway ||= result.takesAdminAway;
+  };
+  let writing = Promise.resolve();
+  /** Begins to write the batch once the one before is written. */
+  const write = async () => {
+    await writing;
+    if (batch.size === 0) return;
+    writing = writeAll(batch);
+    // It fails where it is waited for.
+    writing.catch(() => undefined);
     batch = new Map();
   };
 
-  let read = 0;
-  for await (const line of lines) {
-    if ('ignoredColumns' in line) {
-      ignoredColumns = line.ignoredColumns.slice(0, MAX_IGNORED_COLUMNS).map(clip);
-      continue;
+  const readAll = async () => {
+    let read = 0;
+    for await (const line of lines) {
+      if ('ignoredColumns' in line) {
+        ignoredColumns = line.ignoredColumns.slice(0, MAX_IGNORED_COLUMNS).map(clip);
+        continue;
+      }
+      if (++read % BATCH_SIZE === 0) onProgress?.(read);
+      const checked = 'faults' in line ? line : check(line.number, line.value, rules);
+      if ('faults' in checked) {
+        fail(checked.number, checked.faults);
+        isReadable &&= !('isFatal' in checked && checked.isFatal);
+      } else if (mode === 'create' && batch.has(checked.email)) {
+        fail(checked.number, [emailTaken()]);
+      } else {
+        // The second of two lines with one email changes what the first has left.
+        if (batch.has(checked.email) || batch.size === BATCH_SIZE) await write();
+        batch.set(checked.email, checked);
+      }
     }
-    if (++read % BATCH_SIZE === 0) onProgress?.(read);
-    const checked = 'faults' in line ? line : check(line.number, line.value, rules);
-    if ('faults' in checked) {
-      fail(checked.number, checked.faults);
-      isReadable &&= !('isFatal' in checked && checked.isFatal);
-    } else if (mode === 'create' && batch.has(checked.email)) {
-      fail(checked.number, [emailTaken()]);
-    } else {
-      // The second of two lines with one email changes what the first has left.
-      if (batch.has(checked.email) || batch.size === BATCH_SIZE) await write();
-      batch.set(checked.email, checked);
-    }
-  }
-  await write();
+    await write();
+  };
+  // Whoever rolls back does so after the last statement.
+  await readAll().finally(() => writing.catch(() => undefined));
+  await writing;
 
   // What the database refused shows a batch later than what is wrong in itself.
   failures.sort((a, b) => a.line - b.line);

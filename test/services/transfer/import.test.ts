@@ -9,6 +9,7 @@ import { ndjson } from '../../../src/services/transfer/formats/ndjson.ts';
 import { type ImportOptions, importAccounts, MAX_FAILURES } from '../../../src/services/transfer/import.ts';
 import { accountsIn, addAccount, LONG_AGO } from '../../support/accounts.ts';
 import { testStore } from '../../support/store.ts';
+import { eventually } from '../../support/waiting.ts';
 
 const rules: PreferenceRules = {
   maxBytes: 200,
@@ -241,6 +242,32 @@ describe('the account import', () => {
     }
     await session.query('commit');
     expect((await outcome).code).to.equal('last_admin');
+  });
+
+  it('does not wait for others where an account stays as it is', async () => {
+    await addAccount(store.database, 'same@example.com', { name: 'Same' });
+    const session = await store.database.connect();
+    await session.query(`begin; select from users where email = 'same@example.com' for update`);
+    const report = await fromObjects([{ email: 'same@example.com', name: 'Same' }], { mode: 'upsert' });
+    expect(report).to.deep.equal({ ...done, unchanged: 1 });
+    await session.query('rollback');
+  });
+
+  it('compares an account again that somebody has changed while it waited', async () => {
+    await addAccount(store.database, 'a@example.com', { name: 'A' });
+    const session = await store.database.connect();
+    await session.query('begin');
+    await session.query(`update users set name = 'B', version = version + 1 where email = 'a@example.com'`);
+    const outcome = fromObjects([{ email: 'a@example.com', name: 'B' }], { mode: 'upsert' });
+    await eventually(async () => {
+      const waiting = await store.database.query(
+        `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+      );
+      return waiting.length > 0;
+    });
+    await session.query('commit');
+    expect(await outcome).to.deep.equal({ ...done, unchanged: 1 });
+    expect((await accountsIn(store.database)).at(-1)).to.include({ name: 'B', version: 2 });
   });
 
   it('writes nothing when its input breaks off', async () => {
