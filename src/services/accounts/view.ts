@@ -6,33 +6,26 @@ import { isoTimeOf } from '../../store/rows.ts';
 import type { AccountChanges } from './accounts.ts';
 
 /** What may leave of an account, over HTTP, in an export or on the command line, in JSON's types. */
-export function accountView({ preferences, ...account }: Account) {
-  const createdAt = account.createdAt.toISOString();
-  const updatedAt = account.updatedAt.toISOString();
-  return { ...shown({ ...account, createdAt, updatedAt }), preferences: preferences ?? {} };
+export function accountView(account: Account) {
+  const times = { createdAt: account.createdAt.toISOString(), updatedAt: account.updatedAt.toISOString() };
+  return { ...shown(account, times), preferences: account.preferences ?? {} };
 }
 
 /** The JSON of the view of an account that was read as texts: in a list, making objects of them would take most of the time. */
-export function accountJson(em: EntityManager, { preferences, ...account }: AccountTexts): string {
-  const createdAt = isoTimeOf(em, account.createdAt);
-  const updatedAt = isoTimeOf(em, account.updatedAt);
-  const view = JSON.stringify(shown({ ...account, createdAt, updatedAt }));
-  return `${view.slice(0, -1)},"preferences":${preferences ?? '{}'}}`;
+export function accountJson(em: EntityManager, account: AccountTexts): string {
+  const times = {
+    createdAt: isoTimeOf(em, account.createdAt),
+    updatedAt: isoTimeOf(em, account.updatedAt),
+  };
+  return `${JSON.stringify(shown(account, times)).slice(0, -1)},"preferences":${account.preferences ?? '{}'}}`;
 }
 
-/** The allow-list of both, without the preferences. Times in ISO 8601, in UTC. */
-function shown(account: Omit<AccountTexts, 'preferences'>) {
-  return {
-    id: account.id,
-    email: account.email,
-    name: account.name ?? null,
-    role: account.role,
-    status: account.status,
-    storageMode: account.storageMode,
-    version: account.version,
-    createdAt: account.createdAt,
-    updatedAt: account.updatedAt,
-  };
+/** The allow-list of both, but for the preferences. Times in ISO 8601, in UTC. */
+function shown(
+  { id, email, name, role, status, storageMode, version }: Account | AccountTexts,
+  { createdAt, updatedAt }: Pick<AccountTexts, 'createdAt' | 'updatedAt'>,
+) {
+  return { id, email, name: name ?? null, role, status, storageMode, version, createdAt, updatedAt };
 }
 
 /** An account for who has changed it and may not read it: the fields that were given, and of the preferences the patch. */
