@@ -7,6 +7,7 @@ import { EXIT_CONFIG, settingsOrExit } from '../config/exit.ts';
 import { forgottenProduction } from '../config/forgotten-production.ts';
 import { CannotStart } from './boot/cannot-start.ts';
 import { checkAddress, listen } from './boot/listen.ts';
+import { boundMemory } from './boot/memory.ts';
 import { welcomeOf } from './boot/welcome.ts';
 import { isUnavailable } from './database/driver-errors.ts';
 import { type OpenDatabase, openDatabase } from './database/open-database.ts';
@@ -95,7 +96,11 @@ async function boot(): Promise<Application> {
     );
   application.start();
   // For the next start. At the end of this one, V8 has forgotten the functions of the boot.
-  setImmediate(flushCompileCache);
+  setImmediate(() => {
+    flushCompileCache();
+    // Afterwards, because it is the code of other flags from then on.
+    boundMemory();
+  });
   return application;
 }
 
