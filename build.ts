@@ -94,8 +94,8 @@ const starter: Plugin = {
     }));
     onLoad({ filter: /^/, namespace: 'start' }, ({ path }) => ({
       contents: `
-        import { enableCompileCache } from 'node:module';
-        enableCompileCache(import.meta.dirname + '/${CACHE}');
+        import { keepCompiledCode } from './src/boot/compile-cache.ts';
+        keepCompiledCode(import.meta.dirname + '/${CACHE}');
         await import('./${path}');
       `,
       resolveDir: import.meta.dirname,

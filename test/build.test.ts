@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { SECRET } from './support/app.ts';
@@ -59,6 +59,13 @@ describe('the build', function () {
     rmSync(cache, { recursive: true, force: true });
     await start();
     expect(readdirSync(cache, { recursive: true }).length).to.be.greaterThan(5);
+    expect(statSync(cache).mode & 0o777).to.equal(0o700);
+    // A folder in which others may write is not read.
+    rmSync(cache, { recursive: true });
+    mkdirSync(cache);
+    chmodSync(cache, 0o777);
+    await start();
+    expect(readdirSync(cache)).to.deep.equal([]);
     // Like a folder that may not be written, also for root.
     rmSync(cache, { recursive: true });
     writeFileSync(cache, '');

@@ -87,7 +87,8 @@ interface Counted {
  * counted in memory, and lost when the process dies, when too many other emails push them out, or when their row is erased.
  */
 export class RefusedSignInCounter {
-  readonly #counted = new LRUCache<string, Counted>({ max: MAX_COUNTED });
+  // Not `max`, for which the whole bound is allocated at once.
+  readonly #counted = new LRUCache<string, Counted>({ maxSize: MAX_COUNTED, sizeCalculation: () => 1 });
 
   /** Counts a refusal, even if the request fails. */
   async count(em: EntityManager, email: string, reason: RefusalCode): Promise<void> {
