@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { MikroORM } from '@mikro-orm/postgresql';
 import { expect } from 'chai';
 import { ormOptions } from '../mikro-orm.config.ts';
+import { closeOrm } from '../src/database/close-orm.ts';
 import { signHs256 } from '../src/security/hmac.ts';
 import { verifyHistory } from '../src/services/history/verification.ts';
 import { SECRET } from './support/app.ts';
@@ -144,7 +145,7 @@ describe('a kill -9 in the middle of 1,000 writes', function () {
 
   async function expectWhole(acknowledged: readonly string[]): Promise<void> {
     const orm = await MikroORM.init(ormOptions(database));
-    const { wrong, findings } = await verifyHistory(orm.em.fork()).finally(() => orm.close(true));
+    const { wrong, findings } = await verifyHistory(orm.em.fork()).finally(() => closeOrm(orm));
     expect([wrong, findings]).to.deep.equal([0, []]);
     const entries = await database.query<Entry>(
       'select user_id as "userId", action, version, after from changes',

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type pg from 'pg';
 import { type ConnectionMode, clientOf, type DatabaseSettings, endClient } from '../database/connection.ts';
 import { CHANGES_CHANNEL } from './change-log.ts';
@@ -11,11 +12,14 @@ export interface ChangeAnnouncer {
 }
 
 /**
- * The announcement, as one message. It is a transaction of its own, because PostgreSQL holds a lock on its queue of notifications
- * from before the commit until after it (`PreCommit_Notify` in its async.c): writers that notify commit one after the other. It
- * does not wait for the disk, for it writes nothing that must last.
+ * The announcement. It is a transaction of its own, because PostgreSQL holds a lock on its queue of notifications from before the
+ * commit until after it (`PreCommit_Notify` in its async.c): writers that notify commit one after the other. It does not wait for
+ * the disk, for it writes nothing that must last.
  */
-const ANNOUNCE = `begin; set local synchronous_commit to off; notify ${CHANGES_CHANNEL}; commit`;
+const ANNOUNCE = `select set_config('synchronous_commit', 'off', true), pg_notify('${CHANGES_CHANNEL}', '')`;
+
+/** How long the commits after an announcement wait for the next one, in milliseconds: a busy process tells of many at once. */
+const PAUSE_MS = 10;
 
 /**
  * Creates the announcer of a process: on a connection beside the pool, opened with the first announcement. One that fails is not
@@ -24,6 +28,7 @@ const ANNOUNCE = `begin; set local synchronous_commit to off; notify ${CHANGES_C
 export function changeAnnouncer(database: DatabaseSettings, mode: ConnectionMode): ChangeAnnouncer {
   let client: pg.Client | undefined;
   let isDue = false;
+  let isClosing = false;
   let sending: Promise<void> | undefined;
 
   const forget = async (broken: pg.Client) => {
@@ -48,6 +53,7 @@ export function changeAnnouncer(database: DatabaseSettings, mode: ConnectionMode
       } catch {
         if (client !== undefined) await forget(client);
       }
+      if (!isClosing) await delay(PAUSE_MS);
     }
     sending = undefined;
   };
@@ -58,6 +64,7 @@ export function changeAnnouncer(database: DatabaseSettings, mode: ConnectionMode
       sending ??= send();
     },
     async close() {
+      isClosing = true;
       await sending;
       if (client !== undefined) await forget(client);
     },

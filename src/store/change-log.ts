@@ -13,7 +13,7 @@ export const CHANGES_CHANNEL = 'rollcall_changes';
 /** Calls `tell` at once and whenever there may be new changes, until it is stopped. */
 export type ListenForChanges = (tell: () => void) => { stop(): Promise<void> };
 
-/** SQL for who signs a change: its values or their placeholders. */
+/** SQL for who signs a change: columns of the draft, or placeholders. */
 interface AuthorSql {
   readonly actorId: string;
   readonly actor: string;
@@ -21,27 +21,32 @@ interface AuthorSql {
   readonly undoes: string;
 }
 
+// An index looks it up.
+const LAST = `
+      left join lateral (
+        select transaction_id, at from changes
+         where user_id = draft.user_id
+         order by at desc, id desc limit 1
+      ) as last on true`;
+
 /**
  * SQL that writes changes to the history: two parts of a `with`, `written` and `indexed`, after a part `draft` with the fields of
  * {@link changeRecord} and the time of each change, null for a deletion.
  *
  * The position is that of the transaction, but never before the account's last change: a transaction that began earlier can
  * reach an account later. Such a position is still above what the feed serves while the transaction runs. A deletion comes after
- * everything before it.
+ * everything before it. With `isLast`, the transaction is known to have begun after each account's last change, and the drafts have
+ * their times.
  */
-export function recordSql({ actorId, actor, requestId, undoes }: AuthorSql): string {
+export function recordSql({ actorId, actor, requestId, undoes }: AuthorSql, { isLast = false } = {}): string {
+  const position = feedOrderOf('pg_current_xact_id()');
   return `written as (
     insert into changes (transaction_id, at, actor_id, actor, request_id, user_id, action, before, after, fields, version, undoes, erased_at)
-    select greatest(${feedOrderOf('pg_current_xact_id()')}, last.transaction_id),
-           coalesce(draft.at, greatest(clock_timestamp(), last.at + interval '1 millisecond')),
+    select ${isLast ? position : `greatest(${position}, last.transaction_id)`},
+           ${isLast ? 'draft.at' : `coalesce(draft.at, greatest(clock_timestamp(), last.at + interval '1 millisecond'))`},
            ${actorId}::int, ${actor}::text, ${requestId}::text, draft.user_id, draft.action, draft.before, draft.after, draft.fields,
            draft.version, ${undoes}::bigint, case when draft.erased then clock_timestamp() end
-      from draft
-      left join lateral (
-        select transaction_id, at from changes
-         where user_id = draft.user_id
-         order by at desc, id desc limit 1
-      ) as last on true
+      from draft${isLast ? '' : LAST}
      order by draft.ordinal
     returning id, at, action, user_id, version, erased_at
   ), indexed as (
