@@ -104,7 +104,8 @@ const starter: Plugin = {
 };
 
 if (import.meta.main) {
-  const outdir = process.argv[2] ?? 'dist';
+  // In the working folder, wherever this file is linked from.
+  const outdir = resolve(process.argv[2] ?? 'dist');
   rmSync(outdir, { recursive: true, force: true });
   await bundle(
     outdir,
