@@ -46,8 +46,7 @@ export function ormOptions(
     subscribers: [new HistoryRecorder({ eraseAtOnce: eraseAfterDays === 0 }), new LastAdminGuard()],
     dbName: driverOptions.database,
     driverOptions,
-    // A few stay open when nobody asks: opening one takes longer than a request.
-    pool: { min: Math.min(4, database.poolMax), max: database.poolMax },
+    pool: { min: 0, max: database.poolMax },
     ensureDatabase: false,
     // Accessors on each entity, for relations that have two sides and for flushes before queries: there are neither.
     propagationOnPrototype: false,

@@ -33,11 +33,16 @@ export interface StoreOptions {
   readonly author?: Author;
 }
 
+/** How many connections stay open while nobody asks. Only `close` ends them. */
+const KEPT_OPEN = 4;
+
 /** Opens the ORM on a database. It connects at the first query. */
 export async function openStore({ database, mode, history, log, author }: StoreOptions): Promise<Store> {
   // Not by `MikroORM.init`, which looks for packages on the disk that the options do not name.
   const orm = new MikroORM({
     ...ormOptions(database, mode, history),
+    // Opening a connection takes longer than a request.
+    pool: { min: Math.min(KEPT_OPEN, database.poolMax), max: database.poolMax },
     ...(log ? { loggerFactory: () => ormLog(log) } : { logger: () => undefined }),
   });
   const announcer = changeAnnouncer(database, mode);
