@@ -87,6 +87,9 @@ export const casesWith = (jwksUrl: string): Readonly<Record<string, Case>> => ({
     }),
   },
   q: { title: 'GET /v1/users?q=, found by name', load: list('&q=User%20777') },
+  'q-common': { title: 'GET /v1/users?q=, in every account', load: list('&q=example') },
+  'q-absent': { title: 'GET /v1/users?q=, in no account', load: list('&q=nowhere%20to%20be%20found') },
+  'q-short': { title: 'GET /v1/users?q=, two letters in no account', load: list('&q=zq') },
   deep: {
     title: 'GET /v1/users?limit=50, deep page',
     load: async ({ url, accounts }) => {
@@ -97,6 +100,22 @@ export const casesWith = (jwksUrl: string): Readonly<Record<string, Case>> => ({
   history: {
     title: 'GET /v1/history?limit=50',
     load: async () => get('/v1/history?limit=50', await admins()),
+  },
+  'history-actor': {
+    title: 'GET /v1/history?actor=',
+    load: async () => get('/v1/history?limit=50&actor=u500@example.com', await admins()),
+  },
+  'history-field': {
+    title: 'GET /v1/history?field=',
+    load: async () => get('/v1/history?limit=50&field=preferences.theme', await admins()),
+  },
+  'history-account': {
+    title: 'GET /v1/me/history',
+    load: async () => get('/v1/me/history?limit=50', await people('hs256')),
+  },
+  changes: {
+    title: 'GET /v1/changes, from the start',
+    load: async () => get('/v1/changes?limit=50', await admins()),
   },
 });
 

@@ -63,29 +63,55 @@ async function query<Row extends pg.QueryResultRow>(
 }
 
 /**
- * Fills a migrated database with accounts, each with the beginning of its history: `a1@example.com` and on are admins,
- * `u1@example.com` and on people.
+ * Fills a migrated database with accounts: `a1@example.com` and on are admins, `u1@example.com` and on people. Each has its whole
+ * history: its creation and `changes` changes of its preferences, which are as far apart as the accounts together are old.
  */
-export async function fill(url: string, accounts: number): Promise<void> {
+export async function fill(url: string, accounts: number, changes = 0): Promise<void> {
+  const indexes = await query<{ name: string; definition: string }>(
+    url,
+    `select indexrelid::regclass::text as name, pg_get_indexdef(indexrelid) as definition
+       from pg_index where indrelid = 'changes'::regclass and not indisunique`,
+  );
+  // Made at the end, which takes a part of the time.
+  for (const { name } of indexes) await query(url, `drop index ${name}`);
   await query(
     url,
     `with added as (
-       insert into users (email, name, role, preferences, created_at, updated_at)
-       select case when n <= $2 then 'a' || n else 'u' || n - $2 end || '@example.com', 'User ' || n,
-              case when n <= $2 then 'admin' else 'user' end, '{"theme": "dark", "language": "en"}',
-              now() - n * interval '1 second', now() - n * interval '1 second'
-         from generate_series(1, $1) n
+       insert into users (email, name, role, preferences, version, created_at, updated_at)
+       select case when n <= $2::int then 'a' || n else 'u' || n - $2::int end || '@example.com', 'User ' || n,
+              case when n <= $2::int then 'admin' else 'user' end,
+              jsonb_build_object('theme', 'dark', 'language', 'en') || case when $3::int > 0 then jsonb_build_object('theme', $3::int) else '{}' end,
+              1 + $3::int, now() - (n + $3::float * $1::int) * interval '1 second', now() - n * interval '1 second'
+         from generate_series(1, $1::int) n
        returning *
      )
      insert into changes (at, actor, user_id, action, after, fields, version)
-     select updated_at, 'benchmark', id, 'created',
+     select created_at, 'benchmark', id, 'created',
             jsonb_build_object('email', email, 'name', name, 'role', role, 'status', status, 'storageMode', storage_mode,
-              'preferences', preferences, 'createdAt', created_at),
-            '{email,name,role,status,storageMode,preferences}', version
-       from added order by id`,
-    [accounts, ADMINS],
+              'preferences', '{"theme": "dark", "language": "en"}'::jsonb, 'createdAt', created_at),
+            '{email,name,role,status,storageMode,preferences}', 1
+       from added order by created_at, id`,
+    [accounts, ADMINS, changes],
   );
-  await query(url, 'vacuum analyze users');
-  await query(url, 'vacuum analyze changes');
+  for (let change = 1; change <= changes; change++) {
+    await query(
+      url,
+      `with written as (
+         insert into changes (at, actor_id, actor, user_id, action, before, after, fields, version)
+         select case when $1::int = $2::int then updated_at else created_at + $1::int * $3::float * interval '1 second' end,
+                id, email, id, 'updated',
+                jsonb_build_object('preferences', jsonb_build_object('theme', case when $1::int = 1 then '"dark"'::jsonb else to_jsonb($1::int - 1) end)),
+                jsonb_build_object('preferences', jsonb_build_object('theme', $1::int)),
+                '{preferences,preferences.theme}', 1 + $1::int
+           from users where version = 1 + $2::int order by created_at, id
+         returning id, at, fields
+       )
+       insert into change_fields (field, action, at, change_id)
+       select field, 'updated', at, id from written cross join unnest(fields) as field`,
+      [change, changes, accounts],
+    );
+  }
+  for (const { definition } of indexes) await query(url, definition);
+  for (const table of ['users', 'changes', 'change_fields']) await query(url, `vacuum analyze ${table}`);
   await query(url, 'checkpoint');
 }

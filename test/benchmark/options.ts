@@ -4,6 +4,8 @@ import type { Rounds } from './measure.ts';
 /** What a run is asked for. */
 export interface Options {
   readonly accounts: number;
+  /** Changes of each account, besides its creation. */
+  readonly changes: number;
   /** The names of the cases. */
   readonly names: readonly string[];
   /** A file for the results. */
@@ -19,6 +21,7 @@ export function readOptions(all: readonly string[]): Options {
     const { values } = parseArgs({
       options: {
         accounts: { type: 'string', default: '100000' },
+        changes: { type: 'string', default: '0' },
         cases: { type: 'string', default: 'me,list,patch,boot' },
         json: { type: 'string' },
         against: { type: 'string' },
@@ -35,12 +38,15 @@ export function readOptions(all: readonly string[]): Options {
     const names = values.cases === 'all' ? all : values.cases.split(',');
     const unknown = names.filter((name) => !all.includes(name));
     if (unknown.length > 0) throw new Error(`There is no case ${unknown.join(', ')}.`);
+    const changes = Number(values.changes);
     const numbers = [values.accounts, values['warm-up'], values.seconds, values.rounds].map(Number);
     const [accounts = 0, warmUp = 0, seconds = 0, count = 0] = numbers;
-    if (!numbers.every((value) => Number.isSafeInteger(value) && value > 0) || accounts < 2_000)
+    const areWhole = numbers.every((value) => Number.isSafeInteger(value) && value > 0);
+    if (!areWhole || accounts < 2_000 || !Number.isSafeInteger(changes) || changes < 0)
       throw new Error('The numbers must be whole, and --accounts at least 2000.');
     return {
       accounts,
+      changes,
       names,
       json: values.json,
       against: values.against,
@@ -55,6 +61,7 @@ export function readOptions(all: readonly string[]): Options {
 const usage = (all: readonly string[]) => `Usage: npm run benchmark -- [OPTION…]
 
   --accounts N     accounts in the database (default: 100000)
+  --changes N      changes of each account in its history, besides its creation (default: 0)
   --cases A,B      cases, or all (default: me,list,patch,boot):
                    ${all.join(', ')}
   --json FILE      write the results to FILE

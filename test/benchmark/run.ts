@@ -22,16 +22,18 @@ const keys = await serveKeys({
   keys: [{ ...(await exportJWK(KEY.publicKey)), kid: 'benchmark', alg: 'ES256', use: 'sig' }],
 });
 const cases = casesWith(keys.url);
-const { accounts, names, json, against, rounds } = readOptions([...Object.keys(cases), 'boot']);
+const { accounts, changes, names, json, against, rounds } = readOptions([...Object.keys(cases), 'boot']);
 const database = await startDatabase();
 const results: Record<string, unknown> = {};
 try {
   for (const url of [database.url, database.bareUrl]) {
     // The first boot migrates.
     await (await startRollcall(url)).stop();
-    await fill(url, accounts);
+    await fill(url, accounts, changes);
   }
-  console.log(`${accounts} accounts, load by ${generator.name}\n\n${HEADING}`);
+  console.log(
+    `${accounts} accounts with ${accounts * (1 + changes)} entries in the history, load by ${generator.name}\n\n${HEADING}`,
+  );
   for (const name of names) {
     const one = cases[name];
     if (one === undefined) continue;
@@ -53,7 +55,7 @@ try {
     );
   }
   console.log(`\n${verify(database.url)}`);
-  if (json !== undefined) await writeFile(json, JSON.stringify({ accounts, results }, null, 2));
+  if (json !== undefined) await writeFile(json, JSON.stringify({ accounts, changes, results }, null, 2));
 } finally {
   await database.remove();
   await keys.close();
