@@ -53,6 +53,33 @@ export async function runInTransaction<Row>(em: EntityManager, { text, values }:
 /** Kysely's type of a statement. */
 type CompiledQuery = Parameters<ReturnType<EntityManager['getKysely']>['executeQuery']>[0];
 
+/** PostgreSQL's code of a statement that took too long. */
+const QUERY_CANCELED = '57014';
+
+/** Reads plain rows, as {@link readRows} does; `undefined` where that takes longer than `ms`. */
+export async function readRowsWithin<Row>(
+  em: EntityManager,
+  ms: number,
+  { text, values }: Statement,
+): Promise<Row[] | undefined> {
+  const client = await (await poolOf(em)).connect();
+  let failure: Error | undefined;
+  try {
+    await client.query(`begin read only; set local statement_timeout = ${ms}`);
+    return (await client.query(text, [...values])).rows as Row[];
+  } catch (error) {
+    if ((error as { code?: string }).code === QUERY_CANCELED) return undefined;
+    failure = error as Error;
+    throw error;
+  } finally {
+    await client.query('rollback').catch((error: Error) => {
+      failure ??= error;
+    });
+    // A connection that failed is closed, not reused.
+    client.release(failure);
+  }
+}
+
 /** A time that the driver has read: it leaves times as text, to the microsecond. */
 export function dateOf(em: EntityManager, text: string): Date {
   return em.getPlatform().parseDate(text);

@@ -101,6 +101,23 @@ describe('GET /v1/users', () => {
     expect(JSON.parse(text)).to.deep.equal({ items: alone, nextCursor: null });
   });
 
+  it('refuses within a second a short text that takes longer to find, and finds others as before', async () => {
+    await addMany(10);
+    await app.database.query(
+      `create or replace function rollcall_fold(value text) returns text language plpgsql immutable parallel safe as
+       $$ begin perform pg_sleep(0.3); return lower(value); end $$`,
+    );
+    const problem = await refused({ q: 'zq' }, 'invalid_query');
+    expect(problem['errors']).to.deep.equal([
+      {
+        path: 'q',
+        message: 'Is too short to find among so many accounts: search for three letters in a row.',
+      },
+    ]);
+    expect(await emails({ email: 'p000001@example.com' })).to.deep.equal(['p000001@example.com']);
+    expect(await emails({ q: 'p0', limit: '1' })).to.deep.equal(['p000010@example.com']);
+  });
+
   it('costs one query besides authentication, and a second for the total', async () => {
     await addMany(10);
     await page();

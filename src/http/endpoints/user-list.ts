@@ -17,7 +17,10 @@ const query = changeableFields.pick({ role: true, status: true, storageMode: tru
     description: 'The order; descending with a minus.',
   }),
   email: searchText.optional().meta({ description: 'The whole email, in any case.' }),
-  q: searchText.optional().meta({ description: 'A part of the email or the name, in any case.' }),
+  q: searchText.optional().meta({
+    description:
+      'A part of the email or the name, in any case. Fewer than three letters or digits in a row that hardly any account has are refused where there are very many accounts.',
+  }),
   total: z
     .enum(['true', 'false'])
     .transform((given) => given === 'true')

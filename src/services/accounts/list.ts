@@ -1,5 +1,6 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { normalizeEmail, normalizeEmailPart } from '../../domain/email.ts';
+import { refusals } from '../../domain/refusals.ts';
 import type { Column, Role, Status, StorageMode } from '../../domain/user.ts';
 import {
   type AccountTexts,
@@ -7,7 +8,7 @@ import {
   accountTextSelection,
   type MetadataSource,
 } from '../../store/account-columns.ts';
-import { type Bind, parameters, readRows, type Statement } from '../../store/rows.ts';
+import { type Bind, parameters, readRows, readRowsWithin, type Statement } from '../../store/rows.ts';
 import { DEFAULT_LIMIT, type Page, type PageRequest, type Position, pageOf } from '../paging.ts';
 import { accountJson } from './view.ts';
 
@@ -59,15 +60,19 @@ const ORDERS = {
 /** Three letters or digits in a row, as pg_trgm sees them: a trigram index cannot look for less. */
 const HAS_TRIGRAM = /[\p{L}0-9]{3}/u;
 
+/** How long a walk may take, in milliseconds. It reads about a million accounts; nobody waits longer for what they type. */
+const MAX_WALK_MS = 1_000;
+
 /**
  * Reads a page of the accounts in one query; the total takes a second one. Pages continue where the last one ended (keyset
  * pagination) and not after a number of rows: every page costs the same, and concurrent inserts and deletions neither hide an
- * account nor show it twice.
+ * account nor show it twice. Throws `invalid_query` for a short text that hardly any of very many accounts contains.
  */
 export async function listAccounts(em: EntityManager, request: ListRequest): Promise<AccountPage> {
   const { sort = '-createdAt', limit = DEFAULT_LIMIT, total } = request;
-  const rows = await readRows<AccountTexts>(em, pageStatement(em, { ...request, sort, limit }));
-  const [counted] = total ? await readRows<{ count: number }>(em, countStatement(em, request)) : [];
+  const read = isWalk(request) ? readInTime : readRows;
+  const rows = await read<AccountTexts>(em, pageStatement(em, { ...request, sort, limit }));
+  const [counted] = total ? await read<{ count: number }>(em, countStatement(em, request)) : [];
   return {
     ...pageOf(rows, limit, {
       positionOf: orderOf(sort).positionOf,
@@ -77,6 +82,20 @@ export async function listAccounts(em: EntityManager, request: ListRequest): Pro
       total: { count: Math.min(counted.count, COUNT_CAP), capped: counted.count > COUNT_CAP },
     }),
   };
+}
+
+/** Whether no index finds the text of a search: accounts are read in the order of the list until the page is full. */
+function isWalk({ q }: AccountFilters): boolean {
+  return q !== undefined && !HAS_TRIGRAM.test(q);
+}
+
+async function readInTime<Row>(em: EntityManager, statement: Statement): Promise<Row[]> {
+  const rows = await readRowsWithin<Row>(em, MAX_WALK_MS, statement);
+  if (rows === undefined) {
+    const message = 'Is too short to find among so many accounts: search for three letters in a row.';
+    throw refusals.invalidQuery([{ path: 'q', message }]);
+  }
+  return rows;
 }
 
 /** The statement that reads a page, which begins `after` a position, and one row beyond it. */
@@ -99,11 +118,10 @@ export function pageStatement(
   const order = `order by ${columns.map((column) => `${column} ${isDescending ? 'desc' : 'asc'}`).join(', ')}`;
   const page = `from users ${where(conditions)} ${order} limit ${isUsual ? limit + 1 : bind(limit + 1)}`;
   const selection = accountTextSelection(source);
-  const isWalk = filters.q !== undefined && !HAS_TRIGRAM.test(filters.q);
   return {
     name: isUsual ? `accounts by ${sort}${after === undefined ? '' : ' after'}` : undefined,
     // A long walk reads an index alone, and at the end only the rows that it found.
-    text: isWalk
+    text: isWalk(filters)
       ? `select ${selection} from users join (select id ${page}) as page using (id) ${order}`
       : `select ${selection} ${page}`,
     values,
@@ -152,8 +170,8 @@ function conditionsOf(source: MetadataSource, filters: AccountFilters) {
  * With a trigram in it, PostgreSQL's statistics choose between the trigram indexes, for what is rare, and the list's order,
  * followed until the page is full, for what is common. Without a trigram only the order works: `strpos`, which has no
  * statistics, makes the planner assume that a third of all rows match, where for `like` it might read and sort the whole
- * table. So a short text that hardly any account contains costs a walk along the index; an index of all pairs of characters
- * would avoid that, but double the time of every import.
+ * table. So a short text that hardly any account contains costs a walk along the index, which has a time limit; an index of all
+ * pairs of characters would avoid that, but double the time of every import.
  */
 function contains(q: string, bind: Bind): string {
   const inEmail = normalizeEmailPart(q);
