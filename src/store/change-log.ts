@@ -95,6 +95,7 @@ export async function recordChanges(unit: Unit, drafts: readonly ChangeDraft[]):
   const actor = isErased ? `${ERASED_ACTOR}${actorId}` : author.actor;
   const records = drafts.map((draft, ordinal) => ({ ...changeRecord(draft), ordinal }));
   const rows = await runInTransaction<{ id: string; at: string; erased_at: string | null }>(em, {
+    name: 'record-changes',
     text: RECORD,
     values: [JSON.stringify(records), actorId, actor, requestId, undoes],
   });

@@ -37,9 +37,14 @@ export async function readRows<Row>(em: EntityManager, { name, text, values }: S
  * Runs a statement in the transaction of `em`, with its values bound: `em.execute` prints them into its text. Throws the driver's
  * exceptions as the ORM does.
  */
-export async function runInTransaction<Row>(em: EntityManager, { text, values }: Statement): Promise<Row[]> {
+export async function runInTransaction<Row>(
+  em: EntityManager,
+  { name, text, values }: Statement,
+): Promise<Row[]> {
   if (!em.isInTransaction()) throw new Error('There is no transaction to run the statement in.');
-  const query = { query: { kind: 'RawNode' }, queryId: { queryId: '' }, sql: text, parameters: values };
+  // Kysely hands the SQL on as it is, and the driver takes a statement with a name there.
+  const sql = name === undefined ? text : { name, text };
+  const query = { query: { kind: 'RawNode' }, queryId: { queryId: '' }, sql, parameters: values };
   try {
     return (await em.getKysely().executeQuery(query as unknown as CompiledQuery)).rows as Row[];
   } catch (error) {
