@@ -1,4 +1,6 @@
+import type { FeedFigures } from './feed.ts';
 import type { Figures } from './measure.ts';
+import type { Transfer } from './transfer.ts';
 
 /** The head of the table. */
 export const HEADING = `| request | server | requests/s | ratio | server, µs | database, µs | p50, ms | p99, ms | at rest, MB | under load, MB |
@@ -13,4 +15,15 @@ export function lineOf(title: string, figures: Figures, bare: Figures | undefine
     ...[p50.toFixed(1), p99.toFixed(1), Math.round(restMb), Math.round(loadMb)],
   ];
   return `| \`${title}\` | ${contender} | ${cells.join(' | ')} |`;
+}
+
+/** A line about a transfer. */
+export function transferLine({ name, seconds, serverSeconds, databaseSeconds }: Transfer): string {
+  const [wall, server, database] = [seconds, serverSeconds, databaseSeconds].map((each) => each.toFixed(1));
+  return `\n${name}: ${wall} s; of the processor: server ${server} s, database ${database} s`;
+}
+
+/** A line about the feed. */
+export function feedLine({ name, writes, arrivals, p50, p99, serverUs, databaseUs }: FeedFigures): string {
+  return `\n${name}: ${Math.round(writes)} writes/s, ${arrivals} arrivals, p50 ${p50} ms, p99 ${p99} ms; a write: server ${Math.round(serverUs)} µs, database ${Math.round(databaseUs)} µs`;
 }

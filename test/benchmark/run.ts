@@ -4,14 +4,16 @@ import { exportJWK } from 'jose';
 import { serveKeys } from '../support/key-server.ts';
 import { makeRunDirectories, removeRunDirectories } from '../support/run-directory.ts';
 import { coldBoots, warmBoot } from './boot.ts';
-import { casesWith, contendersOf } from './cases.ts';
-import { startRollcall } from './contenders.ts';
+import { type Case, casesWith, contendersOf } from './cases.ts';
+import { type Contender, startRollcall } from './contenders.ts';
 import { fill, startDatabase } from './database.ts';
+import { feedFigures } from './feed.ts';
 import { generator } from './load.ts';
 import { type Figures, measure } from './measure.ts';
 import { readOptions } from './options.ts';
 import { KEY } from './people.ts';
-import { HEADING, lineOf } from './report.ts';
+import { feedLine, HEADING, lineOf, transferLine } from './report.ts';
+import { transfers } from './transfer.ts';
 
 /**
  * Measures Rollcall and a bare server (`bare.ts`) on the same PostgreSQL: `npm run build && npm run benchmark -- --help`. Compare
@@ -22,7 +24,12 @@ const keys = await serveKeys({
   keys: [{ ...(await exportJWK(KEY.publicKey)), kid: 'benchmark', alg: 'ES256', use: 'sig' }],
 });
 const cases = casesWith(keys.url);
-const { accounts, changes, names, json, against, rounds } = readOptions([...Object.keys(cases), 'boot']);
+const { accounts, changes, names, json, against, rounds } = readOptions([
+  ...Object.keys(cases),
+  'transfer',
+  'feed',
+  'boot',
+]);
 const database = await startDatabase();
 const results: Record<string, unknown> = {};
 try {
@@ -46,6 +53,28 @@ try {
       for (const contender of contenders) await contender.stop();
     }
   }
+  const onItsOwn = async (work: (contender: Contender) => Promise<void>) => {
+    const contender = await startRollcall(database.url);
+    await work(contender).finally(() => contender.stop());
+  };
+  if (names.includes('transfer'))
+    await onItsOwn(async (contender) => {
+      const found = await transfers(contender, database.clock, accounts);
+      results['transfer'] = found;
+      for (const each of found) console.log(transferLine(each));
+    });
+  if (names.includes('feed'))
+    await onItsOwn(async (contender) => {
+      const load = await (cases['patch'] as Case).load({
+        ...rounds,
+        isWarmUp: false,
+        accounts,
+        url: contender.url,
+      });
+      const found = await feedFigures(contender, database.clock, load, rounds.seconds);
+      results['feed'] = found;
+      for (const each of found) console.log(feedLine(each));
+    });
   if (names.includes('boot')) {
     const boots = { warm: await warmBoot(database.url), ...(await coldBoots()) };
     results['boot'] = boots;
