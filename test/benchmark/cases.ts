@@ -1,7 +1,15 @@
-import { type Contender, startBare, startRollcall, UNLIMITED } from './contenders.ts';
-import type { BenchmarkServer } from './database.ts';
+import { UNLIMITED } from './contenders.ts';
 import type { Load } from './load.ts';
-import { AUDIENCE, admins, ISSUER, type Person, people, type SignInKind, strangers } from './people.ts';
+import {
+  AUDIENCE,
+  admins,
+  ISSUER,
+  type Person,
+  people,
+  type SignInKind,
+  services,
+  strangers,
+} from './people.ts';
 
 /** A kind of request that is measured. */
 export interface Case {
@@ -34,6 +42,15 @@ const firstMe =
   async ({ isWarmUp, seconds }: Round) =>
     get('/v1/me', isWarmUp ? await people(kind) : await strangers(kind, seconds * FIRST_SIGHTS_A_SECOND));
 const list = (query: string) => async () => get(`/v1/users?limit=50${query}`, await admins());
+
+const tokens = new Map<string, Promise<Person[]>>();
+
+/** The same tokens in each round of a server. */
+function serviceTokens(url: string): Promise<Person[]> {
+  const found = tokens.get(url) ?? services(url, 'users:read');
+  tokens.set(url, found);
+  return found;
+}
 
 /** Settings that accept the tokens of {@link ISSUER}. */
 const providers = (jwksUrl: string) => ({
@@ -77,6 +94,10 @@ export const casesWith = (jwksUrl: string): Readonly<Record<string, Case>> => ({
   },
   authjs: { title: 'GET /v1/me, Auth.js', load: me('authjs') },
   'authjs-first': { title: 'GET /v1/me, Auth.js, first sight', load: firstMe('authjs') },
+  service: {
+    title: 'GET /v1/users?limit=50, service token',
+    load: async ({ url }) => get('/v1/users?limit=50', await serviceTokens(url)),
+  },
   create: {
     title: 'POST /v1/users',
     load: async () => ({
@@ -130,17 +151,4 @@ async function deepCursor(url: string, headers: Person, accounts: number): Promi
     ({ nextCursor: cursor } = (await page.json()) as { nextCursor: string });
   }
   return cursor;
-}
-
-/** The servers that a case compares, the service first. They are stopped by whoever started them. */
-export async function contendersOf(
-  { env, isBare }: Case,
-  database: BenchmarkServer,
-  against: string | undefined,
-): Promise<Contender[]> {
-  const found = [await startRollcall(database.url, env)];
-  if (isBare) found.push(await startBare(database.bareUrl));
-  if (against !== undefined)
-    found.push(await startRollcall(database.url, env, { name: against, entry: `${against}/server.js` }));
-  return found;
 }

@@ -1,6 +1,9 @@
 import pRetry from 'p-retry';
 import { findFreePort } from '../../src/database/embedded/start.ts';
 import { startServer } from '../support/server-process.ts';
+import type { Case } from './cases.ts';
+import type { BenchmarkServer } from './database.ts';
+import { isUrl, joinRunning } from './running.ts';
 import { type Clock, processClock, residentMb } from './usage.ts';
 
 /** A server that is measured. */
@@ -8,6 +11,8 @@ export interface Contender {
   readonly name: string;
   readonly url: string;
   readonly clock: Clock;
+  /** The processor time of its database, where that is not the benchmark's. */
+  readonly databaseClock?: Clock;
   /** Its resident memory now, in megabytes. */
   resident(): Promise<number>;
   stop(): Promise<void>;
@@ -41,6 +46,23 @@ export function startRollcall(
 /** Starts the bare server. */
 export function startBare(databaseUrl: string): Promise<Contender> {
   return start('bare', 'test/benchmark/bare.ts', { DATABASE_URL: databaseUrl });
+}
+
+/** The servers that a case compares, the service first. They are stopped by whoever started them. */
+export async function contendersOf(
+  { env, isBare }: Case,
+  database: BenchmarkServer,
+  against: string | undefined,
+  accounts: number,
+): Promise<Contender[]> {
+  const found = [await startRollcall(database.url, env)];
+  if (isBare) found.push(await startBare(database.bareUrl));
+  if (against === undefined) return found;
+  // One that runs keeps the settings that it was started with.
+  if (!isUrl(against))
+    found.push(await startRollcall(database.url, env, { name: against, entry: `${against}/server.js` }));
+  else if (env === undefined) found.push(await joinRunning(against, accounts));
+  return found;
 }
 
 async function start(name: string, entry: string, env: NodeJS.ProcessEnv): Promise<Contender> {

@@ -33,8 +33,9 @@ export async function feedFigures(
   seconds: number,
 ): Promise<FeedFigures[]> {
   const slowly = async () => {
-    const writes = 5 * seconds;
-    for (let n = 0; n < writes; n++) {
+    const count = 5 * seconds;
+    const began = performance.now();
+    for (let n = 0; n < count; n++) {
       const { method, path, people, body = '' } = load;
       const headers = { ...people[n % people.length], 'Content-Type': 'application/json' };
       const text = body.replace('%d', `${Date.now()}`);
@@ -42,16 +43,16 @@ export async function feedFigures(
       if (status !== 200) throw new Error(`A write was answered ${status}.`);
       await delay(200);
     }
-    return writes / seconds;
+    return { count, took: (performance.now() - began) / 1_000 };
   };
   const quickly = async () => {
     const { requests, refused, failed, seconds: took } = await generator.run(contender.url, load, seconds);
     if (refused + failed > 0) throw new Error(`${refused} writes were refused, ${failed} failed.`);
-    return requests / took;
+    return { count: requests, took };
   };
   return [
-    await measure(`${FOLLOWERS} followers, a write now and then`, contender, databaseClock, seconds, slowly),
-    await measure(`${FOLLOWERS} followers, everybody writes`, contender, databaseClock, seconds, quickly),
+    await measure(`${FOLLOWERS} followers, a write now and then`, contender, databaseClock, slowly),
+    await measure(`${FOLLOWERS} followers, everybody writes`, contender, databaseClock, quickly),
   ];
 }
 
@@ -59,8 +60,7 @@ async function measure(
   name: string,
   { url, clock }: Contender,
   databaseClock: Clock,
-  seconds: number,
-  write: () => Promise<number>,
+  write: () => Promise<{ count: number; took: number }>,
 ): Promise<FeedFigures> {
   const script = join(import.meta.dirname, 'followers.ts');
   const child = spawn(process.execPath, [script, url, `${FOLLOWERS}`], {
@@ -76,14 +76,13 @@ async function measure(
     child.stdin.write(`${JSON.stringify(await admins())}\n`);
     await next();
     const before = [await clock(), await databaseClock()] as const;
-    const writes = await write();
-    const count = writes * seconds;
+    const { count, took } = await write();
     const serverUs = ((await clock()) - before[0]) / count;
     const databaseUs = ((await databaseClock()) - before[1]) / count;
     // What is still on its way.
     await delay(2_000);
     child.stdin.end();
-    return { name, writes, serverUs, databaseUs, ...(JSON.parse(await next()) as Arrived) };
+    return { name, writes: count / took, serverUs, databaseUs, ...(JSON.parse(await next()) as Arrived) };
   } finally {
     if (child.exitCode === null) {
       child.kill();

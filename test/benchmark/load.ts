@@ -32,7 +32,10 @@ export type LoadGenerator = (url: string, load: Load, seconds: number) => Promis
 /** How many connections a load has. */
 export const CONNECTIONS = 32;
 
-/** The load generator of this machine: wrk, or else autocannon in a process of its own, which takes more of the processor. */
+/**
+ * The load generator of this machine: wrk, or else autocannon in a process of its own, which takes more of the processor.
+ * Not oha, which cannot send another token with each request.
+ */
 export const generator: { readonly name: string; readonly run: LoadGenerator } =
   spawnSync('wrk', ['--version']).error === undefined
     ? { name: 'wrk', run: wrk }

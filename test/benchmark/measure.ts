@@ -15,7 +15,7 @@ export interface Figures {
   readonly contender: string;
   /** Requests a second. */
   readonly rate: number;
-  /** Microseconds of the processor for each request, of the server and of the database. */
+  /** Microseconds of the processor for each request, of the server and of the database. NaN: it cannot be told. */
   readonly serverUs: number;
   readonly databaseUs: number;
   /** Milliseconds. */
@@ -44,9 +44,10 @@ export async function measure(
     const seconds = isWarmUp ? rounds.warmUp : rounds.seconds;
     for (const contender of contenders) {
       const load = await one.load({ isWarmUp, seconds, accounts, url: contender.url });
-      const before = await times(contender.clock, databaseClock);
+      const clocks = [contender.clock, contender.databaseClock ?? databaseClock] as const;
+      const before = await times(...clocks);
       const result = await generator.run(contender.url, load, seconds);
-      const after = await times(contender.clock, databaseClock);
+      const after = await times(...clocks);
       check(contender, one, result);
       if (isWarmUp) continue;
       seen.get(contender)?.push({

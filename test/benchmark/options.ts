@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import type { Rounds } from './measure.ts';
+import { isUrl, localOrigin } from './running.ts';
 
 /** What a run is asked for. */
 export interface Options {
@@ -10,7 +11,7 @@ export interface Options {
   readonly names: readonly string[];
   /** A file for the results. */
   readonly json: string | undefined;
-  /** A folder with another build to compare with. */
+  /** Another build to compare with: its folder, or its URL where it runs. */
   readonly against: string | undefined;
   readonly rounds: Rounds;
 }
@@ -49,7 +50,7 @@ export function readOptions(all: readonly string[]): Options {
       changes,
       names,
       json: values.json,
-      against: values.against,
+      against: values.against && isUrl(values.against) ? localOrigin(values.against) : values.against,
       rounds: { warmUp, seconds, count },
     };
   } catch (error) {
@@ -66,6 +67,11 @@ const usage = (all: readonly string[]) => `Usage: npm run benchmark -- [OPTIONâ€
                    ${all.join(', ')}
   --json FILE      write the results to FILE
   --against DIST   compare with another build, in the folder DIST
+  --against URL    compare with another build that runs on this machine, such as http://127.0.0.1:8001, in the cases
+                   without settings of their own. Its database gets the benchmark's accounts and changes, so give it an
+                   empty one. Start it with the AUTH_SECRET of test/support/app.ts, INITIAL_ADMINS=root@example.com,
+                   RATE_LIMIT_REQUESTS=0, RATE_LIMIT_HISTORY_BYTES=0 and LOG_LEVEL=warn. The processor
+                   time of its database cannot be told, and is a dash
   --warm-up S      seconds of the warm-up of each server (default: 12)
   --seconds S      seconds of a round (default: 5)
   --rounds N       rounds after the warm-up (default: 5)

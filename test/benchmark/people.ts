@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { generateKeyPair, SignJWT } from 'jose';
 import { signHs256 } from '../../src/security/hmac.ts';
 import { SECRET } from '../support/app.ts';
@@ -44,6 +45,34 @@ export function people(kind: SignInKind): Promise<Person[]> {
 /** The admins, once. */
 export function admins(): Promise<Person[]> {
   return Promise.all(Array.from({ length: ADMINS }, (_, n) => SIGN_INS.hs256(`a${n + 1}@example.com`)));
+}
+
+/** As many accounts as `fill` makes, as NDJSON for an import. */
+export function fileOf(accounts: number): string {
+  return Array.from({ length: accounts }, (_, n) =>
+    JSON.stringify({
+      email: `${n < ADMINS ? `a${n + 1}` : `u${n - ADMINS + 1}`}@example.com`,
+      name: `User ${n + 1}`,
+      role: n < ADMINS ? 'admin' : 'user',
+      preferences: { theme: 'dark', language: 'en' },
+    }),
+  ).join('\n');
+}
+
+/** As many service tokens as there are admins, each new, of a service and with a scope. */
+export async function services(url: string, scope: string): Promise<Person[]> {
+  const found: Person[] = [];
+  for (const admin of await admins()) {
+    const answer = await fetch(`${url}/v1/service-tokens`, {
+      method: 'POST',
+      headers: { ...admin, 'Content-Type': 'application/json' },
+      body: JSON.stringify({ name: `benchmark-${randomUUID()}`, scopes: [scope], expiresAt: null }),
+    });
+    const { token } = (await answer.json()) as { token?: string };
+    if (token === undefined) throw new Error(`${url} made no service token: ${answer.status}.`);
+    found.push(bearer(token));
+  }
+  return found;
 }
 
 /** Everybody again and again, each time with a token that nobody has seen: `count` of them, no two alike in all calls. */

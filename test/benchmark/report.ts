@@ -11,11 +11,13 @@ export function lineOf(title: string, figures: Figures, bare: Figures | undefine
   const { contender, rate, serverUs, databaseUs, p50, p99, restMb, loadMb } = figures;
   const ratio = bare === undefined ? '' : (rate / bare.rate).toFixed(2);
   const cells = [
-    ...[Math.round(rate), ratio, Math.round(serverUs), Math.round(databaseUs)],
-    ...[p50.toFixed(1), p99.toFixed(1), Math.round(restMb), Math.round(loadMb)],
+    ...[Math.round(rate), ratio, rounded(serverUs), rounded(databaseUs)],
+    ...[p50.toFixed(1), p99.toFixed(1), rounded(restMb), rounded(loadMb)],
   ];
   return `| \`${title}\` | ${contender} | ${cells.join(' | ')} |`;
 }
+
+const rounded = (value: number) => (Number.isNaN(value) ? '–' : Math.round(value));
 
 /** A line about a transfer. */
 export function transferLine({ name, seconds, serverSeconds, databaseSeconds }: Transfer): string {

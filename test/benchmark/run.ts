@@ -4,8 +4,8 @@ import { exportJWK } from 'jose';
 import { serveKeys } from '../support/key-server.ts';
 import { makeRunDirectories, removeRunDirectories } from '../support/run-directory.ts';
 import { coldBoots, warmBoot } from './boot.ts';
-import { type Case, casesWith, contendersOf } from './cases.ts';
-import { type Contender, startRollcall } from './contenders.ts';
+import { type Case, casesWith } from './cases.ts';
+import { type Contender, contendersOf, startRollcall } from './contenders.ts';
 import { fill, startDatabase } from './database.ts';
 import { feedFigures } from './feed.ts';
 import { generator } from './load.ts';
@@ -44,7 +44,7 @@ try {
   for (const name of names) {
     const one = cases[name];
     if (one === undefined) continue;
-    const contenders = await contendersOf(one, database, against);
+    const contenders = await contendersOf(one, database, against, accounts);
     try {
       const figures = await measure(one, contenders, database.clock, { accounts, rounds });
       results[name] = figures;
