@@ -26,6 +26,10 @@ describe('the boot', function () {
     servers.push(server);
     return server;
   };
+  const ready = async (server: ServerProcess) => {
+    await server.ready();
+    return server;
+  };
   const admins = async () => {
     const rows = await database.query<{ email: string }>(
       `select email from users where role = 'admin' order by email`,
@@ -167,6 +171,29 @@ describe('the boot', function () {
     database = await createMigratedDatabase();
     await killHolder('lock table users in access exclusive mode', 'from "users"');
   });
+
+  for (const [what, blockade] of [
+    ['an account to restore', `select from users where email = 'ada@example.com' for update`],
+    ['the table of accounts', 'lock table users in access exclusive mode'],
+  ] as const) {
+    it(`waits for ${what} beyond the limits of requests, without a second attempt`, async () => {
+      expect(await (await ready(start())).end('SIGTERM')).to.equal(0);
+      await database.query(`update users set role = 'user' where email = 'ada@example.com'`);
+      const blocker = await database.connect();
+      await blocker.query(`begin; ${blockade}`);
+      const server = start({ DATABASE_STATEMENT_TIMEOUT_MS: '100' });
+      // Requests would have been given up after 1.1 s.
+      const waiting = `
+        select from pg_stat_activity
+         where datname = $1 and wait_event_type = 'Lock' and now() - query_start > interval '2 seconds'`;
+      while ((await database.query(waiting, [database.name])).length === 0);
+      await blocker.query('rollback');
+      await ready(server);
+      await server.said('restored admin, as INITIAL_ADMINS says');
+      expect(server.lines.filter(({ msg }) => msg === 'waiting for the boot lock')).to.deep.equal([]);
+      await expectWhole();
+    });
+  }
 
   it('survives being killed at any moment', async () => {
     const moments = ['stopping at once', 'Processing', 'Applied', 'admins seeded', 'ready'];

@@ -6,8 +6,8 @@ import type { ConnectionMode, DatabaseSettings } from '../database/connection.ts
 import { DatabaseUnfit } from '../database/unfit.ts';
 import { CannotStart } from './cannot-start.ts';
 import type { Store } from './open-store.ts';
-import { checkPrepared, NotPrepared } from './prepared.ts';
-import { type Seeded, seed } from './seed.ts';
+import { findPrepared, NotPrepared } from './prepared.ts';
+import type { Seeded } from './seed.ts';
 
 /** What the preparation of a database needs. */
 export interface PrepareOptions extends BootLockOptions {
@@ -24,8 +24,8 @@ export interface Prepared extends Seeded {
 }
 
 /**
- * Prepares the database of a store: seeds the admins under the boot lock, after all migrations. Where another start has migrated,
- * one query finds that out; else the migrator is loaded. `bootTimeoutMs` after the start is the deadline. Throws
+ * Prepares the database of a store: seeds the admins under the boot lock, after all migrations. Where an earlier start has done
+ * that, two queries find it out; else the migrator is loaded. `bootTimeoutMs` after the start is the deadline. Throws
  * {@link CannotStart}, and the reason of the signal when it aborts.
  */
 export async function prepareDatabase(
@@ -38,10 +38,13 @@ export async function prepareDatabase(
     ...options,
     onWait: (error) => log.info({ reason: error.message }, 'waiting for the boot lock'),
   };
-  const { report, restored, admins, unknown } = await underBootLock(store.orm, prepare, async (em) => {
-    const unknown = await checkPrepared(em, store.migrations);
-    return { ...(await seed(em, initialAdmins)), unknown };
-  })
+  // The driver gives up a statement soon after this limit. Without it, the server would go on, and hold the boot lock.
+  const { statementTimeoutMs } = database;
+  const { report, restored, admins, unknown } = await underBootLock(
+    store.orm,
+    { ...prepare, statementTimeoutMs },
+    (em) => findPrepared(em, store.migrations, initialAdmins),
+  )
     .catch(async (error: Error): Promise<Prepared> => {
       if (!(error instanceof NotPrepared)) throw error;
       const { migrate } = await import('./migrate.ts');

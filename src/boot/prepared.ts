@@ -6,8 +6,10 @@ import { RIGHTS, rightsParameter } from '../database/rights.ts';
 import { SEARCH_INDEXES, SEARCHED } from '../database/search-indexes.ts';
 import { TRIGRAMS } from '../database/trigrams.ts';
 import { BEHIND } from '../store/feed-shift.ts';
+import type { Prepared } from './prepare-database.ts';
+import { findSeeded } from './seed.ts';
 
-/** A start has to do more to a database than to seed its admins, or to refuse it. */
+/** The database needs something, or must be refused. */
 export class NotPrepared extends Error {
   override readonly name = 'NotPrepared';
 }
@@ -21,22 +23,39 @@ const PREPARED = `
          and coalesce((select valid @> ?::jsonb from (${SEARCHED}) as accounts), false) as "isWhole",
          (select coalesce(jsonb_agg(name order by id), '[]') from ${LEDGER}) as applied`;
 
+/** The code of a statement that the server has cancelled, such as one that waited for a lock. */
+const CANCELLED = '57014';
+
 /**
- * Asks in one query whether an earlier start has prepared the database for the migrations in `known`, and returns the names of
- * those that newer code has applied. Throws {@link NotPrepared}, after which the transaction of `em` can only be rolled back.
+ * Asks whether an earlier start has prepared the database for the migrations in `known`, and made each of `emails` an active
+ * admin. Writes nothing. Throws {@link NotPrepared}, after which the transaction of `em` can only be rolled back.
  */
-export async function checkPrepared(em: EntityManager, known: readonly string[]): Promise<readonly string[]> {
-  const [row] = await em
-    .execute<{ isWhole: boolean; applied: string[] }[]>(PREPARED, [
-      rightsParameter(em),
-      JSON.stringify(SEARCH_INDEXES),
-    ])
-    .catch((error: unknown) => {
-      // A table is missing, or closed to the role: the steps one by one say which, and what to do about it.
-      throw isUnavailable(error) ? error : new NotPrepared(undefined, { cause: error });
-    });
+export async function findPrepared(
+  em: EntityManager,
+  known: readonly string[],
+  emails: readonly string[],
+): Promise<Prepared> {
+  try {
+    const unknown = await findUnknown(em, known);
+    const seeded = unknown && (await findSeeded(em, emails));
+    if (unknown && seeded) return { ...seeded, unknown };
+  } catch (error) {
+    if (isUnavailable(error) && (error as { code?: string }).code !== CANCELLED) throw error;
+    // A table is missing, locked, or closed to the role: the steps one by one say which and what to do, or wait.
+  }
+  throw new NotPrepared();
+}
+
+/** Names the migrations of newer code. Returns `undefined` where a migrating start has something to do. */
+async function findUnknown(
+  em: EntityManager,
+  known: readonly string[],
+): Promise<readonly string[] | undefined> {
+  const [row] = await em.execute<{ isWhole: boolean; applied: string[] }[]>(PREPARED, [
+    rightsParameter(em),
+    JSON.stringify(SEARCH_INDEXES),
+  ]);
   const { isWhole = false, applied = [] } = row ?? {};
   const isCurrent = known.length > 0 && known.every((name) => applied.includes(name));
-  if (!isWhole || !isCurrent) throw new NotPrepared();
-  return applied.filter((name) => !known.includes(name));
+  return isWhole && isCurrent ? applied.filter((name) => !known.includes(name)) : undefined;
 }

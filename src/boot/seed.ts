@@ -17,12 +17,17 @@ export interface Seeded {
   readonly admins: number;
 }
 
+/** Returns `undefined` unless each of `emails` is an active admin. Writes nothing. */
+export async function findSeeded(em: EntityManager, emails: readonly string[]): Promise<Seeded | undefined> {
+  const { listed, total } = await activeAdmins(em, emails);
+  if (listed.length < emails.length) return undefined;
+  return { report: { created: [], promoted: [], unchanged: emails }, restored: [], admins: total };
+}
+
 /** Makes each of `emails` an active admin, in the transaction of `em`, under the boot lock. */
 export async function seed(em: EntityManager, emails: readonly string[]): Promise<Seeded> {
-  const before = await activeAdmins(em, emails);
-  if (before.listed.length === emails.length) {
-    return { report: { created: [], promoted: [], unchanged: emails }, restored: [], admins: before.total };
-  }
+  const seeded = await findSeeded(em, emails);
+  if (seeded !== undefined) return seeded;
   const unit = new Unit(em, { author: BOOT });
   const report = await seedAdmins(unit, emails);
   const restored = await formerAdmins(unit, [...report.created, ...report.promoted]);

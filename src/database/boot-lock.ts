@@ -8,8 +8,9 @@ const BOOT_LOCK = 0x726f6c6c63616c6cn;
 
 // Migrating takes as long as it takes, whatever limits a database or a role has. Older servers do not know the last one.
 const LOCK = `
-  select pg_try_advisory_xact_lock(?) as granted, count(set_config(name, '0', true)) as limits
-    from unnest(array['statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout']) as name
+  select pg_try_advisory_xact_lock(?) as granted,
+         set_config('statement_timeout', ?, true), count(set_config(name, '0', true))
+    from unnest(array['lock_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout']) as name
    where current_setting(name, true) is not null`;
 
 /** Another process held the boot lock until the deadline. */
@@ -28,6 +29,8 @@ export interface BootLockOptions {
   readonly signal: AbortSignal;
   /** Called for each attempt that has to be repeated. */
   readonly onWait: (reason: Error) => void;
+  /** The server's limit for each statement of the work; none by default. */
+  readonly statementTimeoutMs?: number;
 }
 
 /**
@@ -45,7 +48,10 @@ export async function underBootLock<T>(
   const attempt = () =>
     orm.em.fork().transactional(
       async (em) => {
-        const [row] = await em.execute<{ granted: boolean }[]>(LOCK, [BOOT_LOCK]);
+        const [row] = await em.execute<{ granted: boolean }[]>(LOCK, [
+          BOOT_LOCK,
+          String(options.statementTimeoutMs ?? 0),
+        ]);
         if (!row?.granted) throw new LockHeld();
         return work(em);
       },
