@@ -10,6 +10,8 @@ export interface Load {
   readonly path: string;
   /** The headers of each person, without those of the body. */
   readonly people: readonly Readonly<Record<string, string>>[];
+  /** Whether the load is invalid where somebody comes up twice. */
+  readonly isOnce?: true;
   /** A JSON text; `%d` becomes a number that rises. */
   readonly body?: string;
 }

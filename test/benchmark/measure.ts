@@ -1,6 +1,6 @@
 import type { Case } from './cases.ts';
 import type { Contender } from './contenders.ts';
-import { generator, type Seen } from './load.ts';
+import { CONNECTIONS, generator, type Load, type Seen } from './load.ts';
 import type { Clock } from './usage.ts';
 
 /** How long the rounds are, in seconds, and how many there are after the warm-up. */
@@ -27,8 +27,9 @@ export interface Figures {
 }
 
 /**
- * Measures the contenders in turns, so that other load on the machine affects all of them. Throws where a server refuses or fails
- * requests: its speed would mean nothing.
+ * Measures the contenders in turns, so that other load on the machine affects all of them, each round in another order: what
+ * PostgreSQL does later, such as a checkpoint or a vacuum, counts for whoever is measured then. Throws where a server refuses or
+ * fails requests: its speed would mean nothing.
  */
 export async function measure(
   one: Case,
@@ -42,13 +43,13 @@ export async function measure(
   for (let round = 0; round <= rounds.count; round++) {
     const isWarmUp = round === 0;
     const seconds = isWarmUp ? rounds.warmUp : rounds.seconds;
-    for (const contender of contenders) {
-      const load = await one.load({ isWarmUp, seconds, accounts, url: contender.url });
+    for (const contender of inOrderOf(round, contenders)) {
+      const load = await one.load({ seconds, accounts, url: contender.url });
       const clocks = [contender.clock, contender.databaseClock ?? databaseClock] as const;
       const before = await times(...clocks);
       const result = await generator.run(contender.url, load, seconds);
       const after = await times(...clocks);
-      check(contender, one, result);
+      check(contender, one, load, result);
       if (isWarmUp) continue;
       seen.get(contender)?.push({
         rate: result.requests / result.seconds,
@@ -82,12 +83,24 @@ async function times(server: Clock, database: Clock) {
   return { server: await server(), database: await database() };
 }
 
-function check({ name }: Contender, { title }: Case, { requests, refused, failed }: Seen): void {
-  if (requests === 0 || refused + failed > 0)
-    throw new Error(`${name}, ${title}: ${requests} requests, ${refused} refused, ${failed} failed`);
+/** The contenders in the order of a round: in six rounds, three of them come in each order once. */
+function inOrderOf(round: number, contenders: readonly Contender[]): Contender[] {
+  const first = Math.floor(round / 2) % contenders.length;
+  const order = [...contenders.slice(first), ...contenders.slice(0, first)];
+  return round % 2 === 0 ? order : order.reverse();
 }
 
-/** The median of some values. */
+function check({ name }: Contender, { title }: Case, load: Load, { requests, refused, failed }: Seen): void {
+  if (requests === 0 || refused + failed > 0)
+    throw new Error(`${name}, ${title}: ${requests} requests, ${refused} refused, ${failed} failed`);
+  if (load.isOnce && requests + CONNECTIONS > load.people.length)
+    throw new Error(`${name}, ${title}: ${load.people.length} tokens were too few for ${requests} requests`);
+}
+
+/** The median of some values: of an even number, the mean of the two in the middle. */
 export function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+  const sorted = [...values].sort((a, b) => a - b);
+  const at = (index: number) => sorted[index] ?? Number.NaN;
+  const middle = (sorted.length - 1) / 2;
+  return (at(Math.floor(middle)) + at(Math.ceil(middle))) / 2;
 }

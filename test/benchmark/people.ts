@@ -17,16 +17,19 @@ export const AUDIENCE = 'https://api.example.com';
 
 const bearer = (token: string): Person => ({ Authorization: `Bearer ${token}` });
 
+/** Longer than any run, in seconds. */
+const LIFETIME = 86_400;
+
 /** The ways to sign in: a token for an email, different for each `n`. */
 export const SIGN_INS = {
-  hs256: async (email: string, n = 0) => bearer(await signHs256(SECRET, email, `${3600 + n}s`)),
+  hs256: async (email: string, n = 0) => bearer(await signHs256(SECRET, email, `${LIFETIME + n}s`)),
   es256: async (email: string, n = 0) =>
     bearer(
       await new SignJWT({ email, email_verified: true })
         .setProtectedHeader({ alg: 'ES256', kid: 'benchmark' })
         .setIssuer(ISSUER)
         .setAudience(AUDIENCE)
-        .setExpirationTime(`${3600 + n}s`)
+        .setExpirationTime(`${LIFETIME + n}s`)
         .sign(KEY.privateKey),
     ),
   authjs: async (email: string, n = 0): Promise<Person> => ({
@@ -37,14 +40,33 @@ export const SIGN_INS = {
 /** A way to sign in. */
 export type SignInKind = keyof typeof SIGN_INS;
 
-/** Everybody, once. */
+/** Everybody, once. A kind has the same tokens in all rounds: a server has seen them after its warm-up. */
 export function people(kind: SignInKind): Promise<Person[]> {
-  return Promise.all(Array.from({ length: PEOPLE }, (_, n) => SIGN_INS[kind](`u${n + 1}@example.com`)));
+  return kept(kind, () => signIn(kind, PEOPLE, 'u'));
 }
 
 /** The admins, once. */
 export function admins(): Promise<Person[]> {
-  return Promise.all(Array.from({ length: ADMINS }, (_, n) => SIGN_INS.hs256(`a${n + 1}@example.com`)));
+  return kept('admins', () => signIn('hs256', ADMINS, 'a'));
+}
+
+/** As many service tokens of a server as there are admins, each of a service of its own, with the right to read accounts. */
+export function services(url: string): Promise<Person[]> {
+  return kept(url, () => createServices(url, 'users:read'));
+}
+
+const keptPeople = new Map<string, Promise<Person[]>>();
+
+function kept(key: string, make: () => Promise<Person[]>): Promise<Person[]> {
+  const found = keptPeople.get(key) ?? make();
+  keptPeople.set(key, found);
+  return found;
+}
+
+function signIn(kind: SignInKind, count: number, letter: string): Promise<Person[]> {
+  return Promise.all(
+    Array.from({ length: count }, (_, n) => SIGN_INS[kind](`${letter}${n + 1}@example.com`)),
+  );
 }
 
 /** As many accounts as `fill` makes, as NDJSON for an import. */
@@ -59,8 +81,7 @@ export function fileOf(accounts: number): string {
   ).join('\n');
 }
 
-/** As many service tokens as there are admins, each new, of a service and with a scope. */
-export async function services(url: string, scope: string): Promise<Person[]> {
+async function createServices(url: string, scope: string): Promise<Person[]> {
   const found: Person[] = [];
   for (const admin of await admins()) {
     const answer = await fetch(`${url}/v1/service-tokens`, {

@@ -67,7 +67,6 @@ try {
     await onItsOwn(async (contender) => {
       const load = await (cases['patch'] as Case).load({
         ...rounds,
-        isWarmUp: false,
         accounts,
         url: contender.url,
       });
