@@ -1,5 +1,10 @@
+import { existsSync } from 'node:fs';
+import { open, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import pRetry from 'p-retry';
+import { bundle } from '../../build.ts';
 import { findFreePort } from '../../src/database/embedded/start.ts';
+import { runDirectory } from '../support/run-directory.ts';
 import { startServer } from '../support/server-process.ts';
 import type { Case } from './cases.ts';
 import type { BenchmarkServer } from './database.ts';
@@ -11,7 +16,7 @@ export interface Contender {
   readonly name: string;
   readonly url: string;
   readonly clock: Clock;
-  /** The processor time of its database, where that is not the benchmark's. */
+  /** The processor time of its database, if it has its own database. */
   readonly databaseClock?: Clock;
   /** Its resident memory now, in megabytes. */
   resident(): Promise<number>;
@@ -28,11 +33,25 @@ export const UNLIMITED = {
   LOG_LEVEL: 'warn',
 };
 
-/** Starts the service as it is built in `dist/`, or in another folder. */
+/** A build of the service: its name in the results, and the program. */
+export interface Build {
+  readonly name: string;
+  readonly entry: string;
+}
+
+const ROLLCALL: Build = { name: 'Rollcall', entry: 'dist/server.js' };
+
+/** The builds that the benchmark starts: `dist/`, and the folder that it is compared with. */
+export function buildsOf(against: string | undefined): Build[] {
+  if (against === undefined || isUrl(against)) return [ROLLCALL];
+  return [ROLLCALL, { name: against, entry: `${against}/server.js` }];
+}
+
+/** Starts a build of the service. */
 export function startRollcall(
   databaseUrl: string,
   env: NodeJS.ProcessEnv = UNLIMITED,
-  { name = 'Rollcall', entry = 'dist/server.js' } = {},
+  { name, entry } = ROLLCALL,
 ): Promise<Contender> {
   return start(name, entry, {
     ENVIRONMENT: 'production',
@@ -43,35 +62,51 @@ export function startRollcall(
   });
 }
 
-/** Starts the bare server. */
-export function startBare(databaseUrl: string): Promise<Contender> {
-  return start('bare', 'test/benchmark/bare.ts', { DATABASE_URL: databaseUrl });
+/** The name of the bare server, which verifies each token as often as it comes, and of the one that keeps what it has verified. */
+export const BARE = 'bare';
+/** See {@link BARE}. */
+export const BARE_CACHED = 'bare, tokens cached';
+
+/** Starts the bare server, bundled like `dist/`: loading sources would take more memory. */
+export async function startBare(databaseUrl: string, name = BARE): Promise<Contender> {
+  const folder = join(runDirectory(), 'bare');
+  if (!existsSync(folder))
+    await bundle(folder, { bare: 'test/benchmark/bare.ts' }, { minifyWhitespace: true, minifySyntax: true });
+  const env = { DATABASE_URL: databaseUrl, CACHE_TOKENS: `${name === BARE_CACHED}` };
+  return start(name, join(folder, 'bare.js'), env);
 }
 
 /** The servers that a case compares, the service first. They are stopped by whoever started them. */
 export async function contendersOf(
-  { env, isBare }: Case,
+  { env, isBare }: Pick<Case, 'env' | 'isBare'>,
   database: BenchmarkServer,
   against: string | undefined,
   accounts: number,
 ): Promise<Contender[]> {
-  const found = [await startRollcall(database.url, env)];
-  if (isBare) found.push(await startBare(database.bareUrl));
-  if (against === undefined) return found;
-  // One that runs keeps the settings that it was started with.
-  if (!isUrl(against))
-    found.push(await startRollcall(database.url, env, { name: against, entry: `${against}/server.js` }));
-  else if (env === undefined) found.push(await joinRunning(against, accounts));
-  return found;
+  const found: Contender[] = [];
+  try {
+    for (const build of buildsOf(against)) found.push(await startRollcall(database.url, env, build));
+    if (isBare) for (const name of [BARE, BARE_CACHED]) found.push(await startBare(database.bareUrl, name));
+    // One that runs keeps the settings that it was started with.
+    if (against && isUrl(against) && env === undefined) found.push(await joinRunning(against, accounts));
+    return found;
+  } catch (error) {
+    for (const contender of found) await contender.stop();
+    throw error;
+  }
 }
 
 async function start(name: string, entry: string, env: NodeJS.ProcessEnv): Promise<Contender> {
   const port = await findFreePort();
-  const { child, end, ended, output } = startServer({ ...env, PORT: `${port}` }, entry);
+  // A file, as in production. To read its access log would take of the same processors.
+  const log = join(runDirectory(), `${port}.log`);
+  const file = await open(log, 'w');
+  const { child, end, ended } = startServer({ ...env, PORT: `${port}` }, entry, undefined, file.fd);
+  await file.close();
   const pid = child.pid ?? 0;
   const url = `http://127.0.0.1:${port}`;
-  const failed = ended().then((code) => {
-    throw new Error(`${name} ended with ${code} before it answered:\n${output.join('\n')}`);
+  const failed = ended().then(async (code) => {
+    throw new Error(`${name} ended with ${code} before it answered:\n${await readFile(log, 'utf8')}`);
   });
   await Promise.race([pRetry(() => fetch(url), { retries: 300, minTimeout: 20, maxTimeout: 200 }), failed]);
   failed.catch(() => undefined);
@@ -80,6 +115,9 @@ async function start(name: string, entry: string, env: NodeJS.ProcessEnv): Promi
     url,
     clock: processClock(pid),
     resident: () => residentMb(pid),
-    stop: async () => void (await end('SIGTERM')),
+    async stop() {
+      await end('SIGTERM');
+      await rm(log);
+    },
   };
 }

@@ -1,17 +1,25 @@
+import { BARE, BARE_CACHED } from './contenders.ts';
 import type { FeedFigures } from './feed.ts';
 import type { Figures } from './measure.ts';
 import type { Transfer } from './transfer.ts';
 
 /** The head of the table. */
-export const HEADING = `| request | server | requests/s | ratio | server, µs | database, µs | p50, ms | p99, ms | at rest, MB | under load, MB |
-| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |`;
+export const HEADING = `| request | server | requests/s | ratio | ratio, cached | server, µs | database, µs | p50, ms | p99, ms | at rest, MB | under load, MB |
+| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |`;
 
-/** A line of the table: the figures of a server in a case, with the ratio of its requests a second to the bare server's. */
-export function lineOf(title: string, figures: Figures, bare: Figures | undefined): string {
+/** What the columns of ratios are. */
+export const LEGEND = `ratio: of the requests a second to those of the bare server, which verifies each token as often as it comes.
+Rollcall keeps verified tokens; "ratio, cached" is to a bare server that does so too.`;
+
+/** A line of the table: the figures of a server among those of all in its case. */
+export function lineOf(title: string, figures: Figures, all: readonly Figures[]): string {
   const { contender, rate, serverUs, databaseUs, p50, p99, restMb, loadMb } = figures;
-  const ratio = bare === undefined ? '' : (rate / bare.rate).toFixed(2);
+  const ratios = [BARE, BARE_CACHED].map((name) => {
+    const bare = all.find((each) => each.contender === name);
+    return bare === undefined ? '' : (rate / bare.rate).toFixed(2);
+  });
   const cells = [
-    ...[Math.round(rate), ratio, rounded(serverUs), rounded(databaseUs)],
+    ...[Math.round(rate), ...ratios, rounded(serverUs), rounded(databaseUs)],
     ...[p50.toFixed(1), p99.toFixed(1), rounded(restMb), rounded(loadMb)],
   ];
   return `| \`${title}\` | ${contender} | ${cells.join(' | ')} |`;

@@ -9,10 +9,10 @@ import { type Contender, contendersOf, startRollcall } from './contenders.ts';
 import { fill, startDatabase } from './database.ts';
 import { feedFigures } from './feed.ts';
 import { generator } from './load.ts';
-import { type Figures, measure } from './measure.ts';
+import { measure } from './measure.ts';
 import { readOptions } from './options.ts';
 import { KEY } from './people.ts';
-import { feedLine, HEADING, lineOf, transferLine } from './report.ts';
+import { feedLine, HEADING, LEGEND, lineOf, transferLine } from './report.ts';
 import { transfers } from './transfer.ts';
 
 /**
@@ -39,7 +39,7 @@ try {
     await fill(url, accounts, changes);
   }
   console.log(
-    `${accounts} accounts with ${accounts * (1 + changes)} entries in the history, load by ${generator.name}\n\n${HEADING}`,
+    `${accounts} accounts with ${accounts * (1 + changes)} entries in the history, load by ${generator.name}\n${LEGEND}\n\n${HEADING}`,
   );
   for (const name of names) {
     const one = cases[name];
@@ -48,7 +48,7 @@ try {
     try {
       const figures = await measure(one, contenders, database.clock, { accounts, rounds });
       results[name] = figures;
-      for (const each of figures) console.log(lineOf(one.title, each, bareOf(figures)));
+      for (const each of figures) console.log(lineOf(one.title, each, figures));
     } finally {
       for (const contender of contenders) await contender.stop();
     }
@@ -88,10 +88,6 @@ try {
   await database.remove();
   await keys.close();
   removeRunDirectories();
-}
-
-function bareOf(figures: readonly Figures[]): Figures | undefined {
-  return figures.find(({ contender }) => contender === 'bare');
 }
 
 /** Replays the history of every account: it must give the accounts. Throws where it does not. */

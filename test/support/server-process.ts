@@ -36,12 +36,13 @@ process.on('exit', () => {
 
 /**
  * Starts one on a free port, in the environment `test` unless `env` says otherwise; nothing else is inherited. Without an
- * entry, it runs the server's bundle.
+ * entry, it runs the server's bundle. With `output`, a file descriptor, it writes there, and nothing of it is read here.
  */
 export function startServer(
   env: NodeJS.ProcessEnv,
   entry = programOf('src/server.ts'),
   cwd = ROOT,
+  output?: number,
 ): ServerProcess {
   const child = spawn(process.execPath, [resolve(ROOT, entry)], {
     cwd,
@@ -52,19 +53,18 @@ export function startServer(
       AUTH_SECRET: SECRET,
       ...env,
     },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', output ?? 'pipe', output ?? 'pipe'],
   });
   running.add(child);
   const lines: LogLine[] = [];
-  const output: string[] = [];
+  const others: string[] = [];
   const waiting = new Set<() => void>();
   const collect = (text: string) => {
     if (text.startsWith('{')) lines.push(JSON.parse(text));
-    else output.push(text);
+    else others.push(text);
     for (const look of waiting) look();
   };
-  createInterface(child.stdout).on('line', collect);
-  createInterface(child.stderr).on('line', collect);
+  for (const input of [child.stdout, child.stderr]) if (input) createInterface(input).on('line', collect);
   const closed = once(child, 'close').then(([code, signal]) => {
     running.delete(child);
     for (const look of waiting) look();
@@ -78,7 +78,7 @@ export function startServer(
         waiting.delete(look);
         settle();
       };
-      const report = () => `${output.join('\n')}\n${lines.map((line) => JSON.stringify(line)).join('\n')}`;
+      const report = () => `${others.join('\n')}\n${lines.map((line) => JSON.stringify(line)).join('\n')}`;
       const timer = setTimeout(
         () => done(() => reject(new Error(`no "${message}" in time:\n${report()}`))),
         PATIENCE_MS,
@@ -96,7 +96,7 @@ export function startServer(
   return {
     child,
     lines,
-    output,
+    output: others,
     said,
     ready: async () => (await said('ready'))['address'] as string,
     async end(signal) {
