@@ -1,7 +1,6 @@
 import { join } from 'node:path';
 import { defineConfig, type Options } from '@mikro-orm/postgresql';
 import { settingsOrExit } from './config/exit.ts';
-import type { Settings } from './config/settings.ts';
 import { type ConnectionMode, clientConfig, type DatabaseSettings } from './src/database/connection.ts';
 import { ledgerName } from './src/database/ledger-name.ts';
 import { MigrationsOnly } from './src/database/migrations-only.ts';
@@ -19,15 +18,8 @@ import { User } from './src/store/tables/user.ts';
 import { WebhookSchema } from './src/store/tables/webhook.ts';
 import { UnitEntityManager } from './src/store/unit.ts';
 
-/**
- * The ORM's options, for the server, the tests and `npx mikro-orm`. With `eraseAfterDays: 0`, a deletion erases the
- * account's history in the same transaction.
- */
-export function ormOptions(
-  database: DatabaseSettings,
-  mode: ConnectionMode = 'direct',
-  { eraseAfterDays }: Partial<Settings['history']> = {},
-): Options {
+/** The ORM's options, for the server, the tests and `npx mikro-orm`. */
+export function ormOptions(database: DatabaseSettings, mode: ConnectionMode = 'direct'): Options {
   const driverOptions = clientConfig(database, mode);
   return defineConfig({
     entities: [
@@ -43,7 +35,7 @@ export function ormOptions(
     entityManager: UnitEntityManager,
     extensions: [MigrationsOnly, RollcallMigrator],
     // In this order: what an author may not do at all is refused first.
-    subscribers: [new HistoryRecorder({ eraseAtOnce: eraseAfterDays === 0 }), new LastAdminGuard()],
+    subscribers: [new HistoryRecorder(), new LastAdminGuard()],
     dbName: driverOptions.database,
     driverOptions,
     pool: { min: 0, max: database.poolMax },
@@ -75,7 +67,7 @@ export function ormOptions(
 export default async function cliOptions(): Promise<Options> {
   const settings = settingsOrExit();
   const { database, mode } = await openForCommand(settings);
-  const options = ormOptions({ ...database, statementTimeoutMs: 0 }, mode, settings.history);
+  const options = ormOptions({ ...database, statementTimeoutMs: 0 }, mode);
   // A transaction for each: a migration that runs outside of any must see what the ones before it did.
   return { ...options, migrations: { ...options.migrations, allOrNothing: false } };
 }

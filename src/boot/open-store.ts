@@ -40,7 +40,7 @@ const KEPT_OPEN = 4;
 export async function openStore({ database, mode, history, log, author }: StoreOptions): Promise<Store> {
   // Not by `MikroORM.init`, which looks for packages on the disk that the options do not name.
   const orm = new MikroORM({
-    ...ormOptions(database, mode, history),
+    ...ormOptions(database, mode),
     // Opening a connection takes longer than a request.
     pool: { min: Math.min(KEPT_OPEN, database.poolMax), max: database.poolMax },
     ...(log ? { loggerFactory: () => ormLog(log) } : { logger: () => undefined }),
@@ -49,7 +49,11 @@ export async function openStore({ database, mode, history, log, author }: StoreO
   const migrations = await knownMigrations(orm);
   return {
     orm,
-    inUnit: unitsOfWork(orm, author, { mode, onRecorded: announcer.announce }),
+    inUnit: unitsOfWork(orm, author, {
+      mode,
+      erasesAtOnce: history?.eraseAfterDays === 0,
+      onRecorded: announcer.announce,
+    }),
     migrations,
     schemaState: () => schemaState(orm.em.fork(), migrations),
     async close() {

@@ -10,6 +10,8 @@ export interface AccountColumn {
   readonly type: string;
   /** Its default, as SQL. */
   readonly default: string | undefined;
+  /** What a new account has without being told: `undefined` where only the database knows. */
+  readonly initial: unknown;
 }
 
 /** What has metadata: the ORM, or an EntityManager. */
@@ -21,12 +23,15 @@ export interface MetadataSource {
 export function accountColumns(source: MetadataSource): readonly AccountColumn[] {
   return source
     .getMetadata(User)
-    .props.map(({ name, fieldNames: [field = ''], columnTypes: [type = ''], defaultRaw }) => ({
-      property: name as Column,
-      name: field,
-      type: type.replace(/\(.*/, ''),
-      default: defaultRaw,
-    }));
+    .props.map(
+      ({ name, fieldNames: [field = ''], columnTypes: [type = ''], defaultRaw, default: initial }) => ({
+        property: name as Column,
+        name: field,
+        type: type.replace(/\(.*/, ''),
+        default: defaultRaw,
+        initial,
+      }),
+    );
 }
 
 /** All columns of `users` for a `select` or a `returning`, each under its property's name: rows are accounts then. */

@@ -1,4 +1,4 @@
-import { type ChangeDraft, ERASED_ACTOR } from '../domain/change.ts';
+import { type ChangeDraft, type Difference, ERASED_ACTOR } from '../domain/change.ts';
 import { indexNames } from '../domain/field-index.ts';
 import { protectAdmins } from './admin-protection.ts';
 import { noteAdmins } from './admins-touched.ts';
@@ -65,17 +65,13 @@ const RECORD = `
   ), ${recordSql({ actorId: '$2', actor: '$3', requestId: '$4', undoes: '$5' })}
   select id, at, erased_at from written order by id`;
 
-/** A change as {@link recordSql} takes it, without its place among others. */
-export function changeRecord({ userId, ofAdmin, ...draft }: ChangeDraft) {
-  return { ...draft, user_id: userId, names: indexNames(draft) };
+/** A change as {@link recordSql} takes it, without its account and its place among others. */
+export function changeRecord({ action, before, after, fields }: Difference) {
+  return { action, before, after, fields, names: indexNames({ action, fields }) };
 }
 
-/**
- * Refuses changes that the unit's author may not make, and notes on the unit what they change. Every way to write an account
- * leads through here. Throws `forbidden`.
- */
-export function acceptChanges(unit: Unit, drafts: readonly ChangeDraft[]): void {
-  protectAdmins(unit, drafts);
+/** Notes on the unit what it has changed. */
+export function noteChanges(unit: Unit, drafts: readonly ChangeDraft[]): void {
   noteOwnChanges(unit, drafts);
   noteAdmins(unit, drafts);
   unit.hasRecorded = true;
@@ -84,16 +80,20 @@ export function acceptChanges(unit: Unit, drafts: readonly ChangeDraft[]): void 
 /**
  * Writes changes to the history, signed by the unit's author, in the unit's transaction and in one statement for any number
  * of changes. Call it after the accounts themselves have been written, in the order of the changes.
- * Throws what {@link acceptChanges} throws.
+ * Throws `forbidden` for changes that the unit's author may not make.
  */
 export async function recordChanges(unit: Unit, drafts: readonly ChangeDraft[]): Promise<void> {
   if (drafts.length === 0) return;
-  acceptChanges(unit, drafts);
+  protectAdmins(unit, drafts);
+  noteChanges(unit, drafts);
   const { em, author, undoes } = unit;
   const { actorId, requestId } = author;
   const isErased = drafts.some(({ userId, erased }) => erased && userId === actorId);
   const actor = isErased ? `${ERASED_ACTOR}${actorId}` : author.actor;
-  const records = drafts.map((draft, ordinal) => ({ ...changeRecord(draft), ordinal }));
+  const records = drafts.map((draft, ordinal) => {
+    const { userId, version, erased } = draft;
+    return { ...changeRecord(draft), user_id: userId, version, erased, ordinal };
+  });
   const rows = await runInTransaction<{ id: string; at: string; erased_at: string | null }>(em, {
     name: 'record-changes',
     text: RECORD,

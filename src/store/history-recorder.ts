@@ -18,12 +18,6 @@ type Complete = () => ChangeDraft;
  */
 export class HistoryRecorder implements EventSubscriber {
   readonly #pending = new WeakMap<object, Complete[]>();
-  readonly #eraseAtOnce: boolean;
-
-  /** With `eraseAtOnce`, every deletion erases, whoever makes it. */
-  constructor({ eraseAtOnce }: { eraseAtOnce: boolean }) {
-    this.#eraseAtOnce = eraseAtOnce;
-  }
 
   onFlush({ em, uow }: FlushEventArgs): void {
     const changeSets = accountChangeSets(uow);
@@ -44,10 +38,11 @@ export class HistoryRecorder implements EventSubscriber {
     if (pending === undefined) return;
     this.#pending.delete(args.uow);
     const unit = unitOf(args.em as EntityManager);
-    const erases = this.#eraseAtOnce || unit.erases;
     const complete = pending.map((complete) => complete());
     noteAdmins(unit, complete);
-    const drafts = complete.map((draft) => (erases && draft.action === 'deleted' ? erased(draft) : draft));
+    const drafts = complete.map((draft) =>
+      unit.erases && draft.action === 'deleted' ? erased(draft) : draft,
+    );
     await recordChanges(unit, drafts);
     await eraseHistory(
       unit.em,

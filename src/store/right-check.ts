@@ -21,6 +21,11 @@ export async function checkRight(unit: Unit): Promise<void> {
   await check(unit, 'for share');
 }
 
+/** The same without a lock, for what has not been written because the right is gone. Throws what {@link checkRight} throws. */
+export async function requireRightNow(unit: Unit): Promise<void> {
+  await check(unit, '');
+}
+
 async function check({ em, right, ownValuesBefore }: Unit, lock: 'for share' | ''): Promise<void> {
   if (right === null) return;
   if ('serviceTokenId' in right) return checkServiceToken(em, right.serviceTokenId, lock);
@@ -33,7 +38,7 @@ async function check({ em, right, ownValuesBefore }: Unit, lock: 'for share' | '
 /** Whether the author of a unit that only reads still has its right. An outage of the database takes nobody's right away. */
 export async function hasRight(unit: Unit): Promise<boolean> {
   try {
-    await check(unit, '');
+    await requireRightNow(unit);
     return true;
   } catch (error) {
     return !(error instanceof Refusal);

@@ -6,7 +6,7 @@ import type { Author } from '../domain/author.ts';
 import { historySize } from './history-size.ts';
 import { checkRight, isCheckedByFlush } from './right-check.ts';
 import { Unit, type UnitOfWork, type UnitOptions } from './unit.ts';
-import { singleUpdate, updaterAtOnce } from './update-at-once.ts';
+import { singleWrite, writerAtOnce } from './write-at-once.ts';
 
 /** The replays of a unit of work that has lost a race, in milliseconds: the first at once, because it locks what it reads. */
 const RETRIES = { retries: 4, minTimeout: 5, maxTimeout: 100, randomize: true };
@@ -15,6 +15,8 @@ const RETRIES = { retries: 4, minTimeout: 5, maxTimeout: 100, randomize: true };
 export interface UnitsOptions {
   /** How the database is reached, by default directly. Behind a pooler, every write is a transaction of several statements. */
   readonly mode?: ConnectionMode;
+  /** Whether every deletion erases the account's history, whoever makes it. */
+  readonly erasesAtOnce?: boolean;
   /** Called after the commit of a unit that has written to the history. */
   readonly onRecorded?: () => void;
 }
@@ -32,12 +34,12 @@ export interface UnitsOptions {
 export function unitsOfWork(
   orm: MikroORM,
   author?: Author,
-  { mode = 'direct', onRecorded }: UnitsOptions = {},
+  { mode = 'direct', erasesAtOnce = false, onRecorded }: UnitsOptions = {},
 ): UnitOfWork {
-  const how = { mode, onRecorded, updateAtOnce: updaterAtOnce(orm) };
+  const how = { mode, onRecorded, writeAtOnce: writerAtOnce(orm) };
   return (work, options = {}) => {
     const attempt = (isReplay: boolean) =>
-      runOnce(new Unit(orm.em.fork(), { author, isReplay }), work, options, how);
+      runOnce(new Unit(orm.em.fork(), { author, isReplay, erases: erasesAtOnce }), work, options, how);
     const isLost = (error: unknown) => options.replays !== false && hasLostRace(error);
     return attempt(false).catch((error: unknown) => {
       if (!isLost(error)) throw error;
@@ -49,14 +51,14 @@ export function unitsOfWork(
 /** How a runner runs its units. */
 interface How extends Required<Pick<UnitsOptions, 'mode'>> {
   readonly onRecorded: UnitsOptions['onRecorded'];
-  readonly updateAtOnce: ReturnType<typeof updaterAtOnce>;
+  readonly writeAtOnce: ReturnType<typeof writerAtOnce>;
 }
 
 async function runOnce<T>(
   unit: Unit,
   work: (unit: Unit) => Promise<T>,
   { readOnly = false }: UnitOptions,
-  { mode, onRecorded, updateAtOnce }: How,
+  { mode, onRecorded, writeAtOnce }: How,
 ): Promise<T> {
   const { em } = unit;
   try {
@@ -68,9 +70,9 @@ async function runOnce<T>(
     // Before the transaction: whoever counts may need a connection too.
     if (hasChanged && !unit.dryRun) await unit.spendHistory?.(historySize(changes));
     // A pooler does not tell the server that the client is gone: a write that waits there would be carried out all the same.
-    const single = hasChanged && mode === 'direct' ? singleUpdate(unit, changes) : undefined;
+    const single = hasChanged && mode === 'direct' ? singleWrite(unit, changes) : undefined;
     const isChecked = unit.right === null || readOnly || isCheckedByFlush(changes, unit.right);
-    if (single !== undefined && isChecked) await updateAtOnce(unit, single);
+    if (single !== undefined) await writeAtOnce(unit, single, isChecked);
     else {
       if (hasChanged) await unit.begin();
       if (!isChecked) {

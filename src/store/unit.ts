@@ -20,7 +20,7 @@ export class Unit {
   /** The id of the change that this unit undoes. */
   undoes: number | null = null;
   /** Whether the accounts that it deletes are erased at once, so that nothing can restore them. */
-  erases = false;
+  erases: boolean;
   /** Whether everything, guards and history included, is done and then rolled back. */
   dryRun = false;
   /**
@@ -45,11 +45,16 @@ export class Unit {
 
   constructor(
     em: EntityManager,
-    { author, isReplay = false }: { author?: Author | undefined; isReplay?: boolean } = {},
+    {
+      author,
+      isReplay = false,
+      erases = false,
+    }: { author?: Author | undefined; isReplay?: boolean; erases?: boolean } = {},
   ) {
     this.em = em;
     this.#author = author;
     this.#isReplay = isReplay;
+    this.erases = erases;
     (em as UnitEntityManager).unit = this;
   }
 

@@ -1,5 +1,4 @@
 import { expect } from 'chai';
-import { ormOptions } from '../../../mikro-orm.config.ts';
 import { type Author, COMMAND_LINE } from '../../../src/domain/author.ts';
 import type { Preferences } from '../../../src/domain/preferences.ts';
 import { User } from '../../../src/domain/user.ts';
@@ -8,6 +7,7 @@ import { eraseAccounts, eraseDue } from '../../../src/services/history/erasure.t
 import { undoChange } from '../../../src/services/history/undo.ts';
 import { verifyHistory } from '../../../src/services/history/verification.ts';
 import type { Unit } from '../../../src/store/unit.ts';
+import { unitsOfWork } from '../../../src/store/unit-of-work.ts';
 import { testStore } from '../../support/store.ts';
 
 const rules = { maxBytes: 1_000 };
@@ -16,7 +16,14 @@ const DAYS = 30;
 describe('erasure', () => {
   const store = testStore();
 
-  const as = <T>(author: Author, work: (unit: Unit) => Promise<T>) => store.as(author)(work);
+  let erasesAtOnce: boolean;
+
+  beforeEach(() => {
+    erasesAtOnce = false;
+  });
+
+  const as = <T>(author: Author, work: (unit: Unit) => Promise<T>) =>
+    unitsOfWork(store.orm, author, { erasesAtOnce })(work);
   const by = (user: User): Author => ({ actorId: user.id, actor: user.email, requestId: null });
   const invite = (email: string, author = COMMAND_LINE, preferences: Preferences = { theme: 'dark' }) =>
     as(author, async (unit) => createAccount(unit, { email, name: 'N', preferences }, rules));
@@ -319,8 +326,8 @@ describe('erasure', () => {
   });
 
   describe('where deletions are final', () => {
-    beforeEach(async () => {
-      await store.reopen(ormOptions(store.database, 'direct', { eraseAfterDays: 0 }));
+    beforeEach(() => {
+      erasesAtOnce = true;
     });
 
     it('is part of the deletion, whose entry never has any values', async () => {

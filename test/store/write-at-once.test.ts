@@ -1,7 +1,9 @@
 import { expect } from 'chai';
 import { openStore } from '../../src/boot/open-store.ts';
 import { COMMAND_LINE } from '../../src/domain/author.ts';
+import type { Right } from '../../src/domain/right.ts';
 import { User } from '../../src/domain/user.ts';
+import type { Unit } from '../../src/store/unit.ts';
 import { addAccount } from '../support/accounts.ts';
 import { startProxy } from '../support/proxy.ts';
 import { testStore } from '../support/store.ts';
@@ -9,13 +11,17 @@ import { eventually } from '../support/waiting.ts';
 
 /** An account's row and its history, without what differs between two accounts. */
 const WRITTEN = `
-  select (select jsonb_agg(to_jsonb(users) - 'id' - 'email' - 'updated_at') from users where id = $1) as account,
+  select (select jsonb_agg(to_jsonb(users) - 'id' - 'email' - 'created_at' - 'updated_at') from users where id = $1) as account,
          (select jsonb_agg(to_jsonb(changes) - 'id' - 'at' - 'user_id' - 'transaction_id' - 'before' - 'after'
-                           || jsonb_build_object('before', before - 'email', 'after', after - 'email',
+                           || jsonb_build_object('before', before - 'email' - 'createdAt', 'after', after - 'email',
                                 'isInTime', at = (select updated_at from users where id = $1)) order by changes.id)
-            from changes where user_id = $1 and version > 1) as history,
-         (select jsonb_agg(to_jsonb(change_fields) - 'change_id' - 'at' order by field)
-            from change_fields join changes on changes.id = change_id where user_id = $1 and version > 1) as fields`;
+            from changes where user_id = $1) as history,
+         (select jsonb_agg(to_jsonb(change_fields) - 'change_id' - 'at' order by change_id, field)
+            from change_fields join changes on changes.id = change_id where user_id = $1) as fields`;
+
+const ADMIN = { role: 'admin', status: 'active' } as const;
+
+const WAITING = `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
 
 describe('a unit that changes one account', () => {
   const store = testStore();
@@ -58,27 +64,161 @@ describe('a unit that changes one account', () => {
     });
   }
 
-  it('does so in one statement, and without a change in none', async () => {
+  for (const values of [
+    {},
+    { name: 'Ada', status: 'suspended', preferences: { theme: null, é: [1] } },
+    ADMIN,
+  ]) {
+    it(`writes of a new account with ${JSON.stringify(values)} what a transaction writes`, async () => {
+      const written: unknown[] = [];
+      for (const [email, isInTransaction] of [
+        ['ada@example.com', false],
+        ['bob@example.com', true],
+      ] as const) {
+        const account = await store.as(COMMAND_LINE)(async (unit) => {
+          const account = Object.assign(new User(email), values);
+          unit.em.persist(account);
+          if (isInTransaction) await unit.begin();
+          return account;
+        });
+        const [row] = await store.em.find(User, { email });
+        expect({
+          ...account,
+          name: account.name ?? null,
+          preferences: account.preferences ?? null,
+        }).to.deep.equal({ ...row });
+        written.push(await store.database.query(WRITTEN, [account.id]));
+      }
+      expect(written[0]).to.deep.equal(written[1]);
+      expect(JSON.stringify(written[0])).to.include('"isInTime":true');
+    });
+  }
+
+  it('writes of a deletion what a transaction writes', async () => {
+    const written: unknown[] = [];
+    for (const [email, isInTransaction] of [
+      ['ada@example.com', false],
+      ['bob@example.com', true],
+    ] as const) {
+      const { id } = await addAccount(store.database, email, { name: 'Ada', preferences: { theme: 'dark' } });
+      await store.as(COMMAND_LINE)(async (unit) => {
+        unit.em.remove(await unit.em.findOneOrFail(User, id));
+        if (isInTransaction) await unit.begin();
+      });
+      written.push(await store.database.query(WRITTEN, [id]));
+      const [{ isLast } = {}] = await store.database.query<{ isLast: boolean }>(
+        `select (array_agg(action order by at desc))[1] = 'deleted' as "isLast" from changes where user_id = $1`,
+        [id],
+      );
+      expect(isLast).to.equal(true);
+    }
+    expect(written[0]).to.deep.equal(written[1]);
+    expect(written[0]).to.have.nested.property('[0].account', null);
+  });
+
+  it('does so in one statement, with the check of its author, and without a change in none', async () => {
     const { id } = await addAccount(store.database, 'ada@example.com');
+    const admin = await addAccount(store.database, 'root@example.com', ADMIN);
     const proxy = await startProxy(store.database.url);
     const proxied = await openStore({
       database: { ...store.database, url: proxy.url },
       mode: 'direct',
       author: COMMAND_LINE,
     });
+    const statementsOf = async (work: (unit: Unit) => Promise<void>) => {
+      await proxied.inUnit(async (unit) => {
+        unit.right = { accountId: admin.id, asAdmin: true };
+        await work(unit);
+        proxy.reset();
+      });
+      return proxy.statements();
+    };
     try {
-      const rename = (name: string) =>
-        proxied.inUnit(async ({ em }) => {
-          (await em.findOneOrFail(User, id)).name = name;
-          proxy.reset();
-        });
-      await rename('Ada');
-      expect(proxy.statements()).to.be.at.least(1).and.at.most(2); // the announcement
-      await rename('Ada');
-      expect(proxy.statements()).to.equal(0);
+      const works: ((unit: Unit) => Promise<void>)[] = [
+        async ({ em }) => void Object.assign(await em.findOneOrFail(User, id), { name: 'Ada' }),
+        async ({ em }) => void em.persist(new User('bob@example.com')),
+        async ({ em }) => void em.remove(await em.findOneOrFail(User, id)),
+      ];
+      for (const work of works) {
+        expect(await statementsOf(work))
+          .to.be.at.least(1)
+          .and.at.most(2); // the announcement
+      }
+      const nothing = await statementsOf(async (unit) => {
+        unit.right = null;
+        Object.assign(await unit.em.findOneOrFail(User, admin.id), ADMIN);
+      });
+      expect(nothing).to.equal(0);
     } finally {
       await proxied.close();
       await proxy.close();
+    }
+  });
+
+  describe('whose author loses the right', () => {
+    const kinds: Record<string, (unit: Unit) => Promise<void>> = {
+      creation: async ({ em }) => void em.persist(new User('new@example.com')),
+      update: async ({ em }) =>
+        void Object.assign(await em.findOneOrFail(User, { email: 'ada@example.com' }), { name: 'Ada' }),
+      deletion: async ({ em }) => void em.remove(await em.findOneOrFail(User, { email: 'ada@example.com' })),
+    };
+    const ROWS = 'select (select jsonb_agg(users order by id) from users), (select count(*) from changes)';
+    let rights: Record<string, { right: Right; loss: string; code: string }>;
+
+    beforeEach(async () => {
+      await addAccount(store.database, 'ada@example.com');
+      const admin = await addAccount(store.database, 'root@example.com', ADMIN);
+      const [token] = await store.database.query<{ id: number }>(
+        `insert into service_tokens (name, digest, scopes, created_by)
+           values ('sync', repeat('x', 43), '{users:write}', 'root@example.com') returning id`,
+      );
+      const asAdmin = { accountId: admin.id, asAdmin: true };
+      rights = {
+        demotion: {
+          right: asAdmin,
+          loss: `update users set role = 'user' where id = ${admin.id}`,
+          code: 'forbidden',
+        },
+        suspension: {
+          right: { accountId: admin.id, asAdmin: false },
+          loss: `update users set status = 'suspended' where id = ${admin.id}`,
+          code: 'account_suspended',
+        },
+        revocation: {
+          right: { serviceTokenId: token?.id ?? 0 },
+          loss: 'update service_tokens set revoked_at = now()',
+          code: 'unauthenticated',
+        },
+      };
+    });
+
+    for (const reason of ['demotion', 'suspension', 'revocation']) {
+      for (const [kind, work] of Object.entries(kinds)) {
+        it(`by a ${reason} leaves no trace of a ${kind}, also where it is committed meanwhile`, async () => {
+          const { right, loss, code } = rights[reason] ?? expect.fail();
+          for (const isMeanwhile of [true, false]) {
+            const session = await store.database.connect();
+            await session.query(`begin; ${loss}`);
+            const [before] = await session.query(ROWS).then(({ rows }) => rows);
+            if (!isMeanwhile) await session.query('commit');
+            const outcome = store
+              .as(COMMAND_LINE)((unit) => {
+                unit.right = right;
+                return work(unit);
+              })
+              .then(
+                () => 'written',
+                (error: { code?: string }) => error.code,
+              );
+            if (isMeanwhile) {
+              await eventually(async () => (await store.database.query(WAITING)).length > 0 || undefined);
+              await session.query('commit');
+            }
+            expect(await outcome).to.equal(code);
+            expect((await store.database.query(ROWS))[0]).to.deep.equal(before);
+          }
+        });
+      }
     }
   });
 

@@ -1,0 +1,138 @@
+import { type ChangeSet, ChangeSetType, OptimisticLockError, type UnitOfWork } from '@mikro-orm/core';
+import type { MikroORM } from '@mikro-orm/postgresql';
+import DataLoader from 'dataloader';
+import { isUnavailable } from '../database/driver-errors.ts';
+import type { Difference } from '../domain/change.ts';
+import { isActiveAdmin, type User } from '../domain/user.ts';
+import { accountChangeSets, differenceOf, isOfAdmin, originalOf } from './account-change-sets.ts';
+import { accountColumns } from './account-columns.ts';
+import { protectAdmins } from './admin-protection.ts';
+import { atOnceStatements, type NamedText, rightColumns, type WrittenRow } from './at-once-sql.ts';
+import { changeRecord, noteChanges } from './change-log.ts';
+import { requireRightNow } from './right-check.ts';
+import { dateOf, poolOf } from './rows.ts';
+import type { Unit } from './unit.ts';
+
+/**
+ * The change set of a unit that changes one account and nothing else, and that can be written by {@link writerAtOnce}; `undefined`
+ * for any other unit. What a unit shows of its own changes, what it erases, and what takes the last admin away, needs a transaction.
+ */
+export function singleWrite(unit: Unit, changes: UnitOfWork): ChangeSet<User> | undefined {
+  const [single, ...others] = changes.getChangeSets();
+  const [ofAccount] = accountChangeSets(changes);
+  if (single === undefined || others.length > 0 || ofAccount === undefined) return undefined;
+  const { type, entity } = ofAccount;
+  const hasMore =
+    unit.em.isInTransaction() ||
+    unit.dryRun ||
+    unit.undoes !== null ||
+    (unit.erases && type === ChangeSetType.DELETE) ||
+    changes.getExtraUpdates().size > 0 ||
+    changes.getCollectionUpdates().length > 0;
+  const stays = type !== ChangeSetType.DELETE && entity.isActiveAdmin();
+  const leaves = isActiveAdmin(originalOf(entity) ?? {}) && !stays;
+  return hasMore || leaves ? undefined : ofAccount;
+}
+
+/** A write that is due. */
+interface Due {
+  readonly unit: Unit;
+  readonly account: User;
+  readonly difference: Difference;
+  /** Whether it writes the author's own account, or nobody's right needs a check. */
+  readonly isChecked: boolean;
+}
+
+/** The most updates of a statement: a larger batch would make the first of them wait for the last. */
+const MAX_BATCH = 32;
+
+/**
+ * Creates the writer of single changes. It writes an account, its history and the check of the author's right in one prepared
+ * statement, which is a transaction of its own: a flush takes five round trips for the same. The updates that are due in one turn
+ * of the event loop share it, as look-ups do, and a lone one waits for nobody. None of them waits for a lock that another one
+ * meets, or fails for another: what a shared statement skips, or refuses, runs alone.
+ *
+ * It writes the version that was read, so that whoever came between makes it lose. Each change of an account raises its version:
+ * who wins has begun after the account's last change.
+ * Throws `OptimisticLockError` after a lost race, what `checkRight` throws, and the driver's exceptions. Needs a direct connection,
+ * where it is prepared.
+ */
+export function writerAtOnce(
+  orm: MikroORM,
+): (unit: Unit, changeSet: ChangeSet<User>, isChecked: boolean) => Promise<void> {
+  const columns = accountColumns(orm);
+  const statements = atOnceStatements(columns);
+
+  /** Returns what was written of each line, by its place. */
+  const write = async ({ name, text }: NamedText, due: readonly Due[]) => {
+    const lines = due.map((write, ordinal) => ({ ...lineOf(write), ordinal }));
+    const pool = await poolOf(orm.em);
+    const { rows } = await pool
+      .query<WrittenRow>({ name, text, values: [JSON.stringify(lines)] })
+      .catch((error: Error) => {
+        throw orm.em.getPlatform().getExceptionConverter().convertException(error);
+      });
+    return new Map(rows.map((row) => [row.ordinal, row]));
+  };
+  const lineOf = ({ unit, account, difference, isChecked }: Due) => {
+    const { author, right } = unit;
+    return {
+      ...Object.fromEntries(columns.map(({ property, name }) => [name, account[property]])),
+      ...changeRecord(difference),
+      ...{ actor_id: author.actorId, actor: author.actor, request_id: author.requestId },
+      ...(!isChecked && right !== null && rightColumns(right)),
+    };
+  };
+  const writeAlone = async (statement: NamedText, due: Due) => {
+    const row = (await write(statement, [due])).get(0);
+    if (row !== undefined) return row;
+    // Either the right is lost or the race is.
+    if (!due.isChecked) await requireRightNow(due.unit);
+    throw OptimisticLockError.lockFailed(due.account);
+  };
+  const updates = new DataLoader<Due, WrittenRow>(
+    async (due) => {
+      const written =
+        due.length === 1
+          ? new Map<number, WrittenRow>()
+          : await write(statements.updateSeveral, due).catch((error) => {
+              // Whether a lost connection has committed is not known; of anything else, nothing is left.
+              if (isUnavailable(error)) throw error;
+              return new Map<number, WrittenRow>();
+            });
+      return Promise.all(
+        due.map(
+          (update, ordinal) =>
+            written.get(ordinal) ?? writeAlone(statements.update, update).catch((error: Error) => error),
+        ),
+      );
+    },
+    { batchScheduleFn: setImmediate, maxBatchSize: MAX_BATCH, cache: false },
+  );
+
+  return async (unit, changeSet, isChecked) => {
+    const { type, entity: account } = changeSet;
+    const ofAdmin = isOfAdmin(account);
+    protectAdmins(unit, [{ ofAdmin }]);
+    if (type === ChangeSetType.CREATE) {
+      for (const { property, initial } of columns) account[property] ??= initial as never;
+    }
+    const due = { unit, account, difference: differenceOf(changeSet), isChecked };
+    const row = await writeBy(type, due);
+    const { id: userId, version } = row;
+    noteChanges(unit, [{ ...due.difference, userId, version, ofAdmin }]);
+    account.version = version;
+    if (type !== ChangeSetType.CREATE) return;
+    account.id = userId;
+    account.createdAt = dateOf(orm.em, row.created_at);
+    account.updatedAt = dateOf(orm.em, row.updated_at);
+  };
+
+  function writeBy(type: ChangeSetType, due: Due): Promise<WrittenRow> {
+    if (type === ChangeSetType.CREATE) return writeAlone(statements.create, due);
+    if (type === ChangeSetType.DELETE) return writeAlone(statements.delete, due);
+    // A new email may have to wait for a transaction that uses it too.
+    const isNewEmail = originalOf(due.account)?.email !== due.account.email;
+    return due.isChecked && !isNewEmail ? updates.load(due) : writeAlone(statements.update, due);
+  }
+}
