@@ -1,26 +1,12 @@
 import pg from 'pg';
 import type { DatabaseUrl } from '../../config/database-url.ts';
 import type { HostChoice } from './host-choice.ts';
+import { PipelinedClient } from './pipelined-client.ts';
 import { tlsOptions } from './tls.ts';
 
 /** What the driver's types leave out. */
 type Internals = pg.Client & { getStartupConf(): Record<string, string>; connectionParameters: object };
 const startupOf = (pg.Client.prototype as Internals).getStartupConf;
-
-/** Closes a connection that is of no more use: its answer is late, or its server has become a standby. */
-export class ImpatientClient extends pg.Client {
-  override query(...args: unknown[]): never {
-    const result = (super.query as (...args: unknown[]) => unknown).apply(this, args);
-    if (result instanceof Promise) {
-      result.catch((error: Error & { code?: string }) => {
-        // With `pg`, the next query would wait behind a late answer. The pool would keep a server that refuses writes (25006).
-        if (error.message === 'Query read timeout' || error.code === '25006')
-          this.connection.stream.destroy();
-      });
-    }
-    return result as never;
-  }
-}
 
 /** What a connection is made of. */
 export interface ClientOptions {
@@ -38,8 +24,8 @@ export interface ClientOptions {
 export function clientClass(
   settings: Readonly<Record<string, string>>,
   { url, hosts, encrypted, prepares }: ClientOptions,
-): typeof ImpatientClient {
-  return class SessionClient extends ImpatientClient {
+): typeof PipelinedClient {
+  return class SessionClient extends PipelinedClient {
     getStartupConf(): Record<string, string> {
       return { ...startupOf.call(this as unknown as Internals), ...settings };
     }

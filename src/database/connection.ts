@@ -56,6 +56,7 @@ export function clientConfig(database: DatabaseSettings, mode: ConnectionMode): 
     application_name: url.applicationName ?? 'rollcall',
     connectionTimeoutMillis: connectTimeoutMs,
     keepAlive: true,
+    pipeline: true,
     enableChannelBinding: url.bindsChannel,
     // Never `undefined`, for which the driver reads variables of the environment.
     ssl: encrypted && tlsOptions(url.tls, host),

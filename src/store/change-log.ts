@@ -98,6 +98,7 @@ export async function recordChanges(unit: Unit, drafts: readonly ChangeDraft[]):
     name: 'record-changes',
     text: RECORD,
     values: [JSON.stringify(records), actorId, actor, requestId, undoes],
+    isAnsweredByNext: !unit.remembers,
   });
   for (const [index, row] of rows.entries()) {
     if (!unit.remembers) break;

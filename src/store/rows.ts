@@ -7,6 +7,8 @@ export interface Statement {
   readonly name?: string | undefined;
   readonly text: string;
   readonly values: readonly unknown[];
+  /** In a transaction: whoever sends it goes on at once, and gets its failure from the next statement or the commit. */
+  readonly isAnsweredByNext?: boolean | undefined;
 }
 
 /** Adds a value to a statement's parameters and returns its placeholder. */
@@ -39,11 +41,11 @@ export async function readRows<Row>(em: EntityManager, { name, text, values }: S
  */
 export async function runInTransaction<Row>(
   em: EntityManager,
-  { name, text, values }: Statement,
+  { name, text, values, isAnsweredByNext }: Statement,
 ): Promise<Row[]> {
   if (!em.isInTransaction()) throw new Error('There is no transaction to run the statement in.');
-  // Kysely hands the SQL on as it is, and the driver takes a statement with a name there.
-  const sql = name === undefined ? text : { name, text };
+  // Kysely hands the SQL on as it is, and the driver takes a statement with its options there.
+  const sql = { ...(name !== undefined && { name }), text, isAnsweredByNext };
   const query = { query: { kind: 'RawNode' }, queryId: { queryId: '' }, sql, parameters: values };
   try {
     return (await em.getKysely().executeQuery(query as unknown as CompiledQuery)).rows as Row[];
