@@ -84,7 +84,7 @@ export function accountLookUp(source: MetadataSource, lookUps: LookUps): Account
   });
   return async (em, signer) => {
     // PostgreSQL refuses a NUL, for all signers of a batch, and the driver replaces half a surrogate pair.
-    if (!isStorableText(signer.email + signer.issuer + (signer.subject ?? ''))) return null;
+    if (![signer.email, signer.issuer, signer.subject ?? ''].every(isStorableText)) return null;
     const row = await rowOf(signer);
     return row === null ? null : foundIn(em, row);
   };

@@ -1,5 +1,5 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
-import { readRows } from './rows.ts';
+import { runAlone } from './statements.ts';
 
 /** Who did something outside of the history: what an entry has as the actor, and the account's id, if it was one. */
 export interface ActorRef {
@@ -16,7 +16,7 @@ export async function actorNames(em: EntityManager, refs: readonly ActorRef[]): 
   const rows =
     ids.length === 0
       ? []
-      : await readRows<{ id: number; email: string }>(em, {
+      : await runAlone<{ id: number; email: string }>(em, {
           text: 'select id, email from users where id = any($1)',
           values: [ids],
         });

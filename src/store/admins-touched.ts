@@ -1,6 +1,6 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import type { ChangeDraft } from '../domain/change.ts';
-import { readRows } from './rows.ts';
+import { runAlone } from './statements.ts';
 import type { Unit } from './unit.ts';
 
 /** The admins that a unit of work has changed: their ids, and the emails that some of them no longer have. */
@@ -28,7 +28,7 @@ export async function lostAdmins(
   emails: readonly string[],
 ): Promise<string[]> {
   if (touched.ids.size === 0 || emails.length === 0) return [];
-  const rows = await readRows<{ email: string }>(em, {
+  const rows = await runAlone<{ email: string }>(em, {
     text: `
       select listed.email from unnest($1::text[]) as listed (email) left join users using (email)
        where coalesce(users.role <> 'admin' or users.status <> 'active', true)

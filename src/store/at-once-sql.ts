@@ -60,16 +60,19 @@ export function atOnceStatements(columns: readonly AccountColumn[]): AtOnceState
     },
     update: {
       name: 'update-account',
-      text: text([target(''), ...allowed('where exists (select from target)')], update('allowed')),
+      text: text(
+        [target('no key update'), ...allowed('where exists (select from target)')],
+        update('allowed'),
+      ),
     },
     updateSeveral: {
       name: 'update-accounts',
-      text: text([target('skip locked')], update('line')),
+      text: text([target('no key update', 'skip locked')], update('line')),
     },
     delete: {
       name: 'delete-account',
       text: text(
-        [target(''), ...allowed('where exists (select from target)')],
+        [target('update'), ...allowed('where exists (select from target)')],
         `
       delete from users using allowed as line where ${IS_TARGET}
       returning ordinal, users.id as user_id, users.version + 1 as version, users.created_at, null::timestamptz as updated_at`,
@@ -104,9 +107,9 @@ function lineSql(columns: readonly AccountColumn[]): string {
 }
 
 /** The accounts that are written, locked at the version that was read. */
-function target(others: '' | 'skip locked'): string {
+function target(lock: 'update' | 'no key update', others: '' | 'skip locked' = ''): string {
   return `target as materialized (
-      select id from users join line using (id, version) order by id for update of users ${others}
+      select id from users join line using (id, version) order by id for ${lock} of users ${others}
     )`;
 }
 

@@ -1,15 +1,15 @@
 import type { MikroORM } from '@mikro-orm/postgresql';
-import DataLoader from 'dataloader';
-import { poolOf } from './rows.ts';
+import { sameTurn } from './same-turn.ts';
+import { runAlone } from './statements.ts';
 
 /** The most keys of a statement: a larger batch would make the first of them wait for the last. */
 const MAX_BATCH = 100;
 
 /** A statement that looks up many keys at once. */
 export interface BatchedStatement<Key> {
-  /** Of the prepared statement. */
+  /** Under which it is prepared. */
   readonly name: string;
-  /** Its rows name the key that they are for: `place`, from 1. One row a key, or none. */
+  /** Each row has the `place` of its key, from 1: at most one row a key. */
   readonly text: string;
   /** Its parameters: for each, the values of all keys. */
   readonly values: (keys: readonly Key[]) => unknown[][];
@@ -27,16 +27,11 @@ export type LookUps = <Key, Row extends { readonly place: number }>(
  */
 export function batchedLookUps(orm: MikroORM): LookUps {
   return <Key, Row extends { readonly place: number }>({ name, text, values }: BatchedStatement<Key>) => {
-    const loader = new DataLoader<Key, Row | null>(
-      async (keys) => {
-        const pool = await poolOf(orm.em);
-        const found: (Row | null)[] = Array(keys.length).fill(null);
-        const { rows } = await pool.query<Row>({ name, text, values: values(keys) });
-        for (const row of rows) found[row.place - 1] = row;
-        return found;
-      },
-      { batchScheduleFn: setImmediate, maxBatchSize: MAX_BATCH, cache: false },
-    );
-    return (key: Key) => loader.load(key);
+    return sameTurn<Key, Row | null>(MAX_BATCH, async (keys) => {
+      const found: (Row | null)[] = Array(keys.length).fill(null);
+      const rows = await runAlone<Row>(orm.em, { name, text, values: values(keys) });
+      for (const row of rows) found[row.place - 1] = row;
+      return found;
+    });
   };
 }

@@ -4,7 +4,8 @@ import { protectAdmins } from './admin-protection.ts';
 import { noteAdmins } from './admins-touched.ts';
 import { feedOrderOf } from './feed-order.ts';
 import { noteOwnChanges } from './right-check.ts';
-import { dateOf, runInTransaction } from './rows.ts';
+import { dateOf } from './rows.ts';
+import { runInTransaction } from './statements.ts';
 import type { Unit } from './unit.ts';
 
 /** The channel on which processes announce that they have committed changes of accounts. */

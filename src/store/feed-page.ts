@@ -2,7 +2,7 @@ import type { EntityManager } from '@mikro-orm/postgresql';
 import { CHANGE_COLUMNS, type ChangeRow, changeOf } from './change-rows.ts';
 import { HORIZON } from './feed-order.ts';
 import { comparePositions, FEED_START, type FeedEntry, type FeedPosition } from './feed-position.ts';
-import { readRows, type Statement } from './rows.ts';
+import { runAlone, type Statement } from './statements.ts';
 
 /** A page of the feed after a position. */
 export interface FeedPage {
@@ -50,7 +50,7 @@ type Row = { isWithheld: boolean } & (
  * appear before a position that has been served, whatever the order of commits.
  */
 export async function readFeedPage(em: EntityManager, after: FeedPosition, limit: number): Promise<FeedPage> {
-  const rows = await readRows<Row>(em, pageStatement(after, limit));
+  const rows = await runAlone<Row>(em, pageStatement(after, limit));
   const entries = rows.flatMap(({ isWithheld, transactionId, fields, ...row }): FeedEntry[] => {
     if (transactionId === null) return [];
     const change = changeOf(em, row as ChangeRow);
@@ -75,6 +75,6 @@ export async function readFeed(
 
 /** The position of the last entry that is served now; everything committed later comes after it. */
 export async function feedEnd(em: EntityManager): Promise<FeedPosition> {
-  const [last] = await readRows<{ transactionId: string; id: string }>(em, { text: END, values: [] });
+  const [last] = await runAlone<{ transactionId: string; id: string }>(em, { text: END, values: [] });
   return last === undefined ? FEED_START : { transactionId: last.transactionId, id: Number(last.id) };
 }

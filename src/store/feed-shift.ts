@@ -7,8 +7,8 @@ import type { EntityManager } from '@mikro-orm/postgresql';
 const LEAP = 2 ** 32;
 
 /**
- * The last position, where it comes from another cluster: everything committed in this one has an id below these two. No row
- * where the feed can go on.
+ * Selects the feed's last position where it comes from another cluster: it is not below the transaction ids that this one has yet
+ * to give. No row where the feed can go on.
  */
 export const BEHIND = `
   select last.position

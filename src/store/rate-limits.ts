@@ -1,8 +1,9 @@
 import type { MikroORM } from '@mikro-orm/postgresql';
-import type { Pool, QueryConfig } from 'pg';
+import type { QueryConfig } from 'pg';
 import type { Logger } from 'pino';
 import { type RateLimiterAbstract, RateLimiterPostgres } from 'rate-limiter-flexible';
 import { BoundedMemory } from './rate-limit-memory.ts';
+import { poolOf } from './statements.ts';
 
 /** The rate limits: the most in a window (0: no limit), and where they are counted. */
 export interface RateLimitSettings {
@@ -63,7 +64,7 @@ export async function rateLimits(
 
 /** The pool, as the limiters use it; it logs when it begins to fail and when it recovers. */
 async function clientOf(orm: MikroORM, log: Logger) {
-  const pool: Pool = await orm.em.getConnection().getNativeClient();
+  const pool = await poolOf(orm.em);
   let failing = false;
   return {
     async query(statement: QueryConfig) {

@@ -1,5 +1,5 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
-import { poolOf } from './rows.ts';
+import { poolOf } from './statements.ts';
 
 /** The database as it was at one moment. */
 export interface Snapshot {

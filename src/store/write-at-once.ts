@@ -1,6 +1,5 @@
 import { type ChangeSet, ChangeSetType, OptimisticLockError, type UnitOfWork } from '@mikro-orm/core';
 import type { MikroORM } from '@mikro-orm/postgresql';
-import DataLoader from 'dataloader';
 import { isUnavailable } from '../database/driver-errors.ts';
 import type { Difference } from '../domain/change.ts';
 import { isActiveAdmin, type User } from '../domain/user.ts';
@@ -10,12 +9,14 @@ import { protectAdmins } from './admin-protection.ts';
 import { atOnceStatements, type NamedText, rightColumns, type WrittenRow } from './at-once-sql.ts';
 import { changeRecord, noteChanges } from './change-log.ts';
 import { requireRightNow } from './right-check.ts';
-import { dateOf, poolOf } from './rows.ts';
+import { dateOf } from './rows.ts';
+import { sameTurn } from './same-turn.ts';
+import { runAlone } from './statements.ts';
 import type { Unit } from './unit.ts';
 
 /**
- * The change set of a unit that changes one account and nothing else, and that can be written by {@link writerAtOnce}; `undefined`
- * for any other unit. What a unit shows of its own changes, what it erases, and what takes the last admin away, needs a transaction.
+ * The change set of a unit that changes one account and nothing else, and that {@link writerAtOnce} can write; `undefined` for any
+ * other unit. Dry runs, undos, erasures and whatever may take the last admin away need a transaction.
  */
 export function singleWrite(unit: Unit, changes: UnitOfWork): ChangeSet<User> | undefined {
   const [single, ...others] = changes.getChangeSets();
@@ -52,8 +53,8 @@ const MAX_BATCH = 32;
  * of the event loop share it, as look-ups do, and a lone one waits for nobody. None of them waits for a lock that another one
  * meets, or fails for another: what a shared statement skips, or refuses, runs alone.
  *
- * It writes the version that was read, so that whoever came between makes it lose. Each change of an account raises its version:
- * who wins has begun after the account's last change.
+ * It writes the version that was read: a concurrent change makes it lose. Each change of an account raises its version, so that a
+ * write that wins has begun after the account's last change.
  * Throws `OptimisticLockError` after a lost race, what `checkRight` throws, and the driver's exceptions. Needs a direct connection,
  * where it is prepared.
  */
@@ -66,12 +67,7 @@ export function writerAtOnce(
   /** Returns what was written of each line, by its place. */
   const write = async ({ name, text }: NamedText, due: readonly Due[]) => {
     const lines = due.map((write, ordinal) => ({ ...lineOf(write), ordinal }));
-    const pool = await poolOf(orm.em);
-    const { rows } = await pool
-      .query<WrittenRow>({ name, text, values: [JSON.stringify(lines)] })
-      .catch((error: Error) => {
-        throw orm.em.getPlatform().getExceptionConverter().convertException(error);
-      });
+    const rows = await runAlone<WrittenRow>(orm.em, { name, text, values: [JSON.stringify(lines)] });
     return new Map(rows.map((row) => [row.ordinal, row]));
   };
   const lineOf = ({ unit, account, difference, isChecked }: Due) => {
@@ -90,25 +86,22 @@ export function writerAtOnce(
     if (!due.isChecked) await requireRightNow(due.unit);
     throw OptimisticLockError.lockFailed(due.account);
   };
-  const updates = new DataLoader<Due, WrittenRow>(
-    async (due) => {
-      const written =
-        due.length === 1
-          ? new Map<number, WrittenRow>()
-          : await write(statements.updateSeveral, due).catch((error) => {
-              // Whether a lost connection has committed is not known; of anything else, nothing is left.
-              if (isUnavailable(error)) throw error;
-              return new Map<number, WrittenRow>();
-            });
-      return Promise.all(
-        due.map(
-          (update, ordinal) =>
-            written.get(ordinal) ?? writeAlone(statements.update, update).catch((error: Error) => error),
-        ),
-      );
-    },
-    { batchScheduleFn: setImmediate, maxBatchSize: MAX_BATCH, cache: false },
-  );
+  /** Updates all that it can without waiting, at least two: `undefined` for the others. */
+  const updateSeveral = sameTurn<Due, WrittenRow | undefined>(MAX_BATCH, async (due) => {
+    if (due.length === 1) return [undefined];
+    const written = await write(statements.updateSeveral, due).catch((error) => {
+      // Whether a lost connection has committed is not known; of anything else, nothing is left.
+      if (isUnavailable(error)) throw error;
+      return new Map<number, WrittenRow>();
+    });
+    return due.map((_, ordinal) => written.get(ordinal));
+  });
+  const update = async (due: Due) => {
+    // A new email may have to wait for a transaction that uses it too.
+    const isNewEmail = originalOf(due.account)?.email !== due.account.email;
+    const row = due.isChecked && !isNewEmail ? await updateSeveral(due) : undefined;
+    return row ?? writeAlone(statements.update, due);
+  };
 
   return async (unit, changeSet, isChecked) => {
     const { type, entity: account } = changeSet;
@@ -129,10 +122,7 @@ export function writerAtOnce(
   };
 
   function writeBy(type: ChangeSetType, due: Due): Promise<WrittenRow> {
-    if (type === ChangeSetType.CREATE) return writeAlone(statements.create, due);
-    if (type === ChangeSetType.DELETE) return writeAlone(statements.delete, due);
-    // A new email may have to wait for a transaction that uses it too.
-    const isNewEmail = originalOf(due.account)?.email !== due.account.email;
-    return due.isChecked && !isNewEmail ? updates.load(due) : writeAlone(statements.update, due);
+    if (type === ChangeSetType.UPDATE) return update(due);
+    return writeAlone(type === ChangeSetType.CREATE ? statements.create : statements.delete, due);
   }
 }

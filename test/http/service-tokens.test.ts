@@ -71,6 +71,18 @@ describe('service tokens', () => {
     expect(used.map(({ lastUsedAt }) => lastUsedAt === null)).to.deep.equal([false, false]);
   });
 
+  it('do not wait for each other, or for whoever holds the row of one', async () => {
+    const tokens = [await mint(), await mint({ name: 'other' })];
+    const session = await app.database.connect();
+    await session.query('begin; select from service_tokens for share');
+    const answers = await Promise.all(tokens.map(({ token }) => call(token, '/v1/users')));
+    expect(answers.map(({ status }) => status)).to.deep.equal([200, 200]);
+    expect((await list()).map(({ lastUsedAt }) => lastUsedAt)).to.deep.equal([null, null]);
+    await session.query('commit');
+    await Promise.all(tokens.map(({ token }) => call(token, '/v1/users')));
+    expect((await list()).map(({ lastUsedAt }) => typeof lastUsedAt)).to.deep.equal(['string', 'string']);
+  });
+
   it('may do what their scopes allow, and nothing else', async () => {
     const reader = await mint();
     expect((await call(reader.token, '/v1/users')).status).to.equal(200);

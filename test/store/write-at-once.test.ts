@@ -247,21 +247,32 @@ describe('a unit that changes one account', () => {
     ]);
   });
 
-  it('leaves no trace of a change that a constraint refuses', async () => {
+  it('leaves no trace of a change that a constraint refuses, and its connection as it was', async () => {
     const { id } = await addAccount(store.database, 'ada@example.com');
     await addAccount(store.database, 'bob@example.com');
+    const connections = () =>
+      store.database.query(
+        `select pid from pg_stat_activity where datname = current_database() and application_name = 'rollcall' order by pid`,
+      );
+    await store.em.find(User, {});
+    const before = await connections();
+    expect(before).not.to.be.empty;
     const refused = await store
       .as(COMMAND_LINE)(async ({ em }) => {
         (await em.findOneOrFail(User, id)).rename('bob@example.com');
       })
       .catch((error: Error) => error.name);
     expect(refused).to.equal('UniqueConstraintViolationException');
+    expect(await connections()).to.deep.equal(before);
     expect(await store.database.query('select from changes where version > 1')).to.have.length(0);
   });
 
   describe('beside others in the same turn', () => {
     /** Changes accounts by their emails at once, with what becomes of each change. */
-    const changeAll = async (all: Readonly<Record<string, (account: User) => void>>) => {
+    const changeAll = async (
+      all: Readonly<Record<string, (account: User) => void>>,
+      onAnswer: (key: string) => void = () => undefined,
+    ) => {
       // All are due in one turn, once all have been read.
       const { promise, resolve } = Promise.withResolvers<void>();
       let reading = Object.keys(all).length;
@@ -279,7 +290,8 @@ describe('a unit that changes one account', () => {
             { replays: false },
           )
             .then(() => 'written')
-            .catch((error: Error) => error.name),
+            .catch((error: Error) => error.name)
+            .finally(() => onAnswer(key)),
         ),
       );
       return Object.fromEntries(Object.keys(all).map((key, at) => [key, outcomes[at]]));
@@ -334,8 +346,11 @@ describe('a unit that changes one account', () => {
     it('does not wait for the lock that one of them waits for', async () => {
       const session = await store.database.connect();
       await session.query(`begin; select from users where email = 'bob@example.com' for update`);
-      const outcomes = changeAll({ 'ada@example.com': rename('A'), 'bob@example.com': rename('B') });
-      await eventually(async () => (await names())[0]?.['name'] === 'A' || undefined);
+      const answered: string[] = [];
+      const noting = (name: string) => answered.push(name);
+      const outcomes = changeAll({ 'ada@example.com': rename('A'), 'bob@example.com': rename('B') }, noting);
+      await eventually(() => answered.length > 0 || undefined);
+      expect(answered).to.deep.equal(['ada@example.com']);
       await session.query('commit');
       expect(await outcomes).to.deep.equal({ 'ada@example.com': 'written', 'bob@example.com': 'written' });
     });

@@ -1,4 +1,4 @@
-import type { Statement } from '../../src/store/rows.ts';
+import type { Statement } from '../../src/store/statements.ts';
 import type { TestDatabase } from './database.ts';
 
 /** A step of a plan from `EXPLAIN (FORMAT JSON)`. Row counts are per loop. */

@@ -19,7 +19,7 @@ const query = changeableFields.pick({ role: true, status: true, storageMode: tru
   email: searchText.optional().meta({ description: 'The whole email, in any case.' }),
   q: searchText.optional().meta({
     description:
-      'A part of the email or the name, in any case. Fewer than three letters or digits in a row that hardly any account has are refused where there are very many accounts.',
+      'A part of the email or the name, in any case. With very many accounts, a search without three letters or digits in a row is refused where few accounts match.',
   }),
   total: z
     .enum(['true', 'false'])

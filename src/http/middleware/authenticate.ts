@@ -4,7 +4,6 @@ import { normalizeEmail } from '../../domain/email.ts';
 import { Refusal } from '../../domain/refusal.ts';
 import { refusals } from '../../domain/refusals.ts';
 import { serviceActor } from '../../domain/service-token.ts';
-import { serviceTokenDigest } from '../../security/service-token.ts';
 import {
   EmailUnverified,
   InvalidToken,
@@ -57,13 +56,13 @@ function pauseUntil(time: number): Promise<void> {
   return delay(Math.max(0, Math.ceil(time - performance.now()) + 1));
 }
 
-/** Who may come in: accounts by their sign-ins, and services by their tokens. */
+/** The look-ups of accounts and of service tokens. */
 export interface Admissions {
   readonly admit: Admission;
   readonly findServiceToken: ServiceTokenLookUp;
 }
 
-type Signer = Pick<Author, 'actorId' | 'actor' | 'isService'>;
+type Identified = Pick<Author, 'actorId' | 'actor' | 'isService'>;
 
 async function identifyAccount(
   state: RequestState,
@@ -71,7 +70,7 @@ async function identifyAccount(
   verifier: TokenVerifier,
   admit: Admission,
   tellsCauses: boolean,
-): Promise<Signer> {
+): Promise<Identified> {
   const signIn = await verifier.verify(token, digest).catch((error: unknown): SignIn => {
     if (!(error instanceof EmailUnverified)) throw error;
     state.log.info({ cause: error.message }, 'sign-in refused');
@@ -90,12 +89,12 @@ async function identifyAccount(
 
 async function identifyService(
   state: RequestState,
-  { token }: Credentials,
+  { serviceDigest }: Credentials,
   find: ServiceTokenLookUp,
-): Promise<Signer> {
-  const digest = serviceTokenDigest(token);
-  if (digest === undefined) throw new InvalidToken('this is not a service token: its checksum is wrong');
-  const known = await find(digest);
+): Promise<Identified> {
+  if (serviceDigest === undefined)
+    throw new InvalidToken('this is not a service token: its checksum is wrong');
+  const known = await find(serviceDigest);
   if (known === null) throw new InvalidToken('this service token is unknown, expired or revoked');
   state.service = known;
   return { actorId: null, actor: serviceActor(known.name), isService: true };

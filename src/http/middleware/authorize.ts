@@ -1,13 +1,7 @@
 import { refusals } from '../../domain/refusals.ts';
-import type { Scope } from '../../domain/service-token.ts';
-import type { KnownServiceToken } from '../../services/access/service-token-look-up.ts';
+import { sees } from '../../services/access/service-token-look-up.ts';
 import type { Middleware } from '../context.ts';
 import type { Endpoint } from '../endpoint.ts';
-
-/** Whether a caller may see what a scope shows: a service token needs it, an account needs none. */
-export function sees(service: KnownServiceToken | undefined, scope: Scope): boolean {
-  return service === undefined || service.scopes.includes(scope);
-}
 
 /**
  * Admits the callers that the endpoint is for: admins, anyone with an account, or service tokens with its scope. The unit of

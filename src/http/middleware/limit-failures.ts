@@ -52,7 +52,7 @@ export const limitFailures = (
     const { headers, socket } = ctx.req;
     if (!headers.authorization && !headers.cookie) return next();
     const digest = digestOf(ctx, cookieNames);
-    // Only where somebody is over the limit, or fails. A connection that is gone has no address.
+    // Computed only where a network is over the limit, or fails. A connection that is gone has no address.
     const { remoteAddress } = socket;
     const network = once(() => networkOf(forwarded.clientAddress(ctx.req, remoteAddress)));
     const isOver = () => usedUp.size > 0 && usedUp.has(network());

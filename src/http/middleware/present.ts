@@ -1,10 +1,10 @@
 import { Readable } from 'node:stream';
+import { sees } from '../../services/access/service-token-look-up.ts';
 import { unnumberedChangeView, unnumberedWrittenView } from '../../services/history/view.ts';
 import { isKnownTo } from '../answer/entity-tag.ts';
 import { type ReadingLimits, sendStream } from '../answer/send-stream.ts';
 import type { Middleware, RequestContext } from '../context.ts';
 import type { Endpoint, Shown } from '../endpoint.ts';
-import { sees } from './authorize.ts';
 
 /** What an answer may have and still be left to the socket, in bytes. */
 const LARGE_BYTES = 64 * 1024;

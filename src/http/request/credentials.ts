@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { isServiceToken } from '../../security/service-token.ts';
+import { isServiceToken, serviceTokenDigest } from '../../security/service-token.ts';
 import { sessionToken } from '../../security/session-cookie.ts';
 import { tokenDigest } from '../../security/token.ts';
 import type { RequestContext } from '../context.ts';
@@ -7,12 +7,14 @@ import type { RequestContext } from '../context.ts';
 /** The credentials of a request. */
 export interface Credentials {
   readonly token: string;
-  /** The token's `tokenDigest`. */
+  /** The token's `serviceTokenDigest` or else its `tokenDigest`. */
   readonly digest: string;
   /** Where the token was. */
   readonly credential: 'bearer' | 'cookie';
   /** Whether it is a service token. */
   readonly isService: boolean;
+  /** Of a service token, unless its checksum is wrong. */
+  readonly serviceDigest: string | undefined;
 }
 
 /**
@@ -30,7 +32,8 @@ function read({ req }: RequestContext, cookieNames: readonly string[]): Credenti
   if (token === undefined) return undefined;
   const credential = authorization === undefined ? 'cookie' : 'bearer';
   const isService = credential === 'bearer' && isServiceToken(token);
-  return { token, digest: tokenDigest(token), credential, isService };
+  const serviceDigest = isService ? serviceTokenDigest(token) : undefined;
+  return { token, digest: serviceDigest ?? tokenDigest(token), credential, isService, serviceDigest };
 }
 
 function bearerToken({ headers, rawHeaders }: IncomingMessage): string | undefined {

@@ -1,11 +1,11 @@
 import { Readable } from 'node:stream';
 import { refusals } from '../../domain/refusals.ts';
 import type { Scope } from '../../domain/service-token.ts';
+import { sees } from '../../services/access/service-token-look-up.ts';
 import type { RequestContext } from '../context.ts';
 import type { AnyRequest, ChangeRequest, Upload } from '../endpoint.ts';
-import { sees } from '../middleware/authorize.ts';
 
-/** A request as an endpoint gets it. Few endpoints need all of it, so most of it is made when somebody asks. */
+/** A request as an endpoint gets it. Few endpoints need all of it, so most of it is computed on access. */
 export class HandledRequest implements ChangeRequest<AnyRequest, object | undefined> {
   readonly params: unknown;
   readonly query: unknown;

@@ -3,7 +3,7 @@ import { AccountIdentity } from '../../domain/account-identity.ts';
 import { refusals } from '../../domain/refusals.ts';
 import type { Signer } from '../../store/account-look-up.ts';
 import { type ActorNames, actorNames } from '../../store/actor-names.ts';
-import { readRows } from '../../store/rows.ts';
+import { runAlone } from '../../store/statements.ts';
 
 // The lock orders it against the account's deletion, which may erase: what is erased must not come back. The subject of a
 // deleted account may have a new account by now.
@@ -23,7 +23,7 @@ export async function bindIdentity(
   accountId: number,
   { issuer, subject, email }: Signer & { readonly subject: string },
 ): Promise<void> {
-  await readRows(em, { text: BIND, values: [accountId, issuer, subject, email] }).catch((error: unknown) => {
+  await runAlone(em, { text: BIND, values: [accountId, issuer, subject, email] }).catch((error: unknown) => {
     // The account has got another subject of this issuer meanwhile.
     if ((error as { constraint?: string }).constraint !== 'identities_user_id_issuer_unique') throw error;
   });

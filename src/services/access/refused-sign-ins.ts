@@ -1,7 +1,8 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { LRUCache } from 'lru-cache';
 import type { RefusalCode } from '../../domain/refusals.ts';
-import { type RowOf, readRows, withDates } from '../../store/rows.ts';
+import { type RowOf, withDates } from '../../store/rows.ts';
+import { runAlone } from '../../store/statements.ts';
 import { DEFAULT_LIMIT, type Page, type PageRequest, type Position, pageOf } from '../paging.ts';
 
 /** How long a refused sign-in is kept. */
@@ -119,7 +120,7 @@ export class RefusedSignInCounter {
         count: counts[index],
         age: now - lastAt,
       }));
-      return readRows<Counted>(em, { text: UPDATE, values: [JSON.stringify(records)] });
+      return runAlone<Counted>(em, { text: UPDATE, values: [JSON.stringify(records)] });
     });
     const kept = new Set(rows.map(keyOf));
     // The next refusal of these is a first one.
@@ -134,7 +135,7 @@ function keyOf({ email, reason }: Pick<Counted, 'email' | 'reason'>): string {
 async function insert(em: EntityManager, counted: Counted): Promise<void> {
   const { email, reason } = counted;
   const rows = await written([counted], ([count]) =>
-    readRows<{ isNew: boolean }>(em, { text: INSERT, values: [email, reason, count] }),
+    runAlone<{ isNew: boolean }>(em, { text: INSERT, values: [email, reason, count] }),
   );
   if (rows.some(({ isNew }) => isNew)) await pruneRefused(em);
 }
@@ -164,7 +165,7 @@ async function written<T>(
  * with the most.
  */
 export async function pruneRefused(em: EntityManager): Promise<void> {
-  await readRows(em, { text: PRUNE, values: [KEPT_DAYS, MAX_KEPT, KEPT_AFTERWARDS] });
+  await runAlone(em, { text: PRUNE, values: [KEPT_DAYS, MAX_KEPT, KEPT_AFTERWARDS] });
 }
 
 type Row = RowOf<RefusedSignIn, 'firstAt' | 'lastAt'>;
@@ -177,7 +178,7 @@ export async function listRefused(
   em: EntityManager,
   { limit = DEFAULT_LIMIT, after }: PageRequest,
 ): Promise<Page<RefusedSignIn>> {
-  const rows = await readRows<Row>(em, {
+  const rows = await runAlone<Row>(em, {
     text: `select email, reason, count, first_at as "firstAt", last_at as "lastAt"
       from refused_sign_ins as refused
      where last_at >= now() - make_interval(days => $1)
@@ -195,7 +196,7 @@ export async function listRefused(
 
 /** The number of refused sign-ins in the last days, and of the emails they came from. */
 export async function countRefused(em: EntityManager): Promise<{ people: number; attempts: number }> {
-  const [row] = await readRows<{ people: number; attempts: number }>(em, {
+  const [row] = await runAlone<{ people: number; attempts: number }>(em, {
     text: `select count(distinct email)::int as people, coalesce(sum(count), 0)::float8 as attempts
       from refused_sign_ins where last_at >= now() - make_interval(days => $1)`,
     values: [KEPT_DAYS],

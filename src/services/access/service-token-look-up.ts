@@ -1,4 +1,4 @@
-import type { ServiceToken } from '../../domain/service-token.ts';
+import type { Scope, ServiceToken } from '../../domain/service-token.ts';
 import type { LookUps } from '../../store/batched-look-ups.ts';
 import { USABLE } from '../../store/right-check.ts';
 
@@ -8,17 +8,20 @@ export type KnownServiceToken = Pick<ServiceToken, 'id' | 'name' | 'scopes'>;
 /** Finds the token with a digest, if it may be used now, and notes its use. */
 export type ServiceTokenLookUp = (digest: string) => Promise<KnownServiceToken | null>;
 
-// It writes once a minute at most: the time of the last use is for people. The update checks again, because several statements
-// may have read the row before one of them writes it.
+// The time of the last use is for people: it is written once a minute at most, and by whoever gets the row without waiting. Others
+// may hold it, in another order.
 const TEXT = `
   with known as (
     select asked.place::int, id, name::text, scopes
       from unnest($1::text[]) with ordinality as asked (digest, place)
       join service_tokens on service_tokens.digest = asked.digest and ${USABLE}
   ), used as (
-    update service_tokens set last_used_at = now() from known
-     where service_tokens.id = known.id
-       and (service_tokens.last_used_at is null or service_tokens.last_used_at < now() - interval '1 minute')
+    update service_tokens set last_used_at = now()
+     where id in (
+       select service_tokens.id from service_tokens join known using (id)
+        where last_used_at is null or last_used_at < now() - interval '1 minute'
+          for no key update of service_tokens skip locked
+     )
   )
   select place, id, name, scopes from known`;
 
@@ -29,4 +32,9 @@ export function serviceTokenLookUp(lookUps: LookUps): ServiceTokenLookUp {
     text: TEXT,
     values: (digests) => [[...digests]],
   });
+}
+
+/** Whether a caller may see what a scope shows: a service token needs it, an account needs none. */
+export function sees(service: KnownServiceToken | undefined, scope: Scope): boolean {
+  return service === undefined || service.scopes.includes(scope);
 }

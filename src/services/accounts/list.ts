@@ -1,5 +1,5 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
-import { normalizeEmail, normalizeEmailPart } from '../../domain/email.ts';
+import { normalizeEmail } from '../../domain/email.ts';
 import { refusals } from '../../domain/refusals.ts';
 import type { Column, Role, Status, StorageMode } from '../../domain/user.ts';
 import {
@@ -8,8 +8,9 @@ import {
   accountTextSelection,
   type MetadataSource,
 } from '../../store/account-columns.ts';
-import { type Bind, parameters, readRows, readRowsWithin, type Statement } from '../../store/rows.ts';
+import { parameters, runAlone, runWithin, type Statement } from '../../store/statements.ts';
 import { DEFAULT_LIMIT, type Page, type PageRequest, type Position, pageOf } from '../paging.ts';
+import { contains, isWalk } from './search.ts';
 import { accountJson } from './view.ts';
 
 /** The orders of the list; without a minus, ascending. */
@@ -57,9 +58,6 @@ const ORDERS = {
   email: { columns: ['users.email'], positionOf: (row: AccountTexts): Position => [row.email] },
 };
 
-/** Three letters or digits in a row, as pg_trgm sees them: a trigram index cannot look for less. */
-const HAS_TRIGRAM = /[\p{L}0-9]{3}/u;
-
 /** How long a walk may take, in milliseconds. It reads about a million accounts; nobody waits longer for what they type. */
 const MAX_WALK_MS = 1_000;
 
@@ -70,7 +68,7 @@ const MAX_WALK_MS = 1_000;
  */
 export async function listAccounts(em: EntityManager, request: ListRequest): Promise<AccountPage> {
   const { sort = '-createdAt', limit = DEFAULT_LIMIT, total } = request;
-  const read = isWalk(request) ? readInTime : readRows;
+  const read = isWalk(request.q) ? walk(performance.now() + MAX_WALK_MS) : runAlone;
   const rows = await read<AccountTexts>(em, pageStatement(em, { ...request, sort, limit }));
   const [counted] = total ? await read<{ count: number }>(em, countStatement(em, request)) : [];
   return {
@@ -84,18 +82,14 @@ export async function listAccounts(em: EntityManager, request: ListRequest): Pro
   };
 }
 
-/** Whether no index finds the text of a search: accounts are read in the order of the list until the page is full. */
-function isWalk({ q }: AccountFilters): boolean {
-  return q !== undefined && !HAS_TRIGRAM.test(q);
-}
-
-async function readInTime<Row>(em: EntityManager, statement: Statement): Promise<Row[]> {
-  const rows = await readRowsWithin<Row>(em, MAX_WALK_MS, statement);
-  if (rows === undefined) {
-    const message = 'Is too short to find among so many accounts: search for three letters in a row.';
+/** Reads until a time of `performance.now()`. */
+function walk(deadline: number) {
+  return async <Row>(em: EntityManager, statement: Statement): Promise<Row[]> => {
+    const rows = await runWithin<Row>(em, deadline - performance.now(), statement);
+    if (rows !== undefined) return rows;
+    const message = 'Took too long to find: search for at least three letters or digits in a row.';
     throw refusals.invalidQuery([{ path: 'q', message }]);
-  }
-  return rows;
+  };
 }
 
 /** The statement that reads a page, which begins `after` a position, and one row beyond it. */
@@ -121,7 +115,7 @@ export function pageStatement(
   return {
     name: isUsual ? `accounts by ${sort}${after === undefined ? '' : ' after'}` : undefined,
     // A long walk reads an index alone, and at the end only the rows that it found.
-    text: isWalk(filters)
+    text: isWalk(filters.q)
       ? `select ${selection} from users join (select id ${page}) as page using (id) ${order}`
       : `select ${selection} ${page}`,
     values,
@@ -162,33 +156,4 @@ function conditionsOf(source: MetadataSource, filters: AccountFilters) {
   if (email !== undefined) conditions.push(`email = ${bind(normalizeEmail(email))}`);
   if (q !== undefined) conditions.push(contains(q, bind));
   return { conditions, values, bind };
-}
-
-/**
- * The condition that an email or a name contains `q`.
- *
- * With a trigram in it, PostgreSQL's statistics choose between the trigram indexes, for what is rare, and the list's order,
- * followed until the page is full, for what is common. Without a trigram only the order works: `strpos`, which has no
- * statistics, makes the planner assume that a third of all rows match, where for `like` it might read and sort the whole
- * table. So a short text that hardly any account contains costs a walk along the index, which has a time limit; an index of all
- * pairs of characters would avoid that, but double the time of every import.
- */
-function contains(q: string, bind: Bind): string {
-  const inEmail = normalizeEmailPart(q);
-  return HAS_TRIGRAM.test(q)
-    ? `(email like ${bind(likePattern(inEmail))} or rollcall_fold(name) like ${foldedPattern(bind(q))})`
-    : `(strpos(email, ${bind(inEmail)}) > 0 or strpos(rollcall_fold(name), rollcall_fold(${bind(q)})) > 0)`;
-}
-
-/** SQL of the pattern for what contains a text in any case and composition. Folding can make signs of a pattern: it comes first. */
-function foldedPattern(text: string): string {
-  const escaped = ['\\', '%', '_'].reduce(
-    (folded, sign) => `replace(${folded}, '${sign}', '\\${sign}')`,
-    `rollcall_fold(${text})`,
-  );
-  return `'%' || ${escaped} || '%'`;
-}
-
-function likePattern(text: string): string {
-  return `%${text.replace(/[\\%_]/g, '\\$&')}%`;
 }

@@ -17,7 +17,15 @@ export function accountJson(em: EntityManager, account: AccountTexts): string {
     createdAt: isoTimeOf(em, account.createdAt),
     updatedAt: isoTimeOf(em, account.updatedAt),
   };
-  return `${JSON.stringify(shown(account, times)).slice(0, -1)},"preferences":${account.preferences ?? '{}'}}`;
+  return `${JSON.stringify(shown(account, times)).slice(0, -1)},"preferences":${short(account.preferences ?? '{}')}}`;
+}
+
+/** The length from which on the JSON of preferences is printed anew, in characters. */
+const LONG = 16_384;
+
+/** PostgreSQL prints all digits of a number: `1e-300` takes three hundred. */
+function short(json: string): string {
+  return json.length < LONG ? json : JSON.stringify(JSON.parse(json));
 }
 
 /** The allow-list of both, but for the preferences. Times in ISO 8601, in UTC. */

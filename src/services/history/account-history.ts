@@ -4,7 +4,7 @@ import { asStored } from '../../domain/preferences.ts';
 import { refusals } from '../../domain/refusals.ts';
 import type { Account } from '../../domain/user.ts';
 import { CHANGE_COLUMNS, type ChangeRow, changeOf } from '../../store/change-rows.ts';
-import { readRows } from '../../store/rows.ts';
+import { runAlone } from '../../store/statements.ts';
 
 /** How much one query reads: no further entry once they have so many bytes of values, and at most so many entries. */
 const PAGE_BYTES = 512 * 1024;
@@ -62,7 +62,7 @@ async function readPage<View>(
   { after, size }: Place,
   viewOf: (change: Change) => View,
 ) {
-  const rows = await readRows<Row>(em, { text: PAGE, values: [id, end, ...after, size] });
+  const rows = await runAlone<Row>(em, { text: PAGE, values: [id, end, ...after, size] });
   const views = rows.map(({ bytes: _, earlier: __, found: ___, ...row }) => viewOf(changeOf(em, row)));
   const last = rows.at(-1);
   const isWhole = rows.length === Number(last?.found);

@@ -4,7 +4,7 @@ import { emailForms, normalizeEmail } from '../../domain/email.ts';
 import { marksAbove } from '../../domain/field-index.ts';
 import { serviceActor } from '../../domain/service-token.ts';
 import { CHANGE_COLUMNS, type ChangeRow, changeOf } from '../../store/change-rows.ts';
-import { type Bind, parameters, readRows, type Statement } from '../../store/rows.ts';
+import { type Bind, parameters, runAlone, type Statement } from '../../store/statements.ts';
 import { DEFAULT_LIMIT, type Page, type PageRequest, type Position, pageOf } from '../paging.ts';
 
 /** Filters of the history: entries match all that are given. */
@@ -33,7 +33,7 @@ export async function listChanges(
   const { limit = DEFAULT_LIMIT } = request;
   const { actor } = request;
   const services = actor === undefined ? [] : await servicesNamed(em, actor);
-  const rows = await readRows<ChangeRow>(em, changesStatement({ ...request, services, limit }));
+  const rows = await runAlone<ChangeRow>(em, changesStatement({ ...request, services, limit }));
   return pageOf(rows, limit, {
     positionOf: ({ at, id }): Position => [at, id],
     itemOf: (row) => changeOf(em, row),
@@ -44,7 +44,7 @@ export async function listChanges(
 async function servicesNamed(em: EntityManager, actor: string): Promise<readonly string[]> {
   const [, name] = SERVICE.exec(actor) ?? [];
   if (name === undefined) return [];
-  const rows = await readRows<{ name: string }>(em, {
+  const rows = await runAlone<{ name: string }>(em, {
     text: 'select name from service_tokens where lower(name) = lower($1)',
     values: [name.normalize('NFC')],
   });

@@ -12,7 +12,8 @@ import {
 import { type Account, isActiveAdmin, isAdmin } from '../../domain/user.ts';
 import { accountColumns, accountSelection } from '../../store/account-columns.ts';
 import { recordChanges } from '../../store/change-log.ts';
-import { dateOf, type RowOf, runInTransaction } from '../../store/rows.ts';
+import { dateOf, type RowOf } from '../../store/rows.ts';
+import { runInTransaction } from '../../store/statements.ts';
 import type { Unit } from '../../store/unit.ts';
 import type { ImportMode } from './import.ts';
 
@@ -133,7 +134,7 @@ function statementsFor(em: EntityManager) {
       select ${[...values, ...times].join(', ')} from ${lines}
       on conflict (email) do nothing
       returning ${selection}`,
-    // `offset 0` keeps PostgreSQL to looking each of them up, whatever it assumes about a table that has just been filled.
+    // `offset 0` forces one index look-up an email: what PostgreSQL assumes about a table that has just been filled is wrong.
     find: `
       select ${selection} from unnest($1::text[]) as line (email)
        cross join lateral (select * from users where users.email = line.email offset 0) as users`,

@@ -95,7 +95,7 @@ export async function importAccounts(
     await writing;
     if (batch.size === 0) return;
     writing = writeAll(batch);
-    // It fails where it is waited for.
+    // The next `await writing` throws its error.
     writing.catch(() => undefined);
     batch = new Map();
   };
@@ -122,7 +122,7 @@ export async function importAccounts(
     }
     await write();
   };
-  // Whoever rolls back does so after the last statement.
+  // A rollback must come after the last statement.
   await readAll().finally(() => writing.catch(() => undefined));
   await writing;
 

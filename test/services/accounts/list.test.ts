@@ -9,7 +9,7 @@ import {
   SORTS,
 } from '../../../src/services/accounts/list.ts';
 import type { Position } from '../../../src/services/paging.ts';
-import type { Statement } from '../../../src/store/rows.ts';
+import type { Statement } from '../../../src/store/statements.ts';
 import { createMigratedDatabase, type TestDatabase } from '../../support/database.ts';
 import { type PlanNode, planOf } from '../../support/plans.ts';
 
