@@ -1,4 +1,5 @@
 import { startServer } from '../support/server-process.ts';
+import type { Build } from './contenders.ts';
 import { startDatabase } from './database.ts';
 import { median } from './measure.ts';
 import { SIGN_INS } from './people.ts';
@@ -6,20 +7,32 @@ import { SIGN_INS } from './people.ts';
 /** How often a boot is timed. */
 const TIMES = 7;
 
-/** Times from the start of a process to its first answer, in milliseconds: the median of {@link TIMES} on a migrated database. */
-export async function warmBoot(url: string): Promise<number> {
-  const times: number[] = [];
-  for (let n = 0; n < TIMES; n++) times.push(await boot(url));
-  return median(times);
+/** Milliseconds from the start of a process of a build to its first answer. */
+export interface Boots {
+  readonly contender: string;
+  /** On a prepared database: the median of {@link TIMES}. */
+  readonly warm: number;
+  /** On an empty database, and until the last of eight answers that start at once on another. */
+  readonly alone: number;
+  readonly eight: number;
 }
 
-/** The same for one boot on an empty database, and for eight at once on another. */
-export async function coldBoots(): Promise<{ alone: number; eight: number }> {
-  const alone = await onEmpty(boot);
-  const eight = await onEmpty(async (url) =>
-    Math.max(...(await Promise.all(Array.from({ length: 8 }, () => boot(url))))),
-  );
-  return { alone, eight };
+/** Times the boots of some builds, in turns. `url` is the prepared database. */
+export async function boots(url: string, builds: readonly Build[]): Promise<Boots[]> {
+  const warm = new Map<Build, number[]>(builds.map((build) => [build, []]));
+  for (let n = 0; n < TIMES; n++) for (const build of builds) warm.get(build)?.push(await boot(url, build));
+  const found: Boots[] = [];
+  for (const build of builds) {
+    const alone = await onEmpty((empty) => boot(empty, build));
+    const eight = await onEmpty((empty) => Promise.all(Array.from({ length: 8 }, () => boot(empty, build))));
+    found.push({
+      contender: build.name,
+      warm: median(warm.get(build) ?? []),
+      alone,
+      eight: Math.max(...eight),
+    });
+  }
+  return found;
 }
 
 async function onEmpty<T>(work: (url: string) => Promise<T>): Promise<T> {
@@ -31,7 +44,7 @@ async function onEmpty<T>(work: (url: string) => Promise<T>): Promise<T> {
   }
 }
 
-async function boot(url: string): Promise<number> {
+async function boot(url: string, { entry }: Build): Promise<number> {
   const headers = await SIGN_INS.hs256('root@example.com');
   const began = performance.now();
   const server = startServer(
@@ -41,7 +54,7 @@ async function boot(url: string): Promise<number> {
       INITIAL_ADMINS: 'root@example.com',
       DATABASE_URL: url,
     },
-    'dist/server.js',
+    entry,
   );
   const answer = await fetch(`${await server.ready()}/v1/me`, { headers });
   const ms = performance.now() - began;

@@ -1,15 +1,7 @@
 import { UNLIMITED } from './contenders.ts';
+import { get, LIST_CASES, list } from './list-cases.ts';
 import type { Load } from './load.ts';
-import {
-  AUDIENCE,
-  admins,
-  ISSUER,
-  type Person,
-  people,
-  type SignInKind,
-  services,
-  strangers,
-} from './people.ts';
+import { AUDIENCE, admins, ISSUER, people, type SignInKind, services, strangers } from './people.ts';
 
 /** A kind of request that is measured. */
 export interface Case {
@@ -33,8 +25,6 @@ export interface Round {
 /** More first sights of a token than the service answers in a second. */
 const FIRST_SIGHTS_A_SECOND = 8_000;
 
-const get = (path: string, who: readonly Person[]): Load => ({ method: 'GET', path, people: who });
-
 const me = (kind: SignInKind) => async () => get('/v1/me', await people(kind));
 const firstMe =
   (kind: SignInKind) =>
@@ -42,7 +32,6 @@ const firstMe =
     ...get('/v1/me', await strangers(kind, seconds * FIRST_SIGHTS_A_SECOND)),
     isOnce: true,
   });
-const list = (query: string) => async () => get(`/v1/users?limit=50${query}`, await admins());
 
 /** Settings that accept the tokens of {@link ISSUER}. */
 const providers = (jwksUrl: string) => ({
@@ -52,20 +41,10 @@ const providers = (jwksUrl: string) => ({
   AUTH_JWKS_URL: jwksUrl,
 });
 
-/** The cases by name, in the order of their measurement. */
+/** The cases of requests by name, in the order of their measurement: those that write come last. */
 export const casesWith = (jwksUrl: string): Readonly<Record<string, Case>> => ({
   me: { title: 'GET /v1/me', isBare: true, load: me('hs256') },
   list: { title: 'GET /v1/users?limit=50', isBare: true, load: list('') },
-  patch: {
-    title: 'PATCH /v1/me/preferences',
-    isBare: true,
-    load: async () => ({
-      method: 'PATCH',
-      path: '/v1/me/preferences',
-      people: await people('hs256'),
-      body: '{"theme":%d}',
-    }),
-  },
   'me-default': {
     title: 'GET /v1/me, with access log',
     env: { ...UNLIMITED, LOG_LEVEL: 'info' },
@@ -90,6 +69,17 @@ export const casesWith = (jwksUrl: string): Readonly<Record<string, Case>> => ({
     title: 'GET /v1/users?limit=50, service token',
     load: async ({ url }) => get('/v1/users?limit=50', await services(url)),
   },
+  ...LIST_CASES,
+  patch: {
+    title: 'PATCH /v1/me/preferences',
+    isBare: true,
+    load: async () => ({
+      method: 'PATCH',
+      path: '/v1/me/preferences',
+      people: await people('hs256'),
+      body: '{"theme":%d}',
+    }),
+  },
   create: {
     title: 'POST /v1/users',
     load: async () => ({
@@ -99,48 +89,4 @@ export const casesWith = (jwksUrl: string): Readonly<Record<string, Case>> => ({
       body: '{"email":"new-%d@example.com"}',
     }),
   },
-  q: { title: 'GET /v1/users?q=, found by name', load: list('&q=User%20777') },
-  'q-common': { title: 'GET /v1/users?q=, in every account', load: list('&q=example') },
-  'q-absent': { title: 'GET /v1/users?q=, in no account', load: list('&q=nowhere%20to%20be%20found') },
-  'q-short': { title: 'GET /v1/users?q=, two letters in no account', load: list('&q=zq') },
-  deep: {
-    title: 'GET /v1/users?limit=50, deep page',
-    load: async ({ url, accounts }) => {
-      const who = await admins();
-      return get(`/v1/users?limit=50&cursor=${await deepCursor(url, who[0] ?? {}, accounts)}`, who);
-    },
-  },
-  history: {
-    title: 'GET /v1/history?limit=50',
-    load: async () => get('/v1/history?limit=50', await admins()),
-  },
-  'history-actor': {
-    title: 'GET /v1/history?actor=',
-    load: async () => get('/v1/history?limit=50&actor=u500@example.com', await admins()),
-  },
-  'history-field': {
-    title: 'GET /v1/history?field=',
-    load: async () => get('/v1/history?limit=50&field=preferences.theme', await admins()),
-  },
-  'history-account': {
-    title: 'GET /v1/me/history',
-    load: async () => get('/v1/me/history?limit=50', await people('hs256')),
-  },
-  changes: {
-    title: 'GET /v1/changes, from the start',
-    load: async () => get('/v1/changes?limit=50', await admins()),
-  },
 });
-
-/** The longest page. */
-const PAGE = 200;
-
-/** The cursor of a page behind half of the accounts, up to 50,000 of them. */
-async function deepCursor(url: string, headers: Person, accounts: number): Promise<string> {
-  let cursor = '';
-  for (let seen = 0; seen < Math.min(accounts / 2, 50_000); seen += PAGE) {
-    const page = await fetch(`${url}/v1/users?limit=${PAGE}${cursor && `&cursor=${cursor}`}`, { headers });
-    ({ nextCursor: cursor } = (await page.json()) as { nextCursor: string });
-  }
-  return cursor;
-}

@@ -12,6 +12,8 @@ export interface BenchmarkServer {
   readonly url: string;
   /** An empty database for the bare server, which writes no history: what it changed would not be in the service's. */
   readonly bareUrl: string;
+  /** Copies the service's database, to which nobody may be connected. */
+  copy(): Promise<{ readonly url: string; drop(): Promise<void> }>;
   /** Stops the server and removes its files. */
   remove(): Promise<void>;
 }
@@ -35,12 +37,18 @@ export async function startDatabase(): Promise<BenchmarkServer> {
     `select split_part(pg_read_file('postmaster.pid'), E'\\n', 1)::int as pid`,
   );
   await query(server.url, 'create database bare');
-  const bareUrl = new URL(server.url);
-  bareUrl.pathname = 'bare';
+  const urlOf = (name: string) => `${Object.assign(new URL(server.url), { pathname: name })}`;
+  const bareUrl = urlOf('bare');
   return {
     clock: serverClock(postmaster?.pid ?? 0),
     url: server.url,
-    bareUrl: `${bareUrl}`,
+    bareUrl,
+    async copy() {
+      const name = new URL(server.url).pathname.slice(1);
+      // Copies files, which leaves a checkpoint and no long log behind.
+      await query(bareUrl, `create database copy template "${name}" strategy file_copy`);
+      return { url: urlOf('copy'), drop: async () => void (await query(bareUrl, 'drop database copy')) };
+    },
     async remove() {
       await server.release();
       await rm(directory, { recursive: true, force: true });

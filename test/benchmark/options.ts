@@ -7,7 +7,7 @@ export interface Options {
   readonly accounts: number;
   /** Changes of each account, besides its creation. */
   readonly changes: number;
-  /** The names of the cases. */
+  /** The names of the cases, in the order of their measurement. */
   readonly names: readonly string[];
   /** A file for the results. */
   readonly json: string | undefined;
@@ -39,18 +39,22 @@ export function readOptions(all: readonly string[]): Options {
     const names = values.cases === 'all' ? all : values.cases.split(',');
     const unknown = names.filter((name) => !all.includes(name));
     if (unknown.length > 0) throw new Error(`There is no case ${unknown.join(', ')}.`);
+    const wanted = all.filter((name) => names.includes(name));
     const changes = Number(values.changes);
     const numbers = [values.accounts, values['warm-up'], values.seconds, values.rounds].map(Number);
     const [accounts = 0, warmUp = 0, seconds = 0, count = 0] = numbers;
     const areWhole = numbers.every((value) => Number.isSafeInteger(value) && value > 0);
     if (!areWhole || accounts < 2_000 || !Number.isSafeInteger(changes) || changes < 0)
       throw new Error('The numbers must be whole, and --accounts at least 2000.');
+    const url = values.against && isUrl(values.against) ? localOrigin(values.against) : undefined;
+    if (url !== undefined && changes > 0)
+      throw new Error('--against URL needs --changes 0: that build has no history of the accounts.');
     return {
       accounts,
       changes,
-      names,
+      names: wanted,
       json: values.json,
-      against: values.against && isUrl(values.against) ? localOrigin(values.against) : values.against,
+      against: url ?? values.against,
       rounds: { warmUp, seconds, count },
     };
   } catch (error) {
@@ -63,15 +67,16 @@ const usage = (all: readonly string[]) => `Usage: npm run benchmark -- [OPTIONâ€
 
   --accounts N     accounts in the database (default: 100000)
   --changes N      changes of each account in its history, besides its creation (default: 0)
-  --cases A,B      cases, or all (default: me,list,patch,boot):
+  --cases A,B      cases, or all (default: me,list,patch,boot), which are measured in this order:
                    ${all.join(', ')}
-  --json FILE      write the results to FILE
+  --json FILE      write the results to FILE after each case
   --against DIST   compare with another build, in the folder DIST
-  --against URL    compare with another build that runs on this machine, such as http://127.0.0.1:8001, in the cases
-                   without settings of their own. Its database gets the benchmark's accounts and changes, so give it an
-                   empty one. Start it with the AUTH_SECRET of test/support/app.ts, INITIAL_ADMINS=root@example.com,
-                   RATE_LIMIT_REQUESTS=0, RATE_LIMIT_HISTORY_BYTES=0 and LOG_LEVEL=warn. The processor
-                   time of its database cannot be told, and is a dash
+  --against URL    compare with another build that runs on this machine, such as http://127.0.0.1:8001, in all cases
+                   but boot and those with settings of their own. Give it an empty database of its own: the benchmark
+                   imports its accounts there. That database is not vacuumed as the others are, so that DIST is the
+                   fairer comparison. Not with --changes. Start it with the AUTH_SECRET of test/support/app.ts,
+                   INITIAL_ADMINS=root@example.com, RATE_LIMIT_REQUESTS=0, RATE_LIMIT_HISTORY_BYTES=0 and
+                   LOG_LEVEL=warn. The benchmark cannot measure its database's processor time and prints a dash
   --warm-up S      seconds of the warm-up of each server (default: 12)
   --seconds S      seconds of a round (default: 5)
   --rounds N       rounds after the warm-up (default: 5)

@@ -1,3 +1,4 @@
+import type { Boots } from './boot.ts';
 import { BARE, BARE_CACHED } from './contenders.ts';
 import type { FeedFigures } from './feed.ts';
 import type { Figures } from './measure.ts';
@@ -28,12 +29,20 @@ export function lineOf(title: string, figures: Figures, all: readonly Figures[])
 const rounded = (value: number) => (Number.isNaN(value) ? '–' : Math.round(value));
 
 /** A line about a transfer. */
-export function transferLine({ name, seconds, serverSeconds, databaseSeconds }: Transfer): string {
-  const [wall, server, database] = [seconds, serverSeconds, databaseSeconds].map((each) => each.toFixed(1));
-  return `\n${name}: ${wall} s; of the processor: server ${server} s, database ${database} s`;
+export function transferLine({ contender, name, seconds, serverSeconds, databaseSeconds }: Transfer): string {
+  const [wall, server, database] = [seconds, serverSeconds, databaseSeconds].map((each) =>
+    Number.isNaN(each) ? '–' : each.toFixed(1),
+  );
+  return `\n${contender}, ${name}: ${wall} s; of the processor: server ${server} s, database ${database} s`;
 }
 
 /** A line about the feed. */
-export function feedLine({ name, writes, arrivals, p50, p99, serverUs, databaseUs }: FeedFigures): string {
-  return `\n${name}: ${Math.round(writes)} writes/s, ${arrivals} arrivals, p50 ${p50} ms, p99 ${p99} ms; a write: server ${Math.round(serverUs)} µs, database ${Math.round(databaseUs)} µs`;
+export function feedLine(figures: FeedFigures): string {
+  const { contender, name, writes, arrivals, expected, resumed, p50, p99, serverUs, databaseUs } = figures;
+  return `\n${contender}, ${name}: ${Math.round(writes)} writes/s, ${arrivals} arrivals (of finished writes: ${expected}), ${resumed} streams resumed, p50 ${p50} ms, p99 ${p99} ms; a write: server ${rounded(serverUs)} µs, database ${rounded(databaseUs)} µs`;
+}
+
+/** A line about boots. */
+export function bootLine({ contender, warm, alone, eight }: Boots): string {
+  return `\n${contender}, first answer after a start: ${rounded(warm)} ms; on an empty database: ${rounded(alone)} ms; of eight at once: ${rounded(eight)} ms`;
 }

@@ -19,8 +19,8 @@ export function localOrigin(against: string): string {
 const joined = new Map<string, Promise<Contender>>();
 
 /**
- * A build that somebody has started, with a database of its own, in which it imports the accounts that the benchmark's people are,
- * once. Its processor time and memory are NaN where the process cannot be told, those of its database always.
+ * A build that somebody has started, with a database of its own. The first call imports the benchmark's accounts there. Its
+ * processor time and memory are NaN if its process is not found, and the processor time of its database always.
  */
 export function joinRunning(url: string, accounts: number): Promise<Contender> {
   const found = joined.get(url) ?? join(url, accounts);

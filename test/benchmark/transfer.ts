@@ -4,6 +4,7 @@ import type { Clock } from './usage.ts';
 
 /** How many seconds a transfer took until its answer was there, and of the processor in the service and in PostgreSQL. */
 export interface Transfer {
+  readonly contender: string;
   readonly name: string;
   readonly seconds: number;
   readonly serverSeconds: number;
@@ -13,12 +14,13 @@ export interface Transfer {
 /** The most accounts that are imported. */
 const MAX_IMPORTED = 100_000;
 
-/** Imports new accounts, imports the same file again, which changes nothing, and exports all accounts. */
+/** Imports new accounts into a server, imports the same file again, which changes nothing, and exports all accounts. `shared` is the clock of the benchmark's database. */
 export async function transfers(
-  { url, clock }: Contender,
-  databaseClock: Clock,
+  { name: contender, url, clock, databaseClock: own }: Contender,
+  shared: Clock,
   accounts: number,
 ): Promise<Transfer[]> {
+  const databaseClock = own ?? shared;
   const count = Math.min(accounts, MAX_IMPORTED);
   const lines = Array.from({ length: count }, (_, n) =>
     JSON.stringify({ email: `t${n}@example.com`, name: `Imported ${n}`, preferences: { theme: 'dark' } }),
@@ -42,6 +44,7 @@ export async function transfers(
     await work();
     const seconds = (performance.now() - began) / 1_000;
     return {
+      contender,
       name,
       seconds,
       serverSeconds: ((await clock()) - before[0]) / 1e6,
