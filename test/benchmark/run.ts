@@ -19,6 +19,7 @@ import { verify } from './verify.ts';
  * the ratios and the processor time: the other numbers depend on the machine.
  */
 makeRunDirectories();
+process.once('exit', removeRunDirectories);
 const keys = await serveKeys({
   keys: [{ ...(await exportJWK(KEY.publicKey)), kid: 'benchmark', alg: 'ES256', use: 'sig' }],
 });
@@ -53,7 +54,6 @@ try {
 } finally {
   await database.remove();
   await keys.close();
-  removeRunDirectories();
 }
 
 async function figuresOf(name: string): Promise<readonly object[] | undefined> {
