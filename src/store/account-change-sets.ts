@@ -17,8 +17,21 @@ export function isOfAdmin(account: User): boolean {
   return isAdmin(account) || isAdmin(originalOf(account) ?? {});
 }
 
-/** What the history records of a change that a flush is about to write. Call it before the flush, which forgets what was loaded. */
-export function differenceOf({ type, entity }: ChangeSet<User>): Difference {
+/** The differences of updates: the limit of the history measures what is then recorded. */
+const known = new WeakMap<ChangeSet<User>, Difference>();
+
+/**
+ * What the history records of a change that a flush is about to write. Call it before the flush, which forgets what was loaded, and
+ * change nothing between two calls.
+ */
+export function differenceOf(changeSet: ChangeSet<User>): Difference {
+  const found = known.get(changeSet) ?? newDifferenceOf(changeSet);
+  // The database gives a new account some of its values.
+  if (changeSet.type === ChangeSetType.UPDATE) known.set(changeSet, found);
+  return found;
+}
+
+function newDifferenceOf({ type, entity }: ChangeSet<User>): Difference {
   if (type === ChangeSetType.CREATE) return creation(stateOf(entity));
   const loaded = stateOf(asLoaded(entity));
   if (type === ChangeSetType.DELETE) {
