@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { createEmptyDatabase, createMigratedDatabase, type TestDatabase } from './support/database.ts';
 import { startProxy } from './support/proxy.ts';
 import { type ServerProcess, startServer } from './support/server-process.ts';
+import { until } from './support/until.ts';
 
 const ADMINS = 'ada@example.com, Grace@Example.com ,,ada@example.com';
 
@@ -186,7 +187,10 @@ describe('the boot', function () {
       const waiting = `
         select from pg_stat_activity
          where datname = $1 and wait_event_type = 'Lock' and now() - query_start > interval '2 seconds'`;
-      while ((await database.query(waiting, [database.name])).length === 0);
+      await until(
+        'the start to wait',
+        async () => (await database.query(waiting, [database.name])).length > 0,
+      );
       await blocker.query('rollback');
       await ready(server);
       await server.said('restored admin, as INITIAL_ADMINS says');

@@ -25,6 +25,8 @@ export interface Found {
   readonly searchPath?: readonly string[];
   /** Whether the server can look whether a client is still there. */
   readonly checksClients?: boolean;
+  /** Whether the server can end sessions that are idle. */
+  readonly endsIdle?: boolean;
 }
 
 /**
@@ -35,6 +37,15 @@ export type ConnectionMode = 'direct' | 'pooled';
 
 /** How long an answer may be late beyond the statement timeout before the connection counts as dead, in milliseconds. */
 const ANSWER_MARGIN_MS = 1_000;
+
+/**
+ * How long a connection is idle before the system asks whether its peer is there, in milliseconds. Firewalls and load balancers
+ * forget silent connections after four minutes or more, and the system's own time is two hours.
+ */
+const KEEP_ALIVE_MS = 60_000;
+
+/** How old a connection of the pool becomes, in seconds: later ones follow a name that points elsewhere, and free the server's caches. */
+const MAX_AGE_S = 600;
 
 /** The driver's configuration of a connection. */
 export type ClientConfig = pg.PoolConfig &
@@ -57,6 +68,8 @@ export function clientConfig(database: DatabaseSettings, mode: ConnectionMode): 
     connectionTimeoutMillis: connectTimeoutMs,
     keepAlive: true,
     pipeline: true,
+    keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
+    maxLifetimeSeconds: MAX_AGE_S,
     enableChannelBinding: url.bindsChannel,
     // Never `undefined`, for which the driver reads variables of the environment.
     ssl: encrypted && tlsOptions(url.tls, host),
@@ -73,6 +86,7 @@ export function clientConfig(database: DatabaseSettings, mode: ConnectionMode): 
         statementTimeoutMs,
         searchPath: found?.searchPath ?? named(url.schema),
         checksClients: found?.checksClients ?? false,
+        endsIdle: found?.endsIdle ?? false,
       }),
       {
         url,

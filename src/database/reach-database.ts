@@ -86,7 +86,7 @@ async function tryMode(
       return await tryMode(database, 'pooled', encrypted);
     checkFitness(seen, mode, parseDatabaseUrl(database.url));
     const checksClients = mode === 'direct' && (await canCheckClients(client));
-    const found = { encrypted, searchPath: searchPathOf(seen), checksClients };
+    const found = { encrypted, searchPath: searchPathOf(seen), checksClients, endsIdle: seen.endsIdle };
     return { mode, database: { ...database, found } };
   } finally {
     await endClient(client, database);

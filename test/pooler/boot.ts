@@ -7,7 +7,7 @@ import { createEmptyDatabase, type TestDatabase } from '../support/database.ts';
 import { type Pooler, startPooler } from '../support/pooler.ts';
 import { type ServerProcess, startServer } from '../support/server-process.ts';
 
-const NO_TIMEOUT = { statementTimeoutMs: 0, searchPath: undefined, checksClients: true };
+const NO_TIMEOUT = { statementTimeoutMs: 0, searchPath: undefined, checksClients: true, endsIdle: true };
 
 // Not among the suites of `npm test`, because it needs PgBouncer on the machine: `npm run test:pooler`.
 describe('behind PgBouncer in transaction mode', function () {
