@@ -4,7 +4,6 @@ import { settingsOrExit } from './config/exit.ts';
 import { type ConnectionMode, clientConfig, type DatabaseSettings } from './src/database/connection.ts';
 import { ledgerName } from './src/database/ledger-name.ts';
 import { MigrationsOnly } from './src/database/migrations-only.ts';
-import { RollcallMigrator } from './src/database/migrator.ts';
 import { openForCommand } from './src/database/open-database.ts';
 import { AccountIdentity } from './src/domain/account-identity.ts';
 import { ServiceToken } from './src/domain/service-token.ts';
@@ -18,7 +17,7 @@ import { User } from './src/store/tables/user.ts';
 import { WebhookSchema } from './src/store/tables/webhook.ts';
 import { UnitEntityManager } from './src/store/unit.ts';
 
-/** The ORM's options, for the server, the tests and `npx mikro-orm`. */
+/** The ORM's options, for the server, the tests and `npx mikro-orm`. The migrator comes with what migrates. */
 export function ormOptions(database: DatabaseSettings, mode: ConnectionMode = 'direct'): Options {
   const driverOptions = clientConfig(database, mode);
   return defineConfig({
@@ -33,7 +32,7 @@ export function ormOptions(database: DatabaseSettings, mode: ConnectionMode = 'd
       WebhookSchema,
     ],
     entityManager: UnitEntityManager,
-    extensions: [MigrationsOnly, RollcallMigrator],
+    extensions: [MigrationsOnly],
     // In this order: what an author may not do at all is refused first.
     subscribers: [new HistoryRecorder(), new LastAdminGuard()],
     dbName: driverOptions.database,
@@ -68,6 +67,11 @@ export default async function cliOptions(): Promise<Options> {
   const settings = settingsOrExit();
   const { database, mode } = await openForCommand(settings);
   const options = ormOptions({ ...database, statementTimeoutMs: 0 }, mode);
-  // A transaction for each: a migration that runs outside of any must see what the ones before it did.
-  return { ...options, migrations: { ...options.migrations, allOrNothing: false } };
+  const { RollcallMigrator } = await import('./src/database/migrator.ts');
+  return {
+    ...options,
+    extensions: [...(options.extensions ?? []), RollcallMigrator],
+    // A transaction for each: a migration that runs outside of any must see what the ones before it did.
+    migrations: { ...options.migrations, allOrNothing: false },
+  };
 }

@@ -10,6 +10,7 @@ import {
   suspendBarred,
 } from './adoption/index.ts';
 import { type BootLockOptions, underBootLock } from './boot-lock.ts';
+import { RollcallMigrator } from './migrator.ts';
 import { checkRights } from './rights.ts';
 import { repairSearchIndexes, type SearchGap } from './search-indexes.ts';
 
@@ -33,6 +34,7 @@ export async function migrateUnderLock<T>(
   options: MigrateOptions,
   finish: (em: EntityManager, gap: SearchGap | undefined) => Promise<T>,
 ): Promise<T> {
+  RollcallMigrator.register(orm);
   for (;;) {
     const result = await underBootLock(orm, options, async (em) => {
       await checkRights(em, false);

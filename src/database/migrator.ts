@@ -16,6 +16,7 @@ export class RollcallMigrator extends Migrator {
   // The ORM adds its own migrator, which would replace this one, unless an extension has that name.
   static override readonly name = 'Migrator';
 
+  /** Makes it the migrator of an ORM that has not used another one. Not among the options, so that only migrating loads it. */
   static override register(orm: MikroORM): void {
     orm.config.registerExtension('@mikro-orm/migrator', () => new RollcallMigrator(orm.em as never));
   }

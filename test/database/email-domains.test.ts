@@ -2,6 +2,7 @@ import { MikroORM } from '@mikro-orm/postgresql';
 import { expect } from 'chai';
 import { ormOptions } from '../../mikro-orm.config.ts';
 import { migrateUnderLock } from '../../src/database/migrate.ts';
+import { RollcallMigrator } from '../../src/database/migrator.ts';
 import { knownMigrations } from '../../src/database/schema.ts';
 import { normalizeEmail } from '../../src/domain/email.ts';
 import { verifyHistory } from '../../src/services/history/verification.ts';
@@ -35,6 +36,7 @@ describe('the migration of internationalized domains', () => {
         setDebugMode: () => undefined,
       }),
     });
+    RollcallMigrator.register(orm);
     const names = await knownMigrations(orm);
     const earlier = names.slice(0, names.indexOf(MIGRATION));
     for (const name of earlier) await orm.migrator.up({ migrations: [name] });

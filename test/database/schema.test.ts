@@ -5,6 +5,7 @@ import { MikroORM } from '@mikro-orm/postgresql';
 import { expect } from 'chai';
 import { ormOptions } from '../../mikro-orm.config.ts';
 import { migrateUnderLock } from '../../src/database/migrate.ts';
+import { RollcallMigrator } from '../../src/database/migrator.ts';
 import { knownMigrations, schemaState } from '../../src/database/schema.ts';
 import { normalizeEmail } from '../../src/domain/email.ts';
 import { createEmptyDatabase } from '../support/database.ts';
@@ -32,6 +33,8 @@ const silent = { logger: () => undefined };
 describe('the schema', () => {
   const store = testStore();
 
+  beforeEach(() => RollcallMigrator.register(store.orm));
+
   const describeSchema = () =>
     store.database.query<{ kind: string; name: string; definition: string }>(DESCRIPTION);
 
@@ -49,6 +52,7 @@ describe('the schema', () => {
       snapshot.replaceAll('users_email_unique', 'users_email_other'),
     );
     const other = await MikroORM.init({ ...options, ...silent, migrations: { ...options.migrations, path } });
+    RollcallMigrator.register(other);
     expect(await other.migrator.checkSchema()).to.equal(true);
     await other.close(true);
     await rm(path, { recursive: true });
