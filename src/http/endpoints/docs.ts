@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { type Endpoint, endpoint } from '../endpoint.ts';
+import { PAGE_FOLDER } from '../openapi/page-files.ts';
 
 const pageAt = (basePath: string) => `<!doctype html>
 <html lang="en">
@@ -83,7 +85,10 @@ export function docsEndpoints(others: readonly Endpoint[], basePath: string): En
         headers: { ETag: "The document's entity tag." },
       },
       handle: () => {
-        document ??= describe();
+        document ??= describe().catch((error: unknown) => {
+          document = undefined;
+          throw error;
+        });
         return document;
       },
       view: ({ content }) => content,
@@ -157,7 +162,10 @@ function fixed(text: string | Buffer, type: string, headers: Record<string, stri
   };
 }
 
-/** Reads a file of the package, wherever it is installed, from the sources and from `dist/` alike. */
-function fromPackage(name: string): Promise<Buffer> {
-  return readFile(fileURLToPath(import.meta.resolve(`swagger-ui-dist/${name}`)));
+/** Reads a file of the package: from beside the program, where the build has put it, or from where it is installed. */
+async function fromPackage(name: string): Promise<Buffer> {
+  return readFile(join(import.meta.dirname, PAGE_FOLDER, name)).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error;
+    return readFile(fileURLToPath(import.meta.resolve(`swagger-ui-dist/${name}`)));
+  });
 }
