@@ -118,6 +118,23 @@ describe('the build', function () {
     await database.drop();
   });
 
+  it('describes its API as soon as it can, after it could not', async () => {
+    const database = await createMigratedDatabase();
+    const env = { ENVIRONMENT: 'production', HOST: '127.0.0.1', DATABASE_URL: database.url };
+    const folder = mkdtempSync(join(tmpdir(), 'rollcall-build-'));
+    cpSync(join(ROOT, OUT), folder, { recursive: true });
+    const [module = ''] = readdirSync(folder).filter((name) => /^document-.*\.js$/.test(name));
+    const server = startServer(env, join(folder, 'server.js'), folder);
+    const address = await server.ready();
+    renameSync(join(folder, module), join(folder, 'away'));
+    expect((await fetch(`${address}/openapi.json`)).status).to.equal(500);
+    renameSync(join(folder, 'away'), join(folder, module));
+    expect((await fetch(`${address}/openapi.json`)).status).to.equal(200);
+    expect(await server.end('SIGTERM')).to.equal(0);
+    rmSync(folder, { recursive: true });
+    await database.drop();
+  });
+
   it('serves in production, migrations included', async () => {
     const database = await createEmptyDatabase();
     const env = {
