@@ -28,6 +28,7 @@ const WASTEFUL = `
 describe('the memory of the service', function () {
   this.timeout(60_000);
 
+  const BOUND = `import { boundMemory } from './src/boot/memory.ts'; boundMemory();`;
   const run = (start: string): { newSpace: number; collections: number } => {
     const { stdout, stderr } = spawnSync(
       process.execPath,
@@ -40,8 +41,22 @@ describe('the memory of the service', function () {
 
   it('is bounded for new objects, and collected more often for old ones than by itself', () => {
     const free = run('');
-    const bounded = run(`import { boundMemory } from './src/boot/memory.ts'; boundMemory();`);
+    const bounded = run(BOUND);
     expect(bounded.newSpace).to.be.at.most(MAX_NEW_SPACE);
     expect(bounded.collections).to.be.greaterThan(free.collections);
+  });
+
+  it('is left to V8 for old objects where the heap is small', () => {
+    const flags = `
+      import v8 from 'node:v8';
+      const set = v8.setFlagsFromString;
+      v8.setFlagsFromString = (flag) => { console.error(flag); set(flag); };`;
+    const flagsOf = (option: string) =>
+      spawnSync(process.execPath, [option, '--input-type=module', '--eval', flags + BOUND], {
+        cwd: ROOT,
+        encoding: 'utf8',
+      }).stderr;
+    expect(flagsOf('--max-old-space-size=256')).not.to.include('heap-growing-percent');
+    expect(flagsOf('--max-old-space-size=1000')).to.include('heap-growing-percent');
   });
 });
