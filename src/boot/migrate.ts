@@ -21,6 +21,7 @@ export async function migrate(database: DatabaseSettings, options: PrepareOption
         onAdopt: ({ accounts, renamedEmails, barred: suspended }) =>
           log.info({ accounts, renamedEmails, suspended }, 'existing table users adopted'),
       },
+      // `findPrepared` asks whether all of this is needed: add the question of a new step there.
       async (em, gap) => {
         if (gap !== undefined) log.warn(gap, 'no indexes for the search; it works, but slower');
         if (await shiftFeed(em)) log.warn('database moved to another cluster; change feed continued');

@@ -1,14 +1,8 @@
 import { pathToFileURL } from 'node:url';
 import type { Migration } from '@mikro-orm/migrations';
 import type { EntityManager, MikroORM } from '@mikro-orm/postgresql';
-import {
-  adopt,
-  FIRST_MIGRATION,
-  isForeign,
-  STATUS_MIGRATION,
-  type Survey,
-  suspendBarred,
-} from './adoption/index.ts';
+import { isForeign } from './adoption/foreign.ts';
+import { adopt, FIRST_MIGRATION, STATUS_MIGRATION, type Survey, suspendBarred } from './adoption/index.ts';
 import { type BootLockOptions, underBootLock } from './boot-lock.ts';
 import { RollcallMigrator } from './migrator.ts';
 import { checkRights } from './rights.ts';
@@ -37,6 +31,7 @@ export async function migrateUnderLock<T>(
   RollcallMigrator.register(orm);
   for (;;) {
     const result = await underBootLock(orm, options, async (em) => {
+      // `findUnknownMigrations` asks whether any of this is needed: add the question of a new step there.
       await checkRights(em, false);
       // Before there is a ledger: another application's database is left as it is.
       let adopted = (await isForeign(em)) ? await adopt(orm, em) : undefined;

@@ -9,7 +9,6 @@ import { problemsOfShape, type Survey, survey } from './survey.ts';
 import { FIRST_MIGRATION } from './target.ts';
 
 export { STATUS_MIGRATION, suspendBarred } from './barred.ts';
-export { isForeign } from './foreign.ts';
 export { mergeDuplicates } from './merge.ts';
 export { CannotAdopt, duplicateLines, problemLines } from './problem.ts';
 export { type Survey, survey } from './survey.ts';
