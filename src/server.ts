@@ -98,7 +98,7 @@ async function boot(): Promise<Application> {
   // For the next start. At the end of this one, V8 has forgotten the functions of the boot.
   setImmediate(() => {
     flushCompileCache();
-    // Afterwards, because it is the code of other flags from then on.
+    // Afterwards, because V8's flags are part of the cache's key.
     boundMemory();
   });
   return application;

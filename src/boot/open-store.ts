@@ -33,7 +33,7 @@ export interface StoreOptions {
   readonly author?: Author;
 }
 
-/** How many connections stay open while nobody asks. Only `close` ends them. */
+/** How many connections stay open while idle. */
 const KEPT_OPEN = 4;
 
 /** Opens the ORM on a database. It connects at the first query. */
