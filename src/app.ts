@@ -15,9 +15,11 @@ import { linger } from './http/middleware/linger.ts';
 import { problems } from './http/middleware/problems.ts';
 import { requestId } from './http/middleware/request-id.ts';
 import { securityHeaders } from './http/middleware/security-headers.ts';
+import { shedLoad } from './http/middleware/shed-load.ts';
 import { forwarded, type TrustProxy } from './http/request/forwarded.ts';
 import { createRouter } from './http/router.ts';
 import type { Lifecycle } from './http/server/lifecycle.ts';
+import type { Load } from './http/server/load.ts';
 import type { Transfers } from './http/transfers/limits.ts';
 import type { TokenVerifier } from './security/token.ts';
 import type { Admission } from './services/access/admission.ts';
@@ -51,6 +53,7 @@ export interface AppDeps {
   readonly trustProxy: TrustProxy;
   readonly rateLimits: RateLimits;
   readonly transfers: Transfers;
+  readonly load: Load;
   /** How long the JSON body of a request may take to arrive, in milliseconds. */
   readonly requestTimeoutMs: number;
   /** Turns the driver's errors into refusals. */
@@ -79,7 +82,8 @@ export function createApp(deps: AppDeps): Koa<RequestState> {
   app.use(problems(deps.translate));
   app.use(securityHeaders());
   if (origins.size > 0) app.use(cors(origins, deps.corsHeaders));
-  app.use(createRouter(deps.endpoints, identify, deps.inUnit, deps));
+  const router = { ...deps, shedLoad: shedLoad(deps.load, deps.sessionCookies) };
+  app.use(createRouter(deps.endpoints, identify, deps.inUnit, router));
   return app;
 }
 

@@ -12,6 +12,7 @@ import { endpoints } from './http/endpoints.ts';
 import { answerUnreadable } from './http/server/client-error.ts';
 import { type GracefulClose, gracefulClose } from './http/server/graceful-close.ts';
 import { Lifecycle } from './http/server/lifecycle.ts';
+import { Load, loadLimits } from './http/server/load.ts';
 import {
   createTransfers,
   type TransferLimits,
@@ -87,6 +88,8 @@ export interface Application {
   readonly lifecycle: Lifecycle;
   /** The imports and exports of this process. */
   readonly transfers: Transfers;
+  /** The other requests of this process. */
+  readonly load: Load;
   /** Starts the work that no request asks for: webhook deliveries and erasures. */
   start(): void;
   /** Drains: no new connections and deliveries, and those in flight may finish. Returns whether they did, in time. */
@@ -104,6 +107,14 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
   const transfers = createTransfers(
     transferLimits(settings.transfers, database.poolMax, options.transferLimits),
   );
+  const load = new Load(loadLimits(database.poolMax), {
+    onOverload: () =>
+      log.warn(
+        load.state,
+        'overloaded: refusing requests; add a replica, or see what is slow in the database',
+      ),
+    onRelief: (refused) => log.info({ refused }, 'no longer overloaded'),
+  });
   const refusedSignIns = new RefusedSignInCounter();
   const feed = new ChangeFeed({
     em: orm.em.fork(),
@@ -172,6 +183,7 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
     trustProxy: settings.trustProxy,
     rateLimits: await rateLimits(settings.rateLimit, orm, log),
     transfers,
+    load,
     requestTimeoutMs: settings.requestTimeoutMs,
     translate: toRefusal,
   });
@@ -191,6 +203,7 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
     server,
     lifecycle,
     transfers,
+    load,
     start() {
       stopEraser = startEraser({ inUnit, refusedSignIns, log, ...settings.history });
       webhooks.start();

@@ -201,6 +201,11 @@ export const refusals = {
     503,
     () => 'The database lacks migrations: start the service, which applies them.',
   ),
+  overloaded: kind(
+    'overloaded',
+    503,
+    () => 'Too many requests are being answered at the moment: try again shortly.',
+  ),
   preconditionFailed: kind(
     'precondition_failed',
     412,

@@ -161,6 +161,11 @@ export function isWrite({ method, access }: Pick<Endpoint, 'method' | 'access'>)
   return method !== 'GET' && access !== 'public';
 }
 
+/** Whether its requests may last as long as their callers like: an event stream, or a transfer, which has places of its own. */
+export function isLongLived({ obeysLastEventId, transfers, upload }: Endpoint): boolean {
+  return obeysLastEventId === true || transfers !== undefined || upload !== undefined;
+}
+
 /** Whether a checked query asks for a dry run. */
 export function asksForDryRun(query: unknown): boolean {
   return typeof query === 'object' && query !== null && 'dryRun' in query && query.dryRun === true;

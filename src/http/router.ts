@@ -5,7 +5,7 @@ import type { Seeds } from '../services/accounts/seed-warning.ts';
 import type { UnitOfWork } from '../store/unit.ts';
 import { entityTag, ifMatchPasses, type Versioned } from './answer/entity-tag.ts';
 import type { Middleware, RequestContext, RequestState } from './context.ts';
-import { asksForDryRun, type Endpoint, isWrite } from './endpoint.ts';
+import { asksForDryRun, type Endpoint, isLongLived, isWrite } from './endpoint.ts';
 import { authorize } from './middleware/authorize.ts';
 import { present } from './middleware/present.ts';
 import { readJson } from './middleware/read-json.ts';
@@ -27,6 +27,8 @@ export interface RouterOptions {
   readonly seeds: Seeds;
   /** The transfers of this process. */
   readonly transfers: Transfers;
+  /** The middleware that bounds the work in flight. */
+  readonly shedLoad: Middleware;
 }
 
 /**
@@ -38,7 +40,7 @@ export function createRouter(
   endpoints: readonly Endpoint[],
   identify: Middleware,
   inUnit: UnitOfWork,
-  { basePath, requestTimeoutMs, seeds, transfers }: RouterOptions,
+  { basePath, requestTimeoutMs, seeds, transfers, shedLoad }: RouterOptions,
 ): Middleware {
   const probes = new Router<RequestState>();
   const fixed = new Router<RequestState>({ prefix: basePath });
@@ -59,6 +61,7 @@ export function createRouter(
     // Composed here: the router composes what it is given anew for every request.
     const route = compose<RequestContext>([
       nameRoute(endpoint),
+      ...(endpoint.isProbe || isLongLived(endpoint) ? [] : [shedLoad]),
       ...(kind ? [leaveTransfer()] : []),
       unitOfWork(inUnit, inside),
       ...(seeds.length > 0 && isWrite(endpoint) ? [warnOfSeed(seeds)] : []),

@@ -12,6 +12,8 @@ export interface Load {
   readonly people: readonly Readonly<Record<string, string>>[];
   /** Whether the load is invalid where somebody comes up twice. */
   readonly isOnce?: true;
+  /** Over how many connections. Default: {@link CONNECTIONS}. */
+  readonly connections?: number;
   /** A JSON text; `%d` becomes a number that rises. */
   readonly body?: string;
 }
@@ -28,7 +30,7 @@ export interface Seen {
   readonly failed: number;
 }
 
-/** Puts a load on a server for some seconds, over `connections` connections. */
+/** Puts a load on a server for some seconds, over its connections. */
 export type LoadGenerator = (url: string, load: Load, seconds: number) => Promise<Seen>;
 
 /** How many connections a load has. */
@@ -49,7 +51,7 @@ async function wrk(url: string, load: Load, seconds: number): Promise<Seen> {
     const heads = join(folder, 'heads');
     await writeFile(heads, load.people.map((headers) => lines(headers).join('\\n')).join('\n'));
     const { stdout } = await promisify(execFile)('wrk', [
-      ...['-t1', `-c${CONNECTIONS}`, `-d${seconds}s`, '--timeout', '10s'],
+      ...['-t1', `-c${load.connections ?? CONNECTIONS}`, `-d${seconds}s`, '--timeout', '10s'],
       ...['-s', join(import.meta.dirname, 'wrk.lua'), url],
       ...['--', load.method, load.path, heads, ...(load.body === undefined ? [] : [load.body])],
     ]);

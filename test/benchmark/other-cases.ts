@@ -4,7 +4,8 @@ import { buildsOf, contendersOf, startRollcall, UNLIMITED } from './contenders.t
 import type { BenchmarkServer } from './database.ts';
 import { feedFigures } from './feed.ts';
 import type { Options } from './options.ts';
-import { bootLine, feedLine, transferLine } from './report.ts';
+import { overloads } from './overload.ts';
+import { bootLine, feedLine, overloadLine, transferLine } from './report.ts';
 import { isUrl, joinRunning } from './running.ts';
 import { transfers } from './transfer.ts';
 import { verify } from './verify.ts';
@@ -31,6 +32,18 @@ export const OTHER_CASES: Readonly<Record<string, (run: Run) => Promise<readonly
       for (const contender of contenders) await contender.stop();
     }
     for (const each of found) console.log(feedLine(each));
+    return found;
+  },
+
+  async overload({ database, options: { against, accounts, rounds } }) {
+    const found = [];
+    const contenders = await contendersOf({}, database, against, accounts);
+    try {
+      for (const contender of contenders) found.push(...(await overloads(contender, rounds)));
+    } finally {
+      for (const contender of contenders) await contender.stop();
+    }
+    for (const each of found) console.log(overloadLine(each));
     return found;
   },
 

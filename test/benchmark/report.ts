@@ -2,6 +2,7 @@ import type { Boots } from './boot.ts';
 import { BARE, BARE_CACHED } from './contenders.ts';
 import type { FeedFigures } from './feed.ts';
 import type { Figures } from './measure.ts';
+import type { Overload } from './overload.ts';
 import type { Transfer } from './transfer.ts';
 
 /** The head of the table. */
@@ -40,6 +41,11 @@ export function transferLine({ contender, name, seconds, serverSeconds, database
 export function feedLine(figures: FeedFigures): string {
   const { contender, name, writes, arrivals, expected, resumed, p50, p99, serverUs, databaseUs } = figures;
   return `\n${contender}, ${name}: ${Math.round(writes)} writes/s, ${arrivals} arrivals (of finished writes: ${expected}), ${resumed} streams resumed, p50 ${p50} ms, p99 ${p99} ms; a write: server ${rounded(serverUs)} µs, database ${rounded(databaseUs)} µs`;
+}
+
+/** A line about an overload. */
+export function overloadLine({ contender, callers, goodput, refused, p50, p99 }: Overload): string {
+  return `\n${contender}, ${callers} callers: ${Math.round(goodput)} answered and ${Math.round(refused)} refused a second; of those answered: p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms`;
 }
 
 /** A line about boots. */

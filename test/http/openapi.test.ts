@@ -408,6 +408,11 @@ describe('the server', () => {
       for (let caller = 0; caller < 100; caller++) takePlaces(`account:-${caller}`);
       return request;
     },
+    overloaded: (request) => {
+      for (let leave = app.load.enter(() => true); leave; leave = app.load.enter(() => true))
+        taken.push(leave);
+      return request;
+    },
     unauthenticated: ({ as: _, ...request }) => request,
     unsupported_media_type: (request) => ({
       ...request,

@@ -13,6 +13,7 @@ import type { StreamTimes } from '../../src/http/endpoints/changes.ts';
 import type { TrustProxy } from '../../src/http/request/forwarded.ts';
 import type { GracefulClose } from '../../src/http/server/graceful-close.ts';
 import type { Lifecycle } from '../../src/http/server/lifecycle.ts';
+import type { Load } from '../../src/http/server/load.ts';
 import type { TransferLimits, Transfers } from '../../src/http/transfers/limits.ts';
 import { signHs256 } from '../../src/security/hmac.ts';
 import {
@@ -54,6 +55,7 @@ export interface TestApp {
   readonly database: TestDatabase;
   readonly lifecycle: Lifecycle;
   readonly transfers: Transfers;
+  readonly load: Load;
   /** The log so far, parsed. */
   readonly log: Record<string, unknown>[];
   /** Sends a request; with `as`, in the name of the account with that email. */
@@ -109,7 +111,7 @@ export async function startApp(
   const mode = 'direct';
   const store = await openStore({ database: reached, mode, log });
   const { now, streamTimes, transferLimits, extra } = options;
-  const { server, lifecycle, transfers, drain, close } = await wireApplication({
+  const { server, lifecycle, transfers, load, drain, close } = await wireApplication({
     store,
     database: reached,
     mode,
@@ -159,6 +161,7 @@ export async function startApp(
     database,
     lifecycle,
     transfers,
+    load,
     log: lines,
     async call(path, { as, ...init } = {}) {
       const headers = new Headers(init.headers);

@@ -20,7 +20,9 @@ export const problems = (translate: (error: unknown) => unknown): Middleware =>
       const error = translate(thrown);
       const problem = problemOf(error, ctx.state.requestId);
       if (problem.status === 500) ctx.state.log.error({ err: error }, problem.code);
-      else if (problem.status > 500) ctx.state.log.warn({ reason: reasonOf(error) }, problem.code);
+      // What is shed is logged once, by the load itself: a line for each would be load too.
+      else if (problem.status > 500 && problem.code !== 'overloaded')
+        ctx.state.log.warn({ reason: reasonOf(error) }, problem.code);
       else if (ctx.headerSent) ctx.state.log.info({ reason: problem.detail }, 'answer cut short');
       ctx.status = problem.status;
       ctx.type = 'application/problem+json';

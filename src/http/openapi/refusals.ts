@@ -1,5 +1,5 @@
 import { refusals } from '../../domain/refusals.ts';
-import type { AnyRefusalKind, Endpoint } from '../endpoint.ts';
+import { type AnyRefusalKind, type Endpoint, isLongLived } from '../endpoint.ts';
 import { JSON_TYPE } from './media-types.ts';
 
 /** Refusals from authentication and authorization. */
@@ -43,6 +43,7 @@ export function refusalsOf(endpoint: Endpoint): AnyRefusalKind[] {
     ...(obeysIfMatch ? [refusals.preconditionFailed] : []),
     // A unit of work that is replayed and loses every time.
     ...(method === 'GET' ? [] : [refusals.lostRace]),
+    ...(isLongLived(endpoint) || endpoint.isProbe ? [] : [refusals.overloaded]),
     refusals.internal,
     refusals.databaseUnavailable,
   ];

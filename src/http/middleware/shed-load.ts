@@ -1,0 +1,49 @@
+import { LRUCache } from 'lru-cache';
+import { refusals } from '../../domain/refusals.ts';
+import type { Middleware, RequestContext } from '../context.ts';
+import { credentialsOf } from '../request/credentials.ts';
+import type { Load } from '../server/load.ts';
+
+/** The most credentials remembered to be an admin's. */
+const MAX_KNOWN = 1_000;
+
+/** What a refused caller is told to wait, in seconds. */
+const RETRY_AFTER = '1';
+
+/**
+ * Lets a request in once it has a place in the load of this process, before anything is done for it: the look-up of its account
+ * is part of the work. Credentials that were an admin's before are urgent, so that admins can act while everybody else waits; they
+ * decide nothing else. Throws `overloaded`.
+ */
+export const shedLoad = (load: Load, cookieNames: readonly string[]): Middleware => {
+  /** By digest, so that it holds no tokens. */
+  const ofAdmins = new LRUCache<string, true>({ max: MAX_KNOWN });
+  const isUrgent = (ctx: RequestContext) => {
+    const digest = digestOf(ctx, cookieNames);
+    return digest !== undefined && ofAdmins.has(digest);
+  };
+  return async function shedLoad(ctx, next) {
+    const leave = load.enter(() => isUrgent(ctx)) ?? (await load.wait());
+    if (leave === undefined) {
+      ctx.set('Retry-After', RETRY_AFTER);
+      throw refusals.overloaded();
+    }
+    try {
+      if (ctx.req.socket.destroyed) throw refusals.bodyIncomplete();
+      await next();
+    } finally {
+      leave();
+      const { actor, credentials } = ctx.state;
+      if (credentials !== undefined && actor?.isActiveAdmin()) ofAdmins.set(credentials.digest, true);
+    }
+  };
+};
+
+function digestOf(ctx: RequestContext, cookieNames: readonly string[]): string | undefined {
+  try {
+    return credentialsOf(ctx, cookieNames)?.digest;
+  } catch {
+    // What is wrong with them is told by who reads them next.
+    return undefined;
+  }
+}
