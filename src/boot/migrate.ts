@@ -23,7 +23,8 @@ export async function migrate(database: DatabaseSettings, options: PrepareOption
       },
       // `findPrepared` asks whether all of this is needed: add the question of a new step there.
       async (em, gap) => {
-        if (gap !== undefined) log.warn(gap, 'no indexes for the search; it works, but slower');
+        if (gap !== undefined)
+          log.warn(gap, 'no indexes for the search, which works, but slower; run the statement');
         if (await shiftFeed(em)) log.warn('database moved to another cluster; change feed continued');
         return seed(em, initialAdmins);
       },
