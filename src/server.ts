@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import type { Server } from 'node:http';
 import { flushCompileCache } from 'node:module';
 import { constants } from 'node:os';
 import type { Logger } from 'pino';
@@ -13,6 +14,7 @@ import { isUnavailable } from './database/driver-errors.ts';
 import { type OpenDatabase, openDatabase } from './database/open-database.ts';
 import { DatabaseUnfit } from './database/unfit.ts';
 import type { PreferenceRules } from './domain/preferences.ts';
+import { refusals } from './domain/refusals.ts';
 import { createLog } from './log.ts';
 import { preferenceRules } from './services/accounts/preferences-schema.ts';
 import type { Application } from './wiring.ts';
@@ -40,25 +42,17 @@ try {
   if (!stop.aborted) await once(stop, 'abort');
   const hasFinished = await drain(settings.shutdownTimeoutMs);
   if (!hasFinished)
-    log.warn(
-      { timeoutMs: settings.shutdownTimeoutMs },
-      'requests still running were cut off; raise SHUTDOWN_TIMEOUT_MS if they need longer',
-    );
+    log.warn({ timeoutMs: settings.shutdownTimeoutMs }, 'requests still running were cut off');
 } catch (error) {
   // Being stopped while waiting is not a failure. Anything else is.
   if (!(stop.aborted && error === stop.reason)) {
     if (error instanceof CannotStart) log.fatal(error.message);
-    else log.fatal({ err: error }, 'cannot start, by a fault of this program; report it with this line');
+    else log.fatal({ err: error }, 'cannot start');
     process.exitCode = error instanceof CannotStart ? error.exitCode : 1;
   }
 } finally {
   for (const { name, close } of opened.reverse()) {
-    await close().catch((error: unknown) =>
-      log.error(
-        { err: error, part: name },
-        'closing failed, by a fault of this program; report it with this line',
-      ),
-    );
+    await close().catch((error: unknown) => log.error({ err: error }, `closing the ${name} failed`));
   }
   log.info('stopped');
 }
@@ -74,11 +68,21 @@ async function boot(): Promise<Application> {
     await import('./boot/prepare-database.ts'),
   ];
   const { database, mode } = await reaching;
-  const { history, initialAdmins, bootTimeoutMs } = settings;
+  const { history, initialAdmins, bootTimeoutMs, migrateOnBoot } = settings;
   const store = await openStore({ database, mode, history, log });
   opened.push({ name: 'store', close: store.close });
+  const waiting = waitingProbes();
   const preparing = begun(
-    prepareDatabase(store, database, { mode, initialAdmins, log, deadline, bootTimeoutMs, signal: stop }),
+    prepareDatabase(store, database, {
+      mode,
+      initialAdmins,
+      log,
+      deadline,
+      bootTimeoutMs,
+      migrateOnBoot,
+      signal: stop,
+      onPending: waiting.show,
+    }).finally(waiting.close),
   );
   const [{ keyRing }, { sourcesOf }, { wireApplication }] = [
     await import('./security/key-ring.ts'),
@@ -112,6 +116,28 @@ async function boot(): Promise<Application> {
   return application;
 }
 
+/** Answers probes while the start waits for migrations: a process that does not answer is restarted, and would never get there. */
+function waitingProbes() {
+  let server: Server | undefined;
+  let pending: readonly string[] = [];
+  return {
+    async show(migrations: readonly string[]) {
+      pending = migrations;
+      if (server !== undefined) return;
+      const { waitingServer } = await import('./http/server/waiting-server.ts');
+      server = waitingServer(() => refusals.migrationsPending(pending));
+      log.info({ address: await listen(server, settings) }, 'answering probes');
+    },
+    async close() {
+      if (server === undefined) return;
+      const closed = once(server, 'close');
+      server.close();
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}
+
 /** A step that runs while something else does. Its failure is dealt with where the step is awaited. */
 function begun<T>(step: Promise<T>): Promise<T> {
   step.catch(() => undefined);
@@ -121,7 +147,7 @@ function begun<T>(step: Promise<T>): Promise<T> {
 async function readRules(): Promise<PreferenceRules> {
   try {
     return await preferenceRules(settings.preferences, (slow) =>
-      log.warn(slow, 'PREFERENCES_SCHEMA has a part that a hostile text can make slow; rewrite it'),
+      log.warn(slow, 'PREFERENCES_SCHEMA has a part that a hostile text can make slow'),
     );
   } catch (error) {
     throw new CannotStart((error as Error).message, { cause: error, exitCode: EXIT_CONFIG });
@@ -133,11 +159,7 @@ async function reach(deadline: number): Promise<OpenDatabase> {
     log,
     deadline,
     signal: stop,
-    onSilence: (error) =>
-      log.warn(
-        { reason: error.message },
-        'database unavailable; trying again; if this lasts, check DATABASE_URL and the server',
-      ),
+    onSilence: (error) => log.warn({ reason: error.message }, 'database unavailable; trying again'),
   }).catch((error: Error) => {
     if (error === stop.reason) throw error;
     if (error instanceof DatabaseUnfit) throw new CannotStart(error.message, { exitCode: EXIT_CONFIG });
@@ -150,8 +172,7 @@ async function reach(deadline: number): Promise<OpenDatabase> {
   });
   const { embedded, database } = found;
   const { unused } = parseDatabaseUrl(database.url);
-  if (unused.length > 0)
-    log.warn({ parameters: unused }, 'DATABASE_URL has parameters without effect; remove them');
+  if (unused.length > 0) log.warn({ parameters: unused }, 'DATABASE_URL has parameters without effect');
   if (embedded) opened.push({ name: 'embedded database', close: () => embedded.release() });
   return found;
 }
@@ -171,7 +192,7 @@ function stopOnSignal(log: Logger): AbortSignal {
       log.info({ signal }, 'stopping');
       controller.abort(new Error(`stopped by ${signal}`));
       setTimeout(() => {
-        log.error('closing took too long; ended without it; if this repeats, check the database');
+        log.error('closing took too long');
         process.exit(1);
       }, settings.shutdownTimeoutMs + CLOSING_MS).unref();
     });

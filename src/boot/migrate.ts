@@ -1,10 +1,37 @@
+import type { EntityManager } from '@mikro-orm/postgresql';
 import type { DatabaseSettings } from '../database/connection.ts';
-import { migrateUnderLock } from '../database/migrate.ts';
+import { type MigrateOptions, migrateUnderLock } from '../database/migrate.ts';
+import type { SearchGap } from '../database/search-indexes.ts';
 import { shiftFeed } from '../store/feed-shift.ts';
 import { CannotStart } from './cannot-start.ts';
 import { openStore, type Store } from './open-store.ts';
 import type { Prepared, PrepareOptions } from './prepare-database.ts';
 import { seed } from './seed.ts';
+
+/** How to migrate, and who is told what. */
+export interface MigrateStoreOptions extends MigrateOptions {
+  /** Called where the search has no indexes. */
+  readonly onGap: (gap: SearchGap) => void;
+  /** Called where the database has moved to another cluster, and the change feed was continued. */
+  readonly onShift: () => void;
+}
+
+/**
+ * Migrates the database of a store under the boot lock, continues its change feed, and runs `finish` in the lock's last
+ * transaction. Throws what `migrateUnderLock` throws.
+ */
+export function migrateStore<T>(
+  { orm }: Store,
+  options: MigrateStoreOptions,
+  finish: (em: EntityManager) => Promise<T>,
+): Promise<T> {
+  // `findPrepared` asks whether all of this is needed: add the question of a new step there.
+  return migrateUnderLock(orm, options, async (em, gap) => {
+    if (gap !== undefined) options.onGap(gap);
+    if (await shiftFeed(em)) options.onShift();
+    return finish(em);
+  });
+}
 
 /**
  * Migrates the database and seeds the admins under the boot lock, and checks the schema afterwards. It uses its own
@@ -14,20 +41,16 @@ export async function migrate(database: DatabaseSettings, options: PrepareOption
   const { mode, initialAdmins, log } = options;
   const store = await openStore({ database: { ...database, statementTimeoutMs: 0 }, mode, log });
   try {
-    const seeded = await migrateUnderLock(
-      store.orm,
+    const seeded = await migrateStore(
+      store,
       {
         ...options,
         onAdopt: ({ accounts, renamedEmails, barred: suspended }) =>
           log.info({ accounts, renamedEmails, suspended }, 'existing table users adopted'),
+        onGap: (gap) => log.warn(gap, 'no indexes for the search; it works, but slower'),
+        onShift: () => log.warn('database moved to another cluster; change feed continued'),
       },
-      // `findPrepared` asks whether all of this is needed: add the question of a new step there.
-      async (em, gap) => {
-        if (gap !== undefined)
-          log.warn(gap, 'no indexes for the search, which works, but slower; run the statement');
-        if (await shiftFeed(em)) log.warn('database moved to another cluster; change feed continued');
-        return seed(em, initialAdmins);
-      },
+      (em) => seed(em, initialAdmins),
     );
     return { ...seeded, unknown: await unknownMigrations(store) };
   } finally {

@@ -15,6 +15,8 @@ export interface PrepareOptions extends BootLockOptions {
   /** Normalized, no duplicates. */
   readonly initialAdmins: readonly string[];
   readonly log: Logger;
+  /** Called with the pending migrations that another process has to apply, whenever they change. */
+  readonly onPending: (migrations: readonly string[]) => Promise<void>;
 }
 
 /** A database that is ready for requests. */
@@ -25,15 +27,18 @@ export interface Prepared extends Seeded {
 
 /**
  * Prepares the database of a store: seeds the admins under the boot lock, after all migrations. Where an earlier start has done
- * that, two queries find it out; else the migrator is loaded. `bootTimeoutMs` after the start is the deadline. Throws
+ * that, two queries find it out; else the migrator is loaded, or, without `migrateOnBoot`, another process has to migrate. `bootTimeoutMs` after the start is the deadline. Throws
  * {@link CannotStart}, and the reason of the signal when it aborts.
  */
 export async function prepareDatabase(
   store: Store,
   database: DatabaseSettings,
-  options: Omit<PrepareOptions, 'onWait'> & { readonly bootTimeoutMs: number },
+  options: Omit<PrepareOptions, 'onWait'> & {
+    readonly bootTimeoutMs: number;
+    readonly migrateOnBoot: boolean;
+  },
 ): Promise<void> {
-  const { log, initialAdmins, bootTimeoutMs } = options;
+  const { log, initialAdmins, bootTimeoutMs, migrateOnBoot } = options;
   const prepare: PrepareOptions = {
     ...options,
     onWait: (error) => log.info({ reason: error.message }, 'waiting for the boot lock'),
@@ -47,6 +52,10 @@ export async function prepareDatabase(
   )
     .catch(async (error: Error): Promise<Prepared> => {
       if (!(error instanceof NotPrepared)) throw error;
+      if (!migrateOnBoot) {
+        const { awaitMigrations } = await import('./await-migrations.ts');
+        return awaitMigrations(store, { ...prepare, statementTimeoutMs });
+      }
       const { migrate } = await import('./migrate.ts');
       return migrate(database, prepare);
     })
@@ -59,12 +68,8 @@ export async function prepareDatabase(
       );
     });
   log.info(report, 'admins seeded');
-  for (const email of restored)
-    log.warn({ email }, 'restored admin, as INITIAL_ADMINS says; to take it away, remove it there first');
+  for (const email of restored) log.warn({ email }, 'restored admin, as INITIAL_ADMINS says');
   if (admins === 0) log.warn('no active admin; name one in INITIAL_ADMINS and restart');
   if (unknown.length > 0)
-    log.warn(
-      { migrations: unknown },
-      'database is newer than this code; update the code, unless this is a rollback',
-    );
+    log.warn({ migrations: unknown }, 'database is newer than this code; it has unknown migrations');
 }

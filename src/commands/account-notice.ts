@@ -1,3 +1,4 @@
+import { invocationOf } from '../../config/invocation.ts';
 import type { Settings } from '../../config/settings.ts';
 import { openStore } from '../boot/open-store.ts';
 import { reachIfRunning } from '../database/open-database.ts';
@@ -16,10 +17,10 @@ export async function accountNotice(settings: Settings, email: string): Promise<
     const status = await statusOf(settings, email);
     if (status === 'active') return undefined;
     if (status === 'suspended')
-      return `The account ${email} is suspended, and its tokens are refused. Restore it: npm run accounts -- restore ${email}`;
+      return `The account ${email} is suspended, and its tokens are refused. Restore it: ${invocationOf('accounts', `restore ${email}`)}`;
     if (admits(settings.access, email))
       return `There is no account ${email} yet: the first request with this token creates it.`;
-    return `There is no account ${email}: this token is refused. Create the account: npm run accounts -- invite ${email}`;
+    return `There is no account ${email}: this token is refused. Create the account: ${invocationOf('accounts', `invite ${email}`)}`;
   } catch (error) {
     return `Not checked whether there is an account ${email}: ${(error as Error).message}`;
   }

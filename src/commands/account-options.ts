@@ -1,8 +1,9 @@
 import type { ParseArgsConfig, parseArgs } from 'node:util';
+import { invocationOf } from '../../config/invocation.ts';
 import { UsageError } from './usage-error.ts';
 
 /** The usage of the accounts command. */
-export const USAGE = `Usage: npm run --silent accounts -- COMMAND [--json]
+export const USAGE = `Usage: ${invocationOf('accounts', 'COMMAND [--json]')}
 
   list [--role R] [--status S] [--q TEXT] [--limit N]   list accounts, newest first (default limit: 50)
   show EMAIL                                            show an account

@@ -1,12 +1,13 @@
 import { parseArgs } from 'node:util';
 import { settingsOrExit } from '../../config/exit.ts';
+import { invocationOf } from '../../config/invocation.ts';
 import { isAmbiguousTyped, isEmail, normalizeEmail } from '../domain/email.ts';
 import { signHs256 } from '../security/hmac.ts';
 import { keyRing } from '../security/key-ring.ts';
 import { accountNotice } from './account-notice.ts';
 import { EXIT_USAGE, isUsageError, UsageError } from './usage-error.ts';
 
-const USAGE = `Usage: npm run --silent token -- EMAIL [--ttl 1h] [--force]
+const USAGE = `Usage: ${invocationOf('token', 'EMAIL [--ttl 1h] [--force]')}
 
 Prints a token for EMAIL, signed with the newest secret, and says on standard error if EMAIL has no active account.
 

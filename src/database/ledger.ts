@@ -1,5 +1,6 @@
 import { MigrationStorage } from '@mikro-orm/migrations';
-import type { PostgreSqlDriver } from '@mikro-orm/postgresql';
+import type { EntityManager, PostgreSqlDriver } from '@mikro-orm/postgresql';
+import { LEDGER } from './ledger-name.ts';
 import { quoteIdentifier } from './quote-identifier.ts';
 
 /** The table of the ORM's own name, which any other application of the schema may share. */
@@ -18,6 +19,25 @@ const SHARED_MIGRATIONS = [
   'Migration20261129000030_identities',
   'Migration20261129000031_service_token_authors',
 ];
+
+/** Which of the two tables the first schema of the search path has, for this role. */
+const TABLES = `
+  select to_regclass(format('%I.%I', current_schema(), '${LEDGER}')) is not null as own,
+         coalesce(has_table_privilege(to_regclass(format('%I.%I', current_schema(), '${SHARED_LEDGER}')), 'select'), false) as shared`;
+
+/**
+ * The migrations that have been applied to a database, which may have no ledger yet, or only that of an older version. Writes
+ * nothing.
+ */
+export async function appliedMigrations(em: EntityManager): Promise<readonly string[]> {
+  const [found] = await em.execute<{ own: boolean; shared: boolean }[]>(TABLES);
+  if (!found?.own && !found?.shared) return [];
+  const rows = await em.execute<{ name: string }[]>(
+    `select name from ${found.own ? LEDGER : SHARED_LEDGER} order by id`,
+  );
+  const names = rows.map(({ name }) => name);
+  return found.own ? names : names.filter((name) => SHARED_MIGRATIONS.includes(name));
+}
 
 /**
  * The ledger. Where it is missing, it begins with what an older version has noted in the shared table. Those rows stay there

@@ -1,9 +1,8 @@
-import { pathToFileURL } from 'node:url';
-import type { Migration } from '@mikro-orm/migrations';
 import type { EntityManager, MikroORM } from '@mikro-orm/postgresql';
 import { isForeign } from './adoption/foreign.ts';
 import { adopt, FIRST_MIGRATION, STATUS_MIGRATION, type Survey, suspendBarred } from './adoption/index.ts';
 import { type BootLockOptions, underBootLock } from './boot-lock.ts';
+import { runsAlone } from './migration-plan.ts';
 import { RollcallMigrator } from './migrator.ts';
 import { checkRights } from './rights.ts';
 import { repairSearchIndexes, type SearchGap } from './search-indexes.ts';
@@ -12,6 +11,8 @@ import { repairSearchIndexes, type SearchGap } from './search-indexes.ts';
 export interface MigrateOptions extends BootLockOptions {
   /** Called when a table `users` of another service has been adopted; it may be rolled back yet. */
   readonly onAdopt?: (survey: Survey) => void;
+  /** Called when a migration has run; it may be rolled back yet, unless it runs outside of any transaction. */
+  readonly onMigrated?: (name: string) => void;
 }
 
 /**
@@ -45,10 +46,10 @@ export async function migrateUnderLock<T>(
       const batch = alone[0] ? 1 : alone.indexOf(true);
       const names = pending.map(({ name }) => name).slice(0, batch === -1 ? undefined : batch);
       if (adopted !== undefined && adopted.barred > 0) {
-        await apply(orm, em, names.splice(0, names.indexOf(STATUS_MIGRATION) + 1));
+        await apply(orm, em, names.splice(0, names.indexOf(STATUS_MIGRATION) + 1), options);
         await suspendBarred(em, adopted.shape);
       }
-      if (names.length > 0) await apply(orm, em, names);
+      if (names.length > 0) await apply(orm, em, names, options);
       if (pending.length > 0) return undefined;
       // In a transaction that has written nothing, so that no index waits for it.
       const gap = await repairSearchIndexes(orm.em.getConnection());
@@ -58,12 +59,19 @@ export async function migrateUnderLock<T>(
   }
 }
 
-async function apply(orm: MikroORM, em: EntityManager, migrations: string[]): Promise<void> {
+async function apply(
+  orm: MikroORM,
+  em: EntityManager,
+  migrations: string[],
+  { onMigrated }: MigrateOptions,
+): Promise<void> {
   let current = '';
   const follow = ({ name }: { name: string }) => {
     current = name;
   };
+  const tell = ({ name }: { name: string }) => onMigrated?.(name);
   orm.migrator.on('migrating', follow);
+  orm.migrator.on('migrated', tell);
   try {
     const transaction = em.getTransactionContext();
     await orm.migrator.up({ migrations, ...(transaction !== undefined && { transaction }) });
@@ -72,10 +80,6 @@ async function apply(orm: MikroORM, em: EntityManager, migrations: string[]): Pr
     throw new Error(`Migration ${current} failed: ${(error as Error).message}`, { cause: error });
   } finally {
     orm.migrator.off('migrating', follow);
+    orm.migrator.off('migrated', tell);
   }
-}
-
-async function runsAlone({ path }: { path?: string }): Promise<boolean> {
-  const module: Record<string, { prototype: Migration }> = await import(pathToFileURL(path ?? '').href);
-  return Object.values(module).some(({ prototype }) => !prototype.isTransactional());
 }

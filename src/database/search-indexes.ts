@@ -1,4 +1,4 @@
-import type { PostgreSqlDriver } from '@mikro-orm/postgresql';
+import type { EntityManager, PostgreSqlDriver } from '@mikro-orm/postgresql';
 import { quoteIdentifier } from './quote-identifier.ts';
 import { ensureTrigrams, operatorsOf } from './trigrams.ts';
 
@@ -12,6 +12,12 @@ const INDEXES: Readonly<Record<string, (operators: string) => string>> = {
 
 /** The names of the indexes of the search. */
 export const SEARCH_INDEXES: readonly string[] = Object.keys(INDEXES);
+
+/** The indexes of the search that a database lacks, or has half built. Writes nothing. */
+export async function findMissingIndexes(em: EntityManager): Promise<readonly string[]> {
+  const [row] = await em.execute<Indexes[]>(SEARCHED);
+  return SEARCH_INDEXES.filter((name) => row?.valid.includes(name) !== true);
+}
 
 /** The reason why the search has no indexes, and the statement that changes it. */
 export interface SearchGap {

@@ -199,7 +199,7 @@ export const refusals = {
   migrationsMissing: kind(
     'not_ready',
     503,
-    () => 'The database lacks migrations: start the service, which applies them.',
+    () => 'The database lacks migrations: start the service, which applies them, or run the command migrate.',
   ),
   overloaded: kind(
     'overloaded',

@@ -81,10 +81,9 @@ export function createRouter(
   ]);
 }
 
-const nameRoute = ({ path, isProbe }: Endpoint): Middleware =>
+const nameRoute = ({ path }: Endpoint): Middleware =>
   function nameRoute(ctx, next) {
     ctx.state.route = path;
-    if (isProbe) ctx.state.isProbe = true;
     return next();
   };
 

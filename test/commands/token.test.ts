@@ -7,7 +7,7 @@ import { decodeJwt, jwtVerify } from 'jose';
 import { addAccount } from '../support/accounts.ts';
 import { SECRET, startApp } from '../support/app.ts';
 import { createEmptyDatabase } from '../support/database.ts';
-import { programEnvironment, programOf } from '../support/programs.ts';
+import { invocationIn, programEnvironment, programOf } from '../support/programs.ts';
 
 const TOKEN = /^[\w-]+\.[\w-]+\.[\w-]+\n$/;
 const PRODUCTION = {
@@ -91,7 +91,7 @@ describe('npm run token', () => {
   it('prints its usage with --help', () => {
     const { status, stdout, stderr } = run(['--help'], {});
     expect([status, stderr]).to.deep.equal([0, '']);
-    expect(stdout).to.match(/^Usage: npm run --silent token -- EMAIL/);
+    expect(stdout.split(' [')[0]).to.equal(`Usage: ${invocationIn('src/commands/token.ts', 'EMAIL')}`);
     expect(readdirSync(folder)).to.deep.equal([]);
   });
 
@@ -118,7 +118,7 @@ describe('npm run token', () => {
       const { status, stdout, stderr } = run(args);
       expect([status, stdout]).to.deep.equal([64, '']);
       expect(stderr).to.match(complaint);
-      expect(stderr).to.include('\n\nUsage: npm run --silent token -- EMAIL');
+      expect(stderr).to.include(`\n\nUsage: ${invocationIn('src/commands/token.ts', 'EMAIL')}`);
     });
   }
 
@@ -159,34 +159,38 @@ describe('npm run token', () => {
   });
 
   describe('with a database', () => {
-    const statements: [string, string, NodeJS.ProcessEnv, string][] = [
+    const statements: [what: string, email: string, env: NodeJS.ProcessEnv, notice: string, args?: string][] =
       [
-        'there is no such account',
-        'typo@example.com',
-        {},
-        'There is no account typo@example.com: this token is refused. Create the account: npm run accounts -- invite typo@example.com\n',
-      ],
-      [
-        'the first request creates the account',
-        'new@example.com',
-        { ACCESS_POLICY: 'open' },
-        'There is no account new@example.com yet: the first request with this token creates it.\n',
-      ],
-      [
-        'the account is suspended',
-        'sue@example.com',
-        {},
-        'The account sue@example.com is suspended, and its tokens are refused. Restore it: npm run accounts -- restore sue@example.com\n',
-      ],
-    ];
-    for (const [what, email, env, notice] of statements) {
+        [
+          'there is no such account',
+          'typo@example.com',
+          {},
+          'There is no account typo@example.com: this token is refused. Create the account: ',
+          'invite typo@example.com',
+        ],
+        [
+          'the first request creates the account',
+          'new@example.com',
+          { ACCESS_POLICY: 'open' },
+          'There is no account new@example.com yet: the first request with this token creates it.',
+        ],
+        [
+          'the account is suspended',
+          'sue@example.com',
+          {},
+          'The account sue@example.com is suspended, and its tokens are refused. Restore it: ',
+          'restore sue@example.com',
+        ],
+      ];
+    for (const [what, email, env, notice, args] of statements) {
       it(`says on stderr that ${what}, and prints the token`, async () => {
         const app = await startApp();
         try {
           await addAccount(app.database, 'sue@example.com');
           await app.database.query(`update users set status = 'suspended'`);
           const result = run([email], { AUTH_SECRET: SECRET, DATABASE_URL: app.database.url, ...env });
-          expect([result.status, result.stderr]).to.deep.equal([0, notice]);
+          const call = args === undefined ? '' : invocationIn('src/commands/accounts.ts', args);
+          expect([result.status, result.stderr]).to.deep.equal([0, `${notice}${call}\n`]);
           expect(result.stdout).to.match(TOKEN);
         } finally {
           await app.close();

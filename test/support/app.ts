@@ -2,7 +2,8 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { Writable } from 'node:stream';
 import type { MikroORM } from '@mikro-orm/postgresql';
-import type { Environment, Settings } from '../../config/settings.ts';
+import pino from 'pino';
+import type { Environment } from '../../config/settings.ts';
 import { openStore } from '../../src/boot/open-store.ts';
 import type { AccessPolicy, EmailChangePolicy } from '../../src/domain/access.ts';
 import type { PreferenceRules } from '../../src/domain/preferences.ts';
@@ -14,7 +15,6 @@ import type { GracefulClose } from '../../src/http/server/graceful-close.ts';
 import type { Lifecycle } from '../../src/http/server/lifecycle.ts';
 import type { Load } from '../../src/http/server/load.ts';
 import type { TransferLimits, Transfers } from '../../src/http/transfers/limits.ts';
-import { createLog } from '../../src/log.ts';
 import { signHs256 } from '../../src/security/hmac.ts';
 import {
   type ListedIssuer,
@@ -92,7 +92,6 @@ export async function startApp(
     environment?: Environment;
     webhooks?: readonly Webhook[];
     requestTimeoutMs?: number;
-    logLevel?: Settings['logLevel'];
   } = {},
 ): Promise<TestApp> {
   const database = options.database ?? (await createMigratedDatabase());
@@ -103,7 +102,7 @@ export async function startApp(
       done();
     },
   });
-  const log = await createLog({ logLevel: options.logLevel ?? 'info', logFormat: 'json' }, sink);
+  const log = pino({ level: 'info' }, sink);
   const reached = {
     ...database,
     url: options.through ?? database.url,

@@ -10,12 +10,14 @@ type Source =
   | 'src/server.ts'
   | 'src/commands/accounts.ts'
   | 'src/commands/token.ts'
+  | 'src/commands/migrate.ts'
   | 'config/print.ts'
   | 'config/exit.ts';
 const SOURCES: readonly Source[] = [
   'src/server.ts',
   'src/commands/accounts.ts',
   'src/commands/token.ts',
+  'src/commands/migrate.ts',
   'config/print.ts',
   'config/exit.ts',
 ];
@@ -42,6 +44,15 @@ export function programEnvironment(): NodeJS.ProcessEnv {
   const { PATH, NODE_V8_COVERAGE } = process.env;
   if (NODE_V8_COVERAGE) return { PATH, NODE_V8_COVERAGE };
   return { PATH, NODE_COMPILE_CACHE: join(runDirectory(), 'compile-cache') };
+}
+
+/** How the program of a source says that it is called with `args`: by its bundle, if there is one, from another folder. */
+export function invocationIn(source: Source, args = ''): string {
+  const program = programOf(source);
+  const name = basename(source, '.ts');
+  return program.endsWith('.js')
+    ? `node ${program}${args && ` ${args}`}`
+    : `npm run --silent ${name}${args && ` -- ${args}`}`;
 }
 
 /** The file to run for a source: its bundle, if there is one. */

@@ -101,10 +101,6 @@ async function attempt(
   const isParked = await fail(em, lease, { changeId: change.id, ...verdict });
   const { reason, delayMs } = verdict;
   if (isParked) log.error({ ...context, reason }, 'webhook parked; resume it to deliver again');
-  else
-    log.warn(
-      { ...context, reason, retryInMs: Math.round(delayMs) },
-      'webhook delivery failed; retrying; if this repeats, check the receiver',
-    );
+  else log.warn({ ...context, reason, retryInMs: Math.round(delayMs) }, 'webhook delivery failed');
   return false;
 }

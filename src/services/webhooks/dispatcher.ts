@@ -85,10 +85,7 @@ export class Dispatcher {
     } catch (error) {
       // Once an outage, not every second.
       if (!this.#hasFailed)
-        log.warn(
-          { reason: (error as Error).message },
-          'webhooks cannot be claimed; retrying; if this lasts, check the database',
-        );
+        log.warn({ reason: (error as Error).message }, 'webhooks cannot be claimed; retrying');
       this.#hasFailed = true;
     }
   }
@@ -103,10 +100,7 @@ export class Dispatcher {
       this.#look();
     } catch (error) {
       this.#busy.delete(claim.name);
-      log.warn(
-        { webhook: claim.name, reason: (error as Error).message },
-        'webhook delivery interrupted; retrying; if this repeats, check the database',
-      );
+      log.warn({ webhook: claim.name, reason: (error as Error).message }, 'webhook delivery interrupted');
     }
   }
 }
