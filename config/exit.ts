@@ -11,12 +11,19 @@ export const OLDEST_NODE = '22.17';
  * line to stderr and exits with status 78.
  */
 export function settingsOrExit(): Settings {
-  const { node } = process.versions;
-  if (isOlder(node, OLDEST_NODE)) {
-    console.error(`Rollcall needs Node.js ${OLDEST_NODE} or newer, but this is ${node}: upgrade Node.js`);
+  const tooOld = nodeProblem();
+  if (tooOld !== undefined) {
+    console.error(tooOld);
     process.exit(EXIT_CONFIG);
   }
   return exitOnSettingsError(loadSettings);
+}
+
+/** What is the matter with this Node.js, if it is too old. */
+export function nodeProblem(): string | undefined {
+  const { node } = process.versions;
+  if (!isOlder(node, OLDEST_NODE)) return undefined;
+  return `Rollcall needs Node.js ${OLDEST_NODE} or newer, but this is ${node}: upgrade Node.js`;
 }
 
 /** Whether one version of Node.js is older than another. Not by `localeCompare`, which loads tables for 8 ms at each start. */

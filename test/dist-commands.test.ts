@@ -72,6 +72,7 @@ describe('the commands of the build', function () {
     expect(run('accounts', 'list').status).to.equal(69);
     expect(run('migrate', '--yes').status).to.equal(0);
     expect(done('accounts', 'invite', 'ada@example.com')).to.include('ada@example.com');
+    expect(run('accounts', 'doctor').stdout).to.match(/^ok +migrations +all are applied$/m);
     const token = done('token', 'ada@example.com', '--force').trim();
     expect((await jwtVerify(token, Buffer.from(SECRET))).payload['email']).to.equal('ada@example.com');
   });

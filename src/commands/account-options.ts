@@ -21,6 +21,8 @@ export const USAGE = `Usage: ${invocationOf('accounts', 'COMMAND [--json]')}
          [--separator comma|semicolon|tab]              --bom lets Excel read CSV
   adopt [--merge]                                       show what the first start makes of a table users of another
                                                         service; --merge merges accounts with one email
+  doctor                                                check settings, database, providers, webhooks and disk, and
+                                                        say what to mend: exit code 1 if there is a problem
   verify                                                replay the history and compare it with the accounts
 
 --json prints JSON instead of a table; --help prints this text.

@@ -20,6 +20,9 @@ import { isUsageError, UsageError } from './usage-error.ts';
 /** The command that looks at a database before its first migration. */
 const ADOPT = 'adopt';
 
+/** The command that works where nothing else does. */
+const DOCTOR = 'doctor';
+
 try {
   await main();
 } catch (thrown) {
@@ -38,9 +41,10 @@ async function main(): Promise<void> {
   if (values.help) return console.log(USAGE);
   const [name = '', argument, ...rest] = positionals;
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-  if (command === undefined && name !== ADOPT)
+  if (command === undefined && name !== ADOPT && name !== DOCTOR)
     throw new UsageError(name === '' ? 'Name a command.' : `There is no command ${name}.`);
   if (rest.length > 0) throw new UsageError('A command takes one argument.');
+  if (name === DOCTOR) return doctor(values);
 
   const settings = settingsOrExit();
   const { history } = settings;
@@ -74,6 +78,14 @@ async function main(): Promise<void> {
   } finally {
     await store.close();
   }
+}
+
+/** Prints a diagnosis. A problem ends with exit code 1. */
+async function doctor({ json }: { json: boolean }): Promise<void> {
+  const { diagnose, diagnosisText } = await import('./doctor/index.ts');
+  const diagnosis = await diagnose();
+  if (diagnosis.status === 'problem') process.exitCode = 1;
+  console.log(json ? JSON.stringify(diagnosis, null, 2) : diagnosisText(diagnosis));
 }
 
 /** Warns where a committed unit has removed an admin of INITIAL_ADMINS. Never throws: what is written is written. */

@@ -35,7 +35,8 @@ export const TRIGRAMS = `
     from pg_opclass join pg_namespace on pg_namespace.oid = opcnamespace
    where opcname = 'gin_trgm_ops' order by 2 desc, 3 desc limit 1`;
 
-async function findTrigrams(connection: Connection): Promise<Trigrams | undefined> {
+/** The trigram operators, if the database has them. Writes nothing. */
+export async function findTrigrams(connection: Connection): Promise<Trigrams | undefined> {
   const [row] = await connection.execute<Trigrams[]>(TRIGRAMS);
   return row;
 }

@@ -13,16 +13,23 @@ export interface KeyRingSettings
   readonly issuers: readonly unknown[];
 }
 
+/** The configured secrets, newest first, in the order of Auth.js: the highest number is the newest, no number the oldest. */
+export function configuredRing({
+  secret,
+  secret1,
+  secret2,
+  secret3,
+}: Pick<KeyRingSettings, 'secret' | 'secret1' | 'secret2' | 'secret3'>): readonly string[] {
+  return [secret3, secret2, secret1, secret].filter((one) => one !== null);
+}
+
 /**
- * The ring of the configured secrets, in the order of Auth.js: the highest number is the newest, no number the oldest.
- * Without configured secrets, it is empty where issuers sign people in, and holds the development secret otherwise. Throws the
+ * The ring of the {@link configuredRing}. Without configured secrets, it is empty where issuers sign people in, and holds the development secret otherwise. Throws the
  * errors of {@link developmentSecret}.
  */
-export async function keyRing(
-  { secret, secret1, secret2, secret3, issuer, jwksUrl, issuers }: KeyRingSettings,
-  dataDir: string,
-): Promise<KeyRing | readonly []> {
-  const [newest, ...older] = [secret3, secret2, secret1, secret].filter((one) => one !== null);
+export async function keyRing(settings: KeyRingSettings, dataDir: string): Promise<KeyRing | readonly []> {
+  const { issuer, jwksUrl, issuers } = settings;
+  const [newest, ...older] = configuredRing(settings);
   if (newest !== undefined) return [newest, ...older];
   const hasIssuer = issuer !== null || jwksUrl !== null || issuers.length > 0;
   return hasIssuer ? [] : [await developmentSecret(dataDir)];

@@ -1,3 +1,4 @@
+import { transfersAtOnce } from '../../services/transfer/at-once.ts';
 import { type Capacity, Places } from './places.ts';
 
 /**
@@ -40,7 +41,7 @@ export function transferLimits(
   poolMax: number,
   overrides: Partial<TransferLimits> = {},
 ): TransferLimits {
-  return { ...PATIENCE, ...settings, atOnce: atOnce ?? Math.max(1, Math.floor(poolMax / 2)), ...overrides };
+  return { ...PATIENCE, ...settings, atOnce: transfersAtOnce(atOnce, poolMax), ...overrides };
 }
 
 /** The transfers of a process. */

@@ -6,6 +6,9 @@ import type { Message } from './message.ts';
 /** A receiver's answer, or why there is none. */
 export type Answer = { readonly status: number; readonly retryAfter?: string } | { readonly reason: string };
 
+/** What is sent. */
+type Request = ({ readonly method: 'POST' } & Message) | { readonly method: 'HEAD' };
+
 /** How to send. */
 export interface SendOptions {
   readonly allowPrivate: boolean;
@@ -37,7 +40,16 @@ export class Sender {
    * Sends one message without following redirects. Throws when `signal` aborts, which abandons the exchange; every other
    * failure is in the answer.
    */
-  async send(message: Message, signal: AbortSignal): Promise<Answer> {
+  send(message: Message, signal: AbortSignal): Promise<Answer> {
+    return this.#exchange({ method: 'POST', ...message }, signal);
+  }
+
+  /** Asks for the headers of the URL (`HEAD`), which delivers nothing, in the same way as {@link send}. */
+  probe(signal: AbortSignal): Promise<Answer> {
+    return this.#exchange({ method: 'HEAD' }, signal);
+  }
+
+  async #exchange(request: Request, signal: AbortSignal): Promise<Answer> {
     signal.throwIfAborted();
     // By hand: Node keeps the signals that it derives and times until each deadline has passed.
     const exchange = new AbortController();
@@ -45,7 +57,7 @@ export class Sender {
     const deadline = setTimeout(end, this.#options.timeoutMs);
     signal.addEventListener('abort', end);
     try {
-      const { statusCode: status, headers, body } = await this.#post(message, exchange.signal);
+      const { statusCode: status, headers, body } = await this.#request(request, exchange.signal);
       // Cut off or timed out: the status has arrived.
       await body.dump({ limit: MAX_ANSWER_BYTES, signal: exchange.signal }).catch(() => undefined);
       this.#isUsed = true;
@@ -63,7 +75,7 @@ export class Sender {
     }
   }
 
-  async #post(message: Message, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
+  async #request(request: Request, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
     this.#client ??= this.#connect();
     const client = await this.#client;
     const { allowPrivate, proxy } = this.#options;
@@ -73,12 +85,12 @@ export class Sender {
     // The signal is the deadline.
     const limits = { signal, headersTimeout: 0, bodyTimeout: 0 };
     try {
-      return await client.request({ origin, path: pathname + search, method: 'POST', ...message, ...limits });
+      return await client.request({ origin, path: pathname + search, ...request, ...limits });
     } catch (error) {
       // The receiver may have closed the idle connection: that is no failure of the message.
       if (this.#isUsed && CLOSED.has((error as NodeJS.ErrnoException).code ?? '')) {
         this.#isUsed = false;
-        return this.#post(message, signal);
+        return this.#request(request, signal);
       }
       throw error;
     }
