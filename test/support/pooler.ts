@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { type AddressInfo, connect, createServer } from 'node:net';
@@ -11,11 +11,13 @@ import type { TestDatabase } from './database.ts';
 export interface Pooler {
   /** The database's URL through the pooler. */
   readonly url: string;
+  /** Kills it and starts it again, at the same address. */
+  restart(): Promise<void>;
   close(): Promise<void>;
 }
 
 /** Starts one, with `extra` lines in its settings and so few connections that one waiting query would block the others. */
-export async function startPooler(database: TestDatabase, extra = ''): Promise<Pooler> {
+export async function startPooler(database: Pick<TestDatabase, 'url'>, extra = ''): Promise<Pooler> {
   const directory = await mkdtemp(join(tmpdir(), 'rollcall-pgbouncer-'));
   const target = new URL(database.url);
   const probe = createServer().listen(0, '127.0.0.1');
@@ -39,29 +41,40 @@ export async function startPooler(database: TestDatabase, extra = ''): Promise<P
   ] as const)
     await chmod(path, mode);
   const user = process.getuid?.() === 0 ? ['-u', 'nobody'] : [];
-  const pooler = spawn('pgbouncer', [...user, config], { stdio: 'ignore' });
-  for (let tries = 0; tries < 200; tries++) {
-    const socket = connect(port, '127.0.0.1');
-    const answered = await Promise.race([
-      once(socket, 'connect').then(
-        () => true,
-        () => false,
-      ),
-      pause(1000),
-    ]);
-    socket.destroy();
-    if (answered) break;
-    await pause(20);
-  }
+  let pooler: ChildProcess;
+  const start = async () => {
+    pooler = spawn('pgbouncer', [...user, config], { stdio: 'ignore' });
+    for (let tries = 0; tries < 200; tries++) {
+      const socket = connect(port, '127.0.0.1');
+      const answered = await Promise.race([
+        once(socket, 'connect').then(
+          () => true,
+          () => false,
+        ),
+        pause(1000),
+      ]);
+      socket.destroy();
+      if (answered) break;
+      await pause(20);
+    }
+  };
+  const stop = async () => {
+    if (pooler.exitCode !== null || pooler.signalCode !== null) return;
+    const ended = once(pooler, 'exit');
+    pooler.kill('SIGKILL');
+    await ended;
+  };
+  await start();
   target.host = `127.0.0.1:${port}`;
   return {
     url: target.href,
+    async restart() {
+      await stop();
+      await start();
+    },
     async close() {
-      if (pooler.exitCode === null) {
-        pooler.kill('SIGKILL');
-        await once(pooler, 'exit');
-      }
-      await rm(directory, { recursive: true });
+      await stop();
+      await rm(directory, { recursive: true, force: true });
     },
   };
 }

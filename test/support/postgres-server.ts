@@ -20,6 +20,10 @@ interface Options {
   readonly settings?: Readonly<Record<string, string>>;
   /** The server to follow as a read-only standby. It must have been started by {@link startPostgres}. */
   readonly primary?: PostgresServer;
+  /** What a standby begins with. Default: the primary's {@link PostgresServer.model}. */
+  readonly model?: string;
+  /** Where its folder is made. */
+  readonly parent?: string;
 }
 
 /** A PostgreSQL server of a test's own, on loopback and on a Unix socket, whose superuser `postgres` needs no password. */
@@ -27,12 +31,18 @@ export interface PostgresServer {
   readonly port: number;
   /** The folder of its Unix socket. */
   readonly sockets: string;
+  /** The data folder. */
+  readonly data: string;
   /** A copy of the data folder before its first start. */
   readonly model: string;
   /** Runs SQL in the database `postgres`. */
   query<Row extends pg.QueryResultRow>(sql: string): Promise<Row[]>;
-  /** Ends it at once, and keeps its data. */
-  stop(): Promise<void>;
+  /** Whether its process runs. */
+  isRunning(): boolean;
+  /** Ends it at once, and keeps its data. `SIGKILL` leaves it no time for anything. */
+  stop(signal?: 'SIGQUIT' | 'SIGKILL'): Promise<void>;
+  /** Starts it again, on its old data and port. */
+  start(): Promise<void>;
   /** Ends it, and removes its data. */
   remove(): Promise<void>;
 }
@@ -42,8 +52,10 @@ export async function startPostgres({
   files = {},
   settings = {},
   primary,
+  model: given,
+  parent = dataDirectory(),
 }: Options = {}): Promise<PostgresServer> {
-  const folder = await mkdtemp(join(dataDirectory(), 'postgres-'));
+  const folder = await mkdtemp(join(parent, 'postgres-'));
   const user = await chooseOsUser(locationOf(folder));
   const binaries = await findBinaries(user);
   const give = async (path: string) => {
@@ -60,7 +72,7 @@ export async function startPostgres({
     );
     await run('cp', ['-a', data, model]);
   } else {
-    await run('cp', ['-a', primary.model, data]);
+    await run('cp', ['-a', given ?? primary.model, data]);
     await writeFile(join(data, 'standby.signal'), '');
   }
   const port = await findFreePort();
@@ -89,33 +101,49 @@ export async function startPostgres({
       await client.end();
     }
   };
-  const stop = async () => {
-    if (server === undefined || server.exitCode !== null) return;
+  const isRunning = () => server !== undefined && server.exitCode === null && server.signalCode === null;
+  const stop = async (signal: NodeJS.Signals = 'SIGQUIT') => {
+    if (server === undefined || !isRunning()) return;
     const ended = once(server, 'exit');
-    // An immediate shutdown: no session is waited for.
-    server.kill('SIGQUIT');
+    // SIGQUIT is an immediate shutdown: no session is waited for.
+    server.kill(signal);
     await ended;
   };
   const start = async () => {
+    // The memory of a killed server is in use until the last of its back ends has noticed.
+    await until('PostgreSQL', tryToStart, 60_000);
+  };
+  const tryToStart = async () => {
+    said = '';
     server = spawn(binaries.postgres, ['-D', data], { ...as, stdio: ['ignore', 'ignore', 'pipe'] });
     server.stderr?.setEncoding('utf8').on('data', (text: string) => {
-      said += text;
+      said = (said + text).slice(-10_000);
     });
-    await until('PostgreSQL', async () => {
-      if (server?.exitCode !== null) throw new Error(`PostgreSQL has ended: ${said}`);
-      return query('select 1').then(
-        () => true,
-        () => undefined,
-      );
-    });
+    return until(
+      'PostgreSQL',
+      async () => {
+        if (!isRunning()) {
+          if (/still in use|lock file/.test(said)) return 'later';
+          throw new Error(`PostgreSQL has ended: ${said}`);
+        }
+        return query('select 1').then(
+          () => 'started',
+          () => undefined,
+        );
+      },
+      60_000,
+    ).then((state) => state === 'started');
   };
   await start();
   return {
     port,
     sockets: folder,
+    data,
     model,
     query,
+    isRunning,
     stop,
+    start,
     async remove() {
       await stop();
       await rm(folder, { recursive: true, maxRetries: 5 });

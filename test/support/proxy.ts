@@ -14,12 +14,14 @@ export interface DatabaseProxy {
   cut(): Promise<void>;
   /** Accepts connections again, at the same address. */
   mend(): Promise<void>;
+  /** Leads later connections to the server of another URL. */
+  lead(url: string): void;
   close(): Promise<void>;
 }
 
 /** Starts a proxy to the database at `url`. With `cut`, it accepts no connections until {@link DatabaseProxy.mend}. */
 export async function startProxy(url: string, options: { cut?: boolean } = {}): Promise<DatabaseProxy> {
-  const target = new URL(url);
+  let target = new URL(url);
   const sockets = new Set<Socket>();
   const pipes = new Set<() => void>();
   let silent = false;
@@ -75,6 +77,9 @@ export async function startProxy(url: string, options: { cut?: boolean } = {}): 
     },
     cut,
     mend: serve,
+    lead(other) {
+      target = new URL(other);
+    },
     close: cut,
   };
 }

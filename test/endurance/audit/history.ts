@@ -1,0 +1,37 @@
+import type { Action } from '../ledger.ts';
+import type { Stage } from '../stage.ts';
+
+/** An entry of the history, as far as the audit looks at it. */
+export interface Written {
+  readonly id: number;
+  readonly requestId: string | null;
+  readonly userId: number;
+  readonly action: Action;
+  readonly version: number;
+  /** The values that it has written, as JSON. */
+  readonly after: string;
+}
+
+const BATCH = 10_000;
+
+const ENTRIES = `
+  select id::float8 as id, request_id as "requestId", user_id as "userId", action, version, coalesce(after::text, '') as after
+    from changes where id > $1 order by id limit ${BATCH}`;
+
+/** The whole history, in the order of its ids. */
+export async function readHistory({ query }: Pick<Stage, 'query'>): Promise<Written[]> {
+  const found: Written[] = [];
+  for (;;) {
+    const batch = await query<Written & { [column: string]: unknown }>(ENTRIES, [found.at(-1)?.id ?? 0]);
+    found.push(...batch);
+    if (batch.length < BATCH) return found;
+  }
+}
+
+/** The ids of all entries in the order of the feed. */
+export async function readFeedOrder({ query }: Pick<Stage, 'query'>): Promise<number[]> {
+  const rows = await query<{ id: number }>(
+    'select id::float8 as id from changes order by transaction_id, changes.id',
+  );
+  return rows.map(({ id }) => id);
+}

@@ -1,0 +1,151 @@
+import { join } from 'node:path';
+import { dataDirectory, runDirectory } from '../support/run-directory.ts';
+import { until } from '../support/until.ts';
+import { auditFeed } from './audit/feed.ts';
+import type { Finding } from './audit/finding.ts';
+import { readFeedOrder, readHistory } from './audit/history.ts';
+import { auditReplay } from './audit/replay.ts';
+import { auditVersions } from './audit/versions.ts';
+import { auditWrites } from './audit/writes.ts';
+import { Client } from './client.ts';
+import type { Fault, FaultContext } from './faults/index.ts';
+import { Ledger } from './ledger.ts';
+import { type Follower, startFollowers } from './load/followers.ts';
+import { createPeople } from './load/people.ts';
+import { type Load, startLoad } from './load/workers.ts';
+import { connections, inflict, type Phase } from './phases.ts';
+import { type Random, randomOf } from './random.ts';
+import { openStage, type Stage } from './stage.ts';
+
+/** How long followers may take to catch up, and connections to end, in milliseconds. */
+const PATIENCE_MS = 60_000;
+
+/** How a run is set up. */
+export interface EnduranceOptions {
+  readonly seed: number;
+  /** The program of the service. */
+  readonly entry: string;
+  /** The pause of each worker between two requests, in milliseconds. */
+  readonly pauseMs: number;
+  readonly outageSeconds: number;
+  /** A folder for logs. Default: one that is removed at the end of the process. */
+  readonly logs?: string | undefined;
+}
+
+/** A run: a service under load and faults, and its audit. */
+export class Endurance {
+  readonly ledger: Ledger;
+  readonly stage: Stage;
+  readonly phases: Phase[] = [];
+  readonly random: Random;
+  readonly #client: Client;
+  readonly #context: FaultContext;
+  readonly #load: Load;
+  readonly #followers: readonly Follower[];
+  #isOver = false;
+
+  private constructor(made: {
+    ledger: Ledger;
+    stage: Stage;
+    client: Client;
+    context: FaultContext;
+    load: Load;
+    followers: readonly Follower[];
+  }) {
+    this.ledger = made.ledger;
+    this.stage = made.stage;
+    this.random = made.context.random;
+    this.#client = made.client;
+    this.#context = made.context;
+    this.#load = made.load;
+    this.#followers = made.followers;
+  }
+
+  /** Starts the service, its load, and those who follow its feed. */
+  static async begin({ seed, entry, pauseMs, outageSeconds, logs }: EnduranceOptions): Promise<Endurance> {
+    const stage = await openStage(
+      entry,
+      logs ?? join(runDirectory(), `endurance-${process.pid}`),
+      dataDirectory(),
+    );
+    try {
+      const ledger = new Ledger(`e${seed}`);
+      const client = new Client(
+        ledger,
+        stage.replicas.map(({ url }) => url),
+      );
+      const people = await createPeople(client);
+      const context = { random: randomOf(seed), outageSeconds, people: people.map(({ email }) => email) };
+      const followers = startFollowers(client);
+      const load = startLoad(client, people, seed, pauseMs);
+      return new Endurance({ ledger, stage, client, context, load, followers });
+    } catch (error) {
+      await stage.close();
+      throw error;
+    }
+  }
+
+  /** Inflicts a fault and waits for the recovery. */
+  async endure(fault: Fault): Promise<Phase> {
+    const phase = await inflict(fault, this.stage, this.ledger, this.#context);
+    this.phases.push(phase);
+    return phase;
+  }
+
+  /** Ends the load, and waits until the followers have all of the feed. Returns the number of changes. */
+  async rest(): Promise<number> {
+    this.#isOver = true;
+    await this.#load.stop();
+    const last = (await readFeedOrder(this.stage)).at(-1);
+    const haveAll = () => this.#followers.every(({ ids }) => ids.at(-1) === last);
+    // What is missing then is for the audit to tell.
+    await until('the followers', haveAll, PATIENCE_MS).catch(() => undefined);
+    await Promise.all(this.#followers.map((follower) => follower.stop()));
+    return (await readFeedOrder(this.stage)).length;
+  }
+
+  /** Audits it at rest. Stops the replicas, whose connections must end. */
+  async audit(): Promise<Finding[]> {
+    const history = await readHistory(this.stage);
+    const feed = await readFeedOrder(this.stage);
+    const { entries } = this.ledger;
+    const problems = this.phases.flatMap(({ problems }, n) =>
+      problems.map((detail): Finding => ({ kind: 'problem', phase: n + 1, detail })),
+    );
+    return [
+      ...problems,
+      ...auditWrites(entries, history),
+      ...auditVersions(entries, history),
+      ...this.#followers.flatMap(({ name, ids }) => auditFeed(name, ids, feed)),
+      ...(await auditReplay(this.stage.url())),
+      ...(await this.#auditConnections()),
+    ];
+  }
+
+  async #auditConnections(): Promise<Finding[]> {
+    const findings: Finding[] = [];
+    for (const replica of this.stage.replicas) {
+      await replica.stop().catch((error: Error) => findings.push({ kind: 'problem', detail: error.message }));
+    }
+    await this.stage.pooler?.close();
+    const areGone = async () => (await connections(this.stage)) === 0;
+    await until('the connections to end', areGone, PATIENCE_MS).catch(async () => {
+      findings.push({ kind: 'connections', detail: `${await connections(this.stage)} connections are left` });
+    });
+    return findings;
+  }
+
+  /** How often each follower had to begin again. */
+  restarts(): Record<string, number> {
+    return Object.fromEntries(this.#followers.map(({ name, restarts }) => [name, restarts()]));
+  }
+
+  /** Ends everything, and removes the data. */
+  async close(): Promise<void> {
+    if (!this.#isOver) {
+      await Promise.all([this.#load.stop(), ...this.#followers.map((follower) => follower.stop())]);
+    }
+    await this.#client.close();
+    await this.stage.close();
+  }
+}

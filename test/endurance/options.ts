@@ -1,0 +1,74 @@
+import { randomInt } from 'node:crypto';
+import { parseArgs } from 'node:util';
+import { FAULTS, type Fault, missing } from './faults/index.ts';
+
+/** What a run is asked for. */
+export interface Options {
+  readonly seconds: number;
+  /** Whether it takes hours: then the load is lighter, and outages are longer. */
+  readonly isLong: boolean;
+  readonly seed: number;
+  readonly faults: readonly Fault[];
+  /** A file for the results. */
+  readonly json: string | undefined;
+  /** A folder for the logs of the replicas. */
+  readonly logs: string | undefined;
+}
+
+/** Reads the command line. Ends the process after `--help`, and with 64 where it is wrong. */
+export function readOptions(): Options {
+  try {
+    const { values } = parseArgs({
+      options: {
+        minutes: { type: 'string' },
+        hours: { type: 'string' },
+        seed: { type: 'string' },
+        faults: { type: 'string', default: 'all' },
+        json: { type: 'string' },
+        logs: { type: 'string' },
+        help: { type: 'boolean', default: false },
+      },
+    });
+    if (values.help) {
+      console.log(usage());
+      process.exit(0);
+    }
+    const names = values.faults === 'all' ? FAULTS.map(({ name }) => name) : values.faults.split(',');
+    const unknown = names.filter((name) => !FAULTS.some((fault) => fault.name === name));
+    if (unknown.length > 0) throw new Error(`There is no fault ${unknown.join(', ')}.`);
+    const seconds =
+      values.hours === undefined ? Number(values.minutes ?? 4) * 60 : Number(values.hours) * 3_600;
+    if (!(seconds > 0) || (values.hours !== undefined && values.minutes !== undefined))
+      throw new Error('Give --minutes or --hours, as a number above 0.');
+    const seed = values.seed === undefined ? randomInt(1_000_000) : Number(values.seed);
+    if (!Number.isSafeInteger(seed) || seed < 0) throw new Error('--seed must be a whole number.');
+    const faults = FAULTS.filter(({ name }) => names.includes(name));
+    return {
+      seconds,
+      isLong: values.hours !== undefined,
+      seed,
+      faults,
+      json: values.json,
+      logs: values.logs,
+    };
+  } catch (error) {
+    console.error(`${(error as Error).message}\n\n${usage()}`);
+    process.exit(64);
+  }
+}
+
+const usage = () => `Usage: npm run endurance -- [OPTION…]
+
+  --minutes N      begin no further fault after N minutes (default: 4); each of the faults happens once at least
+  --hours N        the same in hours, with a lighter load and outages of 60 seconds
+  --seed N         repeat the order of the faults and what they hit (default: one that is printed)
+  --faults A,B     faults, or all (default), which happen in the order of the seed:
+${FAULTS.map((fault) => `                     ${fault.name.padEnd(18)}${fault.title}${lackOf(fault)}`).join('\n')}
+  --json FILE      write the results to FILE
+  --logs FOLDER    keep the logs of the replicas in FOLDER
+  --help           print this text`;
+
+function lackOf(fault: Fault): string {
+  const lack = missing(fault);
+  return lack === undefined ? '' : ` (left out here: ${lack})`;
+}
