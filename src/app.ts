@@ -77,7 +77,7 @@ export function createApp(deps: AppDeps): Koa<RequestState> {
   app.on('error', unanswered);
   app.use(linger());
   app.use(requestId(deps.log));
-  app.use(accessLog(deps.log));
+  app.use(accessLog(deps.log, proxies));
   app.use(drain(deps.lifecycle));
   app.use(problems(deps.translate));
   app.use(securityHeaders());
@@ -89,6 +89,7 @@ export function createApp(deps: AppDeps): Koa<RequestState> {
 
 /** Replaces Koa's last resort, which prints: a connection that broke before its answer, or a bug outside of `problems`. */
 function unanswered(error: Error, { state, writable }: RequestContext): void {
-  if (writable) state.log.error({ err: error }, 'unanswered');
+  if (writable)
+    state.log.error({ err: error }, 'unanswered, by a fault of this program; report it with this line');
   else state.log.info({ reason: error.message }, 'connection lost');
 }

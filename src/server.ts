@@ -42,17 +42,25 @@ try {
   if (!stop.aborted) await once(stop, 'abort');
   const hasFinished = await drain(settings.shutdownTimeoutMs);
   if (!hasFinished)
-    log.warn({ timeoutMs: settings.shutdownTimeoutMs }, 'requests still running were cut off');
+    log.warn(
+      { timeoutMs: settings.shutdownTimeoutMs },
+      'requests still running were cut off; raise SHUTDOWN_TIMEOUT_MS if they need longer',
+    );
 } catch (error) {
   // Being stopped while waiting is not a failure. Anything else is.
   if (!(stop.aborted && error === stop.reason)) {
     if (error instanceof CannotStart) log.fatal(error.message);
-    else log.fatal({ err: error }, 'cannot start');
+    else log.fatal({ err: error }, 'cannot start, by a fault of this program; report it with this line');
     process.exitCode = error instanceof CannotStart ? error.exitCode : 1;
   }
 } finally {
   for (const { name, close } of opened.reverse()) {
-    await close().catch((error: unknown) => log.error({ err: error }, `closing the ${name} failed`));
+    await close().catch((error: unknown) =>
+      log.error(
+        { err: error, part: name },
+        'closing failed, by a fault of this program; report it with this line',
+      ),
+    );
   }
   log.info('stopped');
 }
@@ -147,7 +155,7 @@ function begun<T>(step: Promise<T>): Promise<T> {
 async function readRules(): Promise<PreferenceRules> {
   try {
     return await preferenceRules(settings.preferences, (slow) =>
-      log.warn(slow, 'PREFERENCES_SCHEMA has a part that a hostile text can make slow'),
+      log.warn(slow, 'PREFERENCES_SCHEMA has a part that a hostile text can make slow; rewrite it'),
     );
   } catch (error) {
     throw new CannotStart((error as Error).message, { cause: error, exitCode: EXIT_CONFIG });
@@ -159,7 +167,11 @@ async function reach(deadline: number): Promise<OpenDatabase> {
     log,
     deadline,
     signal: stop,
-    onSilence: (error) => log.warn({ reason: error.message }, 'database unavailable; trying again'),
+    onSilence: (error) =>
+      log.warn(
+        { reason: error.message },
+        'database unavailable; trying again; if this lasts, check DATABASE_URL and the server',
+      ),
   }).catch((error: Error) => {
     if (error === stop.reason) throw error;
     if (error instanceof DatabaseUnfit) throw new CannotStart(error.message, { exitCode: EXIT_CONFIG });
@@ -172,7 +184,8 @@ async function reach(deadline: number): Promise<OpenDatabase> {
   });
   const { embedded, database } = found;
   const { unused } = parseDatabaseUrl(database.url);
-  if (unused.length > 0) log.warn({ parameters: unused }, 'DATABASE_URL has parameters without effect');
+  if (unused.length > 0)
+    log.warn({ parameters: unused }, 'DATABASE_URL has parameters without effect; remove them');
   if (embedded) opened.push({ name: 'embedded database', close: () => embedded.release() });
   return found;
 }
@@ -192,7 +205,7 @@ function stopOnSignal(log: Logger): AbortSignal {
       log.info({ signal }, 'stopping');
       controller.abort(new Error(`stopped by ${signal}`));
       setTimeout(() => {
-        log.error('closing took too long');
+        log.error('closing took too long; ended without it; if this repeats, check the database');
         process.exit(1);
       }, settings.shutdownTimeoutMs + CLOSING_MS).unref();
     });

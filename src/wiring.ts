@@ -120,10 +120,14 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
     em: orm.em.fork(),
     listen: changeListener(database, mode, {
       onLost: ({ message }) =>
-        log.warn({ reason: message }, 'change notifications lost; polling every second'),
+        log.warn(
+          { reason: message },
+          'change notifications lost; polling every second; if this lasts, check the database',
+        ),
       onRestored: () => log.info('change notifications restored'),
     }),
-    onError: (error) => log.warn({ err: error }, 'change feed cannot be read'),
+    onError: (error) =>
+      log.warn({ err: error }, 'change feed cannot be read; retrying; if this lasts, check the database'),
   });
   // Before any request: a webhook is told of every change from here on.
   await registerWebhooks(orm.em.fork(), hooks);
@@ -149,7 +153,10 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
       ...(now && { now }),
       proxy: settings.proxy,
       onProviderFailure: (issuer, { message: reason }) =>
-        log.warn({ issuer, reason }, 'keys of the identity provider unavailable'),
+        log.warn(
+          { issuer, reason },
+          'keys of the identity provider unavailable; check its address and the network',
+        ),
     }),
     sessionCookies: sources.cookieNames,
     tellsCauses: settings.environment === 'development',

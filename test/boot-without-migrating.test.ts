@@ -90,7 +90,9 @@ describe('a start with MIGRATE_ON_BOOT=false', function () {
     await database.query('drop index users_name_search_index');
     const server = start();
     await server.ready();
-    const missing = await server.said('no indexes for the search; it works, but slower');
+    const missing = await server.said(
+      'no indexes for the search, which works, but slower; run the statement',
+    );
     expect(missing['indexes']).to.deep.equal(['users_name_search_index']);
     expect(await admins()).to.deep.equal([{ email: 'ada@example.com' }]);
     expect(await database.query(`select to_regclass('users_name_search_index') as index`)).to.deep.equal([

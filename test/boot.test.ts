@@ -193,7 +193,7 @@ describe('the boot', function () {
       );
       await blocker.query('rollback');
       await ready(server);
-      await server.said('restored admin, as INITIAL_ADMINS says');
+      await server.said('restored admin, as INITIAL_ADMINS says; to take it away, remove it there first');
       expect(server.lines.filter(({ msg }) => msg === 'waiting for the boot lock')).to.deep.equal([]);
       await expectWhole();
     });
@@ -237,7 +237,7 @@ describe('the boot', function () {
   it('waits for a database that is late, and logs each attempt', async () => {
     const proxy = await startProxy(database.url, { cut: true });
     const server = start({ DATABASE_URL: proxy.url });
-    await server.said('database unavailable; trying again');
+    await server.said('database unavailable; trying again; if this lasts, check DATABASE_URL and the server');
     await proxy.mend();
     await server.ready();
     await expectWhole();
@@ -342,7 +342,7 @@ describe('the boot', function () {
 
   it('stops at once and cleanly on a signal while it waits', async () => {
     const server = start({ DATABASE_URL: 'postgres://me@127.0.0.1:1/x' });
-    await server.said('database unavailable; trying again');
+    await server.said('database unavailable; trying again; if this lasts, check DATABASE_URL and the server');
     expect(await server.end('SIGTERM')).to.equal(0);
   });
 });

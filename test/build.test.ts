@@ -18,6 +18,7 @@ import { SECRET } from './support/app.ts';
 import { createEmptyDatabase, createMigratedDatabase } from './support/database.ts';
 import { programEnvironment } from './support/programs.ts';
 import { startServer } from './support/server-process.ts';
+import { until } from './support/until.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const OUT = 'node_modules/.cache/rollcall-build';
@@ -114,6 +115,19 @@ describe('the build', function () {
     expect(compiled).to.have.length.greaterThan(5);
     renameSync(join(folder, 'first'), join(folder, 'moved'));
     expect(await visit(join(folder, 'moved'))).to.deep.equal(compiled);
+    rmSync(folder, { recursive: true });
+    await database.drop();
+  });
+
+  it('has the log for people in it, wherever it is', async () => {
+    const database = await createMigratedDatabase();
+    const folder = mkdtempSync(join(tmpdir(), 'rollcall-build-'));
+    cpSync(join(ROOT, OUT), folder, { recursive: true });
+    const env = { ENVIRONMENT: 'production', HOST: '127.0.0.1', DATABASE_URL: database.url };
+    const server = startServer({ ...env, LOG_FORMAT: 'pretty' }, join(folder, 'server.js'), folder);
+    await until('ready', () => server.output.some((line) => /INFO.*ready/.test(line)));
+    expect(await server.end('SIGTERM')).to.equal(0);
+    expect(server.lines).to.deep.equal([]);
     rmSync(folder, { recursive: true });
     await database.drop();
   });

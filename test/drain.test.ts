@@ -80,7 +80,9 @@ describe('the drain', () => {
       expect(response.headers['keep-alive']).to.equal('timeout=600');
       expect(await server.end(signal)).to.equal(0);
       expect((await server.said('stopping'))['signal']).to.equal(signal);
-      expect(server.lines.map(({ msg }) => msg)).not.to.include('requests still running were cut off');
+      expect(server.lines.map(({ msg }) => msg)).not.to.include(
+        'requests still running were cut off; raise SHUTDOWN_TIMEOUT_MS if they need longer',
+      );
       agent.destroy();
     });
   }
@@ -120,7 +122,9 @@ describe('the drain', () => {
       expect(await response.json()).to.deep.include({ items: [] });
     }
     const said = server.lines.map(({ msg }) => msg);
-    expect(said).not.to.include('requests still running were cut off');
+    expect(said).not.to.include(
+      'requests still running were cut off; raise SHUTDOWN_TIMEOUT_MS if they need longer',
+    );
     const requests = server.lines.filter(({ msg, route }) => msg === 'request' && route === '/v1/changes');
     expect(requests).to.have.length(20);
   });
@@ -145,7 +149,9 @@ describe('the drain', () => {
     const closed = once(socket, 'close');
     expect(await server.end('SIGINT')).to.equal(0);
     await closed;
-    expect(server.lines.map(({ msg }) => msg)).to.include('requests still running were cut off');
+    expect(server.lines.map(({ msg }) => msg)).to.include(
+      'requests still running were cut off; raise SHUTDOWN_TIMEOUT_MS if they need longer',
+    );
   });
 
   it('exits at once on a second signal that is not an echo of the first', async () => {

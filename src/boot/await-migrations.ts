@@ -74,7 +74,10 @@ function finish(
     const missing = await findMissingIndexes(em);
     if (missing.length > 0) {
       const statement = invocationOf('migrate');
-      log.warn({ indexes: missing, statement }, 'no indexes for the search; it works, but slower');
+      log.warn(
+        { indexes: missing, statement },
+        'no indexes for the search, which works, but slower; run the statement',
+      );
     }
     if (await shiftFeed(em)) log.warn('database moved to another cluster; change feed continued');
     const seeded = await seed(em, initialAdmins);

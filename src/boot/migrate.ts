@@ -47,7 +47,8 @@ export async function migrate(database: DatabaseSettings, options: PrepareOption
         ...options,
         onAdopt: ({ accounts, renamedEmails, barred: suspended }) =>
           log.info({ accounts, renamedEmails, suspended }, 'existing table users adopted'),
-        onGap: (gap) => log.warn(gap, 'no indexes for the search; it works, but slower'),
+        onGap: (gap) =>
+          log.warn(gap, 'no indexes for the search, which works, but slower; run the statement'),
         onShift: () => log.warn('database moved to another cluster; change feed continued'),
       },
       (em) => seed(em, initialAdmins),

@@ -68,8 +68,12 @@ export async function prepareDatabase(
       );
     });
   log.info(report, 'admins seeded');
-  for (const email of restored) log.warn({ email }, 'restored admin, as INITIAL_ADMINS says');
+  for (const email of restored)
+    log.warn({ email }, 'restored admin, as INITIAL_ADMINS says; to take it away, remove it there first');
   if (admins === 0) log.warn('no active admin; name one in INITIAL_ADMINS and restart');
   if (unknown.length > 0)
-    log.warn({ migrations: unknown }, 'database is newer than this code; it has unknown migrations');
+    log.warn(
+      { migrations: unknown },
+      'database is newer than this code; update the code, unless this is a rollback',
+    );
 }

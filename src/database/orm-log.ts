@@ -8,8 +8,10 @@ import type { Logger } from 'pino';
 export function ormLog(log: Logger): OrmLogger {
   return {
     log: (namespace, message) => log[namespace === 'migrator' ? 'info' : 'debug']({ namespace }, message),
-    warn: (namespace, message) => log.warn({ namespace }, message),
-    error: (namespace, message) => log.error({ namespace }, message),
+    warn: (namespace, message) =>
+      log.warn({ namespace, reason: message }, 'the ORM or a migration warns; do what its reason says'),
+    error: (namespace, message) =>
+      log.error({ namespace, reason: message }, 'the ORM or a migration failed; see its reason'),
     logQuery: ({ query, took }) => log.trace({ query, took }, 'query'),
     isEnabled: () => log.isLevelEnabled('trace'),
     setDebugMode: () => undefined,

@@ -12,10 +12,14 @@ import type { UploadFile } from './transfers/upload-file.ts';
 export interface RequestState {
   /** `X-Request-Id`: the caller's own where it is valid, else ours. */
   requestId: string;
+  /** The caller's `X-Request-Id` where it is not valid, fit for the log. */
+  clientRequestId?: string;
   /** The process's log, with the request's id on every line. */
   log: Logger;
   /** The path of the matched endpoint, as in the route table. */
   route?: string;
+  /** Whether that endpoint is a probe. */
+  isProbe?: true;
   /** The request's unit of work; a new one in a replay. */
   unit: Unit;
   /** The account that asks; set where the endpoint requires identity. */
@@ -42,6 +46,8 @@ export interface RequestState {
   upload?: Upload & Pick<UploadFile, 'close'>;
   /** Leaves the place of a transfer; set where the request is one. */
   leave?: Leave;
+  /** The bytes of an answer that was sent as a stream. */
+  streamedBytes?: number;
   /** How to show what the handler returned, once the unit of work is committed. */
   shown?: Shown;
 }

@@ -81,9 +81,10 @@ export function createRouter(
   ]);
 }
 
-const nameRoute = ({ path }: Endpoint): Middleware =>
+const nameRoute = ({ path, isProbe }: Endpoint): Middleware =>
   function nameRoute(ctx, next) {
     ctx.state.route = path;
+    if (isProbe) ctx.state.isProbe = true;
     return next();
   };
 

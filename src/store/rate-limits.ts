@@ -77,7 +77,7 @@ async function clientOf(orm: MikroORM, log: Logger) {
         if (!failing) {
           log.warn(
             { reason: (error as Error).message },
-            'rate limits cannot be counted in the database; counting in memory',
+            'rate limits cannot be counted in the database; counting in memory; if this lasts, check the database',
           );
         }
         failing = true;

@@ -96,6 +96,7 @@ describe('settings', () => {
       proxy: { https: null, http: null, except: [] },
       transfers: { atOnce: null, minRate: 8_192, timeoutMs: 1_800_000, maxUploadBytes: 2 ** 30 },
       logLevel: 'info',
+      logFormat: 'pretty',
       keepAliveTimeoutMs: 65_000,
       requestTimeoutMs: 30_000,
       shutdownTimeoutMs: 10_000,
@@ -168,6 +169,7 @@ describe('settings', () => {
         TRANSFER_TIMEOUT_MS: '103',
         IMPORT_MAX_BYTES: '3',
         LOG_LEVEL: 'silent',
+        LOG_FORMAT: 'pretty',
         KEEP_ALIVE_TIMEOUT_MS: '620000',
         REQUEST_TIMEOUT_MS: '103',
         SHUTDOWN_TIMEOUT_MS: '101',
@@ -243,6 +245,7 @@ describe('settings', () => {
       },
       transfers: { atOnce: 1, minRate: 2, timeoutMs: 103, maxUploadBytes: 3 },
       logLevel: 'silent',
+      logFormat: 'pretty',
       proxy: {
         https: 'http://me:p%40ss@proxy.example.com:3128',
         http: 'http://proxy.example.com:3128',
@@ -396,6 +399,8 @@ describe('settings', () => {
         'LOG_LEVEL',
         level,
       ]),
+      ['LOG_FORMAT', 'json'],
+      ['LOG_FORMAT', 'pretty'],
     ];
     for (const [name, value] of good) {
       it(`${name}=${value}`, () => expect(problemsOf({ [name]: value })).to.deep.equal([]));
@@ -435,7 +440,7 @@ describe('settings', () => {
       ['BOOT_TIMEOUT_MS', 100, 2_147_483_647],
     ];
     const choices =
-      /^(ENVIRONMENT|LOG_LEVEL|RATE_LIMIT_STORE) must be one of the possible values: \[.+\], not "/;
+      /^(ENVIRONMENT|LOG_FORMAT|LOG_LEVEL|RATE_LIMIT_STORE) must be one of the possible values: \[.+\], not "/;
     const url =
       'DATABASE_URL must be postgres://user:password@host:port/database, with @ : / ? # % in the password percent-encoded (@ as %40)';
     const trust =
@@ -445,6 +450,7 @@ describe('settings', () => {
       ['ENVIRONMENT', 'Production', choices],
       ['LOG_LEVEL', 'INFO', choices],
       ['LOG_LEVEL', 'loud', choices],
+      ['LOG_FORMAT', 'JSON', choices],
       ...['0', '10', '-1', '1.5', 'half'].map((value): [string, string, RegExp] => [
         'TRANSFERS_MAX',
         value,

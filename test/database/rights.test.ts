@@ -106,7 +106,7 @@ describe('a role with few rights', function () {
       );
     const before = await startAndStop(urlOf());
     const warning = before.lines.find(({ level }) => level === 40);
-    expect(warning?.msg).to.equal('no indexes for the search; it works, but slower');
+    expect(warning?.msg).to.equal('no indexes for the search, which works, but slower; run the statement');
     expect(warning?.['reason']).to.match(/pg_trgm/);
     expect(warning?.['statement']).to.match(/^create extension pg_trgm;/);
     expect(await indexes()).to.deep.equal([]);

@@ -1,8 +1,11 @@
 import { expect } from 'chai';
+import { mintServiceToken } from '../../src/security/service-token.ts';
 import { addAccount } from '../support/accounts.ts';
 import { startApp, type TestApp } from '../support/app.ts';
 import { testEndpoint } from '../support/endpoints.ts';
+import { sendRaw } from '../support/raw-http.ts';
 import { forge } from '../support/tokens.ts';
+import { until } from '../support/until.ts';
 
 const FIELDS = ['level', 'time', 'pid', 'hostname', 'msg'];
 
@@ -37,8 +40,10 @@ describe('the access log', () => {
 
   const requests = () => app.log.filter(({ msg }) => msg === 'request');
 
-  it('has one line per request with its id, method, route, status, duration and caller', async () => {
-    const response = await app.call('/v1/me', { as: 'ada@example.com' });
+  it('has one line per request with its id, what was asked and answered, and the caller', async () => {
+    const headers = { 'User-Agent': 'curl/8.5.0' };
+    const response = await app.call('/v1/me', { as: 'ada@example.com', headers });
+    const body = await response.text();
     const [line, ...others] = app.log;
     expect(others).to.deep.equal([]);
     expect(line).to.have.all.keys(
@@ -46,8 +51,12 @@ describe('the access log', () => {
       'requestId',
       'method',
       'route',
+      'path',
       'status',
       'durationMs',
+      'bytes',
+      'address',
+      'userAgent',
       'userId',
       'service',
       'credential',
@@ -58,7 +67,11 @@ describe('the access log', () => {
       requestId: response.headers.get('x-request-id'),
       method: 'GET',
       route: '/v1/me',
+      path: '/v1/me',
       status: 200,
+      bytes: Buffer.byteLength(body),
+      address: '127.0.0.1',
+      userAgent: 'curl/8.5.0',
       userId: ada,
       service: null,
       credential: 'bearer',
@@ -73,13 +86,18 @@ describe('the access log', () => {
     as: 'ada@example.com',
   });
   const outcomes: [what: string, path: string, options: Parameters<TestApp['call']>[1], line: object][] = [
-    ['to a public endpoint', '/healthz', {}, { route: '/healthz', status: 200, userId: null }],
-    ['with the method HEAD', '/healthz', { method: 'HEAD' }, { method: 'HEAD', status: 200 }],
-    ['to an unknown path', '/v2/me', {}, { route: null, status: 404, userId: null }],
+    ['to a public endpoint', '/openapi.json', {}, { route: '/openapi.json', status: 200, userId: null }],
+    ['with the method HEAD', '/v1/me', { method: 'HEAD' }, { method: 'HEAD', status: 401, bytes: 0 }],
+    ['to an unknown path', '/v2/me', {}, { route: null, path: '/v2/me', status: 404, userId: null }],
     ['with an unsupported method', '/v1/me', { method: 'PUT' }, { method: 'PUT', route: null, status: 405 }],
     ['without a token', '/v1/me', {}, { route: '/v1/me', status: 401, userId: null }],
     ['without an account', '/v1/me', { as: 'x@example.com' }, { route: '/v1/me', status: 403, userId: null }],
-    ['with a parameter in its path', '/v1/things/7', post('1'), { route: '/v1/things/:id', status: 200 }],
+    [
+      'with a parameter in its path',
+      '/v1/things/7',
+      post('1'),
+      { route: '/v1/things/:id', path: '/v1/things/7', status: 200 },
+    ],
     ['with an invalid body', '/v1/things/7', post('{'), { method: 'POST', status: 400 }],
     ['that runs into a bug', '/v1/things/7', post('"fail"'), { status: 500 }],
   ];
@@ -100,20 +118,74 @@ describe('the access log', () => {
     expect(requests().map(({ requestId }) => requestId)).to.have.members(ids);
   });
 
-  it('never contains a token, cookie, query, path or body, wherever the client puts them', async () => {
+  it('has the bytes that a stream sent', async () => {
+    await addAccount(app.database, 'root@example.com', { role: 'admin' });
+    const response = await app.call('/v1/users/export', { as: 'root@example.com' });
+    expect(response.status).to.equal(200);
+    const { length } = await response.text();
+    await until('the line', () => requests().length === 1);
+    expect(requests()[0]).to.include({ route: '/v1/users/export', bytes: length });
+  });
+
+  it('has probes that succeed at debug, and those that fail at info', async () => {
+    const probed = await startApp({ logLevel: 'debug' });
+    await probed.call('/healthz');
+    probed.lifecycle.phase = 'draining';
+    await probed.call('/readyz');
+    const lines = probed.log.filter(({ msg }) => msg === 'request');
+    expect(lines.map(({ level, route }) => ({ level, route }))).to.deep.equal([
+      { level: 20, route: '/healthz' },
+      { level: 30, route: '/readyz' },
+    ]);
+    await probed.close();
+    await app.call('/healthz');
+    expect(app.log).to.deep.equal([]);
+  });
+
+  it('has the address that a trusted proxy tells, and not one that the client makes up', async () => {
+    const headers = { 'X-Forwarded-For': '203.0.113.7' };
+    const proxied = await startApp({ trustProxy: 1 });
+    await proxied.call('/v1/me', { headers });
+    expect(proxied.log.at(-1)).to.include({ msg: 'request', address: '203.0.113.7' });
+    await proxied.close();
+    await app.call('/v1/me', { headers });
+    expect(requests()[0]).to.include({ address: '127.0.0.1' });
+  });
+
+  it('cannot be forged or flooded by what a client makes up', async () => {
+    const long = 'x'.repeat(5_000);
+    const evil = `a\x1b[2J\x9b31m\x85{"level":50} ${long}`;
+    const head = `GET /nowhere/${long}?q HTTP/1.1\r\nHost: x\r\nConnection: close`;
+    await sendRaw(
+      app.url,
+      Buffer.from(
+        `${head}\r\nUser-Agent: ${evil.replace('\x1b', '\t')}\r\nX-Request-Id: ${evil.replace('\x1b', '')}\r\n\r\n`,
+        'latin1',
+      ),
+    );
+    const [line, ...others] = requests();
+    expect(others).to.deep.equal([]);
+    const { path, userAgent, clientRequestId } = line as Record<string, string>;
+    expect(path).to.match(/^\/nowhere\/x{100,}\.\.\.$/);
+    expect(userAgent).to.match(/^a\?\[2J\?31m\?\{"level":50\} x{100,}\.\.\.$/);
+    expect(clientRequestId).to.match(/^a\[2J\?31m\?\{"level":50\} x{50,}\.\.\.$/);
+    for (const text of [path, userAgent, clientRequestId]) expect(text).to.have.length.at.most(203);
+  });
+
+  it('never contains a token, cookie, query or body, wherever the client puts them', async () => {
     const tokens = [
       forge(),
       forge({ secret: 'another' }),
       forge({ header: { alg: 'none' } }),
-      'opaque-token-1',
+      mintServiceToken().token,
     ];
     const marks = [
       'session-cookie',
       'in-the-query',
-      'in-the-path',
       'in-the-body',
       'in-a-referrer',
       'api-key-1',
+      'me@home.example',
     ];
     for (const token of tokens) {
       const headers = {
@@ -129,8 +201,14 @@ describe('the access log', () => {
       for (const path of [
         '/v1/me',
         '/healthz',
-        '/nowhere/in-the-path',
-        '/v1/things/in-the-path',
+        '/nowhere/me@home.example',
+        '/nowhere/me%40home.example',
+        '/v1/me%3fq=in-the-query',
+        '/v1/me%253Fq=in-the-query',
+        '/v1/me;q=in-the-query',
+        '/v1/me&q=in-the-query',
+        `/Bearer%20${token}/x`,
+        `/v1/things/${token}`,
         `/${token}`,
       ]) {
         const url = `${path}?access_token=${token}&q=in-the-query`;
@@ -141,7 +219,7 @@ describe('the access log', () => {
         }
       }
     }
-    expect(requests()).to.have.length(tokens.length * 5 * 5);
+    expect(requests()).to.have.length(tokens.length * 11 * 5);
     const log = JSON.stringify(app.log);
     const parts = tokens.flatMap((token) => token.split('.'));
     for (const secret of [...marks, ...parts]) expect(log).not.to.include(secret);

@@ -78,7 +78,11 @@ describe('during a database outage', () => {
     for (const secret of ['ECONNREFUSED', '127.0.0.1', new URL(wire.url).port]) {
       expect(problem).not.to.include(secret);
     }
-    const [logged] = app.log.filter(({ msg }) => msg === 'database_unavailable');
+    const [logged] = app.log.filter(({ code }) => code === 'database_unavailable');
+    expect(logged).to.include({
+      level: 40,
+      msg: 'database unavailable; if this lasts, check the database and the network',
+    });
     expect(logged?.['requestId']).to.equal(response.headers.get('x-request-id'));
     expect(JSON.stringify(logged?.['reason'])).to.include('ECONNREFUSED');
     expect(JSON.stringify(app.log)).not.to.include(new URL(wire.url).password);

@@ -177,7 +177,9 @@ describe("the operator's schema for preferences", () => {
       JSON.stringify({ type: 'object', additionalProperties: { type: 'string', pattern: '^(?!x)' } }),
     );
     const server = startServer({ DATABASE_URL: database.url, PREFERENCES_SCHEMA: path });
-    expect(await server.said('PREFERENCES_SCHEMA has a part that a hostile text can make slow')).to.include({
+    expect(
+      await server.said('PREFERENCES_SCHEMA has a part that a hostile text can make slow; rewrite it'),
+    ).to.include({
       level: 40,
       part: '/additionalProperties/pattern',
       reason: '"(?!" needs backtracking',

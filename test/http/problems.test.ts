@@ -124,7 +124,12 @@ describe('a problem', () => {
       const problem = await expectProblem(response, 500, 'internal');
       expect(seen + JSON.stringify(problem)).not.to.include(HIDDEN);
       const [logged, ...others] = errorsLogged();
-      expect(logged).to.include({ requestId: problem['requestId'], msg: 'internal', level: 50 });
+      expect(logged).to.include({
+        requestId: problem['requestId'],
+        code: 'internal',
+        msg: 'request failed, by a fault of this program; report it with this line',
+        level: 50,
+      });
       expect(others).to.deep.equal([]);
     });
   }

@@ -234,7 +234,10 @@ describe('the rate limit of failed authentications', () => {
     await start();
     await useUp(ATTACKER);
     await bad(ATTACKER);
-    const lines = app.log.filter(({ msg }) => msg === 'too many failed authentications');
+    const lines = app.log.filter(
+      ({ msg }) =>
+        msg === 'too many failed authentications; if the network is that of your proxy, set TRUST_PROXY',
+    );
     expect(lines).to.have.length(1);
     expect(lines[0]).to.include({ level: 40, network: ATTACKER, viaProxy: true });
   });
@@ -464,12 +467,17 @@ describe('rate limits counted in the database', () => {
     for (let count = 0; count < 3; count++) expect((await bad(0)).status).to.equal(401);
     await expectLimited(await bad(0), '"failures";q=3;w=60');
     expect((await bad(1)).status).to.equal(401);
-    expect(logged(0, 'rate limits cannot be counted in the database; counting in memory')).to.equal(1);
+    expect(
+      logged(
+        0,
+        'rate limits cannot be counted in the database; counting in memory; if this lasts, check the database',
+      ),
+    ).to.equal(1);
 
     await wire.mend();
     expect((await good(0)).headers.get('ratelimit')).to.match(/;r=3;/);
     expect(logged(0, 'rate limits counted in the database again')).to.equal(1);
-    expect(logged(0, 'unanswered')).to.equal(0);
+    expect(logged(0, 'unanswered, by a fault of this program; report it with this line')).to.equal(0);
   });
 
   it('fail no request when only the counting fails', async () => {
@@ -480,6 +488,11 @@ describe('rate limits counted in the database', () => {
       expect(response.headers.get('ratelimit')).to.include(`;r=${left};`);
     }
     await expectLimited(await good(0), '"requests";q=5;w=60');
-    expect(logged(0, 'rate limits cannot be counted in the database; counting in memory')).to.equal(1);
+    expect(
+      logged(
+        0,
+        'rate limits cannot be counted in the database; counting in memory; if this lasts, check the database',
+      ),
+    ).to.equal(1);
   });
 });

@@ -8,7 +8,7 @@ describe("a request's id", () => {
   let app: TestApp;
 
   before(async () => {
-    app = await startApp();
+    app = await startApp({ logLevel: 'debug' });
   });
 
   after(() => app.close());
@@ -56,15 +56,21 @@ describe("a request's id", () => {
     ['has brackets', '[a]'],
   ];
   for (const [what, value] of invalid) {
-    it(`is generated when the caller's ${what}`, async () => {
+    it(`is generated when the caller's ${what}, which is logged beside it`, async () => {
       const id = await callWith(`X-Request-Id: ${value}`);
       expect(id).to.match(UUID);
+      const kept = Buffer.from(value).toString('latin1').trim();
+      const isLong = kept.length > 128;
       expect(app.log[0]).to.include({ msg: 'request', requestId: id });
+      expect(app.log[0]?.['clientRequestId']).to.equal(
+        kept === '' ? undefined : kept.slice(0, 128).replace(/[^ -~]/g, '?') + (isLong ? '...' : ''),
+      );
     });
   }
 
   it('is generated when the caller sends two', async () => {
     expect(await callWith('X-Request-Id: a', 'X-Request-Id: b')).to.match(UUID);
+    expect(app.log[0]).to.include({ clientRequestId: 'a, b' });
   });
 
   it('is generated when the caller sends none, and differs each time', async () => {

@@ -330,7 +330,9 @@ describe('sign-in with an OpenID Connect provider', () => {
     expect(response.headers.has('www-authenticate')).to.equal(false);
     const problem = await expectProblem(response, 503, 'identity_provider_unavailable');
     expect(problem['detail']).to.equal('The identity provider is unavailable: try again shortly.');
-    const [failure] = app.log.filter(({ msg }) => msg === 'keys of the identity provider unavailable');
+    const [failure] = app.log.filter(
+      ({ msg }) => msg === 'keys of the identity provider unavailable; check its address and the network',
+    );
     expect(failure).to.include({ level: 40, issuer: provider.issuer });
     expect(failure?.['reason']).to.include('ECONNREFUSED');
 

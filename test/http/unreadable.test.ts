@@ -25,7 +25,13 @@ describe('an unreadable HTTP request', () => {
       const problem = JSON.parse(answer.slice(answer.indexOf('\r\n\r\n')));
       expect(problem).to.include({ status, code: 'malformed_request' });
       expect(app.log).to.have.length(1);
-      expect(app.log[0]).to.include({ msg: 'request', status, requestId: problem.requestId });
+      expect(app.log[0]).to.include({
+        msg: 'request',
+        status,
+        requestId: problem.requestId,
+        address: '127.0.0.1',
+        path: null,
+      });
     });
   }
 });

@@ -2,8 +2,7 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { Writable } from 'node:stream';
 import type { MikroORM } from '@mikro-orm/postgresql';
-import pino from 'pino';
-import type { Environment } from '../../config/settings.ts';
+import type { Environment, Settings } from '../../config/settings.ts';
 import { openStore } from '../../src/boot/open-store.ts';
 import type { AccessPolicy, EmailChangePolicy } from '../../src/domain/access.ts';
 import type { PreferenceRules } from '../../src/domain/preferences.ts';
@@ -15,6 +14,7 @@ import type { GracefulClose } from '../../src/http/server/graceful-close.ts';
 import type { Lifecycle } from '../../src/http/server/lifecycle.ts';
 import type { Load } from '../../src/http/server/load.ts';
 import type { TransferLimits, Transfers } from '../../src/http/transfers/limits.ts';
+import { createLog } from '../../src/log.ts';
 import { signHs256 } from '../../src/security/hmac.ts';
 import {
   type ListedIssuer,
@@ -92,6 +92,7 @@ export async function startApp(
     environment?: Environment;
     webhooks?: readonly Webhook[];
     requestTimeoutMs?: number;
+    logLevel?: Settings['logLevel'];
   } = {},
 ): Promise<TestApp> {
   const database = options.database ?? (await createMigratedDatabase());
@@ -102,7 +103,7 @@ export async function startApp(
       done();
     },
   });
-  const log = pino({ level: 'info' }, sink);
+  const log = await createLog({ logLevel: options.logLevel ?? 'info', logFormat: 'json' }, sink);
   const reached = {
     ...database,
     url: options.through ?? database.url,

@@ -68,7 +68,7 @@ export class HeldDatabase implements EmbeddedDatabase {
     const { log, timeoutMs } = this.#options;
     const fields = { directory: this.directory, port: this.port };
     try {
-      log.warn(fields, 'embedded PostgreSQL lost; restoring it');
+      log.warn(fields, 'embedded PostgreSQL lost; restoring it; if it is lost again, find out what ends it');
       this.#countLoss();
       const { lease, started } = await acquire(this.#setup, deadlineIn(timeoutMs), {
         port: this.port,

@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import { LRUCache } from 'lru-cache';
 import type { Change } from '../../domain/change.ts';
 import { refusals } from '../../domain/refusals.ts';
 import { changeView } from '../../services/history/view.ts';
@@ -11,6 +12,9 @@ const MAX_RETRY_MS = 3_000;
 
 /** The most characters of one write. */
 const CHUNK_LENGTH = 2 ** 16;
+
+/** The most bytes that are kept for other followers. */
+const MAX_KNOWN_BYTES = 4 * 1024 * 1024;
 
 /** What an event stream is made of. */
 export interface ChangeStreamSource {
@@ -33,13 +37,13 @@ export interface ChangeStreamSource {
  */
 export function changeStream({ stallMs, ...source }: ChangeStreamSource): Readable {
   const stream = Readable.from(timed(), { objectMode: true, highWaterMark: 1 });
-  async function* timed(): AsyncGenerator<string> {
-    for await (const text of textOf(source)) {
+  async function* timed(): AsyncGenerator<string | Buffer> {
+    for await (const part of partsOf(source)) {
       const stalled = setTimeout(() => {
         stream.destroy(refusals.callerTooSlow());
       }, stallMs);
       try {
-        yield text;
+        yield part;
       } finally {
         clearTimeout(stalled);
       }
@@ -48,22 +52,15 @@ export function changeStream({ stallMs, ...source }: ChangeStreamSource): Readab
   return stream;
 }
 
-async function* textOf({ after, entries, live, isLast }: Omit<ChangeStreamSource, 'stallMs'>) {
+async function* partsOf({ after, entries, live, isLast }: Omit<ChangeStreamSource, 'stallMs'>) {
   const retryMs = MIN_RETRY_MS + Math.floor(Math.random() * (MAX_RETRY_MS - MIN_RETRY_MS));
   // With an id: a client that loses the stream before the first event must not lose its position.
   yield `retry: ${retryMs}\nid: ${feedCursor(after)}\n\n`;
   for await (const batch of batches(entries, live)) {
-    let text = batch.length === 0 ? ': keep-alive\n\n' : '';
-    for (const entry of batch) {
-      text += eventOf(entry);
-      const isOver = isLast(entry.change);
-      if (isOver || text.length >= CHUNK_LENGTH) {
-        yield text;
-        text = '';
-      }
-      if (isOver) return;
-    }
-    if (text !== '') yield text;
+    if (batch.length === 0) yield ': keep-alive\n\n';
+    const last = batch.findIndex(({ change }) => isLast(change));
+    yield* chunksOf(last === -1 ? batch : batch.slice(0, last + 1));
+    if (last !== -1) return;
   }
 }
 
@@ -72,14 +69,36 @@ async function* batches(entries: readonly FeedEntry[], live: AsyncIterable<reado
   yield* live;
 }
 
-/** Serialized events: many followers are given the same entries. */
-const events = new WeakMap<FeedEntry, string>();
+/** A part of a stream: the events from one entry to another. */
+interface Chunk {
+  readonly last: FeedEntry;
+  readonly bytes: Buffer;
+}
 
-function eventOf(entry: FeedEntry): string {
-  let event = events.get(entry);
-  if (event === undefined) {
-    event = `id: ${feedCursor(entry.position)}\nevent: change\ndata: ${JSON.stringify(changeView(entry.change))}\n\n`;
-    events.set(entry, event);
+/** The parts by their first entry: many followers are given the same entries, and all of them the same bytes. */
+const known = new LRUCache<FeedEntry, Chunk>({
+  maxSize: MAX_KNOWN_BYTES,
+  sizeCalculation: ({ bytes }) => bytes.length,
+});
+
+function* chunksOf(entries: readonly FeedEntry[]): Generator<Buffer> {
+  for (let at = 0; at < entries.length; ) {
+    const first = entries[at] as FeedEntry;
+    const chunk = known.get(first);
+    const end = chunk === undefined ? -1 : entries.indexOf(chunk.last, at);
+    if (chunk !== undefined && end !== -1) {
+      yield chunk.bytes;
+      at = end + 1;
+      continue;
+    }
+    let text = '';
+    while (at < entries.length && text.length < CHUNK_LENGTH) text += eventOf(entries[at++] as FeedEntry);
+    const bytes = Buffer.from(text);
+    known.set(first, { last: entries[at - 1] as FeedEntry, bytes });
+    yield bytes;
   }
-  return event;
+}
+
+function eventOf({ position, change }: FeedEntry): string {
+  return `id: ${feedCursor(position)}\nevent: change\ndata: ${JSON.stringify(changeView(change))}\n\n`;
 }

@@ -48,12 +48,14 @@ export async function sendStream(
 
 /** Not a pipeline: it waits for the close of an answer, and one behind another on its connection never has one. */
 async function pump(ctx: RequestContext, stream: Readable, signal: AbortSignal): Promise<void> {
-  const { req, res } = ctx;
+  const { req, res, state } = ctx;
+  state.streamedBytes = 0;
   // Koa would end an answer whose stream failed without an error that reaches the log.
   ctx.respond = false;
   try {
     for await (const part of inParts(stream)) {
       signal.throwIfAborted();
+      state.streamedBytes += part.length;
       if (!res.write(part)) await once(res, 'drain', { signal });
     }
     signal.throwIfAborted();

@@ -80,7 +80,10 @@ export const limitFailures = (
         // For the cache, a time of 0 means for ever.
         usedUp.set(network(), true, { ttl: Math.max(1, standing.msBeforeNext) });
         const viaProxy = ctx.get('X-Forwarded-For') !== '';
-        ctx.state.log.warn({ network: network(), viaProxy }, 'too many failed authentications');
+        ctx.state.log.warn(
+          { network: network(), viaProxy },
+          'too many failed authentications; if the network is that of your proxy, set TRUST_PROXY',
+        );
       }
       if (standing.consumedPoints <= limit.points) throw error;
       ctx.remove('WWW-Authenticate');

@@ -1,6 +1,7 @@
 import { refusals } from '../../domain/refusals.ts';
 import { problemOf } from '../answer/problem.ts';
 import type { Middleware } from '../context.ts';
+import { adviceOn } from './advice.ts';
 
 /**
  * Answers every error of the later middleware as a problem (RFC 9457), and logs our own faults, bugs with their stack.
@@ -19,10 +20,14 @@ export const problems = (translate: (error: unknown) => unknown): Middleware =>
     } catch (thrown) {
       const error = translate(thrown);
       const problem = problemOf(error, ctx.state.requestId);
-      if (problem.status === 500) ctx.state.log.error({ err: error }, problem.code);
+      if (problem.status === 500)
+        ctx.state.log.error(
+          { code: problem.code, err: error },
+          'request failed, by a fault of this program; report it with this line',
+        );
       // What is shed is logged once, by the load itself: a line for each would be load too.
       else if (problem.status > 500 && problem.code !== 'overloaded')
-        ctx.state.log.warn({ reason: reasonOf(error) }, problem.code);
+        ctx.state.log.warn({ code: problem.code, reason: reasonOf(error) }, adviceOn(problem.code));
       else if (ctx.headerSent) ctx.state.log.info({ reason: problem.detail }, 'answer cut short');
       ctx.status = problem.status;
       ctx.type = 'application/problem+json';

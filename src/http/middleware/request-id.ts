@@ -1,16 +1,25 @@
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { Middleware, RequestState } from '../context.ts';
+import { loggable } from '../request/loggable.ts';
 
-/** Short, and safe in a header and in a log. */
-const VALID = /^[\w.:/+=-]{1,128}$/;
+/** The most characters of an id. */
+const MAX_LENGTH = 128;
 
-/** Gives the request an id (its own `X-Request-Id` where it is valid) and a log with the id, and answers with the id. */
+/** Safe in a header and in a log. */
+const VALID = /^[\w.:/+=-]+$/;
+
+/**
+ * Gives the request an id (its own `X-Request-Id` where it is valid) and a log with the id, and answers with the id. An id of its own
+ * that is not valid is kept for the access log.
+ */
 export const requestId = (log: Logger): Middleware =>
   function requestId(ctx, next) {
     const given = ctx.get('X-Request-Id');
-    const id = VALID.test(given) ? given : randomUUID();
+    const isValid = given.length <= MAX_LENGTH && VALID.test(given);
+    const id = isValid ? given : randomUUID();
     ctx.state = new IdentifiedState(id, log) as Partial<RequestState> as RequestState;
+    if (!isValid && given !== '') ctx.state.clientRequestId = loggable(given, MAX_LENGTH);
     ctx.res.setHeader('X-Request-Id', id);
     return next();
   };

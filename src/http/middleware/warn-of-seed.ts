@@ -15,7 +15,10 @@ export const warnOfSeed = (seeds: Seeds): Middleware =>
       if ((await lostSeeds(unit, seeds)).length > 0) ctx.set(WARNING, TEXT);
     } catch (error) {
       // The write is committed: its answer must say so.
-      log.warn({ err: error }, 'initial admins could not be compared');
+      log.warn(
+        { err: error },
+        'initial admins not compared after a write; if this repeats, check the database',
+      );
     }
     return next();
   };

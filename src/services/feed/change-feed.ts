@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { EntityManager } from '@mikro-orm/postgresql';
 import type { ListenForChanges } from '../../store/change-log.ts';
 import { readFeed } from '../../store/feed-page.ts';
@@ -8,6 +9,9 @@ import { FeedTail } from './tail.ts';
 
 /** How long the tail is kept without followers, in milliseconds: most come back at once. */
 const LINGER_MS = 10_000;
+
+/** How many followers are woken in a turn of the event loop. */
+const WOKEN_AT_ONCE = 32;
 
 /** How to follow the feed. */
 export interface FollowOptions {
@@ -114,10 +118,7 @@ export class ChangeFeed {
     clearTimeout(this.#lingering);
     this.#followers.add(wake);
     const { em, onError, lingerMs = LINGER_MS } = this.#deps;
-    const onGrowth = () => {
-      for (const wake of [...this.#followers]) wake();
-    };
-    this.#tail ??= new FeedTail(em, this.#news, { onGrowth, onError });
+    this.#tail ??= new FeedTail(em, this.#news, { onGrowth: () => void this.#wakeAll(), onError });
     return {
       tail: this.#tail,
       leave: () => {
@@ -127,6 +128,14 @@ export class ChangeFeed {
         this.#lingering = setTimeout(() => void this.#stopTail(), lingerMs).unref();
       },
     };
+  }
+
+  /** Wakes all followers, some in each turn of the event loop: other requests come in between. */
+  async #wakeAll(): Promise<void> {
+    for (const [index, wake] of [...this.#followers].entries()) {
+      if (index % WOKEN_AT_ONCE === WOKEN_AT_ONCE - 1) await nextTurn();
+      wake();
+    }
   }
 
   async #stopTail(): Promise<void> {

@@ -46,7 +46,10 @@ async function runRounds(
       });
     } catch (error) {
       if (signal.aborted) return;
-      log.warn({ err: error }, 'erasure failed; retrying in about an hour');
+      log.warn(
+        { err: error },
+        'erasure failed; retrying in about an hour; if it fails again, mend what err says',
+      );
     }
   }
 }

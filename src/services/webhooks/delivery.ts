@@ -101,6 +101,10 @@ async function attempt(
   const isParked = await fail(em, lease, { changeId: change.id, ...verdict });
   const { reason, delayMs } = verdict;
   if (isParked) log.error({ ...context, reason }, 'webhook parked; resume it to deliver again');
-  else log.warn({ ...context, reason, retryInMs: Math.round(delayMs) }, 'webhook delivery failed');
+  else
+    log.warn(
+      { ...context, reason, retryInMs: Math.round(delayMs) },
+      'webhook delivery failed; retrying; if this repeats, check the receiver',
+    );
   return false;
 }

@@ -85,7 +85,10 @@ export class Dispatcher {
     } catch (error) {
       // Once an outage, not every second.
       if (!this.#hasFailed)
-        log.warn({ reason: (error as Error).message }, 'webhooks cannot be claimed; retrying');
+        log.warn(
+          { reason: (error as Error).message },
+          'webhooks cannot be claimed; retrying; if this lasts, check the database',
+        );
       this.#hasFailed = true;
     }
   }
@@ -100,7 +103,10 @@ export class Dispatcher {
       this.#look();
     } catch (error) {
       this.#busy.delete(claim.name);
-      log.warn({ webhook: claim.name, reason: (error as Error).message }, 'webhook delivery interrupted');
+      log.warn(
+        { webhook: claim.name, reason: (error as Error).message },
+        'webhook delivery interrupted; retrying; if this repeats, check the database',
+      );
     }
   }
 }
