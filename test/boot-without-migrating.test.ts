@@ -46,7 +46,9 @@ describe('a start with MIGRATE_ON_BOOT=false', function () {
   it('waits for migrations, answers probes meanwhile, and then seeds the admins and serves', async () => {
     database = await createEmptyDatabase();
     const server = start({ BASE_PATH: '/rollcall' });
-    const waiting = await server.said('waiting for migrations, because MIGRATE_ON_BOOT is false');
+    const waiting = await server.said(
+      'waiting for migrations; run the command migrate, because MIGRATE_ON_BOOT is false',
+    );
     expect((waiting['migrations'] as string[])[0]).to.equal(FIRST);
     const { address } = await server.said('answering probes');
     for (const path of ['/healthz', '/rollcall/healthz']) {

@@ -34,7 +34,10 @@ export async function awaitMigrations(
     if (pending.length === 0) return await finish(store, options);
     const names = pending.join(', ');
     if (names !== told) {
-      log.warn({ migrations: pending }, 'waiting for migrations, because MIGRATE_ON_BOOT is false');
+      log.warn(
+        { migrations: pending },
+        'waiting for migrations; run the command migrate, because MIGRATE_ON_BOOT is false',
+      );
       await onPending(pending);
       told = names;
     }
