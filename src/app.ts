@@ -15,7 +15,9 @@ import { linger } from './http/middleware/linger.ts';
 import { problems } from './http/middleware/problems.ts';
 import { requestId } from './http/middleware/request-id.ts';
 import { securityHeaders } from './http/middleware/security-headers.ts';
+import { serverTiming } from './http/middleware/server-timing.ts';
 import { shedLoad } from './http/middleware/shed-load.ts';
+import { traceRequests } from './http/middleware/trace-requests.ts';
 import { forwarded, type TrustProxy } from './http/request/forwarded.ts';
 import { createRouter } from './http/router.ts';
 import type { Lifecycle } from './http/server/lifecycle.ts';
@@ -27,11 +29,15 @@ import type { ServiceTokenLookUp } from './services/access/service-token-look-up
 import type { Seeds } from './services/accounts/seed-warning.ts';
 import type { RateLimits } from './store/rate-limits.ts';
 import type { UnitOfWork } from './store/unit.ts';
+import type { StatementTimes } from './tracing/statement-times.ts';
+import { findTracer } from './tracing/tracing.ts';
 
 /** What the application needs. */
 export interface AppDeps {
   readonly inUnit: UnitOfWork;
   readonly log: Logger;
+  /** Counts the statements of each request, which its answer then tells. */
+  readonly statementTimes: StatementTimes | undefined;
   readonly lifecycle: Lifecycle;
   readonly verifier: TokenVerifier;
   /** The names of the session cookie. */
@@ -77,7 +83,10 @@ export function createApp(deps: AppDeps): Koa<RequestState> {
   app.on('error', unanswered);
   app.use(linger());
   app.use(requestId(deps.log));
+  const tracer = findTracer();
+  if (tracer) app.use(traceRequests(tracer, proxies, deps.basePath));
   app.use(accessLog(deps.log, proxies));
+  if (deps.statementTimes) app.use(serverTiming(deps.statementTimes));
   app.use(drain(deps.lifecycle));
   app.use(problems(deps.translate));
   app.use(securityHeaders());

@@ -77,7 +77,13 @@ async function boot(): Promise<Application> {
   ];
   const { database, mode } = await reaching;
   const { history, initialAdmins, bootTimeoutMs, migrateOnBoot } = settings;
-  const store = await openStore({ database, mode, history, log });
+  const store = await openStore({
+    database,
+    mode,
+    history,
+    log,
+    timesStatements: settings.environment === 'development',
+  });
   opened.push({ name: 'store', close: store.close });
   const waiting = waitingProbes();
   const preparing = begun(

@@ -148,6 +148,7 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
   const app = createApp({
     inUnit,
     log,
+    statementTimes: store.statementTimes,
     lifecycle,
     verifier: await tokenVerifier(sources, {
       ...(now && { now }),

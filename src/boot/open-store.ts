@@ -5,11 +5,15 @@ import { ormOptions } from '../../mikro-orm.config.ts';
 import { closeOrm } from '../database/close-orm.ts';
 import type { ConnectionMode, DatabaseSettings } from '../database/connection.ts';
 import { ormLog } from '../database/orm-log.ts';
+import type { StatementObserver } from '../database/pipelined-client.ts';
 import { knownMigrations, type SchemaState, schemaState } from '../database/schema.ts';
 import type { Author } from '../domain/author.ts';
 import { changeAnnouncer } from '../store/change-announcer.ts';
 import type { UnitOfWork } from '../store/unit.ts';
 import { unitsOfWork } from '../store/unit-of-work.ts';
+import { statementSpans } from '../tracing/statement-spans.ts';
+import { StatementTimes } from '../tracing/statement-times.ts';
+import { findTracer, spans } from '../tracing/tracing.ts';
 
 /** A database behind the ORM, for the server, a command or a test. */
 export interface Store {
@@ -19,6 +23,8 @@ export interface Store {
   readonly migrations: readonly string[];
   /** Compares the database's ledger with them, in one query. Throws where it has no ledger. */
   schemaState(): Promise<SchemaState>;
+  /** Counts the statements of requests; only where it was asked for. */
+  readonly statementTimes: StatementTimes | undefined;
   close(): Promise<void>;
 }
 
@@ -29,6 +35,8 @@ export interface StoreOptions {
   readonly history?: Settings['history'];
   /** Without one, the ORM is silent. */
   readonly log?: Logger;
+  /** Whether requests are told what their statements took. */
+  readonly timesStatements?: boolean;
   /** Who signs every unit of work. Without one, each unit is signed by its work. */
   readonly author?: Author;
 }
@@ -37,10 +45,20 @@ export interface StoreOptions {
 const KEPT_OPEN = 4;
 
 /** Opens the ORM on a database. It connects at the first query. */
-export async function openStore({ database, mode, history, log, author }: StoreOptions): Promise<Store> {
+export async function openStore({
+  database,
+  mode,
+  history,
+  log,
+  timesStatements = false,
+  author,
+}: StoreOptions): Promise<Store> {
+  const statementTimes = timesStatements ? new StatementTimes() : undefined;
+  const tracer = findTracer();
+  const onStatement = both(statementTimes?.observe, tracer && statementSpans(tracer));
   // Not by `MikroORM.init`, which looks for packages on the disk that the options do not name.
   const orm = new MikroORM({
-    ...ormOptions(database, mode),
+    ...ormOptions({ ...database, ...(onStatement && { onStatement }) }, mode),
     // Opening a connection takes longer than a request.
     pool: { min: Math.min(KEPT_OPEN, database.poolMax), max: database.poolMax },
     ...(log ? { loggerFactory: () => ormLog(log) } : { logger: () => undefined }),
@@ -53,12 +71,28 @@ export async function openStore({ database, mode, history, log, author }: StoreO
       mode,
       erasesAtOnce: history?.eraseAfterDays === 0,
       onRecorded: announcer.announce,
+      inSpan: spans(tracer),
     }),
     migrations,
+    statementTimes,
     schemaState: () => schemaState(orm.em.fork(), migrations),
     async close() {
       await announcer.close();
       await closeOrm(orm);
     },
+  };
+}
+
+/** Tells both observers, or the one that there is. */
+function both(
+  one: StatementObserver | undefined,
+  other: StatementObserver | undefined,
+): StatementObserver | undefined {
+  if (one === undefined || other === undefined) return one ?? other;
+  return (statement) => {
+    const answered = [one(statement), other(statement)];
+    return (error) => {
+      for (const end of answered) end?.(error);
+    };
   };
 }

@@ -1,7 +1,7 @@
 import pg from 'pg';
 import type { DatabaseUrl } from '../../config/database-url.ts';
 import type { HostChoice } from './host-choice.ts';
-import { PipelinedClient } from './pipelined-client.ts';
+import { PipelinedClient, type StatementObserver } from './pipelined-client.ts';
 import { tlsOptions } from './tls.ts';
 
 /** What the driver's types leave out. */
@@ -15,6 +15,7 @@ export interface ClientOptions {
   readonly encrypted: boolean;
   /** Whether a statement with a name is prepared: behind a pooler, another connection may have prepared it, or may have to. */
   readonly prepares: boolean;
+  readonly onStatement: StatementObserver | undefined;
 }
 
 /**
@@ -23,9 +24,13 @@ export interface ClientOptions {
  */
 export function clientClass(
   settings: Readonly<Record<string, string>>,
-  { url, hosts, encrypted, prepares }: ClientOptions,
+  { url, hosts, encrypted, prepares, onStatement }: ClientOptions,
 ): typeof PipelinedClient {
   return class SessionClient extends PipelinedClient {
+    protected override get onStatement() {
+      return onStatement;
+    }
+
     getStartupConf(): Record<string, string> {
       return { ...startupOf.call(this as unknown as Internals), ...settings };
     }

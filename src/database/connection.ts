@@ -3,6 +3,7 @@ import pg from 'pg';
 import { type DatabaseUrl, parseDatabaseUrl } from '../../config/database-url.ts';
 import { clientClass } from './client.ts';
 import { hostChoice, type Target } from './host-choice.ts';
+import type { StatementObserver } from './pipelined-client.ts';
 import { MAX_SETTING, startupSettings } from './session-settings.ts';
 import { encryptionAttempts, tlsOptions } from './tls.ts';
 
@@ -14,6 +15,8 @@ export interface DatabaseSettings {
   readonly poolMax: number;
   readonly connectTimeoutMs: number;
   readonly statementTimeoutMs: number;
+  /** Told of the statements of the pool. */
+  readonly onStatement?: StatementObserver;
   /** What is known since it was reached. Without it, the URL alone decides. */
   readonly found?: Found;
 }
@@ -56,7 +59,7 @@ export type ClientConfig = pg.PoolConfig &
  * limit.
  */
 export function clientConfig(database: DatabaseSettings, mode: ConnectionMode): ClientConfig {
-  const { connectTimeoutMs, statementTimeoutMs, found } = database;
+  const { connectTimeoutMs, statementTimeoutMs, onStatement, found } = database;
   const url = parseDatabaseUrl(database.url);
   const encrypted = found?.encrypted ?? encryptionAttempts(url)[0] ?? false;
   const targets = url.hosts.map(({ host, port }) => targetOf(url, host, port));
@@ -92,6 +95,7 @@ export function clientConfig(database: DatabaseSettings, mode: ConnectionMode): 
         url,
         encrypted,
         prepares: mode === 'direct',
+        onStatement,
         hosts:
           targets.length > 1
             ? hostChoice(targets, (target) => ({ ...configOf(target), ...share }))

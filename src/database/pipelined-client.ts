@@ -1,4 +1,5 @@
-import type { QueryResult } from 'pg';
+import { EventEmitter } from 'node:events';
+import type { Client, QueryResult } from 'pg';
 import { ImpatientClient } from './impatient-client.ts';
 
 /** A statement as this client takes it: the driver's, and whether its sender waits for the answer. */
@@ -8,6 +9,19 @@ export interface PipelinedStatement {
   /** Its sender goes on at once and learns nothing of it. Whoever sends the next statement, or the commit, gets its error. */
   readonly isAnsweredByNext?: boolean;
 }
+
+/** A statement that is being sent. */
+export interface SentStatement {
+  readonly name?: string | undefined;
+  readonly text: string;
+  /** Whether its values are parameters, and not in its text. */
+  readonly isParameterized: boolean;
+  /** Where it is sent. */
+  readonly client: Pick<Client, 'host' | 'port' | 'database'>;
+}
+
+/** Told of each message with statements. Returns what to call once it is answered, with the error where it failed. */
+export type StatementObserver = (statement: SentStatement) => ((error?: Error) => void) | undefined;
 
 /** What opens a transaction and does nothing else. */
 const OPENS = /^(?:begin|start transaction)[\w ]*$/i;
@@ -24,6 +38,11 @@ const UNKNOWN = { rows: [], rowCount: 0 };
 export class PipelinedClient extends ImpatientClient {
   #opening: string | undefined;
   #unanswered: Promise<Error | undefined> | undefined;
+
+  /** Told of the statements of this connection. */
+  protected get onStatement(): StatementObserver | undefined {
+    return undefined;
+  }
 
   override query(...args: unknown[]): never {
     return this.#take(args) as never;
@@ -47,10 +66,12 @@ export class PipelinedClient extends ImpatientClient {
 
   #send(args: unknown[]): Promise<unknown> {
     const [statement] = args as [string | PipelinedStatement];
+    const answered = this.onStatement?.(this.#sent(args));
     const answer: Promise<unknown> = (super.query as (...args: unknown[]) => Promise<unknown>).apply(
       this,
-      args,
+      answered === undefined ? args : watched(args, answered),
     );
+    if (answered !== undefined && answer instanceof Promise) answer.then(() => answered(), answered);
     if (typeof statement === 'object' && statement.isAnsweredByNext) {
       this.#unanswered = answer.then(
         () => undefined,
@@ -69,6 +90,29 @@ export class PipelinedClient extends ImpatientClient {
       return answer;
     });
   }
+
+  #sent([statement, values]: unknown[]): SentStatement {
+    const {
+      name,
+      text,
+      values: own,
+    } = typeof statement === 'string'
+      ? { name: undefined, text: statement, values: undefined }
+      : (statement as { name?: string; text?: string; values?: unknown });
+    return { name, text: text ?? '', isParameterized: hasLength(own ?? values), client: this };
+  }
+}
+
+/** The arguments of a query whose answer comes by a callback, or piece by piece, with a look at that answer. */
+function watched(args: unknown[], answered: (error?: Error) => void): unknown[] {
+  const [statement] = args;
+  const last = args.at(-1);
+  if (statement instanceof EventEmitter) statement.once('end', () => answered()).once('error', answered);
+  if (typeof last !== 'function') return args;
+  return args.with(-1, (error: Error | undefined, result: unknown) => {
+    answered(error ?? undefined);
+    last(error, result);
+  });
 }
 
 function hasLength(values: unknown): boolean {

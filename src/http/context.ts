@@ -14,6 +14,8 @@ export interface RequestState {
   requestId: string;
   /** The caller's `X-Request-Id` where it is not valid, fit for the log. */
   clientRequestId?: string;
+  /** The ids of its span, where requests are traced, by the names that OpenTelemetry gives them in logs. */
+  trace?: { readonly trace_id: string; readonly span_id: string };
   /** The process's log, with the request's id on every line. */
   log: Logger;
   /** The path of the matched endpoint, as in the route table. */

@@ -3,6 +3,7 @@ import pRetry from 'p-retry';
 import type { ConnectionMode } from '../database/connection.ts';
 import { hasLostRace } from '../database/driver-errors.ts';
 import type { Author } from '../domain/author.ts';
+import { type InSpan, spans } from '../tracing/tracing.ts';
 import { historySize } from './history-size.ts';
 import { checkRight, isCheckedByFlush } from './right-check.ts';
 import { Unit, type UnitOfWork, type UnitOptions } from './unit.ts';
@@ -19,6 +20,8 @@ export interface UnitsOptions {
   readonly erasesAtOnce?: boolean;
   /** Called after the commit of a unit that has written to the history. */
   readonly onRecorded?: () => void;
+  /** Runs attempts and flushes, by default as they are. */
+  readonly inSpan?: InSpan;
 }
 
 /**
@@ -34,12 +37,14 @@ export interface UnitsOptions {
 export function unitsOfWork(
   orm: MikroORM,
   author?: Author,
-  { mode = 'direct', erasesAtOnce = false, onRecorded }: UnitsOptions = {},
+  { mode = 'direct', erasesAtOnce = false, onRecorded, inSpan = spans(undefined) }: UnitsOptions = {},
 ): UnitOfWork {
-  const how = { mode, onRecorded, writeAtOnce: writerAtOnce(orm) };
+  const how = { mode, onRecorded, inSpan, writeAtOnce: writerAtOnce(orm) };
   return (work, options = {}) => {
     const attempt = (isReplay: boolean) =>
-      runOnce(new Unit(orm.em.fork(), { author, isReplay, erases: erasesAtOnce }), work, options, how);
+      inSpan('unit of work', { 'rollcall.unit.is_replay': isReplay }, () =>
+        runOnce(new Unit(orm.em.fork(), { author, isReplay, erases: erasesAtOnce }), work, options, how),
+      );
     const isLost = (error: unknown) => options.replays !== false && hasLostRace(error);
     return attempt(false).catch((error: unknown) => {
       if (!isLost(error)) throw error;
@@ -51,6 +56,7 @@ export function unitsOfWork(
 /** How a runner runs its units. */
 interface How extends Required<Pick<UnitsOptions, 'mode'>> {
   readonly onRecorded: UnitsOptions['onRecorded'];
+  readonly inSpan: InSpan;
   readonly writeAtOnce: ReturnType<typeof writerAtOnce>;
 }
 
@@ -58,7 +64,7 @@ async function runOnce<T>(
   unit: Unit,
   work: (unit: Unit) => Promise<T>,
   { readOnly = false }: UnitOptions,
-  { mode, onRecorded, writeAtOnce }: How,
+  { mode, onRecorded, inSpan, writeAtOnce }: How,
 ): Promise<T> {
   const { em } = unit;
   try {
@@ -72,8 +78,8 @@ async function runOnce<T>(
     // A pooler does not tell the server that the client is gone: a write that waits there would be carried out all the same.
     const single = hasChanged && mode === 'direct' ? singleWrite(unit, changes) : undefined;
     const isChecked = unit.right === null || readOnly || isCheckedByFlush(changes, unit.right);
-    if (single !== undefined) await writeAtOnce(unit, single, isChecked);
-    else {
+    const flush = async () => {
+      if (single !== undefined) return writeAtOnce(unit, single, isChecked);
       if (hasChanged) await unit.begin();
       if (!isChecked) {
         if (hasChanged) await em.flush();
@@ -83,7 +89,8 @@ async function runOnce<T>(
         if (unit.dryRun) await em.flush().then(() => em.rollback());
         else await em.commit();
       }
-    }
+    };
+    if (hasChanged || !isChecked || em.isInTransaction()) await inSpan('flush', {}, flush);
     if (unit.hasRecorded && !unit.dryRun) onRecorded?.();
     return result;
   } catch (error) {

@@ -110,7 +110,12 @@ export async function startApp(
     ...(options.poolMax && { poolMax: options.poolMax }),
   };
   const mode = 'direct';
-  const store = await openStore({ database: reached, mode, log });
+  const store = await openStore({
+    database: reached,
+    mode,
+    log,
+    timesStatements: options.environment === 'development',
+  });
   const { now, streamTimes, transferLimits, extra } = options;
   const { server, lifecycle, transfers, load, drain, close } = await wireApplication({
     store,

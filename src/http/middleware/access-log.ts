@@ -8,6 +8,9 @@ export interface AccessLine {
   readonly requestId: string;
   /** The `X-Request-Id` that came, where it could not be the request's id. */
   readonly clientRequestId?: string;
+  /** The span, where requests are traced. */
+  readonly trace_id?: string;
+  readonly span_id?: string;
   readonly method: string | null;
   /** The path of the endpoint, with its parameters as `:name`; `null` where none matched. */
   readonly route: string | null;
@@ -43,13 +46,14 @@ export const accessLog = (log: Logger, proxies: Forwarded): Middleware =>
     // A connection that is gone by the end has no address.
     const { remoteAddress } = ctx.req.socket;
     await next();
-    const { requestId, clientRequestId, route, isProbe, actor, service, credential } = ctx.state;
+    const { requestId, clientRequestId, trace, route, isProbe, actor, service, credential } = ctx.state;
     const level = isProbe && ctx.status < 400 ? 'debug' : 'info';
     if (!log.isLevelEnabled(level)) return;
     const userAgent = ctx.get('User-Agent');
     const line = {
       requestId,
       ...(clientRequestId !== undefined && { clientRequestId }),
+      ...trace,
       method: ctx.method,
       route: route ?? null,
       path: loggablePath(ctx.path),

@@ -27,6 +27,7 @@ export const requestId = (log: Logger): Middleware =>
 /** The state that a request begins with. Most requests need no log of their own, which takes longer to make than to look up. */
 class IdentifiedState implements Pick<RequestState, 'requestId' | 'log'> {
   readonly requestId: string;
+  declare trace?: RequestState['trace'];
   readonly #processLog: Logger;
   #log: Logger | undefined;
 
@@ -36,7 +37,7 @@ class IdentifiedState implements Pick<RequestState, 'requestId' | 'log'> {
   }
 
   get log(): Logger {
-    this.#log ??= this.#processLog.child({ requestId: this.requestId });
+    this.#log ??= this.#processLog.child({ requestId: this.requestId, ...this.trace });
     return this.#log;
   }
 }
