@@ -11,6 +11,7 @@ import { HistoryRecorder } from './src/store/history-recorder.ts';
 import { LastAdminGuard } from './src/store/last-admin-guard.ts';
 import { ChangeSchema } from './src/store/tables/change.ts';
 import { ChangeFieldSchema } from './src/store/tables/change-field.ts';
+import { FeedEpochSchema } from './src/store/tables/feed-epoch.ts';
 import { FeedShiftSchema } from './src/store/tables/feed-shift.ts';
 import { RefusedSignInSchema } from './src/store/tables/refused-sign-in.ts';
 import { User } from './src/store/tables/user.ts';
@@ -26,6 +27,7 @@ export function ormOptions(database: DatabaseSettings, mode: ConnectionMode = 'd
       ChangeSchema,
       ChangeFieldSchema,
       FeedShiftSchema,
+      FeedEpochSchema,
       ServiceToken,
       AccountIdentity,
       RefusedSignInSchema,

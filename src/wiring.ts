@@ -33,6 +33,7 @@ import { registerWebhooks } from './services/webhooks/leases.ts';
 import { accountLookUp } from './store/account-look-up.ts';
 import { batchedLookUps } from './store/batched-look-ups.ts';
 import { changeListener } from './store/change-listener.ts';
+import { renewEpoch } from './store/feed-epoch.ts';
 import { type RateLimitSettings, rateLimits } from './store/rate-limits.ts';
 
 /** How much longer Node.js waits for a request than we do, in milliseconds, so that the refusal is ours. */
@@ -128,9 +129,22 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
     }),
     onError: (error) =>
       log.warn({ err: error }, 'change feed cannot be read; retrying; if this lasts, check the database'),
+    onEpoch: () =>
+      log.warn('database changed to another server; let refused readers of the feed resynchronise'),
   });
   // Before any request: a webhook is told of every change from here on.
   await registerWebhooks(orm.em.fork(), hooks);
+  if (hooks.length > 0) {
+    // Soon, and not with the first delivery: a server that has taken over knows only until its own restart where it did.
+    const { hasChanged, isForkKnown, isKnown } = await renewEpoch(orm.em.fork());
+    if (hasChanged)
+      log.warn(
+        { isForkKnown },
+        'database changed to another server; let refused readers of the feed resynchronise',
+      );
+    if (!isKnown)
+      log.warn('failovers that lose changes go unnoticed; grant the functions named in docs/change-feed.md');
+  }
   const webhooks = new Dispatcher({
     em: orm.em.fork(),
     hooks,

@@ -15,8 +15,8 @@ interface Rights {
   readonly closed: readonly string[];
 }
 
-/** The function of the search. */
-const FOLD = 'rollcall_fold';
+/** Rollcall's functions: of the search, and of the change feed. */
+const FUNCTIONS = ['rollcall_fold(text)', 'rollcall_server()'] as const;
 
 /** The rights of the role, as a row of {@link Rights}, with {@link rightsParameter}. */
 export const RIGHTS = `
@@ -36,7 +36,8 @@ export const RIGHTS = `
             select relname from pg_depend join tables on tables.oid = refobjid join pg_class on pg_class.oid = objid
              where deptype = 'a' and not case relkind when 'S' then has_sequence_privilege(pg_class.oid, 'usage') else true end
             union all
-            select proname from pg_proc where oid = to_regprocedure('${FOLD}(text)') and not has_function_privilege(oid, 'execute')
+            select name from unnest(array['${FUNCTIONS.join("','")}']) as name
+             where not coalesce(has_function_privilege(to_regprocedure(name)::oid, 'execute'), true)
           ) as shut) as closed`;
 
 /** The names of all tables. */
@@ -73,7 +74,9 @@ export async function checkRights(em: EntityManager, isPending: boolean): Promis
       `select, insert, update, delete on all tables in schema ${where}`,
       `usage on all sequences in schema ${where}`,
       // Everybody may call a function, unless an owner has changed that.
-      ...(closed.includes(FOLD) ? [`execute on function ${where}.${FOLD}`] : []),
+      ...FUNCTIONS.filter((name) => closed.includes(name)).map(
+        (name) => `execute on function ${where}.${name}`,
+      ),
     ];
     throw new DatabaseUnfit(
       `The role ${role} may not use ${closed.join(', ')} in the schema ${schema}. The owner runs: ` +

@@ -57,6 +57,12 @@ export const refusals = {
     403,
     () => 'A write with a session cookie must come from our own origin or from one in CORS_ORIGINS.',
   ),
+  cursorOutdated: kind(
+    'cursor_outdated',
+    410,
+    () =>
+      'The database has changed to a server that may lack changes which this cursor has passed: take a new cursor with after=now, then read all accounts again.',
+  ),
   databaseUnavailable: kind('database_unavailable', 503, (cause?: unknown) => ({
     message: 'The database is unavailable: try again shortly.',
     cause,

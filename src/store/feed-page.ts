@@ -1,7 +1,14 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { CHANGE_COLUMNS, type ChangeRow, changeOf } from './change-rows.ts';
+import { continuedSql, EPOCH, renewEpoch, type Sight } from './feed-epoch.ts';
 import { HORIZON } from './feed-order.ts';
-import { comparePositions, FEED_START, type FeedEntry, type FeedPosition } from './feed-position.ts';
+import {
+  comparePositions,
+  FEED_START,
+  type FeedEntry,
+  type FeedPosition,
+  isFeedStart,
+} from './feed-position.ts';
 import { runAlone, type Statement } from './statements.ts';
 
 /** A page of the feed after a position. */
@@ -9,14 +16,24 @@ export interface FeedPage {
   readonly entries: readonly FeedEntry[];
   /** Whether the position is one of the feed: that of an entry, or the start. */
   readonly isKnown: boolean;
+  /** Whether the position was read in a life of the database of which the present one may lack a part. */
+  readonly isOutdated: boolean;
   /** Whether more has been committed that is not served yet, because an older transaction is still running. */
   readonly isWithheld: boolean;
+  /** When it was read. */
+  readonly seen: Sight;
 }
+
+// Once, not for each row.
+const SERVER = `
+  select server.*, ${continuedSql({ id: '$4::text', lsn: '$5::bigint', present: 'server' })} as "isContinued"
+    from (${EPOCH}) as server offset 0`;
 
 // Withheld entries are at the very end: asking for the newest one keeps the planner there.
 const PAGE = `
-  select coalesce(newest >= horizon, false) as "isWithheld", page.*
-    from (select ${HORIZON} as horizon,
+  select coalesce(newest >= horizon, false) as "isWithheld", server.*, page.*
+    from (${SERVER}) as server
+   cross join (select ${HORIZON} as horizon,
                  (select transaction_id from changes order by transaction_id desc, id desc limit 1) as newest) as present
     left join lateral (
       select transaction_id as "transactionId", fields, ${CHANGE_COLUMNS} from changes
@@ -29,18 +46,43 @@ const PAGE = `
 export const FEED_END = `select transaction_id, id from changes
    where transaction_id < ${HORIZON} order by transaction_id desc, id desc limit 1`;
 
-const END = `select transaction_id as "transactionId", id from (${FEED_END}) as last`;
+const END = `
+  select epoch, lsn, transaction_id as "transactionId", id
+    from (${EPOCH}) as server left join (${FEED_END}) as last on true`;
 
 /** The statement that reads a page, beginning with the entry at the position. */
-export function pageStatement({ transactionId, id }: FeedPosition, limit: number): Statement {
-  return { text: PAGE, values: [transactionId, id, limit + 1] };
+export function pageStatement({ transactionId, id, seen }: FeedPosition, limit: number): Statement {
+  return { text: PAGE, values: [transactionId, id, limit + 1, seen?.epoch ?? null, seen?.lsn ?? null] };
+}
+
+/** What each row says of the server. */
+interface ServerRow {
+  readonly epoch: string | null;
+  readonly lsn: string;
+}
+
+/** How often a read is repeated when the server has begun another epoch: then it is written down first. */
+const MAX_READS = 5;
+
+/** Reads with a statement whose rows say in which epoch the server is, and begins one where it is in none. */
+async function readInEpoch<Row extends ServerRow>(
+  em: EntityManager,
+  statement: Statement,
+): Promise<{ rows: Row[]; seen: Sight }> {
+  for (let reads = 1; reads <= MAX_READS; reads++) {
+    const rows = await runAlone<Row>(em, statement);
+    const { epoch = null, lsn = '0' } = rows[0] ?? {};
+    if (epoch !== null) return { rows, seen: { epoch, lsn } };
+    await renewEpoch(em);
+  }
+  throw new Error('The database changes from server to server: no epoch of the change feed lasts.');
 }
 
 /** A row of a page; an empty page has one row without an entry. */
-type Row = { isWithheld: boolean } & (
-  | (ChangeRow & { transactionId: string; fields: string[] })
-  | { transactionId: null; fields: null }
-);
+type Row = ServerRow & { isWithheld: boolean; isContinued: boolean; epochNumber: number } & (
+    | (ChangeRow & { transactionId: string; fields: string[] })
+    | { transactionId: null; fields: null }
+  );
 
 /**
  * Reads the feed after a position, at most `limit` entries, in one query: every change once, in an order that keeps the
@@ -50,31 +92,31 @@ type Row = { isWithheld: boolean } & (
  * appear before a position that has been served, whatever the order of commits.
  */
 export async function readFeedPage(em: EntityManager, after: FeedPosition, limit: number): Promise<FeedPage> {
-  const rows = await runAlone<Row>(em, pageStatement(after, limit));
-  const entries = rows.flatMap(({ isWithheld, transactionId, fields, ...row }): FeedEntry[] => {
-    if (transactionId === null) return [];
-    const change = changeOf(em, row as ChangeRow);
-    return [{ position: { transactionId, id: change.id }, change, fields: fields ?? [] }];
+  const { rows, seen } = await readInEpoch<Row>(em, pageStatement(after, limit));
+  const { isWithheld = false, isContinued = false, epochNumber = 0 } = rows[0] ?? {};
+  const entries = rows.flatMap((row): FeedEntry[] => {
+    if (row.transactionId === null) return [];
+    const { isWithheld, isContinued, epochNumber, epoch, lsn, transactionId, fields, ...columns } = row;
+    const change = changeOf(em, columns);
+    return [{ position: { transactionId, id: change.id, seen }, change, fields }];
   });
   const isThere = entries[0] !== undefined && comparePositions(entries[0].position, after) === 0;
+  // What older versions served counts as read in the first epoch, which began with the first start of this one.
+  const isOutdated = after.seen === undefined ? epochNumber > 1 : !isContinued;
   return {
     entries: isThere ? entries.slice(1) : entries.slice(0, limit),
-    isKnown: isThere || comparePositions(after, FEED_START) === 0,
-    isWithheld: rows[0]?.isWithheld ?? false,
+    isKnown: isThere || isFeedStart(after),
+    isOutdated: isOutdated && !isFeedStart(after),
+    isWithheld,
+    seen,
   };
 }
 
-/** The next entries of the feed after a position. See {@link readFeedPage}. */
-export async function readFeed(
-  em: EntityManager,
-  after: FeedPosition,
-  limit: number,
-): Promise<readonly FeedEntry[]> {
-  return (await readFeedPage(em, after, limit)).entries;
-}
-
 /** The position of the last entry that is served now; everything committed later comes after it. */
-export async function feedEnd(em: EntityManager): Promise<FeedPosition> {
-  const [last] = await runAlone<{ transactionId: string; id: string }>(em, { text: END, values: [] });
-  return last === undefined ? FEED_START : { transactionId: last.transactionId, id: Number(last.id) };
+export async function feedEnd(em: EntityManager): Promise<FeedPosition & { readonly seen: Sight }> {
+  type End = ServerRow & { transactionId: string | null; id: string };
+  const { rows, seen } = await readInEpoch<End>(em, { text: END, values: [] });
+  const [last] = rows;
+  if (last === undefined || last.transactionId === null) return { ...FEED_START, seen };
+  return { transactionId: last.transactionId, id: Number(last.id), seen };
 }

@@ -7,6 +7,9 @@ const DIFFERENCES: readonly (readonly [pattern: RegExp, name: string])[] = [
   [/\b[\da-f]{8}-(?:[\da-f]{4}-){3}[\da-f]{12}\b/g, '<uuid>'],
   // The transaction's number in a position of the feed; that of the change stays.
   [/(?<=^id: |cursor": ?")\d+(?=-\d)/gim, '<transaction>'],
+  // When the position was read.
+  [/(?<=<transaction>-\d+)-[\da-f]{12}-\d+/g, '-<epoch>-<lsn>'],
+  [/(?<=^webhook-id: change_\d+_)[\da-f]{16}/gm, '<digest>'],
   [/(?<=cursor": ?")[\w-]{24,}/gi, '<cursor>'],
   [/\brc_[\w-]{24,}/g, '<service token>'],
   [/\beyJ[\w-]+(?:\.[\w-]*)+/g, '<token>'],

@@ -9,6 +9,7 @@ import { startApp, type TestApp } from '../support/app.ts';
 import { addChanges } from '../support/changes.ts';
 import { createMigratedDatabase, type TestDatabase } from '../support/database.ts';
 import { type EventStream, openStream } from '../support/event-stream.ts';
+import { placeOf } from '../support/feed.ts';
 import { expectProblem } from '../support/problem.ts';
 import { type DatabaseProxy, startProxy } from '../support/proxy.ts';
 import { dial } from '../support/raw-http.ts';
@@ -100,7 +101,7 @@ describe('GET /v1/changes as server-sent events', () => {
     expect(headers.get('x-accel-buffering')).to.equal('no');
     expect(headers.get('vary')).to.equal('Accept');
     const first = await stream.next();
-    expect(stream.ids).to.deep.equal(['0-0', await cursorOf(1)]);
+    expect(stream.ids.map(placeOf)).to.deep.equal(['0-0', await cursorOf(1)]);
     expect(stream.retries[0]).to.be.within(1_000, 3_000);
     await patch(1, { name: 'Ada' });
     const second = await stream.next();
@@ -109,7 +110,8 @@ describe('GET /v1/changes as server-sent events', () => {
     };
     for (const [at, event] of [first, second].entries()) {
       const { cursor, ...change } = items[at] ?? { cursor: '' };
-      expect(event).to.deep.include({ id: cursor, event: 'change' });
+      expect(event).to.include({ event: 'change' });
+      expect(placeOf(event?.id)).to.equal(placeOf(cursor));
       expect(JSON.parse(event?.data ?? '')).to.deep.equal(change);
     }
   });
@@ -129,7 +131,7 @@ describe('GET /v1/changes as server-sent events', () => {
       .replace(/(^|\r\n)[0-9a-f]+\r\n/g, '')
       .replaceAll('\r\n', '');
     expect(body).to.match(
-      /^retry: \d{4}\nid: 0-0\n\nid: \d+-1\nevent: change\ndata: \{"id":1,[^\n]+\}\n\n(: keep-alive\n\n)+$/,
+      /^retry: \d{4}\nid: 0-0\n\nid: \d+-1-[0-9a-f]{12}-\d+\nevent: change\ndata: \{"id":1,[^\n]+\}\n\n(: keep-alive\n\n)+$/,
     );
   });
 
@@ -162,7 +164,7 @@ describe('GET /v1/changes as server-sent events', () => {
     await eventually(() => stream.comments.length > 0 || undefined);
     stream.close();
     await addChanges(database, 2);
-    expect(stream.ids).to.deep.equal([await cursorOf(1)]);
+    expect(stream.ids.map(placeOf)).to.deep.equal([await cursorOf(1)]);
     const again = await open('?after=now', { lastEventId: stream.ids.at(-1) ?? '' });
     expect(await takeIds(again, 2)).to.deep.equal([2, 3]);
   });

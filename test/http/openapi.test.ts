@@ -281,6 +281,7 @@ describe('the server', () => {
       ...request,
       path: `${request.path}?${request.path === '/v1/changes' ? 'after' : 'cursor'}=nonsense`,
     }),
+    cursor_outdated: (request) => ({ ...request, path: `${request.path}?after=1-1-000000000000-0` }),
     changed_since: async (request) => {
       await app.database.query(`update users set preferences = '{"theme":"dark"}' where id = ${fresh.id}`);
       return request;

@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { addAccount } from '../support/accounts.ts';
 import { startApp, type TestApp } from '../support/app.ts';
 import { type ConformingApp, conforming } from '../support/conformance.ts';
+import { placeOf } from '../support/feed.ts';
 import { expectProblem } from '../support/problem.ts';
 import { WEBHOOK_SECRET } from '../support/webhooks.ts';
 
@@ -49,7 +50,8 @@ describe('GET /v1/webhooks', () => {
     expect(response.status, text).to.equal(200);
     expect(text).not.to.include('hunter2');
     expect(text).not.to.include(WEBHOOK_SECRET);
-    expect(JSON.parse(text)).to.deep.equal({
+    const { items } = JSON.parse(text) as { items: { cursor: string }[] };
+    expect({ items: items.map((item) => ({ ...item, cursor: placeOf(item.cursor) })) }).to.deep.equal({
       items: [
         {
           name: 'crm',
@@ -142,10 +144,12 @@ describe('POST /v1/webhooks/{name}/resume', () => {
     const [{ cursor } = expect.fail()] = await app.database.query<{ cursor: string }>(
       `select transaction_id::text || '-' || id as cursor from changes where id = 2`,
     );
-    const done = { cursor, state: 'active', pendingSince: null };
-    expect(await (await resume('?skip=2')).json()).to.include(done);
     // Repeating the request changes nothing.
-    expect(await (await resume('?skip=2')).json()).to.include(done);
+    for (let times = 0; times < 2; times++) {
+      const status = (await (await resume('?skip=2')).json()) as { cursor: string };
+      expect(status).to.include({ state: 'active', pendingSince: null });
+      expect(placeOf(status.cursor)).to.equal(cursor);
+    }
   });
 
   it('supports a dry run, like every write', async () => {

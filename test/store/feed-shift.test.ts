@@ -6,11 +6,11 @@ import { COMMAND_LINE } from '../../src/domain/author.ts';
 import { User } from '../../src/domain/user.ts';
 import { feedStart } from '../../src/http/answer/feed-cursor.ts';
 import { openFeed } from '../../src/services/feed/open-feed.ts';
-import { readFeed } from '../../src/store/feed-page.ts';
 import { FEED_START } from '../../src/store/feed-position.ts';
 import { shiftFeed } from '../../src/store/feed-shift.ts';
 import { addAccount } from '../support/accounts.ts';
 import { createEmptyDatabase } from '../support/database.ts';
+import { readFeed } from '../support/feed.ts';
 import { startServer } from '../support/server-process.ts';
 import { testStore } from '../support/store.ts';
 
@@ -54,7 +54,17 @@ describe('a history from another cluster', () => {
     expect(await feed()).to.deep.equal(['1 1', '2 1', '2 2', '1 2', '3 1']);
   });
 
-  it('keeps its cursors, and never reuses one that the other cluster may have issued', async () => {
+  it('refuses the cursors of the other cluster: it may lack what was read there', async () => {
+    const { after } = await openFeed(store.em, 'now', 10);
+    await openFeed(store.em, after, 10);
+    await move('10000000');
+    await boot();
+    const error = await openFeed(store.em, after, 10).catch((thrown) => thrown);
+    expect(error).to.include({ code: 'cursor_outdated' });
+    await openFeed(store.em, (await openFeed(store.em, 'now', 10)).after, 10);
+  });
+
+  it('keeps cursors of versions without epochs, and never reuses one that the other cluster may have issued', async () => {
     await move('10000000');
     const [last] = await store.database.query<{ cursor: string }>(
       `select max(transaction_id::text) || '-' || max(id) as cursor from changes`,

@@ -39,8 +39,11 @@ export interface PostgresServer {
   query<Row extends pg.QueryResultRow>(sql: string): Promise<Row[]>;
   /** Whether its process runs. */
   isRunning(): boolean;
-  /** Ends it at once, and keeps its data. `SIGKILL` leaves it no time for anything. */
-  stop(signal?: 'SIGQUIT' | 'SIGKILL'): Promise<void>;
+  /**
+   * Ends it at once, and keeps its data. `SIGKILL` leaves it no time for anything; with `SIGINT`, it writes down everything first,
+   * and sends it to its standbys.
+   */
+  stop(signal?: 'SIGQUIT' | 'SIGKILL' | 'SIGINT'): Promise<void>;
   /** Starts it again, on its old data and port. */
   start(): Promise<void>;
   /** Ends it, and removes its data. */

@@ -1,10 +1,12 @@
 import { Readable } from 'node:stream';
 import { LRUCache } from 'lru-cache';
 import type { Change } from '../../domain/change.ts';
+import { Refusal } from '../../domain/refusal.ts';
 import { refusals } from '../../domain/refusals.ts';
 import { changeView } from '../../services/history/view.ts';
 import type { FeedEntry, FeedPosition } from '../../store/feed-position.ts';
 import { feedCursor } from './feed-cursor.ts';
+import { problemOf } from './problem.ts';
 
 /** How long a client that lost the stream waits before it reconnects, in milliseconds: not all at once. */
 const MIN_RETRY_MS = 1_000;
@@ -26,6 +28,8 @@ export interface ChangeStreamSource {
   readonly live: AsyncIterable<readonly FeedEntry[]>;
   /** Whether this change is the last one that the caller may see. */
   readonly isLast: (change: Change) => boolean;
+  /** Names the request in the event that ends an outdated stream. */
+  readonly requestId: string;
   /** How long the caller may take to read a chunk, in milliseconds. */
   readonly stallMs: number;
 }
@@ -33,7 +37,7 @@ export interface ChangeStreamSource {
 /**
  * The feed as server-sent events (WHATWG HTML, section 9.2): each change is an event whose id is its cursor, and comments keep
  * the connection alive. The caller sets the pace, so that at most a page is in memory; a caller that does not read a chunk in
- * time is cut off.
+ * time is cut off. Where the live entries cannot go on after what was sent, the last event is `outdated`, with the problem.
  */
 export function changeStream({ stallMs, ...source }: ChangeStreamSource): Readable {
   const stream = Readable.from(timed(), { objectMode: true, highWaterMark: 1 });
@@ -52,7 +56,17 @@ export function changeStream({ stallMs, ...source }: ChangeStreamSource): Readab
   return stream;
 }
 
-async function* partsOf({ after, entries, live, isLast }: Omit<ChangeStreamSource, 'stallMs'>) {
+async function* partsOf(source: Omit<ChangeStreamSource, 'stallMs'>) {
+  try {
+    yield* eventsOf(source);
+  } catch (error) {
+    if (!(error instanceof Refusal) || error.code !== refusals.cursorOutdated.code) throw error;
+    // Without an id: when it comes back with the last one, the caller is refused for the same reason.
+    yield `event: outdated\ndata: ${JSON.stringify(problemOf(error, source.requestId))}\n\n`;
+  }
+}
+
+async function* eventsOf({ after, entries, live, isLast }: Omit<ChangeStreamSource, 'stallMs'>) {
   const retryMs = MIN_RETRY_MS + Math.floor(Math.random() * (MAX_RETRY_MS - MIN_RETRY_MS));
   // With an id: a client that loses the stream before the first event must not lose its position.
   yield `retry: ${retryMs}\nid: ${feedCursor(after)}\n\n`;

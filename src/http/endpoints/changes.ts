@@ -75,7 +75,9 @@ const query = z.strictObject({
   }),
 });
 
-const cursor = z.string().meta({ description: 'Its position, for `after`.', examples: ['812-7'] });
+const cursor = z
+  .string()
+  .meta({ description: 'Its position, for `after`.', examples: ['812-7-3f9c2a7be1d0-24117248'] });
 
 const page = z.strictObject({
   items: z.array(z.strictObject({ ...change.shape, cursor }).meta({ id: 'FeedEntry' })),
@@ -98,12 +100,12 @@ export function changesEndpoints({ feed, lifecycle, streamTimes }: ChangesDeps):
       answer: {
         status: 200,
         description:
-          'Every change, once, in order: a page, or an event stream that does not end, in which each change is an event `change` whose id is its cursor.',
+          'Every change, once, in order: a page, or an event stream that does not end, in which each change is an event `change` whose id is its cursor. An event `outdated` ends it, with a problem, when the database may have lost changes that it sent.',
         type: TYPES,
         schema: page,
         headers: { Vary: 'Varies by `Accept`.' },
       },
-      refusals: [refusals.badCursor, refusals.notAcceptable],
+      refusals: [refusals.badCursor, refusals.cursorOutdated, refusals.notAcceptable],
       obeysLastEventId: true,
       async handle({ unit, query, accept, closed, lastEventId, actor }) {
         const isStream = accept(TYPES) === EVENT_STREAM;
@@ -125,6 +127,7 @@ export function changesEndpoints({ feed, lifecycle, streamTimes }: ChangesDeps):
             entries,
             live: whileAllowed(unit, live, recheckMs),
             isLast,
+            requestId: unit.author.requestId ?? '',
             stallMs,
           });
         }

@@ -1,9 +1,15 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { EntityManager } from '@mikro-orm/postgresql';
 import type { ListenForChanges } from '../../store/change-log.ts';
-import { readFeed } from '../../store/feed-page.ts';
-import { comparePositions, type FeedEntry, type FeedPosition } from '../../store/feed-position.ts';
+import { readFeedPage } from '../../store/feed-page.ts';
+import {
+  comparePositions,
+  type FeedEntry,
+  type FeedPosition,
+  isFeedStart,
+} from '../../store/feed-position.ts';
 import { News } from './news.ts';
+import { openFeed } from './open-feed.ts';
 import type { ReadEntries } from './recent-entries.ts';
 import { FeedTail } from './tail.ts';
 
@@ -30,6 +36,8 @@ export interface ChangeFeedDeps {
   readonly listen: ListenForChanges;
   /** The feed cannot be read at the moment. */
   readonly onError: (error: unknown) => void;
+  /** The database has begun another epoch: its server may lack changes that were served. */
+  readonly onEpoch?: () => void;
   /** Default: {@link LINGER_MS}. */
   readonly lingerMs?: number;
 }
@@ -56,17 +64,24 @@ export class ChangeFeed {
     return this.#news.subscribe(wake);
   }
 
-  /** Reads the next entries after a position: those that were read for followers, if there are some, or the database. */
-  async read(after: FeedPosition, limit: number): Promise<ReadEntries> {
-    const known = this.#tail?.recent?.after(after, limit);
+  /**
+   * Reads the next entries after a position in `epoch`: those that were read for followers, if there are some, or the database,
+   * which may be in another epoch.
+   */
+  async read(after: FeedPosition, limit: number, epoch: string): Promise<ReadEntries> {
+    const recent = this.#tail?.recent;
+    const known = recent?.epoch === epoch ? recent.after(after, limit) : undefined;
     if (known !== undefined && known.entries.length > 0) return known;
     const readAt = performance.now();
-    return { entries: await readFeed(this.#deps.em, after, limit), readAt };
+    const { entries, seen } = await readFeedPage(this.#deps.em, after, limit);
+    return { entries, readAt, epoch: seen.epoch };
   }
 
   /**
    * Yields the entries after a position as they come: each once, in the order of the feed, until the signal aborts. What
    * lies before the tail is read page by page, no faster than it is taken; so it is again for a follower that falls behind.
+   * When the database begins another epoch, it goes on where the new one has all that was yielded, and otherwise throws
+   * `cursor_outdated`.
    */
   async *follow(
     after: FeedPosition,
@@ -80,13 +95,16 @@ export class ChangeFeed {
     try {
       while (!signal.aborted) {
         const { recent } = tail;
-        const known = recent?.after(position, limit);
+        const known = recent && isOf(recent.epoch, position) ? recent.after(position, limit) : undefined;
         if (recent !== undefined && known === undefined) {
           const { start } = recent;
-          const older = await readFeed(this.#deps.em, position, limit);
-          position = older.at(-1)?.position ?? position;
+          const { after: reread, entries: older, seen } = await openFeed(this.#deps.em, position, limit);
+          const isSame = seen.epoch === recent.epoch;
+          if (!isSame) tail.drop(recent);
+          // In another epoch it holds as of now.
+          position = older.at(-1)?.position ?? (isOf(seen.epoch, reread) ? reread : { ...reread, seen });
           // The start was served before: a page with room to spare has everything before it.
-          if (older.length < limit && comparePositions(position, start) < 0) position = start;
+          if (isSame && older.length < limit && comparePositions(position, start) < 0) position = start;
           if (older.length > 0) yield older;
         } else if (known !== undefined && known.entries.length > 0) {
           position = (known.entries.at(-1) as FeedEntry).position;
@@ -117,8 +135,9 @@ export class ChangeFeed {
   #join(wake: () => void): { tail: FeedTail; leave: () => void } {
     clearTimeout(this.#lingering);
     this.#followers.add(wake);
-    const { em, onError, lingerMs = LINGER_MS } = this.#deps;
-    this.#tail ??= new FeedTail(em, this.#news, { onGrowth: () => void this.#wakeAll(), onError });
+    const { em, onError, onEpoch = () => undefined, lingerMs = LINGER_MS } = this.#deps;
+    const onGrowth = () => void this.#wakeAll();
+    this.#tail ??= new FeedTail(em, this.#news, { onGrowth, onError, onEpoch });
     return {
       tail: this.#tail,
       leave: () => {
@@ -144,4 +163,9 @@ export class ChangeFeed {
     this.#tail = undefined;
     await tail?.stop();
   }
+}
+
+/** Whether a position was read in this epoch. The start is one of each. */
+function isOf(epoch: string, position: FeedPosition): boolean {
+  return position.seen?.epoch === epoch || isFeedStart(position);
 }

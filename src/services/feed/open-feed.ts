@@ -1,20 +1,27 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { refusals } from '../../domain/refusals.ts';
+import type { Sight } from '../../store/feed-epoch.ts';
 import { feedEnd, readFeedPage } from '../../store/feed-page.ts';
-import type { FeedEntry, FeedPosition } from '../../store/feed-position.ts';
+import { type FeedEntry, type FeedPosition, isFeedStart } from '../../store/feed-position.ts';
 
 /**
  * The first page for a reader of the feed, and the position that it comes after: the given one, or the end of the feed for
- * `now`. Throws `bad_cursor` where no entry can have that position: it is from another feed, or its entry was lost with a
- * database that had to be restored.
+ * `now`, and when they were read. Throws `cursor_outdated` where the reader may have seen changes that the database no longer has, and `bad_cursor` where
+ * no entry can have that position.
  */
 export async function openFeed(
   em: EntityManager,
   start: FeedPosition | 'now',
   limit: number,
-): Promise<{ after: FeedPosition; entries: readonly FeedEntry[] }> {
-  if (start === 'now') return { after: await feedEnd(em), entries: [] };
-  const { isKnown, entries } = await readFeedPage(em, start, limit);
+): Promise<{ after: FeedPosition; entries: readonly FeedEntry[]; seen: Sight }> {
+  if (start === 'now') {
+    const end = await feedEnd(em);
+    return { after: end, entries: [], seen: end.seen };
+  }
+  const { isKnown, isOutdated, entries, seen } = await readFeedPage(em, start, limit);
+  if (isOutdated) throw refusals.cursorOutdated();
   if (!isKnown) throw refusals.badCursor();
-  return { after: start, entries };
+  // The older it was read, the more failovers it outlives. A cursor of an older version says nothing of that.
+  const after = start.seen !== undefined || isFeedStart(start) ? start : { ...start, seen };
+  return { after, entries, seen };
 }

@@ -1,3 +1,4 @@
+import type { Sight } from '../../store/feed-epoch.ts';
 import { comparePositions, type FeedEntry, type FeedPosition } from '../../store/feed-position.ts';
 
 /** The most entries that are kept. */
@@ -10,16 +11,20 @@ export const MAX_AGE_MS = 30_000;
 export interface ReadEntries {
   readonly entries: readonly FeedEntry[];
   readonly readAt: number;
+  /** The life of the database that has them. */
+  readonly epoch: string;
 }
 
-/** The newest part of the feed, without a gap, in bounded memory: many readers follow, one fetches. */
+/** The newest part of the feed in one epoch, without a gap, in bounded memory: many readers follow, one fetches. */
 export class RecentEntries {
+  readonly epoch: string;
   #start: FeedPosition;
   #entries: { readonly entry: FeedEntry; readonly readAt: number }[] = [];
 
   /** Begins after this position. */
-  constructor(start: FeedPosition) {
+  constructor(start: FeedPosition & { readonly seen: Sight }) {
     this.#start = start;
+    this.epoch = start.seen.epoch;
   }
 
   /** Everything after this position is here. */
@@ -58,6 +63,7 @@ export class RecentEntries {
     return {
       entries: recent.map(({ entry }) => entry),
       readAt: recent[0]?.readAt ?? performance.now(),
+      epoch: this.epoch,
     };
   }
 }

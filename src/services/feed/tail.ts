@@ -12,8 +12,10 @@ const MAX_PAUSE_MS = 1_000;
 
 /** A tail's callbacks. */
 export interface TailEvents {
-  /** `recent` has grown. */
+  /** `recent` has grown, or begins anew. */
   readonly onGrowth: () => void;
+  /** The database has begun another epoch, and `recent` begins anew: the server may lack entries that were served. */
+  readonly onEpoch: () => void;
   /** The feed cannot be read; called once, until it can be read again. */
   readonly onError: (error: unknown) => void;
 }
@@ -54,6 +56,15 @@ export class FeedTail {
     if (this.#isBehind) this.#refresh();
   }
 
+  /** Forgets these entries, because a reader has found the database in another epoch. */
+  drop(outdated: RecentEntries): void {
+    if (this.#recent !== outdated) return;
+    this.#recent = undefined;
+    this.#isBehind = false;
+    this.#events.onEpoch();
+    this.#refresh();
+  }
+
   /** Stops reading and listening. */
   async stop(): Promise<void> {
     this.#isStopped = true;
@@ -92,15 +103,23 @@ export class FeedTail {
 
   /** Returns whether to read again without news: nothing announces the end of the transaction that withholds entries. */
   async #readPage(): Promise<boolean> {
-    if (this.#recent === undefined) {
-      this.#recent = new RecentEntries(await feedEnd(this.#em));
-      this.#events.onGrowth();
-    }
-    const { entries, isWithheld } = await readFeedPage(this.#em, this.#recent.end, PAGE_SIZE);
-    this.#recent.add(entries);
-    this.#isBehind = entries.length === PAGE_SIZE;
+    this.#recent ??= await this.#begin();
+    const recent = this.#recent;
+    const { entries, isWithheld, seen } = await readFeedPage(this.#em, recent.end, PAGE_SIZE);
     this.#hasFailed = false;
+    if (seen.epoch !== recent.epoch) this.drop(recent);
+    // A reader may have found that out meanwhile.
+    if (this.#recent !== recent) return true;
+    recent.add(entries);
+    this.#isBehind = entries.length === PAGE_SIZE;
     if (entries.length > 0) this.#events.onGrowth();
     return isWithheld;
+  }
+
+  async #begin(): Promise<RecentEntries> {
+    const recent = new RecentEntries(await feedEnd(this.#em));
+    this.#recent = recent;
+    this.#events.onGrowth();
+    return recent;
   }
 }

@@ -44,9 +44,10 @@ export async function deliver(
   let { position, attempts } = claim;
   try {
     reading: for (;;) {
-      const { entries, readAt } = await feed.read(position, BATCH_SIZE);
+      const { entries, readAt, epoch } = await feed.read(position, BATCH_SIZE, claim.epoch);
       const last = entries.at(-1);
-      if (last === undefined) return await release(em, claim);
+      // In another epoch, the position that counts is the stored one.
+      if (last === undefined || epoch !== claim.epoch) return await release(em, claim);
       const isEnd = entries.length < BATCH_SIZE;
       const wanted = entries.filter(({ change: { action, erasedAt }, fields }) =>
         wants(hook, { action, fields, erasedAt }),
@@ -88,10 +89,11 @@ interface Attempt {
 async function attempt(
   { em, log, now }: DeliveryDeps,
   { name, secrets }: Webhook,
-  { entry: { change }, sender, lease, number }: Attempt,
+  { entry, sender, lease, number }: Attempt,
   ending: Ending,
 ): Promise<boolean> {
-  const answer = await sender.send(messageOf(change, secrets, now()), ending.atOnce);
+  const { change } = entry;
+  const answer = await sender.send(messageOf(entry, secrets, now()), ending.atOnce);
   const verdict = verdictOn(answer, number, now());
   const context = { webhook: name, changeId: change.id, attempt: number };
   if (verdict === undefined) {

@@ -1,5 +1,6 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import type { Webhook } from '../../domain/webhook.ts';
+import { EPOCH, renewEpoch } from '../../store/feed-epoch.ts';
 import { HORIZON } from '../../store/feed-order.ts';
 import { FEED_END } from '../../store/feed-page.ts';
 import type { FeedPosition } from '../../store/feed-position.ts';
@@ -19,6 +20,8 @@ export interface Lease {
   readonly name: string;
   /** The id of the process. */
   readonly holder: string;
+  /** The life of the database that it was given in: it is none in another, which may lack what was delivered. */
+  readonly epoch: string;
 }
 
 /** A lease that has just begun. */
@@ -35,6 +38,9 @@ export interface Failure extends Verdict {
 
 // The database's clock counts for all replicas. Without `lease_until` there is no lease, and `lease_holder` was the last one.
 const FROM_NOW = "clock_timestamp() + ?::float8 * interval '1 millisecond'";
+
+// Evaluated with the statement: the server that answers may be another one than that of the claim.
+const PRESENT = `(select epoch from (${EPOCH}) as present)`;
 
 const REGISTER = `
   insert into webhooks (name, transaction_id, change_id)
@@ -59,14 +65,15 @@ const CLAIM = `
        for update skip locked
   )
   update webhooks set lease_holder = ?::uuid, lease_until = ${FROM_NOW} from due where webhooks.name = due.name
-  returning webhooks.name, transaction_id::text as "transactionId", change_id as "changeId", attempts`;
+  returning webhooks.name, transaction_id::text as "transactionId", change_id as "changeId", attempts,
+            ${PRESENT} as epoch`;
 
 const ADVANCE = `
   update webhooks set
     transaction_id = ?::xid8, change_id = ?::bigint, lease_until = ${FROM_NOW},
     attempts = 0, failing_since = null, failing_change_id = null, next_attempt_at = null, last_error = null,
     last_delivered_at = case when ?::boolean then clock_timestamp() else last_delivered_at end
-   where name = ?::text and lease_holder = ?::uuid
+   where name = ?::text and lease_holder = ?::uuid and ${PRESENT} = ?::text
   returning name`;
 
 const FAIL = `
@@ -76,7 +83,7 @@ const FAIL = `
     next_attempt_at = least(${FROM_NOW}, coalesce(failing_since, clock_timestamp()) + ?::float8 * interval '1 millisecond'),
     parked_at = case when ?::boolean or failing_since <= clock_timestamp() - ?::float8 * interval '1 millisecond'
                      then clock_timestamp() end
-   where name = ?::text and lease_holder = ?::uuid
+   where name = ?::text and lease_holder = ?::uuid and ${PRESENT} = ?::text
   returning parked_at is not null as "isParked"`;
 
 const RELEASE = `
@@ -98,10 +105,14 @@ export async function claimWebhooks(
   names: readonly string[],
   holder: string,
 ): Promise<Claim[]> {
-  type Row = { name: string; transactionId: string; changeId: string; attempts: number };
+  type Row = Pick<Claim, 'name' | 'attempts'> &
+    Record<'transactionId' | 'changeId', string> & { epoch: string | null };
   const rows = await em.execute<Row[]>(CLAIM, [names.join(), holder, holder, LEASE_MS]);
-  return rows.map(({ name, transactionId, changeId, attempts }) => {
-    return { name, holder, position: { transactionId, id: Number(changeId) }, attempts };
+  // The same holder claims them again in the epoch that has begun.
+  if (rows.some(({ epoch }) => epoch === null)) await renewEpoch(em);
+  return rows.flatMap(({ name, transactionId, changeId, attempts, epoch }) => {
+    if (epoch === null) return [];
+    return [{ name, holder, epoch, position: { transactionId, id: Number(changeId) }, attempts }];
   });
 }
 
@@ -119,19 +130,19 @@ export interface Advance {
  */
 export async function advance(
   em: EntityManager,
-  { name, holder }: Lease,
+  { name, holder, epoch }: Lease,
   { transactionId, id }: FeedPosition,
   { isDelivered, isEnd }: Advance,
 ): Promise<boolean> {
   const leaseMs = isEnd ? null : LEASE_MS;
-  const values = [transactionId, id, leaseMs, isDelivered, name, holder];
+  const values = [transactionId, id, leaseMs, isDelivered, name, holder, epoch];
   return (await em.execute<unknown[]>(ADVANCE, values)).length > 0;
 }
 
 /** Stores a failure and ends the lease until the next attempt. Returns whether that parked the webhook. */
 export async function fail(
   em: EntityManager,
-  { name, holder }: Lease,
+  { name, holder, epoch }: Lease,
   { changeId, reason, delayMs, isFinal }: Failure,
 ): Promise<boolean> {
   // A certificate may have any sign in its name, and PostgreSQL takes no NUL.
@@ -145,6 +156,7 @@ export async function fail(
     PATIENCE_MS,
     name,
     holder,
+    epoch,
   ]);
   return row?.isParked ?? false;
 }

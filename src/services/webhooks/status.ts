@@ -1,6 +1,7 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { refusals } from '../../domain/refusals.ts';
 import type { Webhook } from '../../domain/webhook.ts';
+import { EPOCH, type Sight } from '../../store/feed-epoch.ts';
 import type { FeedPosition } from '../../store/feed-position.ts';
 import { dateOf } from '../../store/rows.ts';
 import type { Unit } from '../../store/unit.ts';
@@ -25,10 +26,11 @@ export interface WebhookStatus {
 }
 
 /** A row as the driver reads it. */
-interface Row extends Pick<WebhookStatus, 'attempts' | 'lastError'> {
+interface Row extends Pick<WebhookStatus, 'attempts' | 'lastError'>, Pick<Sight, 'lsn'> {
   readonly name: string;
   readonly transactionId: string;
   readonly changeId: string;
+  readonly epoch: string | null;
   readonly pendingSince: string | null;
   readonly failingChangeId: string | null;
   readonly failingSince: string | null;
@@ -38,13 +40,13 @@ interface Row extends Pick<WebhookStatus, 'attempts' | 'lastError'> {
 }
 
 const SELECT = `
-  select name, transaction_id::text as "transactionId", change_id as "changeId", attempts,
+  select name, transaction_id::text as "transactionId", change_id as "changeId", epoch, lsn, attempts,
          failing_since as "failingSince", failing_change_id as "failingChangeId", next_attempt_at as "nextAttemptAt",
          parked_at as "parkedAt", last_error as "lastError", last_delivered_at as "lastDeliveredAt",
          (select at from changes
            where (changes.transaction_id, changes.id) > (webhooks.transaction_id, webhooks.change_id)
            order by changes.transaction_id, changes.id limit 1) as "pendingSince"
-    from webhooks where name = any(string_to_array(?, ','))`;
+    from webhooks cross join (${EPOCH}) as present where name = any(string_to_array(?, ','))`;
 
 const RESUME = `
   update webhooks set
@@ -90,11 +92,11 @@ export async function resumeWebhook(
 
 function statusOf(em: EntityManager, hook: Webhook, row: Row): WebhookStatus {
   const dateOrNull = (text: string | null) => (text === null ? null : dateOf(em, text));
-  const { transactionId, changeId, failingChangeId, attempts, lastError } = row;
+  const { transactionId, changeId, epoch, lsn, failingChangeId, attempts, lastError } = row;
   return {
     hook,
     state: row.parkedAt !== null ? 'parked' : row.failingSince !== null ? 'retrying' : 'active',
-    position: { transactionId, id: Number(changeId) },
+    position: { transactionId, id: Number(changeId), ...(epoch !== null && { seen: { epoch, lsn } }) },
     pendingSince: dateOrNull(row.pendingSince),
     failingChangeId: failingChangeId === null ? null : Number(failingChangeId),
     attempts,

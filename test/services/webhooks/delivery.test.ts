@@ -3,10 +3,10 @@ import { expect } from 'chai';
 import { Webhook as Verifier } from 'standardwebhooks';
 import packageJson from '../../../package.json' with { type: 'json' };
 import { changeView } from '../../../src/services/history/view.ts';
-import { readFeed } from '../../../src/store/feed-page.ts';
 import { FEED_START } from '../../../src/store/feed-position.ts';
 import { accountsIn } from '../../support/accounts.ts';
 import { TLS } from '../../support/certificate.ts';
+import { readFeed } from '../../support/feed.ts';
 import {
   openStage,
   startReceiver,
@@ -38,8 +38,8 @@ describe('webhook delivery', () => {
     expect(headers).to.include({
       'content-type': 'application/json',
       'user-agent': `Rollcall/${packageJson.version}`,
-      'webhook-id': `change_${data?.id}`,
     });
+    expect(headers['webhook-id']).to.match(new RegExp(`^change_${data?.id}_[0-9a-f]{16}$`));
     expect(headers['webhook-timestamp']).to.match(/^\d{10}$/);
   });
 

@@ -5,9 +5,10 @@ import type { AddressInfo } from 'node:net';
 import { expect } from 'chai';
 import { claimWebhooks, fail } from '../../../src/services/webhooks/leases.ts';
 import { resumeWebhook } from '../../../src/services/webhooks/status.ts';
-import { readFeed } from '../../../src/store/feed-page.ts';
+import { renewEpoch } from '../../../src/store/feed-epoch.ts';
 import { FEED_START } from '../../../src/store/feed-position.ts';
 import { unitsOfWork } from '../../../src/store/unit-of-work.ts';
+import { readFeed } from '../../support/feed.ts';
 import { until } from '../../support/until.ts';
 import {
   accept,
@@ -246,6 +247,7 @@ describe('webhook failure handling', () => {
     await dispatcher.stop(0);
     await stage.invite('grace@example.com');
     const em = stage.orm.em.fork();
+    await renewEpoch(em);
     const [lease = expect.fail()] = await claimWebhooks(em, ['hook'], randomUUID());
     const failure = { changeId: 1, reason: `\0\n\u202e${'😀'.repeat(1_000)}`, delayMs: 1, isFinal: false };
     expect(await fail(em, lease, failure)).to.equal(false);
