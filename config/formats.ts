@@ -8,6 +8,9 @@ import { isProviderUrl, type ProviderIssuer, parseIssuers } from './issuers.ts';
 import { maskUrls } from './mask.ts';
 import { findBrokenRequirement, parseWebhooks, type Webhook } from './webhooks.ts';
 
+/** The default of PORT. */
+export const DEFAULT_PORT = 8000;
+
 /** The default of DATABASE_POOL_MAX. */
 export const DEFAULT_POOL_MAX = 10;
 
@@ -118,6 +121,16 @@ export const formats = {
       const most = Number(poolMax ?? DEFAULT_POOL_MAX) - 1;
       const isMet = value === null || (typeof value === 'number' && !(value > most));
       check(isMet, `be a whole number from 1 to ${most || 1}, fewer than DATABASE_POOL_MAX`);
+    },
+  },
+  'further-port': {
+    coerce: (text: string) => (/^(?:0|[1-9]\d*)$/.test(text) ? Number(text) : text),
+    validate(value: number | string | null, { port = `${DEFAULT_PORT}` }) {
+      const isPort = value === null || (typeof value === 'number' && value <= 65_535);
+      check(
+        isPort && (value === 0 || `${value}` !== port),
+        'be a whole number from 0 to 65535, other than PORT',
+      );
     },
   },
   'true-or-false': {

@@ -1,7 +1,7 @@
 import convict from 'convict';
 import { ACCESS_POLICIES, EMAIL_CHANGE_POLICIES, type EmailChangePolicy } from '../src/domain/access.ts';
 import { type AuthSettings, authSchema } from './auth.ts';
-import { DEFAULT_POOL_MAX, formats, LIST_FORMATS } from './formats.ts';
+import { DEFAULT_POOL_MAX, DEFAULT_PORT, formats, LIST_FORMATS } from './formats.ts';
 import { EXAMPLE_SECRET, type Webhook } from './webhooks.ts';
 
 convict.addFormats(formats);
@@ -57,6 +57,11 @@ export interface Settings {
   readonly history: {
     readonly eraseAfterDays: number;
   };
+  /** The port of operators; `null`: none. */
+  readonly metrics: {
+    readonly port: number | null;
+    readonly host: string;
+  };
   readonly webhooks: {
     readonly hooks: readonly Webhook[];
     readonly allowPrivate: boolean;
@@ -96,7 +101,7 @@ const limit = { format: 'whole-number', min: 0, max: 1_000_000 };
 /**
  * The convict schema of every setting; `texts` holds the text of each variable that is set. Convict defines `doc`,
  * `format`, `default`, `env`, `nullable` and `sensitive` (never printed). Rollcall adds arguments of its formats (`min`,
- * `max`, `refusePlaceholders`, `httpsOnly`, `mayHaveQuery`, `mayBeEmpty`, `isLimit`, `hasIssuer`, `primaryIssuer`, `policy`, `poolMax`),
+ * `max`, `refusePlaceholders`, `httpsOnly`, `mayHaveQuery`, `mayBeEmpty`, `isLimit`, `hasIssuer`, `primaryIssuer`, `policy`, `poolMax`, `port`),
  * `example` (shown in `.env.example` instead of the default) and `fallback` (a second variable to read).
  */
 export function schemaFor(environment: Environment, texts: NodeJS.Dict<string> = {}) {
@@ -120,7 +125,7 @@ export function schemaFor(environment: Environment, texts: NodeJS.Dict<string> =
       format: 'whole-number',
       min: 0,
       max: 65_535,
-      default: 8000,
+      default: DEFAULT_PORT,
       env: 'PORT',
     },
     basePath: {
@@ -353,6 +358,23 @@ export function schemaFor(environment: Environment, texts: NodeJS.Dict<string> =
         max: 2 ** 40,
         default: 1_073_741_824,
         env: 'IMPORT_MAX_BYTES',
+      },
+    },
+    metrics: {
+      port: {
+        doc: 'Port of GET /metrics, for Prometheus, and of the checks for operators, without authentication. 0 picks a free port.',
+        format: 'further-port',
+        port: texts['PORT'],
+        default: null,
+        nullable: true,
+        env: 'METRICS_PORT',
+        example: '9464',
+      },
+      host: {
+        doc: 'Address that METRICS_PORT listens on: 0.0.0.0 (all IPv4 addresses) for a Prometheus on another machine or in another pod.',
+        format: 'host',
+        default: '127.0.0.1',
+        env: 'METRICS_HOST',
       },
     },
     logLevel: {

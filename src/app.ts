@@ -12,6 +12,7 @@ import { limitFailures } from './http/middleware/limit-failures.ts';
 import { limitHistory } from './http/middleware/limit-history.ts';
 import { limitRefusedSignIns, limitRequests } from './http/middleware/limit-requests.ts';
 import { linger } from './http/middleware/linger.ts';
+import { observe, type RequestObserver } from './http/middleware/observe.ts';
 import { problems } from './http/middleware/problems.ts';
 import { requestId } from './http/middleware/request-id.ts';
 import { securityHeaders } from './http/middleware/security-headers.ts';
@@ -60,6 +61,8 @@ export interface AppDeps {
   readonly rateLimits: RateLimits;
   readonly transfers: Transfers;
   readonly load: Load;
+  /** Told of every request. */
+  readonly observer?: RequestObserver | undefined;
   /** How long the JSON body of a request may take to arrive, in milliseconds. */
   readonly requestTimeoutMs: number;
   /** Turns the driver's errors into refusals. */
@@ -81,6 +84,7 @@ export function createApp(deps: AppDeps): Koa<RequestState> {
   ]);
   const app = new Koa<RequestState>();
   app.on('error', unanswered);
+  if (deps.observer) app.use(observe(deps.observer));
   app.use(linger());
   app.use(requestId(deps.log));
   const tracer = findTracer();

@@ -7,7 +7,7 @@ import { parseDatabaseUrl } from '../config/database-url.ts';
 import { EXIT_CONFIG, settingsOrExit } from '../config/exit.ts';
 import { forgottenProduction } from '../config/forgotten-production.ts';
 import { CannotStart } from './boot/cannot-start.ts';
-import { checkAddress, listen } from './boot/listen.ts';
+import { checkAddress, listen, operatorsAddress } from './boot/listen.ts';
 import { boundMemory } from './boot/memory.ts';
 import { welcomeOf } from './boot/welcome.ts';
 import { isUnavailable } from './database/driver-errors.ts';
@@ -69,12 +69,15 @@ try {
 async function boot(): Promise<Application> {
   const deadline = Date.now() + settings.bootTimeoutMs;
   if (settings.port !== 0) await checkAddress(settings);
+  if (settings.metrics.port) await checkAddress(operatorsAddress(settings));
   const rules = await readRules();
   const reaching = begun(reach(deadline));
   const [{ openStore }, { prepareDatabase }] = [
     await import('./boot/open-store.ts'),
     await import('./boot/prepare-database.ts'),
   ];
+  const metrics =
+    settings.metrics.port === null ? undefined : (await import('./metrics/metrics.ts')).createMetrics();
   const { database, mode } = await reaching;
   const { history, initialAdmins, bootTimeoutMs, migrateOnBoot } = settings;
   const store = await openStore({
@@ -82,6 +85,7 @@ async function boot(): Promise<Application> {
     mode,
     history,
     log,
+    observer: metrics?.observer,
     timesStatements: settings.environment === 'development',
   });
   opened.push({ name: 'store', close: store.close });
@@ -106,8 +110,22 @@ async function boot(): Promise<Application> {
   await preparing;
 
   const sources = sourcesOf(settings.auth, await keyRing(settings.auth, settings.dataDir));
-  const application = await wireApplication({ store, database, mode, settings, sources, rules, log });
+  const observer = metrics?.observer;
+  const application = await wireApplication({
+    store,
+    database,
+    mode,
+    settings,
+    sources,
+    rules,
+    log,
+    observer,
+  });
   opened.push({ name: 'application', close: application.close });
+  if (metrics !== undefined) {
+    const close = await metrics.serve({ store, database, mode, settings, sources, application, log });
+    opened.push({ name: 'port for operators', close });
+  }
 
   const address = await listen(application.server, settings);
   application.lifecycle.phase = 'ready';

@@ -19,6 +19,7 @@ import {
   type Transfers,
   transferLimits,
 } from './http/transfers/limits.ts';
+import type { Observer } from './metrics/observer.ts';
 import { cursorCodec } from './security/cursor.ts';
 import { sourceWarnings } from './security/source-warnings.ts';
 import type { Sources } from './security/sources.ts';
@@ -79,6 +80,8 @@ export interface ApplicationOptions {
   readonly streamTimes?: Partial<StreamTimes>;
   /** Overrides of the limits of transfers. */
   readonly transferLimits?: Partial<TransferLimits>;
+  /** Told of what it does. */
+  readonly observer?: Observer | undefined;
   /** Further endpoints. */
   readonly extra?: readonly Endpoint[];
 }
@@ -91,6 +94,8 @@ export interface Application {
   readonly transfers: Transfers;
   /** The other requests of this process. */
   readonly load: Load;
+  /** The change feed of this process. */
+  readonly feed: ChangeFeed;
   /** Starts the work that no request asks for: webhook deliveries and erasures. */
   start(): void;
   /** Drains: no new connections and deliveries, and those in flight may finish. Returns whether they did, in time. */
@@ -102,6 +107,7 @@ export interface Application {
 /** Composes the application: the only place that does, for the server and for the tests. */
 export async function wireApplication(options: ApplicationOptions): Promise<Application> {
   const { store, database, mode, settings, sources, rules, log, now, streamTimes, extra = [] } = options;
+  const { observer } = options;
   const { orm, inUnit } = store;
   const { hooks, allowPrivate } = settings.webhooks;
   const lifecycle = new Lifecycle();
@@ -120,12 +126,17 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
   const feed = new ChangeFeed({
     em: orm.em.fork(),
     listen: changeListener(database, mode, {
-      onLost: ({ message }) =>
+      onLost: ({ message }) => {
+        observer?.onNotifications(false);
         log.warn(
           { reason: message },
           'change notifications lost; polling every second; if this lasts, check the database',
-        ),
-      onRestored: () => log.info('change notifications restored'),
+        );
+      },
+      onRestored: () => {
+        observer?.onNotifications(true);
+        log.info('change notifications restored');
+      },
     }),
     onError: (error) =>
       log.warn({ err: error }, 'change feed cannot be read; retrying; if this lasts, check the database'),
@@ -158,7 +169,7 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
   const [newest = database.url, ...older] = sources.ring;
   for (const { message, ...where } of sourceWarnings(sources)) log.warn(where, message);
 
-  const lookUps = batchedLookUps(orm);
+  const lookUps = batchedLookUps(orm, observer?.onLookUps);
   const app = createApp({
     inUnit,
     log,
@@ -167,11 +178,14 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
     verifier: await tokenVerifier(sources, {
       ...(now && { now }),
       proxy: settings.proxy,
-      onProviderFailure: (issuer, { message: reason }) =>
+      onProviderFailure: (issuer, { message: reason }) => {
+        observer?.onProviderKeys(issuer, false);
         log.warn(
           { issuer, reason },
           'keys of the identity provider unavailable; check its address and the network',
-        ),
+        );
+      },
+      ...(observer && { onProviderKeys: (issuer) => observer.onProviderKeys(issuer, true) }),
     }),
     sessionCookies: sources.cookieNames,
     tellsCauses: settings.environment === 'development',
@@ -206,6 +220,7 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
     rateLimits: await rateLimits(settings.rateLimit, orm, log),
     transfers,
     load,
+    observer,
     requestTimeoutMs: settings.requestTimeoutMs,
     translate: toRefusal,
   });
@@ -218,7 +233,7 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
   // Node's `headersTimeout` does not run between requests, so it may be shorter.
   server.keepAliveTimeout = settings.keepAliveTimeoutMs;
   const closeServer = gracefulClose(server);
-  answerUnreadable(server, log);
+  answerUnreadable(server, log, observer);
 
   let stopEraser = async () => undefined as unknown;
   return {
@@ -226,6 +241,7 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
     lifecycle,
     transfers,
     load,
+    feed,
     start() {
       stopEraser = startEraser({ inUnit, refusedSignIns, log, ...settings.history });
       webhooks.start();

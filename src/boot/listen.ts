@@ -1,16 +1,24 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server } from 'node:net';
+import type { Settings } from '../../config/settings.ts';
 import { CannotStart } from './cannot-start.ts';
 
 /** Where to listen; port 0 is any free one. */
 export interface ListenAddress {
   readonly host: string;
   readonly port: number;
+  /** The settings that they are from. Default: HOST and PORT. */
+  readonly names?: { readonly host: string; readonly port: string };
+}
+
+/** Where the port for operators listens. */
+export function operatorsAddress({ metrics: { host, port } }: Pick<Settings, 'metrics'>): ListenAddress {
+  return { host, port: port ?? 0, names: { host: 'METRICS_HOST', port: 'METRICS_PORT' } };
 }
 
 /** Listens, and returns the base URL. Throws {@link CannotStart} with the setting to change. */
 export async function listen(server: Server, address: ListenAddress): Promise<string> {
-  server.listen({ ...address });
+  server.listen({ host: address.host, port: address.port });
   await once(server, 'listening').catch((error: NodeJS.ErrnoException) => {
     throw new CannotStart(reasonOf(error, address), { cause: error });
   });
@@ -30,17 +38,18 @@ export async function checkAddress(address: ListenAddress): Promise<void> {
   await closed;
 }
 
-function reasonOf({ code, message }: NodeJS.ErrnoException, { host, port }: ListenAddress): string {
+function reasonOf({ code, message }: NodeJS.ErrnoException, address: ListenAddress): string {
+  const { host, port, names = { host: 'HOST', port: 'PORT' } } = address;
   switch (code) {
     case 'EADDRINUSE':
-      return `Port ${port} of ${host} is taken: stop the program that listens there, or set PORT to a free one.`;
+      return `Port ${port} of ${host} is taken: stop the program that listens there, or set ${names.port} to a free one.`;
     case 'EACCES':
-      return `This account may not listen on port ${port}: set PORT to 1024 or higher.`;
+      return `This account may not listen on port ${port}: set ${names.port} to 1024 or higher.`;
     case 'EADDRNOTAVAIL':
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
-      return `${host} is no address of this machine: set HOST to one of its addresses, 127.0.0.1 or 0.0.0.0.`;
+      return `${host} is no address of this machine: set ${names.host} to one of its addresses, 127.0.0.1 or 0.0.0.0.`;
     default:
-      return `Cannot listen on HOST ${host}, PORT ${port}: ${message}`;
+      return `Cannot listen on ${names.host} ${host}, ${names.port} ${port}: ${message}`;
   }
 }

@@ -10,7 +10,7 @@ import { knownMigrations, type SchemaState, schemaState } from '../database/sche
 import type { Author } from '../domain/author.ts';
 import { changeAnnouncer } from '../store/change-announcer.ts';
 import type { UnitOfWork } from '../store/unit.ts';
-import { unitsOfWork } from '../store/unit-of-work.ts';
+import { type UnitObserver, unitsOfWork } from '../store/unit-of-work.ts';
 import { statementSpans } from '../tracing/statement-spans.ts';
 import { StatementTimes } from '../tracing/statement-times.ts';
 import { findTracer, spans } from '../tracing/tracing.ts';
@@ -39,6 +39,8 @@ export interface StoreOptions {
   readonly timesStatements?: boolean;
   /** Who signs every unit of work. Without one, each unit is signed by its work. */
   readonly author?: Author;
+  /** Told of its units of work. */
+  readonly observer?: UnitObserver | undefined;
 }
 
 /** How many connections stay open while idle. */
@@ -52,6 +54,7 @@ export async function openStore({
   log,
   timesStatements = false,
   author,
+  observer,
 }: StoreOptions): Promise<Store> {
   const statementTimes = timesStatements ? new StatementTimes() : undefined;
   const tracer = findTracer();
@@ -72,6 +75,7 @@ export async function openStore({
       erasesAtOnce: history?.eraseAfterDays === 0,
       onRecorded: announcer.announce,
       inSpan: spans(tracer),
+      observer,
     }),
     migrations,
     statementTimes,

@@ -1,5 +1,6 @@
 import type { Middleware as KoaMiddleware, ParameterizedContext } from 'koa';
 import type { Logger } from 'pino';
+import type { RefusalCode } from '../domain/refusals.ts';
 import type { User } from '../domain/user.ts';
 import type { KnownServiceToken } from '../services/access/service-token-look-up.ts';
 import type { Unit } from '../store/unit.ts';
@@ -32,6 +33,10 @@ export interface RequestState {
   credentials?: Credentials | undefined;
   /** What identified the caller. A browser sends a cookie by itself, even when another site makes it ask. */
   credential?: 'bearer' | 'cookie';
+  /** The code of the problem that answers the request. */
+  problem?: RefusalCode;
+  /** The limit that it is over. */
+  limitedBy?: string;
   /** Called once the caller is identified. */
   onIdentified?: () => void;
   /** Whether its token names a key that its issuer is not known to have. */

@@ -3,7 +3,7 @@ import { claimedIssuer, claimOptions } from './claims.ts';
 import type { EmailRules } from './email-claims.ts';
 import { checkWithEach } from './key-ring.ts';
 import { fetchKeys, withoutQuery } from './provider.ts';
-import { remoteKeys } from './remote-keys.ts';
+import { type RemoteKeysOptions, remoteKeys } from './remote-keys.ts';
 import { asInvalidToken, InvalidToken, type TokenSource } from './token.ts';
 import type { ProxySettings } from './web-client.ts';
 
@@ -29,7 +29,7 @@ export interface Issuer {
  */
 export function oidcSource(
   { issuer, jwksUrl, audience, clients, emails }: Issuer,
-  events: { now: () => Date; onChange: () => void; onFailure: (error: Error) => void; proxy?: ProxySettings },
+  events: Omit<RemoteKeysOptions, 'fetchKeys'> & { readonly proxy?: ProxySettings },
 ): TokenSource {
   const keys = remoteKeys({ fetchKeys: () => fetchKeys({ issuer, jwksUrl }, events.proxy), ...events });
   return {

@@ -29,6 +29,8 @@ export interface RemoteKeysOptions {
   readonly now: () => Date;
   /** Called when the keys have changed. */
   readonly onChange: () => void;
+  /** Called when the keys have been fetched. */
+  readonly onFetched?: () => void;
   /** Called when fetching the keys has failed. */
   readonly onFailure: (error: Error) => void;
 }
@@ -53,7 +55,8 @@ const CONCLUSIVE_MS = 1_000;
  * are, because otherwise nobody could sign in. An unknown `kid` triggers another fetch; during the cool-down it is
  * unknown whether such a key exists.
  */
-export function remoteKeys({ fetchKeys, now, onChange, onFailure }: RemoteKeysOptions): RemoteKeys {
+export function remoteKeys(options: RemoteKeysOptions): RemoteKeys {
+  const { fetchKeys, now, onChange, onFetched, onFailure } = options;
   let known: { readonly text: string; readonly find: ReturnType<typeof createLocalJWKSet> } | undefined;
   let knownSince = Number.NEGATIVE_INFINITY;
   let fetchedAt = Number.NEGATIVE_INFINITY;
@@ -76,6 +79,7 @@ export function remoteKeys({ fetchKeys, now, onChange, onFailure }: RemoteKeysOp
       }
       knownSince = now().getTime();
       failure = undefined;
+      onFetched?.();
     } catch (error) {
       failure = error as Error;
       onFailure(failure);

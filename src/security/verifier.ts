@@ -2,7 +2,7 @@ import { decodeJwt } from 'jose';
 import { authjsSource } from './authjs-session.ts';
 import { readClaims } from './claims.ts';
 import { hmacSource, isHmac } from './hmac.ts';
-import { OIDC_ALGORITHMS, oidcSource } from './oidc.ts';
+import { type Issuer, OIDC_ALGORITHMS, oidcSource } from './oidc.ts';
 import { withoutQuery } from './provider.ts';
 import type { Sources } from './sources.ts';
 import {
@@ -22,6 +22,8 @@ export interface VerifierOptions {
   readonly now?: () => Date;
   /** Called when fetching the keys of an issuer has failed. `issuer` is its name, or its key URL without the query. */
   readonly onProviderFailure?: (issuer: string, error: Error) => void;
+  /** Called when they have been fetched. */
+  readonly onProviderKeys?: (issuer: string) => void;
   /** For the keys of issuers. Default: none. */
   readonly proxy?: ProxySettings;
 }
@@ -33,7 +35,7 @@ export interface VerifierOptions {
  */
 export async function tokenVerifier(
   { ring, cookieNames, emails, issuers }: Sources,
-  { now = () => new Date(), onProviderFailure = () => undefined, proxy = DIRECT }: VerifierOptions = {},
+  { now = () => new Date(), onProviderFailure, onProviderKeys, proxy = DIRECT }: VerifierOptions = {},
 ): Promise<TokenVerifier> {
   const verified = verifiedTokens(check, now);
   // Without a secret, these have no keys and refuse every token.
@@ -41,9 +43,11 @@ export async function tokenVerifier(
   const sessionSource = await authjsSource(ring, { cookieNames, emails, now });
   const issuerSources = new Map(
     issuers.map((issuer) => {
-      const onFailure = (error: Error) =>
-        onProviderFailure(issuer.issuer ?? withoutQuery(`${issuer.jwksUrl}`), error);
-      return [issuer.issuer, oidcSource(issuer, { now, onChange: verified.forget, onFailure, proxy })];
+      const name = issuerName(issuer);
+      const onFailure = (error: Error) => onProviderFailure?.(name, error);
+      const onFetched = () => onProviderKeys?.(name);
+      const events = { onChange: verified.forget, onFetched, onFailure };
+      return [issuer.issuer, oidcSource(issuer, { now, ...events, proxy })];
     }),
   );
 
@@ -72,6 +76,11 @@ export async function tokenVerifier(
       return identity;
     },
   };
+}
+
+/** The name of an issuer, or else its key URL without the query. */
+export function issuerName({ issuer, jwksUrl }: Pick<Issuer, 'issuer' | 'jwksUrl'>): string {
+  return issuer ?? withoutQuery(`${jwksUrl}`);
 }
 
 /** The unverified `iss` of a signed token; the source that it selects verifies it. */

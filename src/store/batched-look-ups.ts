@@ -23,11 +23,13 @@ export type LookUps = <Key, Row extends { readonly place: number }>(
 /**
  * Look-ups that requests share: those that arrive in one turn of the event loop are answered by one prepared statement, because
  * a round trip costs the server and PostgreSQL more than the look-up itself. A lone request waits for nobody, nothing is kept,
- * and the error of a statement reaches all of its requests. They read outside of any transaction.
+ * and the error of a statement reaches all of its requests. They read outside of any transaction. `onBatch` is told
+ * how many keys each statement looks up.
  */
-export function batchedLookUps(orm: MikroORM): LookUps {
+export function batchedLookUps(orm: MikroORM, onBatch?: (size: number) => void): LookUps {
   return <Key, Row extends { readonly place: number }>({ name, text, values }: BatchedStatement<Key>) => {
     return sameTurn<Key, Row | null>(MAX_BATCH, async (keys) => {
+      onBatch?.(keys.length);
       const found: (Row | null)[] = Array(keys.length).fill(null);
       const rows = await runAlone<Row>(orm.em, { name, text, values: values(keys) });
       for (const row of rows) found[row.place - 1] = row;

@@ -12,6 +12,9 @@ export interface Statement {
   readonly isAnsweredByNext?: boolean | undefined;
 }
 
+/** Runs a statement and returns its rows. */
+export type Ask = <Row>(statement: Pick<Statement, 'text' | 'values'>) => Promise<Row[]>;
+
 /** Adds a value to a statement's parameters and returns its placeholder. */
 export type Bind<Value = unknown> = (value: Value) => string;
 

@@ -22,6 +22,18 @@ export interface UnitsOptions {
   readonly onRecorded?: () => void;
   /** Runs attempts and flushes, by default as they are. */
   readonly inSpan?: InSpan;
+  readonly observer?: UnitObserver | undefined;
+}
+
+/** How a unit of work was written: in one statement, in a transaction, or in one that was rolled back. */
+export const WAYS = ['statement', 'transaction', 'dry_run'] as const;
+
+/** Told of the units of work of a runner. */
+export interface UnitObserver {
+  /** A unit has been written. */
+  onFlush(way: (typeof WAYS)[number]): void;
+  /** A unit has lost a race, and starts again. */
+  onReplay(): void;
 }
 
 /**
@@ -37,9 +49,15 @@ export interface UnitsOptions {
 export function unitsOfWork(
   orm: MikroORM,
   author?: Author,
-  { mode = 'direct', erasesAtOnce = false, onRecorded, inSpan = spans(undefined) }: UnitsOptions = {},
+  {
+    mode = 'direct',
+    erasesAtOnce = false,
+    onRecorded,
+    inSpan = spans(undefined),
+    observer,
+  }: UnitsOptions = {},
 ): UnitOfWork {
-  const how = { mode, onRecorded, inSpan, writeAtOnce: writerAtOnce(orm) };
+  const how = { mode, onRecorded, inSpan, observer, writeAtOnce: writerAtOnce(orm) };
   return (work, options = {}) => {
     const attempt = (isReplay: boolean) =>
       inSpan('unit of work', { 'rollcall.unit.is_replay': isReplay }, () =>
@@ -48,7 +66,11 @@ export function unitsOfWork(
     const isLost = (error: unknown) => options.replays !== false && hasLostRace(error);
     return attempt(false).catch((error: unknown) => {
       if (!isLost(error)) throw error;
-      return pRetry(() => attempt(true), { ...RETRIES, shouldRetry: ({ error }) => isLost(error) });
+      const again = () => {
+        observer?.onReplay();
+        return attempt(true);
+      };
+      return pRetry(again, { ...RETRIES, shouldRetry: ({ error }) => isLost(error) });
     });
   };
 }
@@ -57,6 +79,7 @@ export function unitsOfWork(
 interface How extends Required<Pick<UnitsOptions, 'mode'>> {
   readonly onRecorded: UnitsOptions['onRecorded'];
   readonly inSpan: InSpan;
+  readonly observer: UnitsOptions['observer'];
   readonly writeAtOnce: ReturnType<typeof writerAtOnce>;
 }
 
@@ -64,7 +87,7 @@ async function runOnce<T>(
   unit: Unit,
   work: (unit: Unit) => Promise<T>,
   { readOnly = false }: UnitOptions,
-  { mode, onRecorded, inSpan, writeAtOnce }: How,
+  { mode, onRecorded, inSpan, observer, writeAtOnce }: How,
 ): Promise<T> {
   const { em } = unit;
   try {
@@ -91,6 +114,7 @@ async function runOnce<T>(
       }
     };
     if (hasChanged || !isChecked || em.isInTransaction()) await inSpan('flush', {}, flush);
+    if (hasChanged || unit.hasRecorded) observer?.onFlush(wayOf(unit, single !== undefined));
     if (unit.hasRecorded && !unit.dryRun) onRecorded?.();
     return result;
   } catch (error) {
@@ -98,4 +122,9 @@ async function runOnce<T>(
     if (em.isInTransaction()) await em.rollback().catch(() => undefined);
     throw error;
   }
+}
+
+function wayOf({ dryRun }: Unit, isSingle: boolean): (typeof WAYS)[number] {
+  if (dryRun) return 'dry_run';
+  return isSingle ? 'statement' : 'transaction';
 }

@@ -95,6 +95,7 @@ describe('settings', () => {
       webhooks: { hooks: [], allowPrivate: false },
       proxy: { https: null, http: null, except: [] },
       transfers: { atOnce: null, minRate: 8_192, timeoutMs: 1_800_000, maxUploadBytes: 2 ** 30 },
+      metrics: { port: null, host: '127.0.0.1' },
       logLevel: 'info',
       logFormat: 'pretty',
       keepAliveTimeoutMs: 65_000,
@@ -168,6 +169,8 @@ describe('settings', () => {
         TRANSFER_MIN_RATE: '2',
         TRANSFER_TIMEOUT_MS: '103',
         IMPORT_MAX_BYTES: '3',
+        METRICS_PORT: '9464',
+        METRICS_HOST: '0.0.0.0',
         LOG_LEVEL: 'silent',
         LOG_FORMAT: 'pretty',
         KEEP_ALIVE_TIMEOUT_MS: '620000',
@@ -244,6 +247,7 @@ describe('settings', () => {
         allowPrivate: true,
       },
       transfers: { atOnce: 1, minRate: 2, timeoutMs: 103, maxUploadBytes: 3 },
+      metrics: { port: 9464, host: '0.0.0.0' },
       logLevel: 'silent',
       logFormat: 'pretty',
       proxy: {
@@ -388,6 +392,9 @@ describe('settings', () => {
       ['CORS_ORIGINS', ' , '],
       ['TRUST_PROXY', '10'],
       ['TRANSFERS_MAX', '9'],
+      ['METRICS_PORT', '0'],
+      ['METRICS_PORT', '65535'],
+      ['METRICS_HOST', '::1'],
       ['TRUST_PROXY', '::ffff:10.0.0.0/104'],
       ['TRUST_PROXY', '2001:db8::1/128,0.0.0.0/1'],
       ['AUTH_SECRET', 'é'.repeat(16)],
@@ -456,6 +463,17 @@ describe('settings', () => {
         value,
         /^TRANSFERS_MAX must be a whole number from 1 to 9, fewer than DATABASE_POOL_MAX, not /,
       ]),
+      // The default of PORT is taken too.
+      ...['65536', '-1', '9464.5', 'on', '8000'].map((value): [string, string, RegExp] => [
+        'METRICS_PORT',
+        value,
+        /^METRICS_PORT must be a whole number from 0 to 65535, other than PORT, not /,
+      ]),
+      [
+        'METRICS_HOST',
+        'localhost:9464',
+        'METRICS_HOST must be an IP address or a host name, not "localhost:9464"',
+      ],
       ['RATE_LIMIT_STORE', 'redis', choices],
       ...[
         '*',

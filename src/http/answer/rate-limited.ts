@@ -20,6 +20,7 @@ export function rateLimited(
   standing: Standing,
   refusal = refusals.rateLimited(),
 ): Refusal {
+  ctx.state.limitedBy = limit.keyPrefix;
   tellStanding(ctx, limit, standing);
   ctx.set('Retry-After', `${secondsLeft(standing)}`);
   return refusal;

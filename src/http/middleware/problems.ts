@@ -20,6 +20,7 @@ export const problems = (translate: (error: unknown) => unknown): Middleware =>
     } catch (thrown) {
       const error = translate(thrown);
       const problem = problemOf(error, ctx.state.requestId);
+      ctx.state.problem = problem.code;
       if (problem.status === 500)
         ctx.state.log.error(
           { code: problem.code, err: error },

@@ -7,6 +7,7 @@ import type { Refusal } from '../../domain/refusal.ts';
 import { refusals } from '../../domain/refusals.ts';
 import { problemOf } from '../answer/problem.ts';
 import { logAccess } from '../middleware/access-log.ts';
+import type { RequestObserver } from '../middleware/observe.ts';
 import { canonicalAddress } from '../request/ip-address.ts';
 
 /** The refusals of requests that Node's parser gives up on, by its error code. */
@@ -36,7 +37,7 @@ function peerOf(socket: Duplex): string | null {
  * Makes the server answer an unreadable HTTP request with a problem too, and log one line: such a request never reaches the
  * middleware.
  */
-export function answerUnreadable(server: Server, log: Logger): void {
+export function answerUnreadable(server: Server, log: Logger, observer?: RequestObserver): void {
   const answering = new WeakSet<Duplex>();
   server.on('request', ({ socket }, response) => {
     answering.add(socket);
@@ -50,7 +51,8 @@ export function answerUnreadable(server: Server, log: Logger): void {
     }
     const requestId = randomUUID();
     const problem = problemOf((REFUSALS[error.code ?? ''] ?? refusals.malformedRequest)(), requestId);
-    const { status, title } = problem;
+    const { status, title, code } = problem;
+    observer?.onAnswer({ method: undefined, route: undefined, status, seconds: 0, problem: code });
     const body = JSON.stringify(problem);
     const bytes = Buffer.byteLength(body);
     logAccess(log, { ...UNREAD, requestId, status, bytes, address: peerOf(socket), reason: error.code });

@@ -59,6 +59,16 @@ export class ChangeFeed {
     this.#news = new News(deps.listen);
   }
 
+  /** How many follow it: event streams and waiting requests. */
+  get followers(): number {
+    return this.#followers.size;
+  }
+
+  /** Whether its followers get nothing, because it could not be read the last time. */
+  get isFailing(): boolean {
+    return this.#tail?.hasFailed ?? false;
+  }
+
   /** Calls `wake` whenever there may be new changes, and reads nothing. Returns how to end it. See {@link News.subscribe}. */
   onNews(wake: () => void): () => Promise<void> {
     return this.#news.subscribe(wake);

@@ -48,6 +48,11 @@ export class FeedTail {
     return this.#recent;
   }
 
+  /** Whether the feed could not be read the last time. */
+  get hasFailed(): boolean {
+    return this.#hasFailed;
+  }
+
   /**
    * Called by a follower that has taken all of `recent`. Of a large burst, the next page is fetched only then: it would push
    * out entries that nobody has taken yet, and everybody would have to fetch those again.

@@ -4,21 +4,29 @@ import { emailForms, normalizeEmail } from '../../domain/email.ts';
 import { refusals } from '../../domain/refusals.ts';
 import { User } from '../../domain/user.ts';
 import { eraseHistory } from '../../store/erase-history.ts';
+import type { Ask } from '../../store/statements.ts';
 import type { Unit, UnitOfWork } from '../../store/unit.ts';
 
 /** How many accounts one transaction erases. */
 const BATCH_SIZE = 20;
 
-// Deletions that are old enough and have not been undone. A process that works on one has locked it already.
-const DUE = `
-  select user_id as "userId" from changes as deletion
-   where action = 'deleted' and erased_at is null and at <= now() - make_interval(days => :days)
+/** SQL for the deletions that are so many days old and have not been undone, oldest first. */
+const dueAfter = (days: string) => `from changes as deletion
+   where action = 'deleted' and erased_at is null and at <= now() - make_interval(days => ${days})
      and not exists (select from users where id = deletion.user_id)
      and not exists (
        select from changes as later
         where later.user_id = deletion.user_id and (later.at, later.id) > (deletion.at, deletion.id)
      )
-   order by at limit :size for update skip locked`;
+   order by at`;
+
+// A process that works on a deletion has locked it already.
+const DUE = `select user_id as "userId" ${dueAfter(':days')} limit :size for update skip locked`;
+
+const DUE_NOW = `
+  select count(*)::int as accounts,
+         coalesce(extract(epoch from now() - make_interval(days => $1) - min(at)), 0)::float8 as "overdueSeconds"
+    from (select at ${dueAfter('$1')} limit $2) as due`;
 
 // A request in flight while its account was erased signed its changes with the email afterwards. No request takes a day.
 const SIGNED_SINCE = `
@@ -37,6 +45,23 @@ const DELETED_AS = `
        select from changes as later
         where later.user_id = deletion.user_id and (later.at, later.id) > (deletion.at, deletion.id)
      )`;
+
+/** The most due erasures that are counted. */
+export const MAX_DUE = 10_000;
+
+/** Erasures that are due. */
+export interface DueErasures {
+  /** {@link MAX_DUE} stands for more. */
+  readonly accounts: number;
+  /** For how long the oldest of them has been due, in seconds; 0 where there is none. */
+  readonly overdueSeconds: number;
+}
+
+/** Counts what {@link eraseDue} would erase now. */
+export async function dueErasures(ask: Ask, days: number): Promise<DueErasures> {
+  const [due] = await ask<DueErasures>({ text: DUE_NOW, values: [days, MAX_DUE] });
+  return due as DueErasures;
+}
 
 /**
  * Erases the accounts that were deleted `days` days ago or earlier, in small transactions, and returns their number. Safe to
