@@ -15,7 +15,7 @@ const NOT_CLONED = new Set(['.git', '.env', '.data', 'dist', 'coverage']);
  * The ports that the pages name, each with the variable that moves it. `curl` needs none: its configuration sends what
  * is meant for the documented port to the real one.
  */
-const PORTS = { 8000: 'PORT', 9000: 'RECEIVER_PORT', 4000: 'PROVIDER_PORT' } as const;
+const PORTS = { 8000: 'PORT', 9000: 'RECEIVER_PORT', 4000: 'PROVIDER_PORT', 9464: 'OPERATORS_PORT' } as const;
 
 /** A working copy for one page, in a folder of its own: the repository as a reader has it after `npm ci`. */
 export interface Checkout {
