@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { dataDirectory, runDirectory } from '../support/run-directory.ts';
+import { runDirectory } from '../support/run-directory.ts';
 import { until } from '../support/until.ts';
 import { auditFeed } from './audit/feed.ts';
 import type { Finding } from './audit/finding.ts';
@@ -28,6 +28,8 @@ export interface EnduranceOptions {
   /** The pause of each worker between two requests, in milliseconds. */
   readonly pauseMs: number;
   readonly outageSeconds: number;
+  /** The size of the disk of PostgreSQL, where one can be mounted. Default: no disk of its own. */
+  readonly diskMegabytes?: number;
   /** A folder for logs. Default: one that is removed at the end of the process. */
   readonly logs?: string | undefined;
 }
@@ -62,12 +64,16 @@ export class Endurance {
   }
 
   /** Starts the service, its load, and those who follow its feed. */
-  static async begin({ seed, entry, pauseMs, outageSeconds, logs }: EnduranceOptions): Promise<Endurance> {
-    const stage = await openStage(
-      entry,
-      logs ?? join(runDirectory(), `endurance-${process.pid}`),
-      dataDirectory(),
-    );
+  static async begin({
+    seed,
+    entry,
+    pauseMs,
+    outageSeconds,
+    diskMegabytes,
+    logs,
+  }: EnduranceOptions): Promise<Endurance> {
+    const folder = logs ?? join(runDirectory(), `endurance-${process.pid}`);
+    const stage = await openStage({ entry, folder, diskMegabytes });
     try {
       const ledger = new Ledger(`e${seed}`);
       const client = new Client(
@@ -75,7 +81,12 @@ export class Endurance {
         stage.replicas.map(({ url }) => url),
       );
       const people = await createPeople(client);
-      const context = { random: randomOf(seed), outageSeconds, people: people.map(({ email }) => email) };
+      const context = {
+        random: randomOf(seed),
+        client,
+        outageSeconds,
+        people: people.map(({ email }) => email),
+      };
       const followers = startFollowers(client);
       const load = startLoad(client, people, seed, pauseMs);
       return new Endurance({ ledger, stage, client, context, load, followers });

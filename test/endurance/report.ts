@@ -1,4 +1,4 @@
-import type { Finding, Kind } from './audit/finding.ts';
+import type { Finding } from './audit/finding.ts';
 import type { Entry } from './ledger.ts';
 import type { Phase } from './phases.ts';
 
@@ -20,36 +20,56 @@ export function rowsOf(
   entries: readonly Entry[],
   findings: readonly Finding[],
 ): Row[] {
-  const none = { faultSeconds: 0, recoverySeconds: 0, recoveries: {}, connections: Number.NaN };
-  const all = [{ name: 'before', ...none }, ...phases];
-  return all.map(({ name, faultSeconds, recoverySeconds, recoveries, connections }, phase) => {
-    const own = entries.filter((entry) => entry.phase === phase);
-    const writes = (outcome: Entry['outcome']) =>
-      own.filter((entry) => entry.action !== undefined && entry.outcome === outcome).length;
-    const found = (kind: Kind) =>
-      findings.filter((finding) => finding.phase === phase && finding.kind === kind).length;
-    return {
-      name,
-      requests: own.length,
-      acknowledged: writes('acknowledged'),
-      refused: writes('refused'),
-      unknown: writes('unknown'),
-      lost: found('lost'),
-      doubled: found('doubled'),
-      phantom: found('phantom'),
-      faultSeconds,
-      recoverySeconds,
-      recoveries,
-      connections,
-    };
-  });
+  const before = {
+    name: 'before',
+    faultSeconds: 0,
+    recoverySeconds: 0,
+    recoveries: {},
+    connections: Number.NaN,
+  };
+  const rows = [before, ...phases].map(
+    ({ name, faultSeconds, recoverySeconds, recoveries, connections }) => ({
+      ...{ name, requests: 0, acknowledged: 0, refused: 0, unknown: 0, lost: 0, doubled: 0, phantom: 0 },
+      ...{ faultSeconds, recoverySeconds, recoveries, connections },
+    }),
+  );
+  for (const { phase, action, outcome } of entries) {
+    const row = rows[phase];
+    if (row === undefined) continue;
+    row.requests++;
+    if (action !== undefined) row[outcome]++;
+  }
+  for (const { phase = -1, kind } of findings) {
+    const row = rows[phase];
+    if (row && (kind === 'lost' || kind === 'doubled' || kind === 'phantom')) row[kind]++;
+  }
+  return rows;
 }
 
 /** The table of a run, in Markdown. */
 export function tableOf(rows: readonly Row[]): string {
   const head = `| fault | requests | writes acknowledged | refused | unknown | lost | doubled | phantom | fault, s | recovery, s | connections |
 | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |`;
-  return [head, ...rows.map(lineOf)].join('\n');
+  return [head, ...rows.map(lineOf), lineOf(totalOf(rows))].join('\n');
+}
+
+/** The sums of the counts, and the longest recovery. */
+function totalOf(rows: readonly Row[]): Row {
+  const sum = (count: (row: Row) => number) => rows.reduce((total, row) => total + count(row), 0);
+  return {
+    name: 'all',
+    requests: sum(({ requests }) => requests),
+    acknowledged: sum(({ acknowledged }) => acknowledged),
+    refused: sum(({ refused }) => refused),
+    unknown: sum(({ unknown }) => unknown),
+    lost: sum(({ lost }) => lost),
+    doubled: sum(({ doubled }) => doubled),
+    phantom: sum(({ phantom }) => phantom),
+    faultSeconds: sum(({ faultSeconds }) => faultSeconds),
+    recoverySeconds: Math.max(...rows.map(({ recoverySeconds }) => recoverySeconds)),
+    recoveries: {},
+    connections: Number.NaN,
+  };
 }
 
 function lineOf({ name, faultSeconds, recoverySeconds, connections, ...counts }: Row): string {

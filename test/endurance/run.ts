@@ -20,6 +20,8 @@ if (!existsSync(entry)) {
 }
 makeRunDirectories();
 process.once('exit', removeRunDirectories);
+// What has been started ends with this process, and its files go.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 const { seed, faults, seconds, isLong, json, logs } = options;
 console.log(`seed ${seed}`);
 for (const fault of faults) {
@@ -33,6 +35,7 @@ const run = await Endurance.begin({
   logs,
   pauseMs: isLong ? 100 : 20,
   outageSeconds: isLong ? 60 : 10,
+  diskMegabytes: isLong ? 4_096 : 1_024,
 });
 try {
   const count = faults.filter((fault) => missing(fault) === undefined).length;

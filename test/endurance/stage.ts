@@ -4,6 +4,8 @@ import pg from 'pg';
 import { type Pooler, startPooler } from '../support/pooler.ts';
 import { type PostgresServer, startPostgres } from '../support/postgres-server.ts';
 import { type DatabaseProxy, startProxy } from '../support/proxy.ts';
+import { dataDirectory } from '../support/run-directory.ts';
+import { canMount, type Disk, mountDisk } from './disk.ts';
 import { has } from './programs.ts';
 import { Replica } from './replica.ts';
 
@@ -18,6 +20,8 @@ export interface Stage {
   readonly pooler: Pooler | undefined;
   /** The server behind the address, which a failover replaces. */
   postgres: PostgresServer;
+  /** What the data of PostgreSQL is on, where a small disk could be mounted. */
+  readonly disk: Disk | undefined;
   /** A folder for what faults need. */
   readonly folder: string;
   /** Runs SQL as the superuser, past the address. */
@@ -31,8 +35,8 @@ export interface Stage {
   close(): Promise<void>;
 }
 
-/** The settings of its PostgreSQL: written to disk as in production, and with what a standby needs. */
-const SETTINGS = { fsync: 'on', max_connections: '200', wal_keep_size: '256MB', max_wal_size: '128MB' };
+/** The settings of its PostgreSQL and of its standbys: written to disk as in production, and with what a standby needs. */
+export const SETTINGS = { fsync: 'on', max_connections: '200', wal_keep_size: '64MB', max_wal_size: '64MB' };
 
 /** PgBouncer waits for 15 s before it tries to reach PostgreSQL again, unless it is told otherwise. */
 const POOLER = 'default_pool_size = 10\nserver_login_retry = 1';
@@ -43,10 +47,21 @@ const SETUP = [
   'create database rollcall owner rollcall',
 ];
 
-/** Starts all of it. `parent` is a folder for the data of PostgreSQL; the log of each replica is in `folder`. */
-export async function openStage(entry: string, folder: string, parent: string): Promise<Stage> {
+/** How to set a stage up. */
+export interface StageOptions {
+  /** The program of the service. */
+  readonly entry: string;
+  /** A folder for the log of each replica, and for what faults need. */
+  readonly folder: string;
+  /** The size of the disk of PostgreSQL. Default: no disk of its own. */
+  readonly diskMegabytes?: number | undefined;
+}
+
+/** Starts all of it. */
+export async function openStage({ entry, folder, diskMegabytes }: StageOptions): Promise<Stage> {
   await mkdir(folder, { recursive: true });
-  const first = await startPostgres({ settings: SETTINGS, parent });
+  const disk = diskMegabytes && canMount() ? await mountDisk(dataDirectory(), diskMegabytes) : undefined;
+  const first = await startPostgres({ settings: SETTINGS, ...(disk && { parent: disk.folder }) });
   for (const statement of SETUP) await first.query(statement);
   const proxy = await startProxy(urlOf(first, 'rollcall:only-for-tests'));
   const pooler = has('pgbouncer') ? await startPooler({ url: proxy.url }, POOLER) : undefined;
@@ -67,6 +82,7 @@ export async function openStage(entry: string, folder: string, parent: string): 
     proxy,
     pooler,
     postgres: first,
+    disk,
     folder,
     connect,
     url: () => urlOf(stage.postgres, 'postgres'),
@@ -96,6 +112,7 @@ export async function openStage(entry: string, folder: string, parent: string): 
       await pooler?.close();
       await proxy.close();
       await stage.postgres.remove();
+      await disk?.remove();
     },
   };
   try {

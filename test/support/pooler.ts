@@ -16,6 +16,11 @@ export interface Pooler {
   close(): Promise<void>;
 }
 
+const running = new Set<ChildProcess>();
+process.on('exit', () => {
+  for (const pooler of running) pooler.kill('SIGKILL');
+});
+
 /** Starts one, with `extra` lines in its settings and so few connections that one waiting query would block the others. */
 export async function startPooler(database: Pick<TestDatabase, 'url'>, extra = ''): Promise<Pooler> {
   const directory = await mkdtemp(join(tmpdir(), 'rollcall-pgbouncer-'));
@@ -43,7 +48,10 @@ export async function startPooler(database: Pick<TestDatabase, 'url'>, extra = '
   const user = process.getuid?.() === 0 ? ['-u', 'nobody'] : [];
   let pooler: ChildProcess;
   const start = async () => {
-    pooler = spawn('pgbouncer', [...user, config], { stdio: 'ignore' });
+    const child = spawn('pgbouncer', [...user, config], { stdio: 'ignore' });
+    pooler = child;
+    running.add(child);
+    child.once('exit', () => running.delete(child));
     for (let tries = 0; tries < 200; tries++) {
       const socket = connect(port, '127.0.0.1');
       const answered = await Promise.race([

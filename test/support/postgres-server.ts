@@ -50,7 +50,12 @@ export interface PostgresServer {
   remove(): Promise<void>;
 }
 
-/** Starts one, of the embedded PostgreSQL. */
+const running = new Set<ChildProcess>();
+process.on('exit', () => {
+  for (const server of running) server.kill('SIGQUIT');
+});
+
+/** Starts one, of the embedded PostgreSQL. It ends with this process. */
 export async function startPostgres({
   files = {},
   settings = {},
@@ -97,6 +102,8 @@ export async function startPostgres({
   let said = '';
   const query = async <Row extends pg.QueryResultRow>(sql: string) => {
     const client = new pg.Client({ host: folder, port, user: 'postgres', database: 'postgres' });
+    // A query that fails for it says so.
+    client.on('error', () => undefined);
     await client.connect();
     try {
       return (await client.query<Row>(sql)).rows;
@@ -118,8 +125,11 @@ export async function startPostgres({
   };
   const tryToStart = async () => {
     said = '';
-    server = spawn(binaries.postgres, ['-D', data], { ...as, stdio: ['ignore', 'ignore', 'pipe'] });
-    server.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    const child = spawn(binaries.postgres, ['-D', data], { ...as, stdio: ['ignore', 'ignore', 'pipe'] });
+    server = child;
+    running.add(child);
+    child.once('exit', () => running.delete(child));
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       said = (said + text).slice(-10_000);
     });
     return until(

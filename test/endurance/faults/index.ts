@@ -1,13 +1,20 @@
+import type { Client } from '../client.ts';
 import type { Random } from '../random.ts';
 import type { Stage } from '../stage.ts';
+import { hostileClients, overload } from './clients.ts';
+import { clockStep } from './clock.ts';
 import { killBackEnds, killPostgres } from './database.ts';
+import { diskFull } from './disk-full.ts';
+import { failover } from './failover.ts';
 import { lockAtBoot, lockRow, lockTable } from './locks.ts';
 import { outage, silence } from './network.ts';
+import { poolerRestart } from './pooler.ts';
 import { killReplica, rollingRestart } from './replicas.ts';
 
 /** What a fault may ask for. */
 export interface FaultContext {
   readonly random: Random;
+  readonly client: Client;
   /** How long the database is gone, in seconds. */
   readonly outageSeconds: number;
   /** The emails of accounts that are written all the time. */
@@ -36,6 +43,12 @@ export const FAULTS: readonly Fault[] = [
   lockAtBoot,
   outage,
   silence,
+  diskFull,
+  overload,
+  hostileClients,
+  poolerRestart,
+  failover,
+  clockStep,
 ];
 
 /** What this machine lacks for a fault, if anything. */
