@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 
-/** A proxy between a client and PostgreSQL that a test can cut off and lead to another server, and that counts the statements passing through it. */
+/** A proxy between a client and PostgreSQL that a test can cut off, and that counts the statements passing through it. */
 export interface DatabaseProxy {
   /** The database's URL through the proxy. */
   readonly url: string;
