@@ -45,6 +45,8 @@ const CONTROLS = /[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\uf
 
 /** A line of JSON with those escaped, which means the same. */
 function withoutControls(line: string): string {
+  // ASCII, as most lines are, is found out in a tenth of the time. JSON escapes its other controls.
+  if (Buffer.byteLength(line) === line.length && !line.includes('\u007f')) return line;
   return line.replace(CONTROLS, (mark) => `\\u${mark.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
