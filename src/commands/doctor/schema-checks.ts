@@ -87,15 +87,16 @@ async function checkSearch(em: EntityManager, plan: MigrationPlan | undefined): 
 async function checkAdmins(em: EntityManager, { initialAdmins }: Settings): Promise<Finding[]> {
   const { listed, total } = await activeAdmins(em, initialAdmins);
   const absent = initialAdmins.filter((email) => !listed.includes(email));
+  if (total === 0) {
+    const restart = absent.length > 0 ? 'Restart the service' : 'Name one in INITIAL_ADMINS and restart';
+    const mend = `${restart}, or run: ${invocationOf('accounts', 'promote EMAIL')}`;
+    return [problem('admins', 'there is no active admin', mend)];
+  }
   if (absent.length > 0) {
     const message = `${absent.join(', ')} of INITIAL_ADMINS ${absent.length === 1 ? 'is no active admin' : 'are no active admins'} now`;
     return [
       warning('admins', message, 'The next start makes them active admins; take out who should not be one.'),
     ];
-  }
-  if (total === 0) {
-    const mend = `Name one in INITIAL_ADMINS and restart, or run: ${invocationOf('accounts', 'promote EMAIL')}`;
-    return [problem('admins', 'there is no active admin', mend)];
   }
   const named = initialAdmins.length > 0 ? `, ${initialAdmins.length} of them in INITIAL_ADMINS` : '';
   return [ok('admins', `${total} active${named}`)];
