@@ -13,6 +13,7 @@ import { ChangeSchema } from './src/store/tables/change.ts';
 import { ChangeFieldSchema } from './src/store/tables/change-field.ts';
 import { FeedEpochSchema } from './src/store/tables/feed-epoch.ts';
 import { FeedShiftSchema } from './src/store/tables/feed-shift.ts';
+import { KeptAnswerSchema } from './src/store/tables/kept-answer.ts';
 import { RefusedSignInSchema } from './src/store/tables/refused-sign-in.ts';
 import { User } from './src/store/tables/user.ts';
 import { WebhookSchema } from './src/store/tables/webhook.ts';
@@ -28,6 +29,7 @@ export function ormOptions(database: DatabaseSettings, mode: ConnectionMode = 'd
       ChangeFieldSchema,
       FeedShiftSchema,
       FeedEpochSchema,
+      KeptAnswerSchema,
       ServiceToken,
       AccountIdentity,
       RefusedSignInSchema,

@@ -19,6 +19,12 @@ export const refusals = {
     403,
     () => 'This account is suspended: ask an admin to restore it.',
   ),
+  answerGone: kind(
+    'answer_gone',
+    410,
+    () =>
+      'This request was carried out before, and its answer is no longer stored: read what it has changed.',
+  ),
   badCursor: kind(
     'bad_cursor',
     400,
@@ -94,6 +100,16 @@ export const refusals = {
     'users:read',
   ),
   adminsProtected: kind('forbidden', 403, () => 'Service tokens may not create, change or delete admins.'),
+  idempotencyKeyInvalid: kind(
+    'idempotency_key_invalid',
+    400,
+    () => 'Idempotency-Key must be one text of 1 to 255 ASCII characters in quotes, such as a new UUID.',
+  ),
+  idempotencyKeyReused: kind(
+    'idempotency_key_reused',
+    422,
+    () => 'Another request was sent under this Idempotency-Key: use a new key for each request.',
+  ),
   identityMismatch: kind(
     'identity_mismatch',
     403,
@@ -244,6 +260,11 @@ export const refusals = {
     400,
     (timeoutMs: number) => `The caller has not read the answer within ${timeoutMs} ms.`,
     1_800_000,
+  ),
+  requestInProgress: kind(
+    'request_in_progress',
+    409,
+    () => 'A request under this Idempotency-Key is in progress: send it again shortly.',
   ),
   storageUnavailable: kind('storage_unavailable', 507, (cause?: unknown) => ({
     message: 'The upload cannot be stored on the server: its folder for temporary files is full or missing.',

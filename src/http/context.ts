@@ -51,6 +51,8 @@ export interface RequestState {
   body?: unknown;
   /** The body in a file; set where the endpoint takes an upload. */
   upload?: Upload & Pick<UploadFile, 'close'>;
+  /** The digest of the request; set where it has an `Idempotency-Key`. */
+  fingerprint?: string;
   /** Leaves the place of a transfer; set where the request is one. */
   leave?: Leave;
   /** The bytes of an answer that was sent as a stream. */

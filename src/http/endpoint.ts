@@ -116,8 +116,14 @@ export interface Answer {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** Shows a result: text and streams as they are, all else as JSON. Called after the flush, so that it shows what was committed. */
-export type Shown = () => { readonly body: unknown; readonly headers: Readonly<Record<string, string>> };
+/**
+ * Shows a result: text and streams as they are, all else as JSON. Called after the flush, so that it shows what was committed. With
+ * `isKept`, it shows what is kept for a caller that asks again.
+ */
+export type Shown = (isKept?: boolean) => {
+  readonly body: unknown;
+  readonly headers: Readonly<Record<string, string>>;
+};
 
 type Actor<A extends Access> = A extends 'public' ? undefined : A extends 'account' ? User : User | undefined;
 
@@ -148,6 +154,11 @@ interface Description<
   handle: (request: Request) => Promise<Outcome> | Outcome;
   /** What leaves: an allow-list, as JSON. Omitted for an answer without a body. */
   view?: (outcome: Outcome) => unknown;
+  /**
+   * What is kept, in place of the view, for a caller that asks again under the same `Idempotency-Key`: nothing secret, and no more than
+   * `MAX_KEPT_BYTES`.
+   */
+  keeps?: (outcome: Outcome) => unknown;
   /** The headers of the answer. */
   headers?: (outcome: Outcome) => Record<string, string>;
 }
@@ -252,6 +263,7 @@ type AnyDescription = {
 function recordOf({
   handle,
   view,
+  keeps = view,
   headers,
   query,
   changes,
@@ -266,7 +278,10 @@ function recordOf({
     refusals,
     run: async (request) => {
       const outcome = await handle(request as never);
-      return () => ({ body: view?.(outcome), headers: headers?.(outcome) ?? {} });
+      return (isKept = false) => ({
+        body: (isKept ? keeps : view)?.(outcome),
+        headers: headers?.(outcome) ?? {},
+      });
     },
   };
 }

@@ -2,8 +2,10 @@ import Router from '@koa/router';
 import compose from 'koa-compose';
 import { refusals } from '../domain/refusals.ts';
 import type { Seeds } from '../services/accounts/seed-warning.ts';
+import { findAnswer } from '../services/idempotency/kept-answers.ts';
 import type { UnitOfWork } from '../store/unit.ts';
 import { entityTag, ifMatchPasses, type Versioned } from './answer/entity-tag.ts';
+import { answerToKeep, shownAgain } from './answer/kept-answer.ts';
 import type { Middleware, RequestContext, RequestState } from './context.ts';
 import { asksForDryRun, type Endpoint, isLongLived, isWrite } from './endpoint.ts';
 import { authorize } from './middleware/authorize.ts';
@@ -14,6 +16,7 @@ import { enterTransfer, leaveTransfer } from './middleware/transfers.ts';
 import { unitOfWork } from './middleware/unit-of-work.ts';
 import { warnOfSeed } from './middleware/warn-of-seed.ts';
 import { HandledRequest } from './request/handled-request.ts';
+import { hasKey, keyedRequestOf } from './request/idempotency-key.ts';
 import { checkBody, checkParams, checkQuery } from './request/input.ts';
 import type { Transfers } from './transfers/limits.ts';
 
@@ -95,13 +98,21 @@ const refuseQuery = (endpoint: Endpoint): Middleware =>
     return next();
   };
 
-const handle = (endpoint: Endpoint): Middleware =>
-  async function handle(ctx) {
+const handle = (endpoint: Endpoint): Middleware => {
+  const writes = isWrite(endpoint);
+  return async function handle(ctx) {
     const { unit, body } = ctx.state;
     const query = queryOf(endpoint, ctx);
     unit.dryRun = asksForDryRun(query);
+    const keyed = writes && hasKey(ctx) && !unit.dryRun ? await keyedRequestOf(ctx) : undefined;
+    const kept = keyed && (await findAnswer(unit.em, keyed));
+    if (kept !== undefined) {
+      ctx.state.shown = shownAgain(kept);
+      return;
+    }
     const params = checkParams(endpoint.params, ctx['params']);
     const request = new HandledRequest(ctx, params, query, checkBody(endpoint.body?.schema, body));
+    if (keyed !== undefined) unit.keeps = answerToKeep(keyed, ctx, request);
     const entity = await endpoint.changes?.(request);
     if (entity !== undefined) {
       await unit.claim(entity);
@@ -110,6 +121,7 @@ const handle = (endpoint: Endpoint): Middleware =>
     request.entity = entity;
     ctx.state.shown = await endpoint.run(request);
   };
+};
 
 /** The query of a request, checked. */
 function queryOf({ query, method }: Endpoint, ctx: RequestContext) {

@@ -75,6 +75,7 @@ export function changeRecord({ action, before, after, fields }: Difference) {
 export function noteChanges(unit: Unit, drafts: readonly ChangeDraft[]): void {
   noteOwnChanges(unit, drafts);
   noteAdmins(unit, drafts);
+  unit.changedAccount = !unit.hasRecorded && drafts.length === 1 ? (drafts[0]?.userId ?? null) : null;
   unit.hasRecorded = true;
 }
 

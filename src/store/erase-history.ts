@@ -9,6 +9,9 @@ const ERASABLE = `
    where (user_id in (:ids) and erased_at is null)
       or (actor_id in (:ids) and actor <> '${ERASED_ACTOR}' || actor_id)`;
 
+// Not the row: its request must not be carried out again.
+const ERASE_ANSWER = 'fingerprint = null, headers = null, body = null';
+
 // Does to entries of these accounts what `erased` in change.ts does to a draft, and erases what else is stored under their
 // emails, which each entry has as they were and as they became.
 const ERASE = `
@@ -26,6 +29,10 @@ const ERASE = `
        and not exists (select from users where users.email = known.email)
   ), forgotten as (
     delete from refused_sign_ins using addresses where refused_sign_ins.email = addresses.email
+  ), unkept as (
+    -- The answers about no account in particular, such as the report of an import.
+    update kept_answers set ${ERASE_ANSWER} from addresses
+     where subject_id is null and strpos(body, trim(both '"' from to_json(email)::text)) > 0
   ), renamed as (
     -- Tokens from before they knew their authors' ids.
     update service_tokens set
@@ -44,6 +51,8 @@ const ERASE = `
 
 // What is known of these accounts outside of the history, each by its id.
 const ERASE_ELSEWHERE = [
+  `update kept_answers set ${ERASE_ANSWER} where account_id in (:ids)`,
+  `update kept_answers set ${ERASE_ANSWER} where subject_id in (:ids)`,
   `with gone as (delete from identities where user_id in (:ids) returning email)
    delete from refused_sign_ins using gone
     where refused_sign_ins.email = gone.email and not exists (select from users where users.email = gone.email)`,
@@ -59,7 +68,7 @@ const ERASE_ELSEWHERE = [
 
 /**
  * Erases accounts, in the transaction of `em`: their entries in the history lose their values, everything they did to anything
- * becomes the act of `erased-<id>`, and their identities and refused sign-ins are deleted. The facts stay. It may run again, for
+ * becomes the act of `erased-<id>`, and their identities, refused sign-ins and kept answers are deleted. The facts stay. It may run again, for
  * what has been written since. Throws the reason of `signal` when it aborts; then nothing may be committed.
  */
 export async function eraseHistory(

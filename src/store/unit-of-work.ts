@@ -1,10 +1,11 @@
 import type { MikroORM } from '@mikro-orm/postgresql';
 import pRetry from 'p-retry';
 import type { ConnectionMode } from '../database/connection.ts';
-import { hasLostRace } from '../database/driver-errors.ts';
+import { hasLostRace, isUnavailable } from '../database/driver-errors.ts';
 import type { Author } from '../domain/author.ts';
 import { type InSpan, spans } from '../tracing/tracing.ts';
 import { historySize } from './history-size.ts';
+import { keepAnswer, keptSize, requireNotCarriedOut } from './kept-answers.ts';
 import { checkRight, isCheckedByFlush } from './right-check.ts';
 import { Unit, type UnitOfWork, type UnitOptions } from './unit.ts';
 import { singleWrite, writerAtOnce } from './write-at-once.ts';
@@ -97,13 +98,17 @@ async function runOnce<T>(
     const hasChanged = changes.getChangeSets().length > 0;
     if (hasChanged && readOnly) throw new Error('A read-only unit of work tried to change something.');
     // Before the transaction: whoever counts may need a connection too.
-    if (hasChanged && !unit.dryRun) await unit.spendHistory?.(historySize(changes));
+    if (unit.spendHistory !== null && !unit.dryRun) await unit.spendHistory(storedSize(unit, hasChanged));
     // A pooler does not tell the server that the client is gone: a write that waits there would be carried out all the same.
     const single = hasChanged && mode === 'direct' ? singleWrite(unit, changes) : undefined;
     const isChecked = unit.right === null || readOnly || isCheckedByFlush(changes, unit.right);
     const flush = async () => {
       if (single !== undefined) return writeAtOnce(unit, single, isChecked);
-      if (hasChanged) await unit.begin();
+      if (hasChanged || unit.keeps !== null) await unit.begin();
+      if (unit.keeps !== null) {
+        await em.flush();
+        await keepAnswer(unit, unit.keeps);
+      }
       if (!isChecked) {
         if (hasChanged) await em.flush();
         await checkRight(unit);
@@ -113,13 +118,15 @@ async function runOnce<T>(
         else await em.commit();
       }
     };
-    if (hasChanged || !isChecked || em.isInTransaction()) await inSpan('flush', {}, flush);
+    if (hasChanged || !isChecked || unit.keeps !== null || em.isInTransaction())
+      await inSpan('flush', {}, flush);
     if (hasChanged || unit.hasRecorded) observer?.onFlush(wayOf(unit, single !== undefined));
     if (unit.hasRecorded && !unit.dryRun) onRecorded?.();
     return result;
   } catch (error) {
     // A rollback that fails means that the connection is gone, and the transaction with it.
     if (em.isInTransaction()) await em.rollback().catch(() => undefined);
+    if (unit.keeps !== null && !isUnavailable(error)) await requireNotCarriedOut(unit, unit.keeps);
     throw error;
   }
 }
@@ -127,4 +134,9 @@ async function runOnce<T>(
 function wayOf({ dryRun }: Unit, isSingle: boolean): (typeof WAYS)[number] {
   if (dryRun) return 'dry_run';
   return isSingle ? 'statement' : 'transaction';
+}
+
+/** Roughly the bytes that a unit would add to the history and to the kept answers. */
+function storedSize({ em, keeps }: Unit, hasChanged: boolean): number {
+  return (hasChanged ? historySize(em.getUnitOfWork()) : 0) + (keeps === null ? 0 : keptSize(keeps));
 }

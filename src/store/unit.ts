@@ -2,8 +2,10 @@ import { IsolationLevel, LockMode, OptimisticLockError } from '@mikro-orm/core';
 import { EntityManager } from '@mikro-orm/postgresql';
 import type { Author } from '../domain/author.ts';
 import type { AccountValues, Change } from '../domain/change.ts';
+import type { AnswerToKeep } from '../domain/kept-answer.ts';
 import type { Right } from '../domain/right.ts';
 import type { AdminsTouched } from './admins-touched.ts';
+import { reserveKey } from './kept-answers.ts';
 
 /** How many recorded changes a unit of work remembers: an import has no limit, and an answer needs one. */
 export const MAX_RECORDED = 1_000;
@@ -24,8 +26,8 @@ export class Unit {
   /** Whether everything, guards and history included, is done and then rolled back. */
   dryRun = false;
   /**
-   * Called with the bytes that the unit is about to add to the history, before its transaction; throws to refuse them. `null`
-   * where there is no limit.
+   * Called with the bytes that the unit is about to add to the history and the kept answers, before its transaction; throws to
+   * refuse them. `null` where there is no limit.
    */
   spendHistory: ((bytes: number) => Promise<void>) | null = null;
   /** What its author must still be allowed when it commits; `null` where nobody can lose it, as on the command line. */
@@ -37,6 +39,10 @@ export class Unit {
   ownValuesBefore: Partial<AccountValues> | null = {};
   /** The admins that it has changed, to warn where INITIAL_ADMINS names one of them. */
   readonly adminsTouched: AdminsTouched = { ids: new Set(), emails: new Set() };
+  /** The answer that its transaction keeps for a caller that asks again under the same key; `null` without a key. */
+  keeps: AnswerToKeep | null = null;
+  /** The account that it has changed; `null` where there is none or more than one. */
+  changedAccount: number | null = null;
   /** Whether it has written to the history: its commit is then announced. */
   hasRecorded = false;
   readonly #recorded: Change[] = [];
@@ -97,9 +103,14 @@ export class Unit {
     if (found === null) throw OptimisticLockError.lockFailed(entity);
   }
 
-  /** Opens the unit's transaction, unless it is open: it ends with the unit. */
+  /**
+   * Opens the unit's transaction, unless it is open: it ends with the unit. Throws `request_in_progress` where another one works
+   * under the same key.
+   */
   async begin(): Promise<void> {
-    if (!this.em.isInTransaction()) await this.em.begin({ isolationLevel: IsolationLevel.READ_COMMITTED });
+    if (this.em.isInTransaction()) return;
+    await this.em.begin({ isolationLevel: IsolationLevel.READ_COMMITTED });
+    if (this.keeps !== null) await reserveKey(this.em, this.keeps);
   }
 }
 

@@ -55,7 +55,7 @@ describe('CORS', () => {
   });
 
   const EXPOSED =
-    'Allow,Content-Disposition,ETag,Link,Location,RateLimit,RateLimit-Policy,Retry-After,Rollcall-Warning,WWW-Authenticate,X-Request-Id';
+    'Allow,Content-Disposition,ETag,Idempotent-Replayed,Link,Location,RateLimit,RateLimit-Policy,Retry-After,Rollcall-Warning,WWW-Authenticate,X-Request-Id';
   const allowed = (origin: string, vary = 'Origin') => ({
     'access-control-allow-origin': origin,
     'access-control-allow-credentials': 'true',

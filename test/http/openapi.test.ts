@@ -1,11 +1,14 @@
+import { randomUUID } from 'node:crypto';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { expect } from 'chai';
 import type { oas31 } from 'zod-openapi';
 import packageJson from '../../package.json' with { type: 'json' };
 import { MAX_BODY_BYTES } from '../../src/http/middleware/read-json.ts';
 import { openApiDocument } from '../../src/http/openapi/document.ts';
+import { keyDigest } from '../../src/http/request/idempotency-key.ts';
 import type { Leave } from '../../src/http/transfers/places.ts';
 import { mintServiceToken } from '../../src/security/service-token.ts';
+import { lockOf } from '../../src/store/kept-answers.ts';
 import { addAccount } from '../support/accounts.ts';
 import { sources, startApp, type TestApp } from '../support/app.ts';
 import { sessionOf } from '../support/authjs.ts';
@@ -277,6 +280,11 @@ describe('the server', () => {
       await app.database.query(`update users set status = 'suspended' where email <> '${ADA}'`);
       return { ...request, as: fresh.email };
     },
+    answer_gone: async (request) => {
+      const keyed = await carryOutUnderKey(request);
+      await app.database.query('update kept_answers set fingerprint = null, headers = null, body = null');
+      return keyed;
+    },
     bad_cursor: (request) => ({
       ...request,
       path: `${request.path}?${request.path === '/v1/changes' ? 'after' : 'cursor'}=nonsense`,
@@ -326,6 +334,8 @@ describe('the server', () => {
       as === ADA
         ? { ...request, as: fresh.email }
         : { ...request, headers: { ...request.headers, Authorization: `Bearer ${service.token}` } },
+    idempotency_key_invalid: (request) => underKey(request, '"'),
+    idempotency_key_reused: (request) => carryOutUnderKey(request),
     identity_provider_unavailable: ({ as: _, ...request }) => bearing(request, orphan),
     internal: async (request) => {
       await app.database.query('alter table users rename to gone');
@@ -391,6 +401,12 @@ describe('the server', () => {
       await app.call('/v1/me', { headers: bad });
       return { ...request, headers: { ...request.headers, ...bad } };
     },
+    request_in_progress: async (request) => {
+      const key = randomUUID();
+      const lock = lockOf(keyDigest(await callerOf(request), key));
+      await app.database.query('select pg_advisory_lock($1)', [`${lock}`]);
+      return underKey(request, `"${key}"`);
+    },
     storage_unavailable: (request) => {
       process.env['TMPDIR'] = '/nonexistent';
       return request;
@@ -420,6 +436,18 @@ describe('the server', () => {
       headers: { ...request.headers, 'Content-Type': 'text/plain' },
     }),
   };
+  const underKey = <Init extends RequestInit>(request: Init, key: string) => ({
+    ...request,
+    headers: { ...request.headers, 'Idempotency-Key': key },
+  });
+  /** Carries out another request of the caller under a key, and puts the request under it. */
+  const carryOutUnderKey = async ({ as, ...request }: ValidRequest) => {
+    const key = `"${randomUUID()}"`;
+    const headers = { 'Content-Type': 'application/json' };
+    const other = { method: 'PATCH', body: '{}', headers, ...(as && { as }) };
+    expect((await app.call('/v1/me', underKey(other, key))).status).to.equal(200);
+    return { ...underKey(request, key), ...(as && { as }) };
+  };
   /** The places that a test has taken. */
   const taken: Leave[] = [];
   const takePlaces = (caller: string) => {
@@ -441,6 +469,7 @@ describe('the server', () => {
       await app.database.query('alter table gone rename to users');
       await app.database.query('alter table gone_too rename to rollcall_migrations');
     }
+    await app.database.query('select pg_advisory_unlock_all()');
     await app.database.query('drop function if exists lose cascade');
     await wire.cut();
     await wire.mend();

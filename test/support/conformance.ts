@@ -7,6 +7,7 @@ const LISTED_HEADERS = [
   'allow',
   'content-disposition',
   'etag',
+  'idempotent-replayed',
   'link',
   'location',
   'ratelimit',

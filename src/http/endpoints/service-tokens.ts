@@ -82,7 +82,10 @@ export function serviceTokenEndpoints(): Endpoint[] {
         description: 'The new token. It is shown only once.',
         schema: serviceToken
           .extend({
-            token: z.string().meta({ description: 'Send it as a bearer token. It begins with `rc_`.' }),
+            token: z.string().nullable().meta({
+              description:
+                'Send it as a bearer token. It begins with `rc_`. `null` in the answer to a repeated request (`Idempotency-Key`): it is not stored.',
+            }),
           })
           .meta({
             id: 'NewServiceToken',
@@ -94,6 +97,7 @@ export function serviceTokenEndpoints(): Endpoint[] {
       handle: ({ unit, body }) =>
         createServiceToken(unit, { ...body, expiresAt: expiryOf(body.expiresAt) }, new Date()),
       view: ({ token, entry }) => ({ ...serviceTokenView(entry, ({ actor }) => actor), token }),
+      keeps: ({ entry }) => ({ ...serviceTokenView(entry, ({ actor }) => actor), token: null }),
       headers: ({ entry }) => ({ Location: `/v1/service-tokens/${entry.id}` }),
     }),
     endpoint({

@@ -7,6 +7,7 @@ const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'];
 const REQUEST_HEADERS = [
   'Authorization',
   'Content-Type',
+  'Idempotency-Key',
   'If-Match',
   'If-None-Match',
   'Last-Event-ID',
@@ -23,6 +24,7 @@ const ANSWER_HEADERS = [
   'Allow',
   'Content-Disposition',
   'ETag',
+  'Idempotent-Replayed',
   'Link',
   'Location',
   'RateLimit',

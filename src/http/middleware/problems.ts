@@ -39,7 +39,8 @@ export const problems = (translate: (error: unknown) => unknown): Middleware =>
       }
       // RFC 9110, section 15.5.9: whatever of the body still comes would be taken for the next request.
       if (problem.status === 408) ctx.set('Connection', 'close');
-      if (problem.status === 503 && !ctx.response.get('Retry-After')) ctx.set('Retry-After', '1');
+      const isBusy = problem.status === 503 || problem.code === refusals.requestInProgress.code;
+      if (isBusy && !ctx.response.get('Retry-After')) ctx.set('Retry-After', '1');
     }
   };
 

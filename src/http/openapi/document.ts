@@ -14,7 +14,14 @@ import { type Endpoint, isWrite, type UploadDescription } from '../endpoint.ts';
 import { dryRunChanges } from '../schemas/change.ts';
 import { problem } from '../schemas/problem.ts';
 import { exampleOf } from './examples.ts';
-import { headerObjects, optional, REFUSAL_HEADERS, STANDING } from './headers.ts';
+import {
+  headerObjects,
+  OPTIONAL_REFUSAL_HEADERS,
+  optional,
+  REFUSAL_HEADERS,
+  REPLAYED,
+  STANDING,
+} from './headers.ts';
 import { JSON_TYPE } from './media-types.ts';
 import { refusalsOf } from './refusals.ts';
 
@@ -158,6 +165,14 @@ function headerParameters({ obeysIfMatch, obeysLastEventId, ...rest }: Endpoint)
           ),
         ]
       : []),
+    ...(isWrite(rest)
+      ? [
+          parameter(
+            'Idempotency-Key',
+            'A text of your choice for this one request, in quotes, such as a new UUID: sent again within a day, the request is not carried out again, and gets the same answer (draft-ietf-httpapi-idempotency-key-header-07). Refused requests may be sent again under their key. Dry runs ignore it.',
+          ),
+        ]
+      : []),
     ...(obeysLastEventId
       ? [
           parameter(
@@ -196,7 +211,7 @@ function responses(endpoint: Endpoint): Record<`${1 | 2 | 3 | 4 | 5}${string}`, 
       description,
       headers: {
         ...(status === 200 && dryRun ? optional(headerObjects(headers)) : headerObjects(headers)),
-        ...headerObjects(standing),
+        ...headerObjects({ ...(dryRun && REPLAYED), ...standing }),
       },
       ...(status !== 204 && { content: content([type ?? 'application/json'].flat(), schema) }),
     },
@@ -211,7 +226,10 @@ function responses(endpoint: Endpoint): Record<`${1 | 2 | 3 | 4 | 5}${string}`, 
         status,
         {
           description: STATUS_CODES[status] ?? '',
-          headers: headerObjects({ ...REFUSAL_HEADERS[status], ...standing }),
+          headers: {
+            ...optional(headerObjects(OPTIONAL_REFUSAL_HEADERS[status] ?? {})),
+            ...headerObjects({ ...REFUSAL_HEADERS[status], ...standing }),
+          },
           content: {
             'application/problem+json': {
               schema: {

@@ -3,6 +3,7 @@ import type { oas31 } from 'zod-openapi';
 /** Schemas of headers, beside the description in an endpoint's record; required ones come with every such answer. */
 const HEADERS: Readonly<Record<string, oas31.HeaderObject>> = {
   ETag: { required: true, schema: { type: 'string', pattern: '^"[^"]*"$' }, example: '"3"' },
+  'Idempotent-Replayed': { schema: { type: 'string', const: 'true' }, example: 'true' },
   Location: { required: true, schema: { type: 'string', format: 'uri-reference' }, example: '/v1/users/1' },
   RateLimit: {
     schema: { type: 'string', pattern: '^"(failures|requests)";r=\\d+;t=\\d+$' },
@@ -34,6 +35,17 @@ export const REFUSAL_HEADERS: Readonly<Record<number, Readonly<Record<string, st
   412: { ETag: 'The current version.' },
   429: { 'Retry-After': 'Seconds until the next request is allowed.' },
   503: { 'Retry-After': 'Seconds until a retry makes sense.' },
+};
+
+/** The headers of some of the refusals with a status. */
+export const OPTIONAL_REFUSAL_HEADERS: typeof REFUSAL_HEADERS = {
+  409: { 'Retry-After': 'Seconds until a retry makes sense, where a request is in progress.' },
+};
+
+/** The headers of answers to repeated writes. */
+export const REPLAYED = {
+  'Idempotent-Replayed':
+    'Set where a request under this `Idempotency-Key` was carried out before, and this is its answer.',
 };
 
 /** The headers of answers to counted requests, where there is a rate limit. */

@@ -1,5 +1,5 @@
 import { refusals } from '../../domain/refusals.ts';
-import { type AnyRefusalKind, type Endpoint, isLongLived } from '../endpoint.ts';
+import { type AnyRefusalKind, type Endpoint, isLongLived, isWrite } from '../endpoint.ts';
 import { JSON_TYPE } from './media-types.ts';
 
 /** Refusals from authentication and authorization. */
@@ -14,6 +14,14 @@ const AUTHENTICATION_REFUSALS: readonly AnyRefusalKind[] = [
   refusals.rateLimited,
 ];
 
+/** Refusals of an `Idempotency-Key`. */
+const IDEMPOTENCY_REFUSALS: readonly AnyRefusalKind[] = [
+  refusals.idempotencyKeyInvalid,
+  refusals.idempotencyKeyReused,
+  refusals.requestInProgress,
+  refusals.answerGone,
+];
+
 /** Every kind of refusal that the endpoint can answer with, one for each code. */
 export function refusalsOf(endpoint: Endpoint): AnyRefusalKind[] {
   const { method, access, params, body, upload, transfers, obeysIfMatch } = endpoint;
@@ -25,6 +33,7 @@ export function refusalsOf(endpoint: Endpoint): AnyRefusalKind[] {
     ...(access === 'admin' ? [refusals.adminsOnly] : []),
     ...(access === 'account' ? [refusals.accountsOnly] : []),
     ...(access === 'public' || method === 'GET' ? [] : [refusals.crossSite]),
+    ...(isWrite(endpoint) ? IDEMPOTENCY_REFUSALS : []),
     ...(params ? [refusals.notFound] : []),
     // Not `request_aborted`: nobody is left to read it.
     ...(body

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { UnitOfWork } from '../../store/unit.ts';
 import { pruneRefused, type RefusedSignInCounter } from '../access/refused-sign-ins.ts';
+import { pruneAnswers } from '../idempotency/kept-answers.ts';
 import { eraseDue } from './erasure.ts';
 
 /** The pauses before the first round and between rounds, plus up to half as much: replicas keep apart. */
@@ -18,7 +19,7 @@ export interface EraserDeps {
 }
 
 /**
- * Erases what is due, deleted accounts and old refused sign-ins: soon after the start, and then about once an hour. Failures
+ * Erases what is due, deleted accounts, old refused sign-ins and old kept answers: soon after the start, and then about once an hour. Failures
  * are logged and retried in the next round. Returns how to stop it, which resolves when no round is running. It does not keep
  * the process alive.
  */
@@ -43,6 +44,7 @@ async function runRounds(
       await inUnit(async ({ em }) => {
         await refusedSignIns.flush(em);
         await pruneRefused(em);
+        await pruneAnswers(em, signal);
       });
     } catch (error) {
       if (signal.aborted) return;
