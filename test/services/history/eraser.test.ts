@@ -76,6 +76,22 @@ describe('the eraser', () => {
     expect(await server.end('SIGTERM')).to.equal(0);
   });
 
+  it('deletes all stored answers that are older than a day', async () => {
+    await database.query(
+      `insert into kept_answers (digest, at)
+       select 'old ' || n, now() - interval '25 hours' from generate_series(1, 20001) as n
+       union all select 'young', now() - interval '23 hours'`,
+    );
+    const server = start();
+    await server.ready();
+    const digests = () => database.query('select digest from kept_answers');
+    const deadline = Date.now() + 20_000;
+    while ((await digests()).length > 1)
+      if (Date.now() > deadline) expect.fail('the old answers were not deleted in time');
+    expect(await digests()).to.deep.equal([{ digest: 'young' }]);
+    expect(await server.end('SIGTERM')).to.equal(0);
+  });
+
   it('erases each account once when several servers run', async () => {
     await addDeleted(...Array.from({ length: 50 }, (_, n) => `u${n}@example.com`));
     const replicas = [start(), start()];
