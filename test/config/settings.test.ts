@@ -96,6 +96,7 @@ describe('settings', () => {
       proxy: { https: null, http: null, except: [] },
       transfers: { atOnce: null, minRate: 8_192, timeoutMs: 1_800_000, maxUploadBytes: 2 ** 30 },
       metrics: { port: null, host: '127.0.0.1' },
+      migrateOnBoot: true,
       logLevel: 'info',
       logFormat: 'pretty',
       keepAliveTimeoutMs: 65_000,
@@ -171,6 +172,7 @@ describe('settings', () => {
         IMPORT_MAX_BYTES: '3',
         METRICS_PORT: '9464',
         METRICS_HOST: '0.0.0.0',
+        MIGRATE_ON_BOOT: 'false',
         LOG_LEVEL: 'silent',
         LOG_FORMAT: 'pretty',
         KEEP_ALIVE_TIMEOUT_MS: '620000',
@@ -248,6 +250,7 @@ describe('settings', () => {
       },
       transfers: { atOnce: 1, minRate: 2, timeoutMs: 103, maxUploadBytes: 3 },
       metrics: { port: 9464, host: '0.0.0.0' },
+      migrateOnBoot: false,
       logLevel: 'silent',
       logFormat: 'pretty',
       proxy: {
