@@ -25,6 +25,8 @@ interface PrintedSpan {
   readonly traceId: string;
   readonly spanId: string;
   readonly parentId?: string;
+  /** The ids of the spans that it is linked to. */
+  readonly links: readonly string[];
 }
 
 describe('a build with a preloaded OpenTelemetry SDK', function () {
@@ -199,6 +201,19 @@ describe('a build with a preloaded OpenTelemetry SDK', function () {
       expect(others).to.deep.equal([]);
       const names = childrenOf(unit as PrintedSpan).map(({ kind }) => kind);
       expect(names).to.include(SpanKind.CLIENT);
+    }
+  });
+
+  it('links a statement that several requests share to each of them', async () => {
+    const all = await Promise.all(Array.from({ length: 40 }, () => traced('/v1/me')));
+    const statements = server.lines.filter(({ msg, kind }) => msg === 'span' && kind === SpanKind.CLIENT);
+    const reached = new Set(
+      (statements as unknown as PrintedSpan[]).flatMap(({ parentId, links }) => [parentId, ...links]),
+    );
+    expect((statements as unknown as PrintedSpan[]).some(({ links }) => links.length > 0)).to.equal(true);
+    for (const { request, childrenOf } of all) {
+      const [unit] = childrenOf(request);
+      expect(reached.has(unit?.spanId)).to.equal(true);
     }
   });
 

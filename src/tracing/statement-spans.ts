@@ -1,6 +1,7 @@
 import { type Attributes, SpanKind, SpanStatusCode, type Tracer } from '@opentelemetry/api';
 import type { StatementObserver } from '../database/pipelined-client.ts';
 import { queryText } from './query-text.ts';
+import { currentLinks } from './shared.ts';
 import { isInSpan } from './tracing.ts';
 
 /** The semantic conventions of the database spans are those of OpenTelemetry 1.33, where they became stable. */
@@ -11,7 +12,7 @@ const OPENING = /^(?:begin|start transaction)[\w ]*;\s*/i;
 
 /**
  * Makes a span of each message with a statement that is sent while a request is served. Statements that several requests share
- * belong to the first of them.
+ * belong to the first of them, and are linked to the others.
  */
 export function statementSpans(tracer: Tracer): StatementObserver {
   return ({ name, text, isParameterized, client }) => {
@@ -26,7 +27,11 @@ export function statementSpans(tracer: Tracer): StatementObserver {
       'server.address': client.host,
       'server.port': client.port,
     };
-    const span = tracer.startSpan(name ?? operation, { kind: SpanKind.CLIENT, attributes });
+    const span = tracer.startSpan(name ?? operation, {
+      kind: SpanKind.CLIENT,
+      attributes,
+      links: currentLinks(),
+    });
     return (error) => {
       if (error !== undefined) {
         const { code } = error as { code?: string };

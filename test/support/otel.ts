@@ -5,10 +5,20 @@ import { NodeTracerProvider, SimpleSpanProcessor, type SpanExporter } from '@ope
 const exporter: SpanExporter = {
   export(spans, done) {
     for (const span of spans) {
-      const { name, kind, attributes, status, parentSpanContext } = span;
+      const { name, kind, attributes, status, links, parentSpanContext } = span;
       const { traceId, spanId } = span.spanContext();
       const parentId = parentSpanContext?.spanId;
-      const line = { msg: 'span', name, kind, attributes, status: status.code, traceId, spanId, parentId };
+      const line = {
+        msg: 'span',
+        name,
+        kind,
+        attributes,
+        status: status.code,
+        traceId,
+        spanId,
+        parentId,
+        links: links.map(({ context }) => context.spanId),
+      };
       writeSync(1, `${JSON.stringify(line)}\n`);
     }
     done({ code: 0 });
