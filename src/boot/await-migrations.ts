@@ -47,12 +47,12 @@ export async function awaitMigrations(
           `Run: ${invocationOf('migrate')}`,
       );
     }
-    await delay(LOOK_AGAIN_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
+    await pause(signal);
   }
 }
 
 /** The migrations that the database lacks. While it cannot be reached, there is nothing new. */
-async function findPending({ orm, migrations }: Store, { deadline, onWait }: PrepareOptions) {
+async function findPending({ orm, migrations }: Store, { deadline, signal, onWait }: PrepareOptions) {
   for (;;) {
     try {
       const applied = await appliedMigrations(orm.em.fork());
@@ -62,9 +62,14 @@ async function findPending({ orm, migrations }: Store, { deadline, onWait }: Pre
       if ((error as { code?: string }).code === '42501') return [];
       if (!isUnavailable(error) || Date.now() > deadline) throw error;
       onWait(error as Error);
-      await delay(LOOK_AGAIN_MS);
+      await pause(signal);
     }
   }
+}
+
+/** Waits a moment. Throws the signal's reason when it aborts. */
+async function pause(signal: AbortSignal): Promise<void> {
+  await delay(LOOK_AGAIN_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
 }
 
 function finish(
