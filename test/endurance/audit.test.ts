@@ -11,7 +11,7 @@ const sent = (
   id: string,
   began: number,
   ended: number,
-  rest: { action?: Action; version?: number; outcome?: Outcome } = {},
+  rest: { action?: Action; version?: number; outcome?: Outcome; key?: string; mark?: string } = {},
 ): Entry => ({
   id,
   began,
@@ -19,7 +19,8 @@ const sent = (
   phase: 0,
   replica: 0,
   action: undefined,
-  isMarked: true,
+  key: undefined,
+  mark: id,
   outcome: 'acknowledged',
   status: 200,
   userId: 1,
@@ -96,6 +97,30 @@ describe('the audit of writes', () => {
     const entries = [write('a', 0, 1), read('b', 0, 1, 1)];
     const history = [written('a', 1, 'something else'), written('b', 2), written('z', 3)];
     expect(found(entries, history)).to.deep.equal(['wrong a', 'phantom b', 'phantom z']);
+  });
+});
+
+describe('the audit of requests under one key', () => {
+  const attempt = (id: string, began: number, ended: number, outcome: Outcome) =>
+    sent(id, began, ended, { action: 'updated', outcome, key: 'a', mark: 'a' });
+  const unheard = attempt('a', 0, Number.POSITIVE_INFINITY, 'unknown');
+  const repeated = attempt('b', 2, 3, 'acknowledged');
+
+  it('accepts one write, whichever of them did it', () => {
+    expect(auditWrites([unheard, repeated], [written('a', 1)])).to.deep.equal([]);
+    expect(auditWrites([unheard, repeated], [written('b', 1, 'a')])).to.deep.equal([]);
+    expect(auditWrites([unheard], [])).to.deep.equal([]);
+  });
+
+  it('finds that none did it, or both', () => {
+    expect(kinds(auditWrites([unheard, repeated], []))).to.deep.equal(['lost b']);
+    const both = [written('a', 1), written('b', 2, 'a')];
+    expect(kinds(auditWrites([unheard, repeated], both))).to.deep.equal(['doubled b']);
+  });
+
+  it('takes the answer to any of them for the end of the write', () => {
+    const late = read('c', 4, 5, 0);
+    expect(kinds(auditVersions([unheard, repeated, late], [written('a', 1)]))).to.deep.equal(['order c']);
   });
 });
 

@@ -4,6 +4,10 @@ import { signHs256 } from '../../src/security/hmac.ts';
 import { SECRET } from '../support/app.ts';
 import type { Action, Entry, Ledger, Outcome } from './ledger.ts';
 
+/** How often a request with a key is sent again, and the pause before, in milliseconds. */
+const MAX_REPEATS = 20;
+const REPEAT_MS = 250;
+
 /** Longer than the service takes for any request. */
 const PATIENCE_MS = 30_000;
 
@@ -16,8 +20,10 @@ export interface Call {
   readonly headers?: Record<string, string>;
   /** What it writes. Default: nothing. */
   readonly action?: Action;
-  /** The body, which contains the id of the request. */
-  readonly body?: (id: string) => object;
+  /** The body, which contains the mark of the request. */
+  readonly body?: (mark: string) => object;
+  /** Whether it has an `Idempotency-Key`, with which it is sent again until somebody knows what became of it. */
+  readonly isKeyed?: boolean;
 }
 
 /** An answer that arrived whole. */
@@ -58,18 +64,29 @@ export class Client {
     return this.#urls[++this.#turn % this.#urls.length] ?? '';
   }
 
-  /** Sends a request. Resolves with `undefined` if none of the replicas gave an answer. */
+  /** Sends a request, one with a key again and again. Resolves with `undefined` if none of the replicas gave an answer. */
   async send(call: Call): Promise<Answer | undefined> {
-    const headers = await this.headersOf(call.as);
-    for (let tries = 0; tries < this.#urls.length; tries++) {
-      const replica = ++this.#turn % this.#urls.length;
-      const entry = this.#ledger.begin(replica, call.action, call.body !== undefined);
-      const answer = await this.#attempt(`${this.#urls[replica]}`, call, entry, headers);
-      if (answer !== 'gone') return answer;
+    let { answer, entry } = await this.#ask(call);
+    for (let repeats = 0; call.isKeyed && isOpen(entry) && repeats < MAX_REPEATS; repeats++) {
+      await pause(REPEAT_MS);
+      ({ answer, entry } = await this.#ask(call, entry));
     }
-    // All are gone.
-    await pause(100);
-    return undefined;
+    return answer;
+  }
+
+  /** Sends it once, to the next replica that is there. */
+  async #ask(call: Call, sent?: Entry): Promise<{ answer: Answer | undefined; entry: Entry }> {
+    const headers = await this.headersOf(call.as);
+    for (let tries = 1; ; tries++) {
+      const replica = ++this.#turn % this.#urls.length;
+      const entry = this.#ledger.begin(replica, call, sent);
+      const answer = await this.#attempt(`${this.#urls[replica]}`, call, entry, headers);
+      if (answer !== 'gone') return { answer, entry };
+      if (tries < this.#urls.length) continue;
+      // All are gone.
+      await pause(100);
+      return { answer: undefined, entry };
+    }
   }
 
   /** Breaks all connections. */
@@ -87,9 +104,10 @@ export class Client {
           ...headers,
           'X-Request-Id': entry.id,
           ...(body && { 'Content-Type': 'application/json' }),
+          ...(entry.key !== undefined && { 'Idempotency-Key': `"${entry.key}"` }),
           ...call.headers,
         },
-        ...(body && { body: JSON.stringify(body(entry.id)) }),
+        ...(body && { body: JSON.stringify(body(`${entry.mark}`)) }),
       });
       const text = await response.body.text();
       const parsed = text === '' ? {} : (JSON.parse(text) as Record<string, unknown>);
@@ -104,6 +122,11 @@ export class Client {
       return isGone ? 'gone' : undefined;
     }
   }
+}
+
+/** Whether it is worth sending again: nobody knows what became of it, it was never begun, or the first one still runs. */
+function isOpen({ outcome, status }: Entry): boolean {
+  return outcome === 'unknown' || status === 0 || status === 503 || status === 409;
 }
 
 /** Nothing has been done for a request that was refused for an overload (docs/operations.md, "Overload"). */

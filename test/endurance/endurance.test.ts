@@ -7,8 +7,8 @@ import { rowsOf } from './report.ts';
 
 const SEED = 11;
 
-/** The quick ones that end all connections, a replica, and PostgreSQL. */
-const QUICK = ['kill-back-ends', 'kill-replica', 'kill-postgres'];
+/** The quick ones that lose answers, end all connections, a replica, and PostgreSQL. */
+const QUICK = ['lost-answers', 'kill-back-ends', 'kill-replica', 'kill-postgres'];
 
 describe('three replicas under load, of which connections, processes and PostgreSQL are killed', function () {
   this.timeout(300_000);

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { runDirectory } from '../support/run-directory.ts';
 import { until } from '../support/until.ts';
+import { auditConnections } from './audit/connections.ts';
 import { auditFeed } from './audit/feed.ts';
 import type { Finding } from './audit/finding.ts';
 import { readFeedOrder, readHistory } from './audit/history.ts';
@@ -13,11 +14,11 @@ import { Ledger } from './ledger.ts';
 import { type Follower, startFollowers } from './load/followers.ts';
 import { createPeople } from './load/people.ts';
 import { type Load, startLoad } from './load/workers.ts';
-import { connections, inflict, type Phase } from './phases.ts';
+import { inflict, type Phase } from './phases.ts';
 import { type Random, randomOf } from './random.ts';
 import { openStage, type Stage } from './stage.ts';
 
-/** How long followers may take to catch up, and connections to end, in milliseconds. */
+/** How long followers may take to catch up, in milliseconds. */
 const PATIENCE_MS = 60_000;
 
 /** How a run is set up. */
@@ -34,33 +35,30 @@ export interface EnduranceOptions {
   readonly logs?: string | undefined;
 }
 
+/** What a run consists of. */
+interface Parts {
+  readonly ledger: Ledger;
+  readonly stage: Stage;
+  readonly client: Client;
+  readonly context: FaultContext;
+  readonly load: Load;
+  readonly followers: readonly Follower[];
+}
+
 /** A run: a service under load and faults, and its audit. */
 export class Endurance {
   readonly ledger: Ledger;
   readonly stage: Stage;
   readonly phases: Phase[] = [];
   readonly random: Random;
-  readonly #client: Client;
-  readonly #context: FaultContext;
-  readonly #load: Load;
-  readonly #followers: readonly Follower[];
+  readonly #parts: Parts;
   #isOver = false;
 
-  private constructor(made: {
-    ledger: Ledger;
-    stage: Stage;
-    client: Client;
-    context: FaultContext;
-    load: Load;
-    followers: readonly Follower[];
-  }) {
-    this.ledger = made.ledger;
-    this.stage = made.stage;
-    this.random = made.context.random;
-    this.#client = made.client;
-    this.#context = made.context;
-    this.#load = made.load;
-    this.#followers = made.followers;
+  private constructor(parts: Parts) {
+    this.#parts = parts;
+    this.ledger = parts.ledger;
+    this.stage = parts.stage;
+    this.random = parts.context.random;
   }
 
   /** Starts the service, its load, and those who follow its feed. */
@@ -98,7 +96,7 @@ export class Endurance {
 
   /** Inflicts a fault and waits for the recovery. */
   async endure(fault: Fault): Promise<Phase> {
-    const phase = await inflict(fault, this.stage, this.ledger, this.#context);
+    const phase = await inflict(fault, this.stage, this.ledger, this.#parts.context);
     this.phases.push(phase);
     return phase;
   }
@@ -106,12 +104,12 @@ export class Endurance {
   /** Ends the load, and waits until the followers have all of the feed. Returns the number of changes. */
   async rest(): Promise<number> {
     this.#isOver = true;
-    await this.#load.stop();
+    await this.#parts.load.stop();
     const last = (await readFeedOrder(this.stage)).at(-1);
-    const haveAll = () => this.#followers.every(({ ids }) => ids.at(-1) === last);
+    const haveAll = () => this.#parts.followers.every(({ ids }) => ids.at(-1) === last);
     // What is missing then is for the audit to tell.
     await until('the followers', haveAll, PATIENCE_MS).catch(() => undefined);
-    await Promise.all(this.#followers.map((follower) => follower.stop()));
+    await Promise.all(this.#parts.followers.map((follower) => follower.stop()));
     return (await readFeedOrder(this.stage)).length;
   }
 
@@ -127,36 +125,26 @@ export class Endurance {
       ...problems,
       ...auditWrites(entries, history),
       ...auditVersions(entries, history),
-      ...this.#followers.flatMap(({ name, ids }) => auditFeed(name, ids, feed)),
+      ...this.#parts.followers.flatMap(({ name, ids }) => auditFeed(name, ids, feed)),
       ...(await auditReplay(this.stage.url())),
-      ...(await this.#auditConnections()),
+      ...(await auditConnections(this.stage)),
     ];
-  }
-
-  async #auditConnections(): Promise<Finding[]> {
-    const findings: Finding[] = [];
-    for (const replica of this.stage.replicas) {
-      await replica.stop().catch((error: Error) => findings.push({ kind: 'problem', detail: error.message }));
-    }
-    await this.stage.pooler?.close();
-    const areGone = async () => (await connections(this.stage)) === 0;
-    await until('the connections to end', areGone, PATIENCE_MS).catch(async () => {
-      findings.push({ kind: 'connections', detail: `${await connections(this.stage)} connections are left` });
-    });
-    return findings;
   }
 
   /** How often each follower had to begin again. */
   restarts(): Record<string, number> {
-    return Object.fromEntries(this.#followers.map(({ name, restarts }) => [name, restarts()]));
+    return Object.fromEntries(this.#parts.followers.map(({ name, restarts }) => [name, restarts()]));
   }
 
   /** Ends everything, and removes the data. */
   async close(): Promise<void> {
     if (!this.#isOver) {
-      await Promise.all([this.#load.stop(), ...this.#followers.map((follower) => follower.stop())]);
+      await Promise.all([
+        this.#parts.load.stop(),
+        ...this.#parts.followers.map((follower) => follower.stop()),
+      ]);
     }
-    await this.#client.close();
+    await this.#parts.client.close();
     await this.stage.close();
   }
 }

@@ -1,3 +1,5 @@
+import type { Call } from './client.ts';
+
 /** What became of a request. Unknown: it may have been committed, as nobody has heard, or was told so by a 5xx. */
 export type Outcome = 'acknowledged' | 'refused' | 'unknown';
 
@@ -14,8 +16,10 @@ export interface Entry {
   readonly replica: number;
   /** What it writes; `undefined` for a read. */
   readonly action: Action | undefined;
-  /** Whether what it writes contains its id. */
-  readonly isMarked: boolean;
+  /** Its `Idempotency-Key`, if it has one: the id of the first request that was sent with it. */
+  readonly key: string | undefined;
+  /** What the values that it writes contain, if it writes any: the key, or else its id. */
+  readonly mark: string | undefined;
   /** When it was sent and answered, by the client's one monotonic clock, in milliseconds; `Infinity` without an answer. */
   readonly began: number;
   ended: number;
@@ -40,14 +44,21 @@ export class Ledger {
     this.#prefix = prefix;
   }
 
-  /** Writes down a request that is about to be sent. */
-  begin(replica: number, action: Action | undefined, isMarked: boolean): Entry {
+  /** Writes down a request that is about to be sent. `sent` is the request that it repeats. */
+  begin(
+    replica: number,
+    { action, body, isKeyed }: Pick<Call, 'action' | 'body' | 'isKeyed'>,
+    sent?: Entry,
+  ): Entry {
+    const id = `${this.#prefix}.${this.entries.length}`;
+    const key = isKeyed ? (sent?.key ?? id) : undefined;
     const entry: Entry = {
-      id: `${this.#prefix}.${this.entries.length}`,
+      id,
+      key,
       phase: this.phase,
       replica,
       action,
-      isMarked,
+      mark: body && (key ?? id),
       began: performance.now(),
       ended: Number.POSITIVE_INFINITY,
       outcome: 'unknown',

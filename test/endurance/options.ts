@@ -9,6 +9,8 @@ export interface Options {
   readonly isLong: boolean;
   readonly seed: number;
   readonly faults: readonly Fault[];
+  /** The folder of the build. */
+  readonly dist: string;
   /** A file for the results. */
   readonly json: string | undefined;
   /** A folder for the logs of the replicas. */
@@ -24,6 +26,7 @@ export function readOptions(): Options {
         hours: { type: 'string' },
         seed: { type: 'string' },
         faults: { type: 'string', default: 'all' },
+        dist: { type: 'string', default: 'dist' },
         json: { type: 'string' },
         logs: { type: 'string' },
         help: { type: 'boolean', default: false },
@@ -48,6 +51,7 @@ export function readOptions(): Options {
       isLong: values.hours !== undefined,
       seed,
       faults,
+      dist: values.dist,
       json: values.json,
       logs: values.logs,
     };
@@ -64,6 +68,7 @@ const usage = () => `Usage: npm run endurance -- [OPTION…]
   --seed N         repeat the order of the faults and what they hit (default: one that is printed)
   --faults A,B     faults, or all (default), which happen in the order of the seed:
 ${FAULTS.map((fault) => `                     ${fault.name.padEnd(18)}${fault.title}${lackOf(fault)}`).join('\n')}
+  --dist FOLDER    the build to run (default: dist)
   --json FILE      write the results to FILE
   --logs FOLDER    keep the logs of the replicas in FOLDER
   --help           print this text`;

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { resolve } from 'node:path';
 import { makeRunDirectories, removeRunDirectories } from '../support/run-directory.ts';
 import { Endurance } from './endurance.ts';
 import { missing } from './faults/index.ts';
@@ -13,9 +13,9 @@ import { findingsText, rowsOf, tableOf } from './report.ts';
  * --help`. Ends with 1 where the audit finds anything.
  */
 const options = readOptions();
-const entry = join(import.meta.dirname, '../../dist/server.js');
+const entry = resolve(options.dist, 'server.js');
 if (!existsSync(entry)) {
-  console.error('dist/ is missing: run npm run build first.');
+  console.error(`${entry} is missing: run npm run build first.`);
   process.exit(64);
 }
 makeRunDirectories();

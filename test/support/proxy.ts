@@ -8,8 +8,11 @@ export interface DatabaseProxy {
   /** How many statements have been sent since {@link reset}. */
   statements(): number;
   reset(): void;
-  /** Discards all data from now on, in both directions, without closing a connection: a network that fell silent. */
-  silence(): void;
+  /**
+   * Discards all data from now on, without closing a connection: a network that fell silent. With `answers`, only what the
+   * database says: statements still arrive there.
+   */
+  silence(what?: 'answers'): void;
   /** Breaks every connection and refuses new ones. */
   cut(): Promise<void>;
   /** Accepts connections again, at the same address. */
@@ -23,8 +26,8 @@ export interface DatabaseProxy {
 export async function startProxy(url: string, options: { cut?: boolean } = {}): Promise<DatabaseProxy> {
   let target = new URL(url);
   const sockets = new Set<Socket>();
-  const pipes = new Set<() => void>();
-  let silent = false;
+  const pipes = new Set<(what?: 'answers') => void>();
+  let silent: 'answers' | boolean = false;
   let count = 0;
   let server: Server | undefined;
   let port = 0;
@@ -41,12 +44,13 @@ export async function startProxy(url: string, options: { cut?: boolean } = {}): 
         'data',
         countStatements(() => count++),
       );
-      if (silent) client.resume();
-      else client.pipe(upstream).pipe(client);
-      pipes.add(() => {
-        client.unpipe(upstream).resume();
+      const keepQuiet = (what?: 'answers') => {
+        if (what === undefined) client.unpipe(upstream).resume();
         upstream.unpipe(client).resume();
-      });
+      };
+      client.pipe(upstream).pipe(client);
+      if (silent) keepQuiet(silent === 'answers' ? silent : undefined);
+      pipes.add(keepQuiet);
       client.on('close', () => upstream.destroy());
       upstream.on('close', () => client.destroy());
     }).listen(port, '127.0.0.1');
@@ -71,9 +75,9 @@ export async function startProxy(url: string, options: { cut?: boolean } = {}): 
     reset: () => {
       count = 0;
     },
-    silence() {
-      silent = true;
-      for (const unpipe of pipes) unpipe();
+    silence(what) {
+      silent = what ?? true;
+      for (const keepQuiet of pipes) keepQuiet(what);
     },
     cut,
     mend: serve,

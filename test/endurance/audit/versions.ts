@@ -24,6 +24,12 @@ export function auditVersions(entries: readonly Entry[], history: readonly Writt
     else accounts.set(userId, [operation]);
   };
   const byId = new Map(entries.map((entry) => [entry.id, entry]));
+  /** By key, when the first answer came to any of the requests with it. */
+  const answers = new Map<string, number>();
+  for (const { key, outcome, ended } of entries) {
+    if (key !== undefined && outcome === 'acknowledged')
+      answers.set(key, Math.min(ended, answers.get(key) ?? Number.POSITIVE_INFINITY));
+  }
   const versions = new Set<string>();
   for (const { id, requestId, userId, version } of history) {
     const name = `${userId} ${version}`;
@@ -34,7 +40,9 @@ export function auditVersions(entries: readonly Entry[], history: readonly Writt
       });
     versions.add(name);
     const entry = byId.get(requestId ?? '');
-    if (entry) add(userId, { entry, place: version });
+    if (entry === undefined) continue;
+    const ended = Math.min(entry.ended, answers.get(entry.key ?? '') ?? Number.POSITIVE_INFINITY);
+    add(userId, { entry: { ...entry, ended }, place: version });
   }
   for (const entry of entries) {
     const { action, outcome, userId, version } = entry;

@@ -27,7 +27,7 @@ export const overload: Fault = {
             path: '/v1/me/preferences',
             as,
             action: 'updated',
-            body: (id) => ({ [`c${n % 20}`]: id }),
+            body: (mark) => ({ [`c${n % 20}`]: mark }),
           });
       }
     };

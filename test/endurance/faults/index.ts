@@ -7,7 +7,7 @@ import { killBackEnds, killPostgres } from './database.ts';
 import { diskFull } from './disk-full.ts';
 import { failover } from './failover.ts';
 import { lockAtBoot, lockRow, lockTable } from './locks.ts';
-import { outage, silence } from './network.ts';
+import { lostAnswers, outage, silence } from './network.ts';
 import { poolerRestart } from './pooler.ts';
 import { killReplica, rollingRestart } from './replicas.ts';
 
@@ -43,6 +43,7 @@ export const FAULTS: readonly Fault[] = [
   lockAtBoot,
   outage,
   silence,
+  lostAnswers,
   diskFull,
   overload,
   hostileClients,

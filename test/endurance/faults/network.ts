@@ -26,3 +26,22 @@ export const silence: Fault = {
     await proxy.mend();
   },
 };
+
+/** How often answers are lost, and how long each time, in milliseconds. */
+const ROUNDS = 8;
+const LOST_MS = 400;
+
+/** What is committed is not heard of: the service answers 503 for a write that is there. */
+export const lostAnswers: Fault = {
+  name: 'lost-answers',
+  title: `statements that arrive while their answers do not, and then broken connections, ${ROUNDS} times`,
+  async inflict({ proxy }) {
+    for (let round = 0; round < ROUNDS; round++) {
+      proxy.silence('answers');
+      await pause(LOST_MS);
+      await proxy.cut();
+      await proxy.mend();
+      await pause(LOST_MS);
+    }
+  },
+};

@@ -16,8 +16,9 @@ export function actAsAdmin(client: Client, people: readonly Person[], random: Ra
       method: 'POST',
       path: '/v1/users',
       as: ADMIN,
+      isKeyed: true,
       action: 'created',
-      body: (id) => ({ email: `${id}@example.com`, name: id }),
+      body: (mark) => ({ email: `${mark}@example.com`, name: mark }),
     });
     keep(answer, Number(answer?.body['id']));
     if (answer?.status === 201) known.push(Number(answer.body['id']));
@@ -28,8 +29,9 @@ export function actAsAdmin(client: Client, people: readonly Person[], random: Ra
       method: 'PATCH',
       path: `/v1/users/${userId}`,
       as: ADMIN,
+      isKeyed: true,
       action: 'updated',
-      body: (id) => ({ name: id }),
+      body: (mark) => ({ name: mark }),
     });
     keep(answer, userId);
   };
@@ -40,6 +42,7 @@ export function actAsAdmin(client: Client, people: readonly Person[], random: Ra
       method: 'DELETE',
       path: `/v1/users/${userId}`,
       as: ADMIN,
+      isKeyed: true,
       action: 'deleted',
     });
     if (answer?.status !== 204) return;
@@ -58,6 +61,7 @@ export function actAsAdmin(client: Client, people: readonly Person[], random: Ra
       method: 'POST',
       path: `/v1/history/${deletion}/undo`,
       as: ADMIN,
+      isKeyed: true,
       action: 'created',
     });
     keep(answer, Number(answer?.body['userId']));

@@ -24,7 +24,7 @@ export async function createPeople(client: Client): Promise<Person[]> {
       path: '/v1/users',
       as: ADMIN,
       action: 'created',
-      body: (id) => ({ email, name: id }),
+      body: (mark) => ({ email, name: mark }),
     });
     if (answer?.status !== 201) throw new Error(`${email} was not created: ${JSON.stringify(answer?.body)}`);
     people.push({ email, id: Number(answer.body['id']) });

@@ -26,7 +26,7 @@ export function startLoad(client: Client, people: readonly Person[], seed: numbe
   };
   const workers = Array.from({ length: WRITERS + READERS + ADMINS }, (_, n) => {
     const random = randomOf(seed + n);
-    if (n < WRITERS) return work(() => write(client, oneOf(random, people), `w${n}`, random() < 0.5), random);
+    if (n < WRITERS) return work(() => write(client, oneOf(random, people), `w${n}`, random), random);
     if (n < WRITERS + READERS) return work(() => read(client, oneOf(random, people)), random);
     return work(actAsAdmin(client, people, random), random);
   });
@@ -46,15 +46,16 @@ async function read(client: Client, { email, id }: Person): Promise<number | und
   return answer.version;
 }
 
-/** Writes one's own preferences, with `If-Match` or without. */
-async function write(client: Client, person: Person, key: string, isMatched: boolean): Promise<void> {
-  const version = isMatched ? await read(client, person) : undefined;
+/** Writes one's own preferences, with `If-Match` or without, and with `Idempotency-Key` or without. */
+async function write(client: Client, person: Person, key: string, random: Random): Promise<void> {
+  const version = random() < 0.5 ? await read(client, person) : undefined;
   const answer = await client.send({
     method: 'PATCH',
     path: '/v1/me/preferences',
     as: person.email,
+    isKeyed: random() < 0.5,
     action: 'updated',
-    body: (id) => ({ [key]: id }),
+    body: (mark) => ({ [key]: mark }),
     ...(version !== undefined && { headers: { 'If-Match': `"${version}"` } }),
   });
   if (answer?.status === 200 && answer.version !== undefined)
