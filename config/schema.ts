@@ -408,7 +408,7 @@ export function schemaFor(environment: Environment, texts: NodeJS.Dict<string> =
       env: 'SHUTDOWN_TIMEOUT_MS',
     },
     bootTimeoutMs: {
-      doc: 'Time that a start waits for the database and for other replicas, in milliseconds.',
+      doc: 'Time that a start has for the database: to reach it, to wait for locks and other replicas, and to migrate, in milliseconds.',
       ...milliseconds,
       default: 60_000,
       env: 'BOOT_TIMEOUT_MS',

@@ -10,7 +10,8 @@ import { CannotStart } from './boot/cannot-start.ts';
 import { checkAddress, listen, operatorsAddress } from './boot/listen.ts';
 import { boundMemory } from './boot/memory.ts';
 import { welcomeOf } from './boot/welcome.ts';
-import { isUnavailable } from './database/driver-errors.ts';
+import { bounded, DeadlinePassed } from './database/bounded-work.ts';
+import { isLockTimeout, isUnavailable } from './database/driver-errors.ts';
 import { type OpenDatabase, openDatabase } from './database/open-database.ts';
 import { DatabaseUnfit } from './database/unfit.ts';
 import type { PreferenceRules } from './domain/preferences.ts';
@@ -21,6 +22,12 @@ import type { Application } from './wiring.ts';
 
 /** How long closing may take once all requests have ended, in milliseconds. */
 const CLOSING_MS = 5_000;
+
+/** How long the process may take to end once all is closed, in milliseconds. */
+const LEAVING_MS = 1_000;
+
+/** How long a start that has no answer waits beyond BOOT_TIMEOUT_MS, in milliseconds: an attempt that fails by then says why. */
+const MARGIN_MS = 500;
 
 /** How long after a signal another one is the same, in milliseconds. */
 const SAME_SIGNAL_MS = 500;
@@ -63,6 +70,8 @@ try {
     );
   }
   log.info('stopped');
+  // A connection that is being opened, or a name that is being looked up, would keep the process for seconds.
+  setTimeout(() => process.exit(), LEAVING_MS).unref();
 }
 
 /** Journey one: each step awaited, in this order. While the database answers one, the modules of the next are loaded. */
@@ -86,6 +95,7 @@ async function boot(): Promise<Application> {
     history,
     log,
     observer: metrics?.observer,
+    servesRequests: true,
     timesStatements: settings.environment === 'development',
   });
   opened.push({ name: 'store', close: store.close });
@@ -111,15 +121,11 @@ async function boot(): Promise<Application> {
 
   const sources = sourcesOf(settings.auth, await keyRing(settings.auth, settings.dataDir));
   const observer = metrics?.observer;
-  const application = await wireApplication({
-    store,
-    database,
-    mode,
-    settings,
-    sources,
-    rules,
-    log,
-    observer,
+  const application = await bounded(store.orm, { database, mode, deadline, signal: stop }, () =>
+    wireApplication({ store, database, mode, settings, sources, rules, log, observer }),
+  ).catch((error: Error) => {
+    if (!(error instanceof DeadlinePassed || isUnavailable(error) || isLockTimeout(error))) throw error;
+    throw new CannotStart(`The database cannot serve: ${error.message}`, { cause: error });
   });
   opened.push({ name: 'application', close: application.close });
   if (metrics !== undefined) {
@@ -187,10 +193,11 @@ async function readRules(): Promise<PreferenceRules> {
 }
 
 async function reach(deadline: number): Promise<OpenDatabase> {
+  const tooLong = AbortSignal.timeout(settings.bootTimeoutMs + MARGIN_MS);
   const found = await openDatabase(settings, {
     log,
     deadline,
-    signal: stop,
+    signal: AbortSignal.any([stop, tooLong]),
     onSilence: (error) =>
       log.warn(
         { reason: error.message },
@@ -201,7 +208,7 @@ async function reach(deadline: number): Promise<OpenDatabase> {
     if (error instanceof DatabaseUnfit) throw new CannotStart(error.message, { exitCode: EXIT_CONFIG });
     if (settings.database.url === null) throw new CannotStart(error.message, { cause: error });
     throw new CannotStart(
-      isUnavailable(error)
+      isUnavailable(error) || error === tooLong.reason
         ? `The database did not answer within BOOT_TIMEOUT_MS (${settings.bootTimeoutMs} ms): ${error.message}`
         : `The database refuses the connection, check DATABASE_URL: ${error.message}`,
     );

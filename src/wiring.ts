@@ -5,6 +5,7 @@ import { createApp } from './app.ts';
 import type { Store } from './boot/open-store.ts';
 import type { ConnectionMode, DatabaseSettings } from './database/connection.ts';
 import { toRefusal } from './database/driver-errors.ts';
+import { type ReadinessTimes, readinessCheck } from './database/readiness.ts';
 import type { PreferenceRules } from './domain/preferences.ts';
 import type { Endpoint } from './http/endpoint.ts';
 import type { StreamTimes } from './http/endpoints/changes.ts';
@@ -78,6 +79,8 @@ export interface ApplicationOptions {
   readonly now?: () => Date;
   /** Overrides of the times of event streams. */
   readonly streamTimes?: Partial<StreamTimes>;
+  /** Overrides of the times of the readiness check. */
+  readonly readinessTimes?: Partial<ReadinessTimes>;
   /** Overrides of the limits of transfers. */
   readonly transferLimits?: Partial<TransferLimits>;
   /** Told of what it does. */
@@ -122,6 +125,7 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
       ),
     onRelief: (refused) => log.info({ refused }, 'no longer overloaded'),
   });
+  const readiness = readinessCheck(database, mode, store.migrations, options.readinessTimes);
   const refusedSignIns = new RefusedSignInCounter();
   const feed = new ChangeFeed({
     em: orm.em.fork(),
@@ -208,7 +212,7 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
         refusedSignIns,
         webhooks: hooks,
         basePath: settings.basePath,
-        pendingMigrations: async () => (await store.schemaState()).pending,
+        pendingMigrations: readiness.pending,
       }),
       ...extra,
     ],
@@ -254,6 +258,7 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
     async close() {
       await stopEraser();
       await feed.close();
+      await readiness.close();
     },
   };
 }

@@ -1,4 +1,5 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
+import { bounded } from '../database/bounded-work.ts';
 import type { DatabaseSettings } from '../database/connection.ts';
 import { type MigrateOptions, migrateUnderLock } from '../database/migrate.ts';
 import type { SearchGap } from '../database/search-indexes.ts';
@@ -35,25 +36,28 @@ export function migrateStore<T>(
 
 /**
  * Migrates the database and seeds the admins under the boot lock, and checks the schema afterwards. It uses its own
- * connections and closes them: a migration takes as long as it takes, and the time limits of `database` are for requests.
+ * connections and closes them: the time limits of `database` are for requests, and a statement of a migration has until the deadline.
  */
 export async function migrate(database: DatabaseSettings, options: PrepareOptions): Promise<Prepared> {
   const { mode, initialAdmins, log } = options;
   const store = await openStore({ database: { ...database, statementTimeoutMs: 0 }, mode, log });
   try {
-    const seeded = await migrateStore(
-      store,
-      {
-        ...options,
-        onAdopt: ({ accounts, renamedEmails, barred: suspended }) =>
-          log.info({ accounts, renamedEmails, suspended }, 'existing table users adopted'),
-        onGap: (gap) =>
-          log.warn(gap, 'no indexes for the search, which works, but slower; run the statement'),
-        onShift: () => log.warn('database moved to another cluster; change feed continued'),
-      },
-      (em) => seed(em, initialAdmins),
-    );
-    return { ...seeded, unknown: await unknownMigrations(store) };
+    return await bounded(store.orm, { ...options, database }, async (signal) => {
+      const seeded = await migrateStore(
+        store,
+        {
+          ...options,
+          signal,
+          onAdopt: ({ accounts, renamedEmails, barred: suspended }) =>
+            log.info({ accounts, renamedEmails, suspended }, 'existing table users adopted'),
+          onGap: (gap) =>
+            log.warn(gap, 'no indexes for the search, which works, but slower; run the statement'),
+          onShift: () => log.warn('database moved to another cluster; change feed continued'),
+        },
+        (em) => seed(em, initialAdmins),
+      );
+      return { ...seeded, unknown: await unknownMigrations(store) };
+    });
   } finally {
     await store.close();
   }

@@ -9,6 +9,7 @@ import type { StatementObserver } from '../database/pipelined-client.ts';
 import { knownMigrations, type SchemaState, schemaState } from '../database/schema.ts';
 import type { Author } from '../domain/author.ts';
 import { changeAnnouncer } from '../store/change-announcer.ts';
+import { lockLimits } from '../store/lock-queue.ts';
 import type { UnitOfWork } from '../store/unit.ts';
 import { type UnitObserver, unitsOfWork } from '../store/unit-of-work.ts';
 import { statementSpans } from '../tracing/statement-spans.ts';
@@ -37,6 +38,8 @@ export interface StoreOptions {
   readonly log?: Logger;
   /** Whether requests are told what their statements took. */
   readonly timesStatements?: boolean;
+  /** Whether it serves requests: waiting for locks is limited then, and a unit that waits does not keep its connection. */
+  readonly servesRequests?: boolean;
   /** Who signs every unit of work. Without one, each unit is signed by its work. */
   readonly author?: Author;
   /** Told of its units of work. */
@@ -53,15 +56,22 @@ export async function openStore({
   history,
   log,
   timesStatements = false,
+  servesRequests = false,
   author,
   observer,
 }: StoreOptions): Promise<Store> {
   const statementTimes = timesStatements ? new StatementTimes() : undefined;
   const tracer = findTracer();
   const onStatement = both(statementTimes?.observe, tracer && statementSpans(tracer));
+  const locks = servesRequests ? lockLimits(database) : undefined;
+  const pool = {
+    ...database,
+    ...(onStatement && { onStatement }),
+    ...(locks && { lockTimeoutMs: locks.patientlyMs }),
+  };
   // Not by `MikroORM.init`, which looks for packages on the disk that the options do not name.
   const orm = new MikroORM({
-    ...ormOptions({ ...database, ...(onStatement && { onStatement }) }, mode),
+    ...ormOptions(pool, mode),
     // Opening a connection takes longer than a request.
     pool: { min: Math.min(KEPT_OPEN, database.poolMax), max: database.poolMax },
     ...(log ? { loggerFactory: () => ormLog(log) } : { logger: () => undefined }),
@@ -73,6 +83,7 @@ export async function openStore({
     inUnit: unitsOfWork(orm, author, {
       mode,
       erasesAtOnce: history?.eraseAfterDays === 0,
+      ...(locks && { locks }),
       onRecorded: announcer.announce,
       inSpan: spans(tracer),
       observer,

@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import { EXIT_CONFIG } from '../../config/exit.ts';
 import { CannotAdopt } from '../database/adoption/problem.ts';
 import { type BootLockOptions, LockHeld, underBootLock } from '../database/boot-lock.ts';
+import { bounded, DeadlinePassed } from '../database/bounded-work.ts';
 import type { ConnectionMode, DatabaseSettings } from '../database/connection.ts';
 import { DatabaseUnfit } from '../database/unfit.ts';
 import { CannotStart } from './cannot-start.ts';
@@ -45,16 +46,20 @@ export async function prepareDatabase(
   };
   // The driver gives up a statement soon after this limit. Without it, the server would go on, and hold the boot lock.
   const { statementTimeoutMs } = database;
-  const { report, restored, admins, unknown } = await underBootLock(
-    store.orm,
-    { ...prepare, statementTimeoutMs },
-    (em) => findPrepared(em, store.migrations, initialAdmins),
+  const { report, restored, admins, unknown } = await bounded(store.orm, { ...prepare, database }, (signal) =>
+    underBootLock(store.orm, { ...prepare, signal, statementTimeoutMs }, (em) =>
+      findPrepared(em, store.migrations, initialAdmins),
+    ),
   )
     .catch(async (error: Error): Promise<Prepared> => {
       if (!(error instanceof NotPrepared)) throw error;
       if (!migrateOnBoot) {
         const { awaitMigrations } = await import('./await-migrations.ts');
-        return awaitMigrations(store, { ...prepare, statementTimeoutMs });
+        // It looks every second, and says itself what is missing.
+        const deadline = prepare.deadline + 1_000;
+        return bounded(store.orm, { ...prepare, database, deadline }, (signal) =>
+          awaitMigrations(store, { ...prepare, signal, statementTimeoutMs }),
+        );
       }
       const { migrate } = await import('./migrate.ts');
       return migrate(database, prepare);
@@ -62,6 +67,12 @@ export async function prepareDatabase(
     .catch((error: Error) => {
       if (error instanceof CannotAdopt || error instanceof DatabaseUnfit)
         throw new CannotStart(error.message, { exitCode: EXIT_CONFIG });
+      if (error instanceof DeadlinePassed) {
+        throw new CannotStart(
+          `The database was not prepared within BOOT_TIMEOUT_MS (${bootTimeoutMs} ms). ${error.message} ` +
+            'Raise BOOT_TIMEOUT_MS where migrations need more time.',
+        );
+      }
       if (!(error instanceof LockHeld)) throw error;
       throw new CannotStart(
         `${error.message} It still held the lock after BOOT_TIMEOUT_MS (${bootTimeoutMs} ms).`,

@@ -22,6 +22,7 @@ const EXIT_OF_CODE: Partial<Record<RefusalCode, number>> = {
   email_invalid: EXIT.data,
   not_found: EXIT.noUser,
   database_unavailable: EXIT.unavailable,
+  lock_timeout: EXIT.unavailable,
   not_ready: EXIT.unavailable,
   email_taken: EXIT.refused,
   last_admin: EXIT.refused,

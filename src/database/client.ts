@@ -2,6 +2,7 @@ import pg from 'pg';
 import type { DatabaseUrl } from '../../config/database-url.ts';
 import type { HostChoice } from './host-choice.ts';
 import { PipelinedClient, type StatementObserver } from './pipelined-client.ts';
+import { ReadOnlyStandby } from './standby.ts';
 import { tlsOptions } from './tls.ts';
 
 /** What the driver's types leave out. */
@@ -20,7 +21,8 @@ export interface ClientOptions {
 
 /**
  * The class of the driver's clients that begin their sessions with `settings`. With a choice of hosts, each connection goes to
- * the host that is the primary then.
+ * the host that is the primary then. A connection to a standby fails with {@link ReadOnlyStandby}, where the server tells: from
+ * PostgreSQL 14 on, without a pooler between.
  */
 export function clientClass(
   settings: Readonly<Record<string, string>>,
@@ -41,20 +43,30 @@ export function clientClass(
     }
 
     override connect(...args: unknown[]): never {
-      const connect = (super.connect as (...args: unknown[]) => Promise<unknown>).bind(this);
-      if (hosts === undefined) return connect(...args) as never;
       const [callback] = args as [((error?: Error) => void)?];
-      const connected = hosts.primary().then(async ({ host, port }) => {
+      const connected = this.#connect(super.connect as () => Promise<unknown>);
+      if (callback === undefined) return connected as never;
+      connected.then(() => callback(), callback);
+      return undefined as never;
+    }
+
+    async #connect(connect: () => Promise<unknown>): Promise<void> {
+      if (hosts !== undefined) {
+        const { host, port } = await hosts.primary();
         Object.assign(this, { host, port });
         Object.assign((this as unknown as Internals).connectionParameters, { host, port });
         if (encrypted) Object.assign(this.connection, { ssl: tlsOptions(url.tls, host) });
         // Whatever ends the connection, the primary may be another one afterwards.
         this.once('end', () => hosts.forget());
-        await connect();
+      }
+      let isStandby = false;
+      this.connection.on('parameterStatus', ({ parameterName, parameterValue }) => {
+        if (parameterName === 'in_hot_standby') isStandby = parameterValue === 'on';
       });
-      if (callback === undefined) return connected as never;
-      connected.then(() => callback(), callback);
-      return undefined as never;
+      await connect.call(this);
+      if (!isStandby) return;
+      this.connection.stream.destroy();
+      throw new ReadOnlyStandby();
     }
   };
 }

@@ -17,6 +17,8 @@ export interface DatabaseSettings {
   readonly statementTimeoutMs: number;
   /** Told of the statements of the pool. */
   readonly onStatement?: StatementObserver;
+  /** How long a statement waits for a lock, where the connection is direct. Default: as long as it may take. */
+  readonly lockTimeoutMs?: number;
   /** What is known since it was reached. Without it, the URL alone decides. */
   readonly found?: Found;
 }
@@ -30,6 +32,8 @@ export interface Found {
   readonly checksClients?: boolean;
   /** Whether the server can end sessions that are idle. */
   readonly endsIdle?: boolean;
+  /** Whether the server can end transactions that take long. */
+  readonly endsTransactions?: boolean;
 }
 
 /**
@@ -59,7 +63,7 @@ export type ClientConfig = pg.PoolConfig &
  * limit.
  */
 export function clientConfig(database: DatabaseSettings, mode: ConnectionMode): ClientConfig {
-  const { connectTimeoutMs, statementTimeoutMs, onStatement, found } = database;
+  const { connectTimeoutMs, statementTimeoutMs, lockTimeoutMs = 0, onStatement, found } = database;
   const url = parseDatabaseUrl(database.url);
   const encrypted = found?.encrypted ?? encryptionAttempts(url)[0] ?? false;
   const targets = url.hosts.map(({ host, port }) => targetOf(url, host, port));
@@ -87,9 +91,11 @@ export function clientConfig(database: DatabaseSettings, mode: ConnectionMode): 
     Client: clientClass(
       startupSettings(mode, {
         statementTimeoutMs,
+        lockTimeoutMs,
         searchPath: found?.searchPath ?? named(url.schema),
         checksClients: found?.checksClients ?? false,
         endsIdle: found?.endsIdle ?? false,
+        endsTransactions: found?.endsTransactions ?? false,
       }),
       {
         url,

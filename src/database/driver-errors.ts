@@ -11,7 +11,8 @@ const DRIVER_MESSAGES =
 
 /**
  * Whether the error, or its cause, means that the database is unavailable: no connection, a lost connection (SQLSTATE class
- * 08), shutting down or starting (57P), out of connections or memory (53), or a statement timeout (57014).
+ * 08), shutting down or starting (57P), out of connections or memory (53), a standby that refuses writes (25006), or a statement
+ * timeout (57014).
  */
 export function isUnavailable(error: unknown): boolean {
   if (error instanceof AggregateError) return error.errors.some(isUnavailable);
@@ -19,10 +20,16 @@ export function isUnavailable(error: unknown): boolean {
   const { code = '', syscall = '' } = error as { code?: string; syscall?: string };
   return (
     SOCKET_ERROR.test(`${syscall} ${code}`) ||
-    /^(08|53|57P|57014)/.test(code) ||
+    /^(08|53|57P|57014|25006)/.test(code) ||
     DRIVER_MESSAGES.test(error.message) ||
     isUnavailable(error.cause)
   );
+}
+
+/** Whether a statement did not get a lock in time. */
+export function isLockTimeout(error: unknown): boolean {
+  // lock_not_available.
+  return error instanceof Error && 'code' in error && error.code === '55P03';
 }
 
 /** Whether work failed only because of concurrent work: repeated, it may succeed. */
@@ -52,6 +59,7 @@ export function toRefusal(error: unknown): unknown {
   if (error instanceof Refusal) return error;
   if (isUnavailable(error)) return refusals.databaseUnavailable(error);
   if (hasLostRace(error)) return refusals.lostRace(error);
+  if (isLockTimeout(error)) return refusals.lockTimeout(error);
   const violation =
     error instanceof DriverException
       ? (VIOLATIONS[constraintOf(error)] ?? DUPLICATES[duplicateOf(error)])

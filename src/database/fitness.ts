@@ -3,6 +3,7 @@ import type { ConnectionMode } from './connection.ts';
 import { quoteIdentifier as quoted } from './quote-identifier.ts';
 import { REQUIRED } from './session-settings.ts';
 import type { SessionSurvey } from './session-survey.ts';
+import { ReadOnlyStandby } from './standby.ts';
 import { DatabaseUnfit } from './unfit.ts';
 
 /** The search path of all connections: the schema of Rollcall's tables, and that of the trigram operators. */
@@ -11,14 +12,10 @@ export function searchPathOf({ home, path, trigramSchema }: SessionSurvey): read
   return [...new Set(schemas.filter((schema) => typeof schema === 'string'))];
 }
 
-/** Throws {@link DatabaseUnfit} where Rollcall cannot work with a database: it says why, and which statement mends it. */
+/** Throws {@link DatabaseUnfit} where Rollcall cannot work with a database: it says why, and which statement mends it. Throws {@link ReadOnlyStandby} for a standby. */
 export function checkFitness(seen: SessionSurvey, mode: ConnectionMode, url: DatabaseUrl): void {
   const { database, encoding, isStandby } = seen;
-  if (isStandby) {
-    throw new DatabaseUnfit(
-      `The database ${database} is a read-only standby: point DATABASE_URL to the primary.`,
-    );
-  }
+  if (isStandby) throw new ReadOnlyStandby();
   if (encoding !== 'UTF8') {
     throw new DatabaseUnfit(
       `The database ${database} has the encoding ${encoding}, and Rollcall needs UTF8. Make another one: ` +

@@ -25,14 +25,16 @@ export type StatementObserver = (statement: SentStatement) => ((error?: Error) =
 
 /** What opens a transaction and does nothing else. */
 const OPENS = /^(?:begin|start transaction)[\w ]*$/i;
+/** What may come with it: a setting of the transaction. */
+const SETS = /^set local \w+ = \d+$/i;
 const CLOSES = /^(?:commit|rollback)$/i;
 
 /** The answer to a statement that has none yet. */
 const UNKNOWN = { rows: [], rowCount: 0 };
 
 /**
- * A connection that saves round trips. What opens a transaction is sent with the first statement in it, as one message: where it
- * fails, nothing is carried out. A statement that is `isAnsweredByNext` is sent, and the next one right behind it. Needs the
+ * A connection that saves round trips. What opens a transaction, and what sets something for it, is sent with the first statement in
+ * it, as one message: where it fails, nothing is carried out. A statement that is `isAnsweredByNext` is sent, and the next one right behind it. Needs the
  * driver's `pipeline`.
  */
 export class PipelinedClient extends ImpatientClient {
@@ -56,6 +58,10 @@ export class PipelinedClient extends ImpatientClient {
       return Promise.resolve({ command: 'BEGIN', ...UNKNOWN });
     }
     const opening = this.#opening;
+    if (opening !== undefined && text !== undefined && SETS.test(text)) {
+      this.#opening = `${opening}; ${text}`;
+      return Promise.resolve({ command: 'SET', ...UNKNOWN });
+    }
     this.#opening = undefined;
     if (opening === undefined) return this.#send(args);
     // Parameters need a message of their own, which must not be carried out without the transaction.

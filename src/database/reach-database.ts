@@ -25,7 +25,7 @@ export async function reachDatabase(
   database: DatabaseSettings,
   options: { deadline: number; signal: AbortSignal; onSilence: (error: Error) => void },
 ): Promise<Reached> {
-  return pRetry(() => tryToConnect(database), {
+  return pRetry(() => unlessAborted(options.signal, tryToConnect(database)), {
     retries: Number.POSITIVE_INFINITY,
     minTimeout: 100,
     maxTimeout: 5_000,
@@ -39,6 +39,20 @@ export async function reachDatabase(
       return true;
     },
   });
+}
+
+/** Rejects with the signal's reason as soon as it aborts, whatever the promise waits for. */
+async function unlessAborted<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
+  signal.throwIfAborted();
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const onAbort = () => reject(signal.reason);
+  signal.addEventListener('abort', onAbort, { once: true });
+  promise.catch(() => undefined);
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
 }
 
 /** Tries each choice of encryption that the URL allows, in its order. */
@@ -86,7 +100,8 @@ async function tryMode(
       return await tryMode(database, 'pooled', encrypted);
     checkFitness(seen, mode, parseDatabaseUrl(database.url));
     const checksClients = mode === 'direct' && (await canCheckClients(client));
-    const found = { encrypted, searchPath: searchPathOf(seen), checksClients, endsIdle: seen.endsIdle };
+    const { endsIdle, endsTransactions } = seen;
+    const found = { encrypted, searchPath: searchPathOf(seen), checksClients, endsIdle, endsTransactions };
     return { mode, database: { ...database, found } };
   } finally {
     await endClient(client, database);

@@ -62,9 +62,12 @@ export async function repairSearchIndexes(connection: Connection): Promise<Searc
   try {
     await client.query('set statement_timeout = 0');
     for (const statement of statements) await client.query(statement);
-  } finally {
     await client.query('reset statement_timeout');
     client.release();
+  } catch (error) {
+    // With its setting, or broken.
+    client.release(true);
+    throw error;
   }
   return undefined;
 }

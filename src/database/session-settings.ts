@@ -41,6 +41,9 @@ const CHECK_INTERVAL_MS = '1000';
 /** How long a session may be idle. PostgreSQL has it from 14 on, and a server refuses connections with settings unknown to it. */
 export const IDLE_TIMEOUT = 'idle_session_timeout';
 
+/** How long a transaction may take. PostgreSQL has it from 17 on. */
+export const TRANSACTION_TIMEOUT = 'transaction_timeout';
+
 /** Whether the server of this session can check its clients; it does from then on. */
 export function canCheckClients(client: pg.Client): Promise<boolean> {
   return client.query(`set ${CHECK_INTERVAL} = ${CHECK_INTERVAL_MS}`).then(
@@ -55,29 +58,34 @@ export const REQUIRED = { ...TRACKED, ...RELIED_ON } as const;
 /** What the startup settings depend on. */
 export interface SessionNeeds {
   readonly statementTimeoutMs: number;
+  readonly lockTimeoutMs: number;
   readonly searchPath: readonly string[] | undefined;
   /** Whether the server can look whether a client is still there. */
   readonly checksClients: boolean;
   /** Whether the server can end sessions that are idle. */
   readonly endsIdle: boolean;
+  /** Whether the server can end transactions that take long. */
+  readonly endsTransactions: boolean;
 }
 
 /** The settings that a connection begins with: those of the database and the role count for nothing else that matters. */
 export function startupSettings(
   mode: ConnectionMode,
-  { statementTimeoutMs, searchPath, checksClients, endsIdle }: SessionNeeds,
+  { statementTimeoutMs, lockTimeoutMs, searchPath, checksClients, endsIdle, endsTransactions }: SessionNeeds,
 ): Record<string, string> {
   // A pooler refuses what it does not track.
   if (mode === 'pooled') return { ...TRACKED };
   return {
     ...REQUIRED,
-    lock_timeout: '0',
+    lock_timeout: String(lockTimeoutMs),
     statement_timeout: String(statementTimeoutMs),
     // A process that stalls inside a transaction must not lock its rows for ever.
     idle_in_transaction_session_timeout: String(Math.min(3 * statementTimeoutMs, MAX_SETTING)),
     ...(checksClients && { [CHECK_INTERVAL]: CHECK_INTERVAL_MS }),
     // The pool decides how long it keeps connections, and the listener waits for changes.
     ...(endsIdle && { [IDLE_TIMEOUT]: '0' }),
+    // Each statement has a limit, and an import as many statements as it needs.
+    ...(endsTransactions && { [TRANSACTION_TIMEOUT]: '0' }),
     ...(searchPath && { search_path: searchPath.map(quoteIdentifier).join(', ') }),
   };
 }

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { IDLE_TIMEOUT, REQUIRED } from './session-settings.ts';
+import { IDLE_TIMEOUT, REQUIRED, TRANSACTION_TIMEOUT } from './session-settings.ts';
 
 /** What a session finds of its database. */
 export interface SessionSurvey {
@@ -10,6 +10,8 @@ export interface SessionSurvey {
   readonly isStandby: boolean;
   /** Whether the server can end sessions that are idle. */
   readonly endsIdle: boolean;
+  /** Whether the server can end transactions that take long. */
+  readonly endsTransactions: boolean;
   /** The settings that statements rely on, as they are. */
   readonly settings: Readonly<Record<string, string>>;
   /** The schemas of the search path that exist and may be used, in its order. */
@@ -25,6 +27,7 @@ const SURVEY = `
   select pg_backend_pid() as pid, current_user::text as "user", current_database()::text as database,
          current_setting('server_encoding') as encoding, pg_is_in_recovery() as "isStandby",
          current_setting('${IDLE_TIMEOUT}', true) is not null as "endsIdle",
+         current_setting('${TRANSACTION_TIMEOUT}', true) is not null as "endsTransactions",
          (select jsonb_object_agg(name, current_setting(name)) from unnest($1::text[]) as name) as settings,
          to_jsonb(current_schemas(false)) as path,
          (select schema::text from unnest(current_schemas(false)) with ordinality as place (schema, ordinal)

@@ -178,6 +178,10 @@ export const refusals = {
     409,
     () => 'This is the last active admin: make another account an admin first.',
   ),
+  lockTimeout: kind('lock_timeout', 503, (cause?: unknown) => ({
+    message: 'Another transaction holds a lock that this request needs: try again shortly.',
+    cause,
+  })),
   lostRace: kind('lost_race', 409, (cause?: unknown) => ({
     message: 'Concurrent requests changed the same data: try again.',
     cause,
@@ -218,6 +222,10 @@ export const refusals = {
     (names: readonly string[]) => `Migrations are pending: ${names.join(', ')}.`,
     ['Migration20261123000000_users'],
   ),
+  migrationsLocked: kind('not_ready', 503, (cause?: unknown) => ({
+    message: 'The table of migrations is locked: end the transaction that holds the lock.',
+    cause,
+  })),
   migrationsMissing: kind(
     'not_ready',
     503,

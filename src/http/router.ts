@@ -66,7 +66,8 @@ export function createRouter(
       nameRoute(endpoint),
       ...(endpoint.isProbe || isLongLived(endpoint) ? [] : [shedLoad]),
       ...(kind ? [leaveTransfer()] : []),
-      unitOfWork(inUnit, inside),
+      // What a transfer has done would have to be repeated, and the number of transfers is limited.
+      unitOfWork(inUnit, inside, { waitsForLocks: kind !== undefined }),
       ...(seeds.length > 0 && isWrite(endpoint) ? [warnOfSeed(seeds)] : []),
       present(endpoint, basePath, transfers.limits),
     ]);

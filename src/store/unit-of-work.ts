@@ -1,13 +1,14 @@
 import type { MikroORM } from '@mikro-orm/postgresql';
 import pRetry from 'p-retry';
 import type { ConnectionMode } from '../database/connection.ts';
-import { hasLostRace, isUnavailable } from '../database/driver-errors.ts';
+import { hasLostRace, isLockTimeout, isUnavailable } from '../database/driver-errors.ts';
 import type { Author } from '../domain/author.ts';
 import { type InSpan, spans } from '../tracing/tracing.ts';
 import { historySize } from './history-size.ts';
 import { keepAnswer, keptSize, requireNotCarriedOut } from './kept-answers.ts';
+import { Contended, type LockLimits, LockQueue } from './lock-queue.ts';
 import { checkRight, isCheckedByFlush } from './right-check.ts';
-import { Unit, type UnitOfWork, type UnitOptions } from './unit.ts';
+import { subjectOf, Unit, type UnitOfWork, type UnitOptions } from './unit.ts';
 import { singleWrite, writerAtOnce } from './write-at-once.ts';
 
 /** The replays of a unit of work that has lost a race, in milliseconds: the first at once, because it locks what it reads. */
@@ -19,6 +20,8 @@ export interface UnitsOptions {
   readonly mode?: ConnectionMode;
   /** Whether every deletion erases the account's history, whoever makes it. */
   readonly erasesAtOnce?: boolean;
+  /** How long units wait for locks. By default as long as their statements may take. */
+  readonly locks?: LockLimits;
   /** Called after the commit of a unit that has written to the history. */
   readonly onRecorded?: () => void;
   /** Runs attempts and flushes, by default as they are. */
@@ -46,6 +49,9 @@ export interface UnitObserver {
  * A unit that loses a race (a version conflict, a deadlock, a serialization failure) runs again from the start in a fresh
  * fork, so work must have no effects outside of the unit. Work that cannot run twice, because it reads a stream, says so
  * and gets the error.
+ *
+ * With limits of `locks`, a unit that meets a lock gives its connection back and runs again too, once it has a place in the
+ * queue of those that wait; so does one that has lost a race.
  */
 export function unitsOfWork(
   orm: MikroORM,
@@ -53,27 +59,48 @@ export function unitsOfWork(
   {
     mode = 'direct',
     erasesAtOnce = false,
+    locks,
     onRecorded,
     inSpan = spans(undefined),
     observer,
   }: UnitsOptions = {},
 ): UnitOfWork {
+  const queue = locks && new LockQueue(locks);
   const how = { mode, onRecorded, inSpan, observer, writeAtOnce: writerAtOnce(orm) };
   return (work, options = {}) => {
-    const attempt = (isReplay: boolean) =>
-      inSpan('unit of work', { 'rollcall.unit.is_replay': isReplay }, () =>
-        runOnce(new Unit(orm.em.fork(), { author, isReplay, erases: erasesAtOnce }), work, options, how),
-      );
-    const isLost = (error: unknown) => options.replays !== false && hasLostRace(error);
-    return attempt(false).catch((error: unknown) => {
-      if (!isLost(error)) throw error;
-      const again = () => {
-        observer?.onReplay();
-        return attempt(true);
-      };
-      return pRetry(again, { ...RETRIES, shouldRetry: ({ error }) => isLost(error) });
+    const { replays = true, readOnly = false, waitsForLocks = !replays, isNested = false } = options;
+    const isQueued = queue !== undefined && !readOnly && !waitsForLocks && !isNested;
+    const unitFor = (isReplay: boolean) => {
+      const limitMs = isQueued && !isReplay ? locks?.brieflyMs : locks?.patientlyMs;
+      const lockTimeoutMs = limitMs === undefined ? null : waitsForLocks ? 0 : limitMs;
+      return new Unit(orm.em.fork(), { author, isReplay, erases: erasesAtOnce, lockTimeoutMs });
+    };
+    const attempt = (unit: Unit, isReplay: boolean, of: How) =>
+      inSpan('unit of work', { 'rollcall.unit.is_replay': isReplay }, () => runOnce(unit, work, options, of));
+    const again = () => {
+      observer?.onReplay();
+      return attempt(unitFor(true), true, how);
+    };
+    const replay = () => pRetry(again, { ...RETRIES, shouldRetry: ({ error }) => hasLostRace(error) });
+    const first = unitFor(false);
+    return attempt(first, false, isQueued ? { ...how, queue } : how).catch((error: unknown) => {
+      const isWorthIt = hasLostRace(error) || (isQueued && hasMetLock(error) && !hasWaited(first, locks));
+      if (!replays || !isWorthIt) throw error;
+      return isQueued ? queue.run(first.subject ?? ANYTHING, replay) : replay();
     });
   };
+}
+
+/** Whether a unit has waited for its lock already: that of a table takes the time of the session, before a statement can limit it. */
+function hasWaited({ writesSince }: Unit, { patientlyMs = 0 }: Partial<LockLimits> = {}): boolean {
+  return writesSince !== undefined && performance.now() - writesSince >= patientlyMs;
+}
+
+/** The subject of units that have none. */
+const ANYTHING = 'anything';
+
+function hasMetLock(error: unknown): boolean {
+  return error instanceof Contended || isLockTimeout(error);
 }
 
 /** How a runner runs its units. */
@@ -82,26 +109,34 @@ interface How extends Required<Pick<UnitsOptions, 'mode'>> {
   readonly inSpan: InSpan;
   readonly observer: UnitsOptions['observer'];
   readonly writeAtOnce: ReturnType<typeof writerAtOnce>;
+  /** Where a first attempt looks for others that wait. */
+  readonly queue?: LockQueue;
 }
 
 async function runOnce<T>(
   unit: Unit,
   work: (unit: Unit) => Promise<T>,
   { readOnly = false }: UnitOptions,
-  { mode, onRecorded, inSpan, observer, writeAtOnce }: How,
+  { mode, onRecorded, inSpan, observer, writeAtOnce, queue }: How,
 ): Promise<T> {
   const { em } = unit;
   try {
     const result = await work(unit);
     const changes = em.getUnitOfWork();
     changes.computeChangeSets();
-    const hasChanged = changes.getChangeSets().length > 0;
+    const [changed] = changes.getChangeSets();
+    const hasChanged = changed !== undefined;
+    if (hasChanged) {
+      unit.subject ??= subjectOf(changed.entity);
+      queue?.check(unit.subject);
+    }
     if (hasChanged && readOnly) throw new Error('A read-only unit of work tried to change something.');
     // Before the transaction: whoever counts may need a connection too.
     if (unit.spendHistory !== null && !unit.dryRun) await unit.spendHistory(storedSize(unit, hasChanged));
     // A pooler does not tell the server that the client is gone: a write that waits there would be carried out all the same.
     const single = hasChanged && mode === 'direct' ? singleWrite(unit, changes) : undefined;
     const isChecked = unit.right === null || readOnly || isCheckedByFlush(changes, unit.right);
+    unit.writesSince = performance.now();
     const flush = async () => {
       if (single !== undefined) return writeAtOnce(unit, single, isChecked);
       if (hasChanged || unit.keeps !== null) await unit.begin();

@@ -4,6 +4,7 @@ import type { Author } from '../domain/author.ts';
 import type { AccountValues, Change } from '../domain/change.ts';
 import type { AnswerToKeep } from '../domain/kept-answer.ts';
 import type { Right } from '../domain/right.ts';
+import { User } from '../domain/user.ts';
 import type { AdminsTouched } from './admins-touched.ts';
 import { reserveKey } from './kept-answers.ts';
 
@@ -43,6 +44,12 @@ export class Unit {
   keeps: AnswerToKeep | null = null;
   /** The account that it has changed; `null` where there is none or more than one. */
   changedAccount: number | null = null;
+  /** How long its statements wait for a lock, in milliseconds, 0 as long as they may take; `null` as long as the session says. */
+  readonly lockTimeoutMs: number | null;
+  /** What its locks are about, such as an account. */
+  subject: string | undefined;
+  /** When it began to write, by the clock of `performance`. */
+  writesSince: number | undefined;
   /** Whether it has written to the history: its commit is then announced. */
   hasRecorded = false;
   readonly #recorded: Change[] = [];
@@ -55,12 +62,19 @@ export class Unit {
       author,
       isReplay = false,
       erases = false,
-    }: { author?: Author | undefined; isReplay?: boolean; erases?: boolean } = {},
+      lockTimeoutMs = null,
+    }: {
+      author?: Author | undefined;
+      isReplay?: boolean;
+      erases?: boolean;
+      lockTimeoutMs?: number | null;
+    } = {},
   ) {
     this.em = em;
     this.#author = author;
     this.#isReplay = isReplay;
     this.erases = erases;
+    this.lockTimeoutMs = lockTimeoutMs;
     (em as UnitEntityManager).unit = this;
   }
 
@@ -96,6 +110,7 @@ export class Unit {
    * Throws `OptimisticLockError` where the row is gone.
    */
   async claim(entity: object): Promise<void> {
+    this.subject = subjectOf(entity);
     if (!this.#isReplay) return;
     await this.begin();
     const found = await this.em.refresh(entity, { lockMode: LockMode.PESSIMISTIC_WRITE });
@@ -110,8 +125,17 @@ export class Unit {
   async begin(): Promise<void> {
     if (this.em.isInTransaction()) return;
     await this.em.begin({ isolationLevel: IsolationLevel.READ_COMMITTED });
+    // The connection sends it with the beginning.
+    if (this.lockTimeoutMs !== null) await this.em.execute(`set local lock_timeout = ${this.lockTimeoutMs}`);
     if (this.keeps !== null) await reserveKey(this.em, this.keeps);
   }
+}
+
+/** The subject of a unit that changes this entity, or an account with this id. */
+export function subjectOf(entity: object | number): string {
+  if (typeof entity === 'number') return `${User.name} ${entity}`;
+  const { id, email } = entity as { id?: unknown; email?: unknown };
+  return `${entity.constructor.name} ${id ?? email}`;
 }
 
 /** The unit of work of an EntityManager. Throws where there is none: accounts change in units of work only. */
@@ -127,6 +151,10 @@ export interface UnitOptions {
   readonly readOnly?: boolean;
   /** Whether it may start again after a lost race: yes, unless `false`, as work that reads a stream must say. */
   readonly replays?: boolean;
+  /** Whether its statements wait for locks as long as they may take, as work must that is long to repeat. Default: no. */
+  readonly waitsForLocks?: boolean;
+  /** Whether it runs inside of another unit, which may be the one that others wait for. */
+  readonly isNested?: boolean;
 }
 
 /** Runs work as one unit: all of it is committed when the promise resolves, and none of it when it rejects. */

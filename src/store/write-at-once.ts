@@ -1,6 +1,6 @@
 import { type ChangeSet, ChangeSetType, OptimisticLockError, type UnitOfWork } from '@mikro-orm/core';
 import type { MikroORM } from '@mikro-orm/postgresql';
-import { isUnavailable } from '../database/driver-errors.ts';
+import { isLockTimeout, isUnavailable } from '../database/driver-errors.ts';
 import type { Difference } from '../domain/change.ts';
 import { isActiveAdmin, type User } from '../domain/user.ts';
 import { accountChangeSets, differenceOf, isOfAdmin, originalOf } from './account-change-sets.ts';
@@ -52,7 +52,7 @@ const MAX_BATCH = 32;
  * Creates the writer of single changes. It writes an account, its history and the check of the author's right in one prepared
  * statement, which is a transaction of its own: a flush takes five round trips for the same. The updates that are due in one turn
  * of the event loop share it, as look-ups do, and a lone one waits for nobody. None of them waits for a lock that another one
- * meets, or fails for another: what a shared statement skips, or refuses, runs alone.
+ * meets, or fails for another: what a shared statement skips has lost the race, and what it refuses runs alone.
  *
  * It writes the version that was read: a concurrent change makes it lose. Each change of an account raises its version, so that a
  * write that wins has begun after the account's last change.
@@ -68,7 +68,8 @@ export function writerAtOnce(
   /** Returns what was written of each line, by its place. */
   const write = async ({ name, text }: NamedText, due: readonly Due[]) => {
     const lines = due.map((write, ordinal) => ({ ...lineOf(write), ordinal }));
-    const rows = await runAlone<WrittenRow>(orm.em, { name, text, values: [JSON.stringify(lines)] });
+    const values = [JSON.stringify(lines), due[0]?.unit.lockTimeoutMs ?? null];
+    const rows = await runAlone<WrittenRow>(orm.em, { name, text, values });
     return new Map(rows.map((row) => [row.ordinal, row]));
   };
   const lineOf = ({ unit, account, difference, isChecked }: Due) => {
@@ -87,20 +88,22 @@ export function writerAtOnce(
     if (!due.isChecked) await requireRightNow(due.unit);
     throw OptimisticLockError.lockFailed(due.account);
   };
-  /** Updates all that it can without waiting, at least two: `undefined` for the others. */
-  const updateSeveral = sameTurn<Due, WrittenRow | undefined>(MAX_BATCH, async (due) => {
-    if (due.length === 1) return [undefined];
+  /** Updates all that it can without waiting, at least two; `null` for those that it skips, `undefined` where each must run alone. */
+  const updateSeveral = sameTurn<Due, WrittenRow | null | undefined>(MAX_BATCH, async (due) => {
+    const alone = due.map(() => undefined);
+    if (due.length === 1) return alone;
     const written = await write(statements.updateSeveral, due).catch((error) => {
       // Whether a lost connection has committed is not known; of anything else, nothing is left.
-      if (isUnavailable(error)) throw error;
-      return new Map<number, WrittenRow>();
+      if (isUnavailable(error) || isLockTimeout(error)) throw error;
     });
-    return due.map((_, ordinal) => written.get(ordinal));
+    return written === undefined ? alone : due.map((_, ordinal) => written.get(ordinal) ?? null);
   });
   const update = async (due: Due) => {
     // A new email may have to wait for a transaction that uses it too.
     const isNewEmail = originalOf(due.account)?.email !== due.account.email;
     const row = due.isChecked && !isNewEmail ? await updateSeveral(due) : undefined;
+    // Another transaction has changed the account, or is about to.
+    if (row === null) throw OptimisticLockError.lockFailed(due.account);
     return row ?? writeAlone(statements.update, due);
   };
 

@@ -1,4 +1,6 @@
 import { expect } from 'chai';
+import { clientOf } from '../../src/database/connection.ts';
+import { reachDatabase } from '../../src/database/reach-database.ts';
 import { createEmptyDatabase, type TestDatabase } from '../support/database.ts';
 import { mikroOrm } from '../support/mikro-orm.ts';
 import { startServer } from '../support/server-process.ts';
@@ -108,6 +110,25 @@ describe('a database as others run it', function () {
       expect(tables).to.deep.equal([{ schemaname: home === '$user' ? role?.name : home }]);
     });
   }
+
+  it('has no limit of the database for transactions and locks', async () => {
+    for (const name of ['transaction_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout'])
+      await database.query(`alter database "${database.name}" set ${name} = '1s'`);
+    const { database: reached, mode } = await reachDatabase(database, {
+      deadline: Date.now() + 10_000,
+      signal: new AbortController().signal,
+      onSilence: () => undefined,
+    });
+    const client = clientOf({ ...reached, statementTimeoutMs: 0 }, mode);
+    await client.connect();
+    const { rows } = await client.query(
+      `select distinct current_setting(name, true) as value
+         from unnest(array['transaction_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout']) as name
+        where current_setting(name, true) is not null`,
+    );
+    expect(rows).to.deep.equal([{ value: '0' }]);
+    await client.end();
+  });
 
   it('goes on from the shared table of migrations of older versions, and leaves it to them', async () => {
     const first = startServer({ DATABASE_URL: database.url });

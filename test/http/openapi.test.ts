@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { expect } from 'chai';
+import type pg from 'pg';
 import type { oas31 } from 'zod-openapi';
 import packageJson from '../../package.json' with { type: 'json' };
 import { MAX_BODY_BYTES } from '../../src/http/middleware/read-json.ts';
@@ -273,6 +274,15 @@ describe('the server', () => {
     return claims;
   };
 
+  const failWrites = (code: string) =>
+    app.database.query(`
+      create function lose() returns trigger language plpgsql
+      as $$ begin raise exception 'lost' using errcode = '${code}'; end $$;
+      create trigger lose before insert or update or delete on users execute function lose();
+      create trigger lose before insert or update on service_tokens execute function lose();
+      create trigger lose before update on identities execute function lose();
+      create trigger lose before update on webhooks execute function lose()`);
+
   /** How to provoke each refusal: what to change in a valid request, in the database or in the server. */
   const provocations: Record<string, (request: ValidRequest) => unknown> = {
     account_required: (request) => ({ ...request, as: 'nobody@example.com' }),
@@ -366,15 +376,15 @@ describe('the server', () => {
         ...(request.body && { body: '{"role":"user"}' }),
       };
     },
+    lock_timeout: async (request) => {
+      if (request.method === 'GET') {
+        blocker = await app.database.connect();
+        await blocker.query('begin; lock table users');
+      } else await failWrites('lock_not_available');
+      return request.body ? { ...request, body: request.body.replace('dark', 'light') } : request;
+    },
     lost_race: async (request) => {
-      await app.database.query(`
-        create function lose() returns trigger language plpgsql
-        as $$ begin raise exception 'lost' using errcode = 'serialization_failure'; end $$;
-        create trigger lose before insert or update or delete on users execute function lose();
-        create trigger lose before insert or update on service_tokens execute function lose();
-        create trigger lose before update on identities execute function lose();
-
-        create trigger lose before update on webhooks execute function lose()`);
+      await failWrites('serialization_failure');
       return { ...request, ...(request.body && { body: request.body.replace('dark', 'light') }) };
     },
     malformed_json: (request) => ({ ...request, body: '{' }),
@@ -448,6 +458,8 @@ describe('the server', () => {
     expect((await app.call('/v1/me', underKey(other, key))).status).to.equal(200);
     return { ...underKey(request, key), ...(as && { as }) };
   };
+  /** The session that holds a lock for a test. */
+  let blocker: pg.Client | undefined;
   /** The places that a test has taken. */
   const taken: Leave[] = [];
   const takePlaces = (caller: string) => {
@@ -463,6 +475,8 @@ describe('the server', () => {
   };
   const restore = async () => {
     for (const leave of taken.splice(0)) leave();
+    await blocker?.query('rollback');
+    blocker = undefined;
     delete process.env['TMPDIR'];
     app.lifecycle.phase = 'ready';
     if (await app.database.query('select 1 from pg_class where relname = $1', ['gone']).then(isSome)) {

@@ -1,8 +1,10 @@
 import { expect } from 'chai';
+import { addAccount } from '../support/accounts.ts';
 import { startApp, type TestApp } from '../support/app.ts';
 import { createMigratedDatabase } from '../support/database.ts';
 import { expectProblem } from '../support/problem.ts';
 import { type DatabaseProxy, startProxy } from '../support/proxy.ts';
+import { until } from '../support/until.ts';
 
 describe('the probes', () => {
   let app: TestApp;
@@ -91,6 +93,67 @@ describe('the probes', () => {
         await wire.mend();
         await expectStatus('/readyz', 'ready');
       }
+    });
+
+    it('asks once for all who probe at once, and for all within a second', async () => {
+      const shared = await startApp({
+        database: app.database,
+        through: wire.url,
+        readinessTimes: { freshMs: 60_000 },
+      });
+      wire.reset();
+      for (let round = 0; round < 3; round++) {
+        const probes = await Promise.all(Array.from({ length: 100 }, () => shared.call('/readyz')));
+        expect(new Set(probes.map(({ status }) => status))).to.deep.equal(new Set([200]));
+      }
+      expect(wire.statements()).to.equal(1);
+      // A connection that breaks is news.
+      await wire.cut();
+      await until('the loss', async () => (await shared.call('/readyz')).status === 503);
+      await shared.stop();
+    });
+
+    it('needs no connection of the pool', async () => {
+      await addAccount(app.database, 'ada@example.com');
+      const holder = await app.database.connect();
+      await holder.query('begin; lock table users');
+      const pending = Array.from({ length: 50 }, () => app.call('/v1/me', { as: 'ada@example.com' }));
+      await expectStatus('/readyz', 'ready');
+      await holder.query('rollback');
+      await Promise.all(pending);
+    });
+
+    it('keeps its answer for a while when its table is locked, and then says so', async () => {
+      const patient = await startApp({
+        database: app.database,
+        readinessTimes: { freshMs: 0, graceMs: 3_000 },
+      });
+      expect((await patient.call('/readyz')).status).to.equal(200);
+      const holder = await app.database.connect();
+      await holder.query('begin; lock table rollcall_migrations');
+      expect((await patient.call('/readyz')).status).to.equal(200);
+      await until('a refusal', async () => (await patient.call('/readyz')).status === 503);
+      const { detail } = await expectProblem(await patient.call('/readyz'), 503, 'not_ready');
+      expect(detail).to.match(/^The table of migrations is locked/);
+      await holder.query('rollback');
+      expect((await patient.call('/readyz')).status).to.equal(200);
+      await patient.stop();
+    });
+
+    it('is 503 when the network stays silent', async () => {
+      const patient = await startApp({
+        database: app.database,
+        through: wire.url,
+        readinessTimes: { freshMs: 0, patienceMs: 100, graceMs: 500 },
+      });
+      expect((await patient.call('/readyz')).status).to.equal(200);
+      wire.silence();
+      await until('a refusal', async () => (await patient.call('/readyz')).status === 503);
+      await expectProblem(await patient.call('/readyz'), 503, 'database_unavailable');
+      await wire.cut();
+      await wire.mend();
+      await until('the recovery', async () => (await patient.call('/readyz')).status === 200);
+      await patient.stop();
     });
   });
 });

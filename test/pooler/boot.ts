@@ -5,9 +5,17 @@ import { signHs256 } from '../../src/security/hmac.ts';
 import { SECRET } from '../support/app.ts';
 import { createEmptyDatabase, type TestDatabase } from '../support/database.ts';
 import { type Pooler, startPooler } from '../support/pooler.ts';
+import { expectProblem } from '../support/problem.ts';
 import { type ServerProcess, startServer } from '../support/server-process.ts';
 
-const NO_TIMEOUT = { statementTimeoutMs: 0, searchPath: undefined, checksClients: true, endsIdle: true };
+const NO_TIMEOUT = {
+  statementTimeoutMs: 0,
+  lockTimeoutMs: 0,
+  searchPath: undefined,
+  checksClients: true,
+  endsIdle: true,
+  endsTransactions: true,
+};
 
 // Not among the suites of `npm test`, because it needs PgBouncer on the machine: `npm run test:pooler`.
 describe('behind PgBouncer in transaction mode', function () {
@@ -74,4 +82,46 @@ describe('behind PgBouncer in transaction mode', function () {
       expect(await database.query('select points from rate_limits')).to.deep.equal([{ points: 160 }]);
     });
   }
+
+  it('refuses sessions of another isolation, with the statement that mends it, and starts afterwards', async () => {
+    await database.query(
+      `alter database "${database.name}" set default_transaction_isolation = 'serializable'`,
+    );
+    pooler = await startPooler(database);
+    const env = { DATABASE_URL: pooler.url, INITIAL_ADMINS: 'ada@example.com' };
+    const refused = startServer(env);
+    servers.push(refused);
+    expect(await refused.ended()).to.equal(78);
+    const [fatal = ''] = refused.lines.filter(({ level }) => level === 60).map(({ msg }) => msg);
+    const [statement = ''] =
+      /alter role .* set default_transaction_isolation = 'read committed'/.exec(fatal) ?? [];
+    expect(statement, fatal).not.to.equal('');
+    await database.query(statement);
+    await pooler.close();
+    pooler = await startPooler(database);
+    const server = startServer({ ...env, DATABASE_URL: pooler.url });
+    servers.push(server);
+    await server.ready();
+  });
+
+  it('lets a write give up that meets a lock, although nothing can be set for a session', async () => {
+    pooler = await startPooler(database);
+    const server = startServer({ DATABASE_URL: pooler.url, INITIAL_ADMINS: 'ada@example.com' });
+    servers.push(server);
+    const address = await server.ready();
+    const write = async () =>
+      fetch(`${address}/v1/me`, {
+        method: 'PATCH',
+        body: '{"name":"Ada"}',
+        headers: {
+          Authorization: `Bearer ${await signHs256(SECRET, 'ada@example.com', '1h')}`,
+          'Content-Type': 'application/json',
+        },
+      });
+    const holder = await database.connect();
+    await holder.query('begin; select from users for update');
+    await expectProblem(await write(), 503, 'lock_timeout');
+    await holder.query('rollback');
+    expect((await write()).status).to.equal(200);
+  });
 });

@@ -4,6 +4,7 @@ import { Writable } from 'node:stream';
 import type { MikroORM } from '@mikro-orm/postgresql';
 import type { Environment, Settings } from '../../config/settings.ts';
 import { openStore } from '../../src/boot/open-store.ts';
+import type { ReadinessTimes } from '../../src/database/readiness.ts';
 import type { AccessPolicy, EmailChangePolicy } from '../../src/domain/access.ts';
 import type { PreferenceRules } from '../../src/domain/preferences.ts';
 import type { Webhook } from '../../src/domain/webhook.ts';
@@ -87,6 +88,7 @@ export async function startApp(
     emailChanges?: EmailChangePolicy;
     initialAdmins?: readonly string[];
     streamTimes?: Partial<StreamTimes>;
+    readinessTimes?: Partial<ReadinessTimes>;
     transferLimits?: Partial<TransferLimits>;
     poolMax?: number;
     environment?: Environment;
@@ -114,6 +116,7 @@ export async function startApp(
     database: reached,
     mode,
     log,
+    servesRequests: true,
     timesStatements: options.environment === 'development',
   });
   const { now, streamTimes, transferLimits, extra } = options;
@@ -143,6 +146,8 @@ export async function startApp(
     sources: options.sources ?? sources(),
     rules: options.preferenceRules ?? { maxBytes: 16_384 },
     log,
+    // Each probe of a test asks anew.
+    readinessTimes: { freshMs: 0, ...options.readinessTimes },
     ...(now && { now }),
     ...(streamTimes && { streamTimes }),
     ...(transferLimits && { transferLimits }),

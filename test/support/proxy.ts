@@ -8,6 +8,8 @@ export interface DatabaseProxy {
   /** How many statements have been sent since {@link reset}. */
   statements(): number;
   reset(): void;
+  /** How many connections of clients are open. */
+  connections(): number;
   /**
    * Discards all data from now on, without closing a connection: a network that fell silent. With `answers`, only what the
    * database says: statements still arrive there.
@@ -72,6 +74,7 @@ export async function startProxy(url: string, options: { cut?: boolean } = {}): 
   return {
     url: via.href,
     statements: () => count,
+    connections: () => sockets.size / 2,
     reset: () => {
       count = 0;
     },

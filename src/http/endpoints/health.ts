@@ -6,7 +6,7 @@ import type { Lifecycle } from '../server/lifecycle.ts';
 /** What the health endpoints need. */
 export interface HealthDeps {
   readonly lifecycle: Lifecycle;
-  /** The migrations that the database lacks, in one query. */
+  /** The migrations that the database lacks. */
   readonly pendingMigrations: () => Promise<readonly string[]>;
 }
 

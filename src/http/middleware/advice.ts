@@ -3,6 +3,8 @@ const ADVICE: Readonly<Record<string, string>> = {
   database_unavailable: 'database unavailable; if this lasts, check the database and the network',
   identity_provider_unavailable:
     'keys of the identity provider needed but unavailable; check its address and the network',
+  lock_timeout:
+    'a lock was held for too long; if this lasts, end the session in pg_stat_activity that holds it',
   not_ready: 'not ready; if this lasts, see the reason',
   storage_unavailable: 'upload not stored; make room in the folder for temporary files, or set TMPDIR',
   transfers_busy: 'all places of imports and exports taken; if this lasts, raise TRANSFERS_MAX',

@@ -53,6 +53,7 @@ export function refusalsOf(endpoint: Endpoint): AnyRefusalKind[] {
     // A unit of work that is replayed and loses every time.
     ...(method === 'GET' ? [] : [refusals.lostRace]),
     ...(isLongLived(endpoint) || endpoint.isProbe ? [] : [refusals.overloaded]),
+    ...(access === 'public' ? [] : [refusals.lockTimeout]),
     refusals.internal,
     refusals.databaseUnavailable,
   ];

@@ -46,10 +46,14 @@ export function admission({
 }: AdmissionDeps): Admission {
   /** Changes accounts in the name of the sign-in itself, unless another request or account was quicker. */
   const change = (requestId: string, work: (unit: Unit) => Promise<void>) =>
-    inUnit((unit) => {
-      unit.author = { actorId: null, actor: 'sign-in', requestId };
-      return work(unit);
-    }).catch((error: unknown) => {
+    inUnit(
+      (unit) => {
+        unit.author = { actorId: null, actor: 'sign-in', requestId };
+        return work(unit);
+      },
+      // In the unit of the request.
+      { isNested: true },
+    ).catch((error: unknown) => {
       if (!(error instanceof UniqueConstraintViolationException)) throw error;
     });
 

@@ -41,11 +41,14 @@ async function runRounds(
       await delay(pause * (1 + Math.random() / 2), undefined, { ref: false, signal });
       const accounts = await eraseDue(inUnit, eraseAfterDays, signal);
       if (accounts > 0) log.info({ accounts }, 'deleted accounts erased');
-      await inUnit(async ({ em }) => {
-        await refusedSignIns.flush(em);
-        await pruneRefused(em);
-        await pruneAnswers(em, signal);
-      });
+      await inUnit(
+        async ({ em }) => {
+          await refusedSignIns.flush(em);
+          await pruneRefused(em);
+          await pruneAnswers(em, signal);
+        },
+        { waitsForLocks: true },
+      );
     } catch (error) {
       if (signal.aborted) return;
       log.warn(

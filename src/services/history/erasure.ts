@@ -7,6 +7,9 @@ import { eraseHistory } from '../../store/erase-history.ts';
 import type { Ask } from '../../store/statements.ts';
 import type { Unit, UnitOfWork } from '../../store/unit.ts';
 
+/** Nobody waits for it, and what has been erased so far would have to be repeated. */
+const IN_BACKGROUND = { waitsForLocks: true };
+
 /** How many accounts one transaction erases. */
 const BATCH_SIZE = 20;
 
@@ -82,7 +85,7 @@ export async function eraseDue(inUnit: UnitOfWork, days: number, signal: AbortSi
         const deleted = await lockDeleted(em, ids);
         await eraseHistory(em, deleted, signal);
         return deleted.length;
-      });
+      }, IN_BACKGROUND);
     }
     return total;
   };

@@ -8,7 +8,7 @@ import { refusals } from '../../domain/refusals.ts';
 import { isAdmin, User } from '../../domain/user.ts';
 import { recordChanges } from '../../store/change-log.ts';
 import { CHANGE_COLUMNS, type ChangeRow, changeOf } from '../../store/change-rows.ts';
-import type { Unit } from '../../store/unit.ts';
+import { subjectOf, type Unit } from '../../store/unit.ts';
 import { changeAccount } from '../accounts/accounts.ts';
 
 /**
@@ -24,6 +24,7 @@ export async function undoChange(unit: Unit, id: number, rules: PreferenceRules)
   const { em } = unit;
   const entry = await lockEntry(unit, id);
   unit.undoes = id;
+  unit.subject = subjectOf(entry.userId);
   // As it is now, even where it is the author's own; the lock keeps it so for the decision below.
   const account = await em.findOne(
     User,

@@ -1,3 +1,4 @@
+import { IsolationLevel } from '@mikro-orm/core';
 import type { EntityManager } from '@mikro-orm/postgresql';
 import type { Webhook } from '../../domain/webhook.ts';
 import { EPOCH, renewEpoch } from '../../store/feed-epoch.ts';
@@ -92,7 +93,14 @@ const RELEASE = `
 /** Registers webhooks: a new one starts at the present end of the feed, a known one keeps its position. */
 export async function registerWebhooks(em: EntityManager, hooks: readonly Webhook[]): Promise<void> {
   if (hooks.length === 0) return;
-  await em.execute(REGISTER, [hooks.map(({ name }) => name).join()]);
+  await em.transactional(
+    async (em) => {
+      // A start waits as long as it may; the limit of the session is for requests.
+      await em.execute('set local lock_timeout = 0');
+      await em.execute(REGISTER, [hooks.map(({ name }) => name).join()]);
+    },
+    { isolationLevel: IsolationLevel.READ_COMMITTED },
+  );
 }
 
 /**

@@ -1,0 +1,112 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { MikroORM } from '@mikro-orm/postgresql';
+import type pg from 'pg';
+import { type ConnectionMode, clientOf, type DatabaseSettings, endClient } from './connection.ts';
+
+/** Where work runs, and until when. */
+export interface Bounds {
+  readonly database: DatabaseSettings;
+  readonly mode: ConnectionMode;
+  /** Milliseconds of the epoch. */
+  readonly deadline: number;
+  readonly signal: AbortSignal;
+}
+
+/** How long after the deadline work is ended, in milliseconds: what ends by itself there says why. */
+const MARGIN_MS = 500;
+
+/** How long asking for blockers and ending sessions may take, in milliseconds. */
+const ENDING_MS = 1_000;
+
+/** Work that had not ended at its deadline. */
+export class DeadlinePassed extends Error {
+  override readonly name = 'DeadlinePassed';
+
+  /** `blockers`: the sessions that hold the locks which the work waited for. */
+  constructor(blockers: readonly string[]) {
+    super(
+      blockers.length > 0
+        ? `It waited for a lock that others hold: ${blockers.join(', ')}. End them, or wait for them.`
+        : 'A statement was still running.',
+    );
+  }
+}
+
+// The sessions of the work may wait for each other too: an index built CONCURRENTLY waits for the boot lock's.
+const BLOCKERS = `
+  select distinct format('session %s (%s)', other.pid, concat_ws(', ', nullif(application_name, ''), usename, state)) as name
+    from unnest($1::int[]) as own (pid), unnest(pg_blocking_pids(own.pid)) as blocking (pid)
+    join pg_stat_activity as other on other.pid = blocking.pid
+   where other.pid <> all ($1::int[])`;
+
+/**
+ * Runs work that uses the connections of `orm` until the deadline passes or the signal aborts. Then its sessions are ended, whatever
+ * they wait for. `work` gets a signal that says so. Throws what it throws, {@link DeadlinePassed}, and the signal's reason.
+ */
+export async function bounded<T>(
+  orm: MikroORM,
+  { database, mode, deadline, signal }: Bounds,
+  work: (ending: AbortSignal) => Promise<T>,
+): Promise<T> {
+  signal.throwIfAborted();
+  const pool: pg.Pool = await orm.em.getConnection().getNativeClient();
+  const busy = new Set<pg.Client>();
+  const take = (client: pg.Client) => busy.add(client);
+  const leave = (_error: unknown, client: pg.Client) => busy.delete(client);
+  pool.on('acquire', take).on('release', leave);
+  const ending = new AbortController();
+  const { promise: ended, reject } = Promise.withResolvers<never>();
+  ended.catch(() => undefined);
+  const end = async (reasonOf: (blockers: readonly string[]) => unknown) => {
+    ending.abort(signal.reason);
+    const sessions = [...busy] as (pg.Client & { processID: number })[];
+    const blockers =
+      mode === 'direct' && sessions.length > 0
+        ? await endSessions(
+            database,
+            sessions.map(({ processID }) => processID),
+          )
+        : [];
+    for (const { connection } of sessions) connection.stream.destroy();
+    reject(reasonOf(blockers));
+  };
+  const onAbort = () => end(() => signal.reason);
+  signal.addEventListener('abort', onAbort, { once: true });
+  const timer = setTimeout(
+    () => end((blockers) => new DeadlinePassed(blockers)),
+    Math.max(0, deadline - Date.now()) + MARGIN_MS,
+  );
+  // Once it is ending, its own error is that of a lost connection.
+  const result = work(ending.signal).catch((error) =>
+    ending.signal.aborted ? ended : Promise.reject(error),
+  );
+  try {
+    return await Promise.race([result, ended]);
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', onAbort);
+    pool.off('acquire', take).off('release', leave);
+  }
+}
+
+/**
+ * Ends sessions from another one, and returns who holds the locks that they wait for. A server may notice only with the next
+ * answer that a client is gone, and a lock that is asked for makes others wait too.
+ */
+async function endSessions(database: DatabaseSettings, pids: readonly number[]): Promise<readonly string[]> {
+  const limits = { ...database, connectTimeoutMs: ENDING_MS, statementTimeoutMs: ENDING_MS };
+  const client = clientOf(limits, 'direct');
+  const ask = async () => {
+    await client.connect();
+    const { rows } = await client.query<{ name: string }>(BLOCKERS, [pids]);
+    await client.query('select pg_terminate_backend(pid) from unnest($1::int[]) as own (pid)', [pids]);
+    return rows.map(({ name }) => name);
+  };
+  try {
+    return await Promise.race([ask(), delay(ENDING_MS, [], { ref: false })]);
+  } catch {
+    return [];
+  } finally {
+    void endClient(client, limits);
+  }
+}

@@ -1,0 +1,179 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { expect } from 'chai';
+import { accountsIn, addAccount } from '../support/accounts.ts';
+import { startApp, type TestApp } from '../support/app.ts';
+import { expectProblem } from '../support/problem.ts';
+import { until } from '../support/until.ts';
+
+const ADA = 'ada@example.com';
+const WRITERS = 20;
+
+describe('a lock of another transaction', function () {
+  this.timeout(60_000);
+
+  let app: TestApp;
+  let ada: number;
+
+  beforeEach(async () => {
+    app = await startApp();
+    ({ id: ada } = await addAccount(app.database, ADA));
+    await addAccount(app.database, 'root@example.com', { role: 'admin' });
+    for (let n = 0; n < WRITERS; n++) await addAccount(app.database, `user${n}@example.com`);
+  });
+
+  afterEach(() => app.close());
+
+  /** Holds a lock, and returns how to give it back. */
+  const lock = async (statement: string) => {
+    const holder = await app.database.connect();
+    await holder.query('begin');
+    await holder.query(statement);
+    return () => holder.query('rollback');
+  };
+  const lockAccount = (id: number) => lock(`select from users where id = ${id} for update`);
+  let writes = 0;
+  const write = (as: string, path = '/v1/me', method = 'PATCH') =>
+    app.call(path, {
+      method,
+      as,
+      ...(method === 'PATCH' && { body: JSON.stringify({ name: `Name ${++writes}` }) }),
+      headers: { 'Content-Type': 'application/merge-patch+json' },
+    });
+  const waiting = async () => {
+    const [row] = await app.database.query<{ count: number }>(
+      `select count(*)::int from pg_stat_activity
+        where datname = $1 and application_name = 'rollcall' and wait_event_type = 'Lock'`,
+      [app.database.name],
+    );
+    return row?.count ?? 0;
+  };
+  /** Writes again and again until told to stop, as often as answers come; returns the answers. */
+  const writeOn = (send: () => Promise<Response>) => {
+    const answers: Response[] = [];
+    let isOver = false;
+    const done = (async () => {
+      while (!isOver) answers.push(await send());
+    })();
+    return async () => {
+      isOver = true;
+      await done;
+      return answers;
+    };
+  };
+
+  it('makes a write give up with a refusal of its own', async () => {
+    const unlock = await lockAccount(ada);
+    for (const answer of [
+      await write(ADA),
+      await write('root@example.com', `/v1/users/${ada}`),
+      await write(ADA, '/v1/me', 'DELETE'),
+      await write(ADA, '/v1/me?dryRun=true'),
+    ]) {
+      expect(answer.headers.get('retry-after')).to.equal('1');
+      const { detail } = await expectProblem(answer, 503, 'lock_timeout');
+      expect(detail).to.equal('Another transaction holds a lock that this request needs: try again shortly.');
+    }
+    await unlock();
+    expect((await write(ADA)).status).to.equal(200);
+    expect((await accountsIn(app.database)).find(({ id }) => id === ada)?.version).to.equal(2);
+  });
+
+  it('makes a write wait that gets it in time, and lets the later ones of the account follow', async () => {
+    const unlock = await lockAccount(ada);
+    const answers = Promise.all(Array.from({ length: 10 }, () => write(ADA)));
+    await until('a write that waits', async () => (await waiting()) > 0);
+    await pause(300);
+    await unlock();
+    expect((await answers).map(({ status }) => status)).to.deep.equal(Array(10).fill(200));
+    expect((await accountsIn(app.database)).find(({ id }) => id === ada)?.version).to.equal(11);
+  });
+
+  it('of an account leaves the others their connections, and everything is as before afterwards', async () => {
+    const unlock = await lockAccount(ada);
+    const writers = Array.from({ length: WRITERS }, () => writeOn(() => write(ADA)));
+    await until('the first refusal', () => app.log.some(({ code }) => code === 'lock_timeout'));
+    let most = 0;
+    for (let round = 0; round < 10; round++) {
+      const answers = Array.from({ length: WRITERS }, (_, n) =>
+        n % 2 === 0 ? write(`user${n}@example.com`) : app.call('/v1/me', { as: `user${n}@example.com` }),
+      );
+      for (const { status } of await Promise.all(answers)) expect(status).to.equal(200);
+      most = Math.max(most, await waiting());
+    }
+    expect(most).to.be.at.most(2);
+    await unlock();
+    await until('a write of the account', async () =>
+      (await accountsIn(app.database)).some(({ id, version }) => id === ada && version > WRITERS),
+    );
+    const answers = (await Promise.all(writers.map((stop) => stop()))).flat();
+    const succeeded = answers.filter(({ status }) => status === 200).length;
+    for (const answer of answers) expect(answer.status).to.be.oneOf([200, 503]);
+    // What was refused is not there, and what was not is.
+    const [{ version } = { version: 0 }] = await app.database.query<{ version: number }>(
+      'select version from users where id = $1',
+      [ada],
+    );
+    expect(version).to.equal(1 + succeeded);
+    expect((await write(ADA)).status).to.equal(200);
+    expect(await waiting()).to.equal(0);
+  });
+
+  it('of every account leaves connections to whoever reads', async () => {
+    const unlock = await lock('select from users for update');
+    const writers = Array.from({ length: WRITERS }, (_, n) => writeOn(() => write(`user${n}@example.com`)));
+    await until('the first refusal', () => app.log.some(({ code }) => code === 'lock_timeout'));
+    let most = 0;
+    for (let round = 0; round < 10; round++) {
+      expect((await app.call('/v1/me', { as: ADA })).status).to.equal(200);
+      most = Math.max(most, await waiting());
+    }
+    expect(most).to.be.below(app.database.poolMax);
+    await unlock();
+    await Promise.all(writers.map((stop) => stop()));
+    for (let n = 0; n < WRITERS; n++) expect((await write(`user${n}@example.com`)).status).to.equal(200);
+  });
+
+  it('of an email that another transaction is about to use makes who creates the account give up', async () => {
+    const unlock = await lock(`insert into users (email) values ('new@example.com')`);
+    const create = () =>
+      app.call('/v1/users', {
+        method: 'POST',
+        as: 'root@example.com',
+        body: JSON.stringify({ email: 'new@example.com' }),
+        headers: { 'Content-Type': 'application/json' },
+      });
+    await expectProblem(await create(), 503, 'lock_timeout');
+    await unlock();
+    expect((await create()).status).to.equal(201);
+  });
+
+  it('of the admin who writes makes the write give up', async () => {
+    const [root] = await app.database.query<{ id: number }>(`select id from users where role = 'admin'`);
+    const unlock = await lockAccount(root?.id ?? 0);
+    await expectProblem(await write('root@example.com', `/v1/users/${ada}`), 503, 'lock_timeout');
+    await unlock();
+    expect((await write('root@example.com', `/v1/users/${ada}`)).status).to.equal(200);
+  });
+
+  it('of a table, as one who builds an index on it takes, makes writes give up and leaves reads alone', async () => {
+    const unlock = await lock('lock table changes in share mode');
+    await expectProblem(await write(ADA), 503, 'lock_timeout');
+    expect((await app.call('/v1/me', { as: ADA })).status).to.equal(200);
+    await unlock();
+    expect((await write(ADA)).status).to.equal(200);
+  });
+
+  it('of an account makes an import wait as long as a statement may take', async () => {
+    const unlock = await lockAccount(ada);
+    const imported = app.call('/v1/users/import?mode=upsert', {
+      method: 'POST',
+      as: 'root@example.com',
+      body: `email,name\r\n${ADA},Ada\r\n`,
+      headers: { 'Content-Type': 'text/csv' },
+    });
+    await until('an import that waits', async () => (await waiting()) > 0);
+    await pause(2_500);
+    await unlock();
+    expect((await imported).status).to.equal(200);
+  });
+});
