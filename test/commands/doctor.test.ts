@@ -304,7 +304,7 @@ describe('npm run accounts -- doctor', function () {
       closing.push(primary.remove);
       server = await startPostgres({ primary });
       const found = await diagnosis({ DATABASE_URL: urlOf(server) });
-      expect(of(found, 'database')[0]).to.match(/^problem The database postgres is a read-only standby/);
+      expect(of(found, 'database')[0]).to.match(/^problem The server is a read-only standby/);
     });
   });
 });

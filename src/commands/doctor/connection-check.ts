@@ -4,6 +4,7 @@ import { addressOf } from '../../database/address.ts';
 import { isUnavailable } from '../../database/driver-errors.ts';
 import { reachIfRunning } from '../../database/open-database.ts';
 import type { Reached } from '../../database/reach-database.ts';
+import { ReadOnlyStandby } from '../../database/standby.ts';
 import { DatabaseUnfit } from '../../database/unfit.ts';
 import { type Finding, messageOf, ok, problem, warning } from './finding.ts';
 
@@ -59,7 +60,7 @@ function isLocal({ hosts }: DatabaseUrl): boolean {
 
 function unreached(error: unknown): Finding {
   const message = messageOf(error);
-  if (error instanceof DatabaseUnfit)
+  if (error instanceof DatabaseUnfit || error instanceof ReadOnlyStandby)
     return problem('database', message, 'Do what the message says; no start succeeds until then.');
   if (isUnavailable(error))
     return problem(
