@@ -10,6 +10,9 @@ import type { Store } from './open-store.ts';
 import { findPrepared, NotPrepared } from './prepared.ts';
 import type { Seeded } from './seed.ts';
 
+/** How long an attempt to take the boot lock takes at most, unless the database does not answer, in milliseconds. */
+const ATTEMPT_MS = 3_000;
+
 /** What the preparation of a database needs. */
 export interface PrepareOptions extends BootLockOptions {
   readonly mode: ConnectionMode;
@@ -40,9 +43,13 @@ export async function prepareDatabase(
   },
 ): Promise<void> {
   const { log, initialAdmins, bootTimeoutMs, migrateOnBoot } = options;
+  let waited: { readonly error: Error; readonly at: number } | undefined;
   const prepare: PrepareOptions = {
     ...options,
-    onWait: (error) => log.info({ reason: error.message }, 'waiting for the boot lock'),
+    onWait(error) {
+      if (error instanceof LockHeld) waited = { error, at: Date.now() };
+      log.info({ reason: error.message }, 'waiting for the boot lock');
+    },
   };
   // The driver gives up a statement soon after this limit. Without it, the server would go on, and hold the boot lock.
   const { statementTimeoutMs } = database;
@@ -64,7 +71,13 @@ export async function prepareDatabase(
       const { migrate } = await import('./migrate.ts');
       return migrate(database, prepare);
     })
-    .catch((error: Error) => {
+    .catch((thrown: Error) => {
+      // An attempt to take the lock that the deadline has cut off.
+      const isWaiting = waited !== undefined && Date.now() - waited.at < ATTEMPT_MS;
+      const error =
+        thrown instanceof DeadlinePassed && thrown.blockers.length === 0 && isWaiting
+          ? (waited?.error ?? thrown)
+          : thrown;
       if (error instanceof CannotAdopt || error instanceof DatabaseUnfit)
         throw new CannotStart(error.message, { exitCode: EXIT_CONFIG });
       if (error instanceof DeadlinePassed) {

@@ -21,14 +21,16 @@ const ENDING_MS = 1_000;
 /** Work that had not ended at its deadline. */
 export class DeadlinePassed extends Error {
   override readonly name = 'DeadlinePassed';
+  /** The sessions that hold the locks which the work waited for. */
+  readonly blockers: readonly string[];
 
-  /** `blockers`: the sessions that hold the locks which the work waited for. */
   constructor(blockers: readonly string[]) {
     super(
       blockers.length > 0
         ? `It waited for a lock that others hold: ${blockers.join(', ')}. End them, or wait for them.`
         : 'A statement was still running.',
     );
+    this.blockers = blockers;
   }
 }
 
