@@ -25,7 +25,7 @@ export function lockLimits({
 }
 
 /** How long units wait for a place at most, in milliseconds: what they wait for goes on, but slowly. */
-const MAX_WAIT_MS = 5_000;
+const MAX_WAIT_MS = 15_000;
 
 /** How long a unit must have waited to be refused with the one before it, in milliseconds. */
 const SHARED_WAIT_MS = 500;
@@ -35,7 +35,7 @@ const SHARED_WAIT_MS = 500;
  * requests in flight, which others need.
  */
 const MAX_STUCK = 16;
-const STUCK_MS = 1_000;
+const STUCK_MS = 1_400;
 
 /** The most units that wait for a place. */
 const MAX_WAITING = 1_000;

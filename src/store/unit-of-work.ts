@@ -128,7 +128,8 @@ async function runOnce<T>(
     const hasChanged = changed !== undefined;
     if (hasChanged) {
       unit.subject ??= subjectOf(changed.entity);
-      queue?.check(unit.subject);
+      // A request under a key is told first whether the same one runs.
+      if (unit.keeps === null) queue?.check(unit.subject);
     }
     if (hasChanged && readOnly) throw new Error('A read-only unit of work tried to change something.');
     // Before the transaction: whoever counts may need a connection too.
