@@ -117,7 +117,7 @@ describe('the drain', () => {
     // Answered once the requests before it have been read.
     await (await fetch(new URL('/healthz', address))).text();
     expect(await server.end('SIGTERM')).to.equal(0);
-    for (const stream of streams) expect(await stream.text()).to.match(/^retry: \d+\nid: \d+-1\n\n$/);
+    for (const stream of streams) expect(await stream.text()).to.match(/^retry: \d+\nid: \d+-1-[\w-]+\n\n$/);
     for (const response of await Promise.all(waiting)) {
       expect(await response.json()).to.deep.include({ items: [] });
     }

@@ -63,10 +63,17 @@ export function clientClass(
       this.connection.on('parameterStatus', ({ parameterName, parameterValue }) => {
         if (parameterName === 'in_hot_standby') isStandby = parameterValue === 'on';
       });
+      // A connection that breaks while nobody asks it anything emits an error, and without a listener that ends the process. Those
+      // of the pool and the ORM listen too late for one that the server ends with the same packet that says it is ready.
+      let broken: Error | undefined;
+      this.on('error', (error) => {
+        broken ??= error;
+      });
       await connect.call(this);
-      if (!isStandby) return;
+      if (isStandby) broken = new ReadOnlyStandby();
+      if (broken === undefined) return;
       this.connection.stream.destroy();
-      throw new ReadOnlyStandby();
+      throw broken;
     }
   };
 }

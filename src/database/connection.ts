@@ -118,10 +118,7 @@ export function clientConfig(database: DatabaseSettings, mode: ConnectionMode): 
 /** A client of the driver, which is not connected yet, and that may be told another name for itself. */
 export function clientOf(database: DatabaseSettings, mode: ConnectionMode, name?: string): pg.Client {
   const { Client, ...config } = clientConfig(database, mode);
-  const client = new Client({ ...config, ...(name !== undefined && { application_name: name }) });
-  // A connection that breaks while idle emits an error event, and without a listener that ends the process.
-  client.on('error', () => undefined);
-  return client;
+  return new Client({ ...config, ...(name !== undefined && { application_name: name }) });
 }
 
 /** Ends a connection, and does not wait for ever for a server that no longer answers. */

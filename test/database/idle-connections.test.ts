@@ -4,6 +4,7 @@ import { expect } from 'chai';
 import { ormOptions } from '../../mikro-orm.config.ts';
 import { clientConfig } from '../../src/database/connection.ts';
 import { createMigratedDatabase, type TestDatabase } from '../support/database.ts';
+import { startProxy } from '../support/proxy.ts';
 import { startServer } from '../support/server-process.ts';
 import { until } from '../support/until.ts';
 
@@ -36,6 +37,29 @@ describe('connections that are idle', function () {
     expect((await fetch(`${address}/readyz`)).status).to.equal(200);
     expect(await server.end('SIGTERM')).to.equal(0);
     expect(server.lines.filter(({ level }) => (level as number) > 30)).to.deep.equal([]);
+  });
+
+  it('fail alone where the server ends them as soon as they are ready', async () => {
+    const wire = await startProxy(database.url);
+    const found = { encrypted: false };
+    const orm = new MikroORM({
+      ...ormOptions({ ...database, url: wire.url, found }),
+      logger: () => undefined,
+    });
+    wire.hold();
+    const answer = orm.em.fork().execute('select 1');
+    await until('a session', () =>
+      database
+        .query(
+          `select pg_terminate_backend(pid) from pg_stat_activity
+          where datname = $1 and application_name = 'rollcall' and state = 'idle'`,
+          [database.name],
+        )
+        .then(({ length }) => length > 0),
+    );
+    expect(await answer.catch(({ message }) => message)).to.match(/terminating connection/);
+    await orm.close(true);
+    await wire.close();
   });
 
   it('are probed by the system within a minute, and replaced within some', async () => {

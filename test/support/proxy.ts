@@ -15,6 +15,8 @@ export interface DatabaseProxy {
    * database says: statements still arrive there.
    */
   silence(what?: 'answers'): void;
+  /** Keeps back that the database is ready, on later connections, until it ends them: then both arrive in one piece. */
+  hold(): void;
   /** Breaks every connection and refuses new ones. */
   cut(): Promise<void>;
   /** Accepts connections again, at the same address. */
@@ -30,6 +32,7 @@ export async function startProxy(url: string, options: { cut?: boolean } = {}): 
   const sockets = new Set<Socket>();
   const pipes = new Set<(what?: 'answers') => void>();
   let silent: 'answers' | boolean = false;
+  let isHolding = false;
   let count = 0;
   let server: Server | undefined;
   let port = 0;
@@ -50,7 +53,9 @@ export async function startProxy(url: string, options: { cut?: boolean } = {}): 
         if (what === undefined) client.unpipe(upstream).resume();
         upstream.unpipe(client).resume();
       };
-      client.pipe(upstream).pipe(client);
+      client.pipe(upstream);
+      if (isHolding) keepReadiness(upstream, client);
+      else upstream.pipe(client);
       if (silent) keepQuiet(silent === 'answers' ? silent : undefined);
       pipes.add(keepQuiet);
       client.on('close', () => upstream.destroy());
@@ -82,6 +87,9 @@ export async function startProxy(url: string, options: { cut?: boolean } = {}): 
       silent = what ?? true;
       for (const keepQuiet of pipes) keepQuiet(what);
     },
+    hold() {
+      isHolding = true;
+    },
     cut,
     mend: serve,
     lead(other) {
@@ -89,6 +97,19 @@ export async function startProxy(url: string, options: { cut?: boolean } = {}): 
     },
     close: cut,
   };
+}
+
+/** PostgreSQL's message `ReadyForQuery`, outside of a transaction. */
+const READY = Buffer.from('Z\0\0\0\x05I');
+
+function keepReadiness(database: Socket, client: Socket): void {
+  const kept: Buffer[] = [];
+  database
+    .on('data', (chunk: Buffer) => {
+      if (kept.length > 0 || chunk.includes(READY)) kept.push(chunk);
+      else client.write(chunk);
+    })
+    .on('end', () => client.end(Buffer.concat(kept)));
 }
 
 /**
