@@ -64,13 +64,17 @@ export const LIST_FORMATS: ReadonlySet<unknown> = new Set<keyof typeof formats>(
   'issuers',
   'origins',
   'proxies',
+  'replica-urls',
   'webhooks',
 ]);
 
 /** Splits a list with commas, or with one item a line. Trims its items; drops empty items and duplicates. */
-function splitList(text: string, normalize: (part: string) => string): string[] {
-  return [...new Set(text.split(/[,\n]/).map((part) => normalize(part.trim())))].filter(Boolean);
+function splitList(text: string, normalize: (part: string) => string, between = /[,\n]/): string[] {
+  return [...new Set(text.split(between).map((part) => normalize(part.trim())))].filter(Boolean);
 }
+
+/** A comma between URLs: one inside of a URL, as in a password, has no scheme behind it. */
+const BETWEEN_URLS = /[,\n](?=\s*(?:[a-z][a-z\d+.-]*:\/\/|[,\n]|$))/i;
 
 /** Removes the quotes and blanks that some shells and tools leave around a value, and ignores case. */
 function unwrap(text: string): string {
@@ -232,6 +236,17 @@ export const formats = {
     validate(value: string | null) {
       check(value !== null, `be set in production, to ${URL_SHAPE}`);
       parseDatabaseUrl(value);
+    },
+  },
+  'replica-urls': {
+    coerce: (list: string) => splitList(list, (url) => url, BETWEEN_URLS),
+    validate(urls: string[], { primary }) {
+      for (const url of urls) {
+        const { hosts, database } = parseDatabaseUrl(url);
+        const isOne = hosts.length === 1 && !database.includes(',');
+        check(isOne, `be ${URL_SHAPE} for each server, separated by commas`);
+      }
+      check(urls.length === 0 || primary !== undefined, 'not be set unless DATABASE_URL is');
     },
   },
   secret: {

@@ -30,6 +30,7 @@ function formatValue({ sensitive, format }: Variable, value: unknown): string {
   if (value === null || value === '') return '(none)';
   if (!sensitive) return maskUrls(format === 'issuers' ? JSON.stringify(value) : String(value));
   if (format === 'webhooks') return (value as Webhook[]).map(({ name }) => name).join(', ') || '(none)';
+  if (format === 'replica-urls') return (value as string[]).map(maskPasswords).join(',') || '(none)';
   return format === 'postgres-url' || format === 'proxy-url' ? maskPasswords(String(value)) : MASK;
 }
 

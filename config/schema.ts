@@ -25,6 +25,11 @@ export interface Settings {
     readonly connectTimeoutMs: number;
     readonly statementTimeoutMs: number;
   };
+  /** Streaming standbys of the database. */
+  readonly replicas: {
+    readonly urls: readonly string[];
+    readonly maxLagMs: number;
+  };
   /** Absolute path. */
   readonly dataDir: string;
   readonly auth: AuthSettings;
@@ -101,7 +106,7 @@ const limit = { format: 'whole-number', min: 0, max: 1_000_000 };
 /**
  * The convict schema of every setting; `texts` holds the text of each variable that is set. Convict defines `doc`,
  * `format`, `default`, `env`, `nullable` and `sensitive` (never printed). Rollcall adds arguments of its formats (`min`,
- * `max`, `refusePlaceholders`, `httpsOnly`, `mayHaveQuery`, `mayBeEmpty`, `isLimit`, `hasIssuer`, `primaryIssuer`, `policy`, `poolMax`, `port`),
+ * `max`, `refusePlaceholders`, `httpsOnly`, `mayHaveQuery`, `mayBeEmpty`, `isLimit`, `hasIssuer`, `primaryIssuer`, `policy`, `poolMax`, `port`, `primary`),
  * `example` (shown in `.env.example` instead of the default) and `fallback` (a second variable to read).
  */
 export function schemaFor(environment: Environment, texts: NodeJS.Dict<string> = {}) {
@@ -164,6 +169,25 @@ export function schemaFor(environment: Environment, texts: NodeJS.Dict<string> =
         ...milliseconds,
         default: 10_000,
         env: 'DATABASE_STATEMENT_TIMEOUT_MS',
+      },
+    },
+    replicas: {
+      urls: {
+        doc: 'Streaming standbys of DATABASE_URL that lists, exports and the history are read from, separated by commas. Default: none.',
+        format: 'replica-urls',
+        primary: texts['DATABASE_URL'],
+        default: [],
+        env: 'DATABASE_REPLICA_URLS',
+        sensitive: true,
+        example:
+          'postgres://rollcall:password@replica1:5432/rollcall,postgres://rollcall:password@replica2:5432/rollcall',
+      },
+      maxLagMs: {
+        doc: 'How far a read replica may lag before everything is read from the primary, in milliseconds.',
+        ...milliseconds,
+        min: 1000,
+        default: 10_000,
+        env: 'DATABASE_REPLICA_MAX_LAG_MS',
       },
     },
     dataDir: {

@@ -29,6 +29,7 @@ import type { Admission } from './services/access/admission.ts';
 import type { ServiceTokenLookUp } from './services/access/service-token-look-up.ts';
 import type { Seeds } from './services/accounts/seed-warning.ts';
 import type { RateLimits } from './store/rate-limits.ts';
+import type { Replicas } from './store/replicas/replicas.ts';
 import type { UnitOfWork } from './store/unit.ts';
 import type { StatementTimes } from './tracing/statement-times.ts';
 import { findTracer } from './tracing/tracing.ts';
@@ -61,6 +62,8 @@ export interface AppDeps {
   readonly rateLimits: RateLimits;
   readonly transfers: Transfers;
   readonly load: Load;
+  /** The read replicas; without any, everything is read from the primary. */
+  readonly replicas: Replicas | undefined;
   /** Told of every request. */
   readonly observer?: RequestObserver | undefined;
   /** How long the JSON body of a request may take to arrive, in milliseconds. */

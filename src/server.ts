@@ -88,11 +88,12 @@ async function boot(): Promise<Application> {
   const metrics =
     settings.metrics.port === null ? undefined : (await import('./metrics/metrics.ts')).createMetrics();
   const { database, mode } = await reaching;
-  const { history, initialAdmins, bootTimeoutMs, migrateOnBoot } = settings;
+  const { history, replicas, initialAdmins, bootTimeoutMs, migrateOnBoot } = settings;
   const store = await openStore({
     database,
     mode,
     history,
+    replicas,
     log,
     observer: metrics?.observer,
     servesRequests: true,

@@ -35,7 +35,7 @@ import { registerWebhooks } from './services/webhooks/leases.ts';
 import { accountLookUp } from './store/account-look-up.ts';
 import { batchedLookUps } from './store/batched-look-ups.ts';
 import { changeListener } from './store/change-listener.ts';
-import { renewEpoch } from './store/feed-epoch.ts';
+import { type RenewedEpoch, renewEpoch } from './store/feed-epoch.ts';
 import { type RateLimitSettings, rateLimits } from './store/rate-limits.ts';
 
 /** How much longer Node.js waits for a request than we do, in milliseconds, so that the refusal is ours. */
@@ -147,17 +147,42 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
     onEpoch: () =>
       log.warn('database changed to another server; let refused readers of the feed resynchronise'),
   });
-  // Before any request: a webhook is told of every change from here on.
-  await registerWebhooks(orm.em.fork(), hooks);
-  if (hooks.length > 0) {
-    // Soon, and not with the first delivery: a server that has taken over knows only until its own restart where it did.
-    const { hasChanged, isForkKnown, isKnown } = await renewEpoch(orm.em.fork());
+  const warnOfEpoch = ({ hasChanged, isForkKnown }: RenewedEpoch) => {
     if (hasChanged)
       log.warn(
         { isForkKnown },
         'database changed to another server; let refused readers of the feed resynchronise',
       );
-    if (!isKnown)
+  };
+  store.replicas?.start({
+    onEpoch: warnOfEpoch,
+    onUsed: (replica) => log.info({ replica }, 'read replica used'),
+    onLeftOut: (replica, { kind, reason }) => {
+      if (kind === 'primary') log.info({ replica, reason }, 'read replica left out');
+      else if (kind === 'gone')
+        log.warn(
+          { replica, reason },
+          'read replica left out, it cannot be read; reading from the primary; check that server, and its URL in DATABASE_REPLICA_URLS',
+        );
+      else if (kind === 'unfit')
+        log.warn(
+          { replica, reason },
+          'read replica left out, it is no standby of this primary; reading from the primary; name standbys alone in DATABASE_REPLICA_URLS',
+        );
+      else
+        log.warn(
+          { replica, reason },
+          'read replica left out, it lags; reading from the primary; see what holds up its replay, or raise DATABASE_REPLICA_MAX_LAG_MS',
+        );
+    },
+  });
+  // Before any request: a webhook is told of every change from here on.
+  await registerWebhooks(orm.em.fork(), hooks);
+  if (hooks.length > 0) {
+    // Soon, and not with the first delivery: a server that has taken over knows only until its own restart where it did.
+    const renewed = await renewEpoch(orm.em.fork());
+    warnOfEpoch(renewed);
+    if (!renewed.isKnown)
       log.warn('failovers that lose changes go unnoticed; grant the functions named in docs/change-feed.md');
   }
   const webhooks = new Dispatcher({
@@ -224,6 +249,7 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
     rateLimits: await rateLimits(settings.rateLimit, orm, log),
     transfers,
     load,
+    replicas: store.replicas,
     observer,
     requestTimeoutMs: settings.requestTimeoutMs,
     translate: toRefusal,

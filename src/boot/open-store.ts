@@ -10,6 +10,7 @@ import { knownMigrations, type SchemaState, schemaState } from '../database/sche
 import type { Author } from '../domain/author.ts';
 import { changeAnnouncer } from '../store/change-announcer.ts';
 import { lockLimits } from '../store/lock-queue.ts';
+import type { Replicas } from '../store/replicas/replicas.ts';
 import type { UnitOfWork } from '../store/unit.ts';
 import { type UnitObserver, unitsOfWork } from '../store/unit-of-work.ts';
 import { statementSpans } from '../tracing/statement-spans.ts';
@@ -26,6 +27,8 @@ export interface Store {
   schemaState(): Promise<SchemaState>;
   /** Counts the statements of requests; only where it was asked for. */
   readonly statementTimes: StatementTimes | undefined;
+  /** The read replicas; none, unless some were named. */
+  readonly replicas: Replicas | undefined;
   close(): Promise<void>;
 }
 
@@ -34,6 +37,8 @@ export interface StoreOptions {
   readonly database: DatabaseSettings;
   readonly mode: ConnectionMode;
   readonly history?: Settings['history'];
+  /** The read replicas. Default: none. */
+  readonly replicas?: Settings['replicas'];
   /** Without one, the ORM is silent. */
   readonly log?: Logger;
   /** Whether requests are told what their statements took. */
@@ -54,6 +59,7 @@ export async function openStore({
   database,
   mode,
   history,
+  replicas: named,
   log,
   timesStatements = false,
   servesRequests = false,
@@ -70,12 +76,19 @@ export async function openStore({
     ...(locks && { lockTimeoutMs: locks.patientlyMs }),
   };
   // Not by `MikroORM.init`, which looks for packages on the disk that the options do not name.
-  const orm = new MikroORM({
-    ...ormOptions(pool, mode),
-    // Opening a connection takes longer than a request.
-    pool: { min: Math.min(KEPT_OPEN, database.poolMax), max: database.poolMax },
-    ...(log ? { loggerFactory: () => ormLog(log) } : { logger: () => undefined }),
-  });
+  const openOrm = (settings: DatabaseSettings, how: ConnectionMode) =>
+    new MikroORM({
+      ...ormOptions(settings, how),
+      // Opening a connection takes longer than a request.
+      pool: { min: Math.min(KEPT_OPEN, database.poolMax), max: database.poolMax },
+      ...(log ? { loggerFactory: () => ormLog(log) } : { logger: () => undefined }),
+    });
+  const orm = openOrm(pool, mode);
+  const replicas =
+    named && named.urls.length > 0
+      ? // Loaded only where it is used.
+        (await import('./open-replicas.ts')).openReplicas({ orm, database, pool, mode, openOrm, ...named })
+      : undefined;
   const announcer = changeAnnouncer(database, mode);
   const migrations = await knownMigrations(orm);
   return {
@@ -87,12 +100,15 @@ export async function openStore({
       onRecorded: announcer.announce,
       inSpan: spans(tracer),
       observer,
+      notesLog: replicas !== undefined,
     }),
     migrations,
     statementTimes,
+    replicas,
     schemaState: () => schemaState(orm.em.fork(), migrations),
     async close() {
       await announcer.close();
+      await replicas?.close();
       await closeOrm(orm);
     },
   };

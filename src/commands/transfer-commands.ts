@@ -5,6 +5,7 @@ import type { ImportReport } from '../domain/import-report.ts';
 import { exportAccounts } from '../services/transfer/export.ts';
 import { FORMATS, isCharset, SEPARATOR_NAMES } from '../services/transfer/formats/index.ts';
 import { IMPORT_MODES, importAccounts } from '../services/transfer/import.ts';
+import { primaryReader } from '../store/replicas/reader.ts';
 import { oneOf } from './account-options.ts';
 import type { CommandContext } from './command.ts';
 import { UsageError } from './usage-error.ts';
@@ -53,7 +54,7 @@ export async function exportFile(
   await inUnit(
     ({ em }) =>
       pipeline(
-        exportAccounts(em, format, { separator, bom: values.bom }),
+        exportAccounts(primaryReader(em), format, { separator, bom: values.bom }),
         isStandard ? process.stdout : createWriteStream(path, { mode: 0o600 }),
         { end: !isStandard },
       ),

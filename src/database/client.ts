@@ -1,8 +1,9 @@
 import pg from 'pg';
 import type { DatabaseUrl } from '../../config/database-url.ts';
+import type { ServerRole } from './connection.ts';
 import type { HostChoice } from './host-choice.ts';
 import { PipelinedClient, type StatementObserver } from './pipelined-client.ts';
-import { ReadOnlyStandby } from './standby.ts';
+import { NotAStandby, ReadOnlyStandby } from './standby.ts';
 import { tlsOptions } from './tls.ts';
 
 /** What the driver's types leave out. */
@@ -14,6 +15,8 @@ export interface ClientOptions {
   readonly url: DatabaseUrl;
   readonly hosts: HostChoice | undefined;
   readonly encrypted: boolean;
+  /** What the server must be. */
+  readonly role: ServerRole;
   /** Whether a statement with a name is prepared: behind a pooler, another connection may have prepared it, or may have to. */
   readonly prepares: boolean;
   readonly onStatement: StatementObserver | undefined;
@@ -21,12 +24,13 @@ export interface ClientOptions {
 
 /**
  * The class of the driver's clients that begin their sessions with `settings`. With a choice of hosts, each connection goes to
- * the host that is the primary then. A connection to a standby fails with {@link ReadOnlyStandby}, where the server tells: from
- * PostgreSQL 14 on, without a pooler between.
+ * the host that is the primary then. A connection that wants a primary and meets a standby fails with {@link ReadOnlyStandby}, and the
+ * other way round with {@link NotAStandby}, where the server tells: from PostgreSQL 14 on, without a pooler between. It tells of a
+ * promotion too.
  */
 export function clientClass(
   settings: Readonly<Record<string, string>>,
-  { url, hosts, encrypted, prepares, onStatement }: ClientOptions,
+  { url, hosts, encrypted, role, prepares, onStatement }: ClientOptions,
 ): typeof PipelinedClient {
   return class SessionClient extends PipelinedClient {
     protected override get onStatement() {
@@ -59,9 +63,12 @@ export function clientClass(
         // Whatever ends the connection, the primary may be another one afterwards.
         this.once('end', () => hosts.forget());
       }
-      let isStandby = false;
+      let isStandby: boolean | undefined;
+      let isReady = false;
       this.connection.on('parameterStatus', ({ parameterName, parameterValue }) => {
-        if (parameterName === 'in_hot_standby') isStandby = parameterValue === 'on';
+        if (parameterName !== 'in_hot_standby') return;
+        isStandby = parameterValue === 'on';
+        if (isReady && role === 'standby' && !isStandby) this.connection.stream.destroy(new NotAStandby());
       });
       // A connection that breaks while nobody asks it anything emits an error, and without a listener that ends the process. Those
       // of the pool and the ORM listen too late for one that the server ends with the same packet that says it is ready.
@@ -70,7 +77,9 @@ export function clientClass(
         broken ??= error;
       });
       await connect.call(this);
-      if (isStandby) broken = new ReadOnlyStandby();
+      isReady = true;
+      if (isStandby === true && role === 'primary') broken = new ReadOnlyStandby();
+      if (isStandby === false && role === 'standby') broken = new NotAStandby();
       if (broken === undefined) return;
       this.connection.stream.destroy();
       throw broken;

@@ -19,6 +19,8 @@ export interface DatabaseSettings {
   readonly onStatement?: StatementObserver;
   /** How long a statement waits for a lock, where the connection is direct. Default: as long as it may take. */
   readonly lockTimeoutMs?: number;
+  /** What the server must be. Default: the primary. */
+  readonly role?: ServerRole;
   /** What is known since it was reached. Without it, the URL alone decides. */
   readonly found?: Found;
 }
@@ -35,6 +37,9 @@ export interface Found {
   /** Whether the server can end transactions that take long. */
   readonly endsTransactions?: boolean;
 }
+
+/** What a server must be for a connection to stay: the primary, a standby to read from, or either. */
+export type ServerRole = 'primary' | 'standby' | 'any';
 
 /**
  * How to reach the database: directly, or through a pooler such as PgBouncer, which shares sessions with their settings,
@@ -64,6 +69,7 @@ export type ClientConfig = pg.PoolConfig &
  */
 export function clientConfig(database: DatabaseSettings, mode: ConnectionMode): ClientConfig {
   const { connectTimeoutMs, statementTimeoutMs, lockTimeoutMs = 0, onStatement, found } = database;
+  const { role = 'primary' } = database;
   const url = parseDatabaseUrl(database.url);
   const encrypted = found?.encrypted ?? encryptionAttempts(url)[0] ?? false;
   const targets = url.hosts.map(({ host, port }) => targetOf(url, host, port));
@@ -100,6 +106,7 @@ export function clientConfig(database: DatabaseSettings, mode: ConnectionMode): 
       {
         url,
         encrypted,
+        role,
         prepares: mode === 'direct',
         onStatement,
         hosts:

@@ -1,9 +1,9 @@
 import type { DatabaseUrl } from '../../config/database-url.ts';
-import type { ConnectionMode } from './connection.ts';
+import type { ConnectionMode, ServerRole } from './connection.ts';
 import { quoteIdentifier as quoted } from './quote-identifier.ts';
 import { REQUIRED } from './session-settings.ts';
 import type { SessionSurvey } from './session-survey.ts';
-import { ReadOnlyStandby } from './standby.ts';
+import { NotAStandby, ReadOnlyStandby } from './standby.ts';
 import { DatabaseUnfit } from './unfit.ts';
 
 /** The search path of all connections: the schema of Rollcall's tables, and that of the trigram operators. */
@@ -12,10 +12,19 @@ export function searchPathOf({ home, path, trigramSchema }: SessionSurvey): read
   return [...new Set(schemas.filter((schema) => typeof schema === 'string'))];
 }
 
-/** Throws {@link DatabaseUnfit} where Rollcall cannot work with a database: it says why, and which statement mends it. Throws {@link ReadOnlyStandby} for a standby. */
-export function checkFitness(seen: SessionSurvey, mode: ConnectionMode, url: DatabaseUrl): void {
+/**
+ * Throws {@link DatabaseUnfit} where Rollcall cannot work with a database: it says why, and which statement mends it. Throws
+ * {@link ReadOnlyStandby} for a standby in place of a primary, and {@link NotAStandby} the other way round.
+ */
+export function checkFitness(
+  seen: SessionSurvey,
+  mode: ConnectionMode,
+  url: DatabaseUrl,
+  role: ServerRole = 'primary',
+): void {
   const { database, encoding, isStandby } = seen;
-  if (isStandby) throw new ReadOnlyStandby();
+  if (isStandby && role === 'primary') throw new ReadOnlyStandby();
+  if (!isStandby && role === 'standby') throw new NotAStandby();
   if (encoding !== 'UTF8') {
     throw new DatabaseUnfit(
       `The database ${database} has the encoding ${encoding}, and Rollcall needs UTF8. Make another one: ` +

@@ -98,7 +98,7 @@ async function tryMode(
     // The process id in the greeting is the server's, unless a pooler invented it.
     if (mode === 'direct' && seen.pid !== client.processID)
       return await tryMode(database, 'pooled', encrypted);
-    checkFitness(seen, mode, parseDatabaseUrl(database.url));
+    checkFitness(seen, mode, parseDatabaseUrl(database.url), database.role);
     const checksClients = mode === 'direct' && (await canCheckClients(client));
     const { endsIdle, endsTransactions } = seen;
     const found = { encrypted, searchPath: searchPathOf(seen), checksClients, endsIdle, endsTransactions };

@@ -8,3 +8,14 @@ export class ReadOnlyStandby extends Error {
     super('The server is a read-only standby: point DATABASE_URL to the primary.');
   }
 }
+
+/** A read replica is no standby, or no longer: it may have changes that the primary lacks. */
+export class NotAStandby extends Error {
+  override readonly name = 'NotAStandby';
+  /** SQLSTATE of a server that does not let a session in. */
+  readonly code = '08004';
+
+  constructor() {
+    super('The server is a primary: DATABASE_REPLICA_URLS names streaming standbys of DATABASE_URL alone.');
+  }
+}

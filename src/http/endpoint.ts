@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { RefusalKind } from '../domain/refusal.ts';
 import type { Scope } from '../domain/service-token.ts';
 import type { User } from '../domain/user.ts';
+import type { Reader } from '../store/replicas/reader.ts';
 import type { Unit } from '../store/unit.ts';
 import type { Versioned } from './answer/entity-tag.ts';
 import { flag } from './schemas/flag.ts';
@@ -43,6 +44,8 @@ export interface Upload {
 export interface EndpointRequest<Params, Query, Body, Actor> {
   /** The request's unit of work. Handlers change entities in it and never flush. */
   readonly unit: Unit;
+  /** Reads what may be a little late: from a read replica where the endpoint `readsReplica`, and otherwise as the unit does. */
+  readonly reader: Reader;
   readonly params: Params;
   readonly query: Query;
   readonly body: Body;
@@ -81,6 +84,11 @@ export interface Endpoint {
   readonly summary: string;
   /** Whether it answers outside of the base path too: probes ask the process, past any proxy. */
   readonly isProbe?: boolean;
+  /**
+   * Whether its `reader` may read from a read replica, which is a little late. Who asks and what they may do is read from the primary
+   * all the same. Never what decides about access, nor one's own account, nor what a write is based on, nor the change feed.
+   */
+  readonly readsReplica?: boolean;
   readonly params?: z.ZodType;
   readonly query?: z.ZodObject;
   readonly body?: BodyDescription;
@@ -172,6 +180,11 @@ export function isWrite({ method, access }: Pick<Endpoint, 'method' | 'access'>)
   return method !== 'GET' && access !== 'public';
 }
 
+/** Whether its answers have a bookmark, where there are read replicas: those of writes, and of the feed. */
+export function givesBookmark(endpoint: Pick<Endpoint, 'method' | 'access' | 'obeysLastEventId'>): boolean {
+  return isWrite(endpoint) || endpoint.obeysLastEventId === true;
+}
+
 /** Whether its requests may last as long as their callers like: an event stream, or a transfer, which has places of its own. */
 export function isLongLived({ obeysLastEventId, transfers, upload }: Endpoint): boolean {
   return obeysLastEventId === true || transfers !== undefined || upload !== undefined;
@@ -197,14 +210,8 @@ export function endpoint<
   Query extends z.ZodObject = z.ZodObject,
   Body extends z.ZodType = z.ZodUndefined,
 >(
-  description: { method: 'GET' | 'POST' } & Description<
-    A,
-    Params,
-    Query,
-    Body,
-    CheckedRequest<A, Params, Query, Body>,
-    Outcome
-  >,
+  description: ({ method: 'GET'; readsReplica?: boolean } | { method: 'POST' }) &
+    Description<A, Params, Query, Body, CheckedRequest<A, Params, Query, Body>, Outcome>,
 ): Endpoint {
   return recordOf({ ...(description as AnyDescription), obeysIfMatch: false });
 }

@@ -3,18 +3,22 @@ import compose from 'koa-compose';
 import { refusals } from '../domain/refusals.ts';
 import type { Seeds } from '../services/accounts/seed-warning.ts';
 import { findAnswer } from '../services/idempotency/kept-answers.ts';
+import { primaryReader } from '../store/replicas/reader.ts';
+import type { Replicas } from '../store/replicas/replicas.ts';
 import type { UnitOfWork } from '../store/unit.ts';
 import { entityTag, ifMatchPasses, type Versioned } from './answer/entity-tag.ts';
 import { answerToKeep, shownAgain } from './answer/kept-answer.ts';
 import type { Middleware, RequestContext, RequestState } from './context.ts';
-import { asksForDryRun, type Endpoint, isLongLived, isWrite } from './endpoint.ts';
+import { asksForDryRun, type Endpoint, givesBookmark, isLongLived, isWrite } from './endpoint.ts';
 import { authorize } from './middleware/authorize.ts';
+import { bookmark } from './middleware/bookmark.ts';
 import { present } from './middleware/present.ts';
 import { readJson } from './middleware/read-json.ts';
 import { readUpload } from './middleware/read-upload.ts';
 import { enterTransfer, leaveTransfer } from './middleware/transfers.ts';
 import { unitOfWork } from './middleware/unit-of-work.ts';
 import { warnOfSeed } from './middleware/warn-of-seed.ts';
+import { readingCaller } from './request/bookmark.ts';
 import { HandledRequest } from './request/handled-request.ts';
 import { hasKey, keyedRequestOf } from './request/idempotency-key.ts';
 import { checkBody, checkParams, checkQuery } from './request/input.ts';
@@ -32,6 +36,8 @@ export interface RouterOptions {
   readonly transfers: Transfers;
   /** The middleware that bounds the work in flight. */
   readonly shedLoad: Middleware;
+  /** The read replicas; without any, everything is read from the primary. */
+  readonly replicas: Replicas | undefined;
 }
 
 /**
@@ -43,7 +49,7 @@ export function createRouter(
   endpoints: readonly Endpoint[],
   identify: Middleware,
   inUnit: UnitOfWork,
-  { basePath, requestTimeoutMs, seeds, transfers, shedLoad }: RouterOptions,
+  { basePath, requestTimeoutMs, seeds, transfers, shedLoad, replicas }: RouterOptions,
 ): Middleware {
   const probes = new Router<RequestState>();
   const fixed = new Router<RequestState>({ prefix: basePath });
@@ -55,7 +61,7 @@ export function createRouter(
       ...(body ? [readJson(body.types, requestTimeoutMs)] : []),
       ...(kind ? [refuseQuery(endpoint), enterTransfer(transfers, kind)] : []),
       ...(upload ? [readUpload(upload.types, transfers.limits)] : []),
-      handle(endpoint),
+      handle(endpoint, replicas),
     ]);
     const routers = [
       path.includes(':') ? patterns : fixed,
@@ -68,6 +74,7 @@ export function createRouter(
       ...(kind ? [leaveTransfer()] : []),
       // What a transfer has done would have to be repeated, and the number of transfers is limited.
       unitOfWork(inUnit, inside, { waitsForLocks: kind !== undefined }),
+      ...(replicas && givesBookmark(endpoint) ? [bookmark(replicas)] : []),
       ...(seeds.length > 0 && isWrite(endpoint) ? [warnOfSeed(seeds)] : []),
       present(endpoint, basePath, transfers.limits),
     ]);
@@ -99,8 +106,13 @@ const refuseQuery = (endpoint: Endpoint): Middleware =>
     return next();
   };
 
-const handle = (endpoint: Endpoint): Middleware => {
+const handle = (endpoint: Endpoint, replicas: Replicas | undefined): Middleware => {
   const writes = isWrite(endpoint);
+  // The one place that decides who reads from a replica: endpoints that say so, and nobody else.
+  const readerOf = (ctx: RequestContext) =>
+    endpoint.readsReplica && replicas
+      ? replicas.readerFor(ctx.state.unit.em, readingCaller(ctx))
+      : primaryReader(ctx.state.unit.em);
   return async function handle(ctx) {
     const { unit, body } = ctx.state;
     const query = queryOf(endpoint, ctx);
@@ -112,7 +124,8 @@ const handle = (endpoint: Endpoint): Middleware => {
       return;
     }
     const params = checkParams(endpoint.params, ctx['params']);
-    const request = new HandledRequest(ctx, params, query, checkBody(endpoint.body?.schema, body));
+    const checked = { params, query, body: checkBody(endpoint.body?.schema, body) };
+    const request = new HandledRequest(ctx, checked, readerOf);
     if (keyed !== undefined) unit.keeps = answerToKeep(keyed, ctx, request);
     const entity = await endpoint.changes?.(request);
     if (entity !== undefined) {

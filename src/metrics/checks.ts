@@ -1,6 +1,7 @@
 import type { Lifecycle } from '../http/server/lifecycle.ts';
 import type { ChangeFeed } from '../services/feed/change-feed.ts';
 import type { WebhookBacklog } from '../services/webhooks/backlog.ts';
+import type { Replicas } from '../store/replicas/replicas.ts';
 import type { Figures } from './figures.ts';
 import { type Standing, Standings } from './standing.ts';
 
@@ -13,6 +14,8 @@ export interface Report {
   readonly phase: Lifecycle['phase'];
   readonly checks: {
     readonly database: Standing;
+    /** By the number of the read replica. */
+    readonly replicas: Readonly<Record<string, Standing>>;
     readonly migrations: Standing;
     readonly feed: Standing;
     /** By the name of the issuer. */
@@ -29,6 +32,7 @@ export interface ChecksOptions {
   /** The names of the issuers and of the webhooks. */
   readonly issuers: readonly string[];
   readonly webhooks: readonly string[];
+  readonly replicas?: Pick<Replicas, 'standings'> | undefined;
 }
 
 /** Reports on a process. A state that nobody has asked for is seen when somebody does; that of an issuer when its keys are fetched. */
@@ -52,7 +56,10 @@ export class Checks {
   }
 
   /** The report by these figures. */
-  report({ lifecycle: { phase }, feed, issuers, webhooks }: ChecksOptions, figures: Figures): Report {
+  report(
+    { lifecycle: { phase }, feed, issuers, webhooks, replicas }: ChecksOptions,
+    figures: Figures,
+  ): Report {
     const database = this.#database(figures);
     const migrations = this.#migrations(figures);
     const isReady = phase === 'ready' && database.state === 'ok' && migrations.state === 'ok';
@@ -63,6 +70,7 @@ export class Checks {
       phase,
       checks: {
         database,
+        replicas: this.#replicas(replicas),
         migrations,
         feed: this.#feed(feed, figures),
         providers: Object.fromEntries(
@@ -77,6 +85,20 @@ export class Checks {
     if (!isUp) return this.#standings.of('database', 'failing', reason);
     if (isReadOnly) return this.#standings.of('database', 'failing', 'it is read-only, as a standby is');
     return this.#standings.of('database', 'ok');
+  }
+
+  /** A replica that is left out makes nobody wait: the primary is read. */
+  #replicas(replicas: ChecksOptions['replicas']): Record<string, Standing> {
+    return Object.fromEntries(
+      (replicas?.standings() ?? []).map(({ number, isUsed, isPrimary, reason }) => [
+        `${number}`,
+        this.#standings.of(
+          `replica ${number}`,
+          isUsed || isPrimary ? 'ok' : 'degraded',
+          isUsed ? undefined : `left out: ${reason ?? 'its last check is too old'}`,
+        ),
+      ]),
+    );
   }
 
   #migrations({ schema }: Figures): Standing {

@@ -18,6 +18,7 @@ import { figuresSource } from './figures.ts';
 import type { Observer } from './observer.ts';
 import { type Answer, operatorsServer } from './operators-server.ts';
 import { processSeries } from './process-series.ts';
+import { replicaSeries } from './replica-series.ts';
 import { requestSeries } from './request-series.ts';
 import { storeSeries } from './store-series.ts';
 import { workSeries } from './work-series.ts';
@@ -76,9 +77,10 @@ export function createMetrics(): Metrics {
       const issuers = sources.issuers.map(issuerName);
       const webhooks = settings.webhooks.hooks.map(({ name }) => name);
       const side = sideConnection(database, mode, { name: 'rollcall metrics', limitMs: QUESTION_MS });
-      const { migrations } = store;
+      const { migrations, replicas } = store;
       const figures = figuresSource(side, { migrations, webhooks, ...settings.history });
       storeSeries(registry, { ...application, pool: await poolOf(store.orm.em) });
+      replicaSeries(registry, replicas);
       processSeries(registry);
       const showFigures = databaseSeries(registry);
       const server = operatorsServer(
@@ -89,7 +91,7 @@ export function createMetrics(): Metrics {
           },
           '/healthz': async () => json(200, { status: 'alive' }),
           '/readyz': async (query) => {
-            const full = checks.report({ ...application, issuers, webhooks }, await figures());
+            const full = checks.report({ ...application, issuers, webhooks, replicas }, await figures());
             const isVerbose = new URLSearchParams(query).has('verbose');
             return json(full.status === 'ready' ? 200 : 503, isVerbose ? full : { status: full.status });
           },

@@ -1,5 +1,5 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
-import { runAlone } from './statements.ts';
+import { runAlone, type Statement } from './statements.ts';
 
 /**
  * When something of the feed was read: in which life of the database, and no later than where its log (WAL) was then. A life ends
@@ -67,4 +67,40 @@ export interface RenewedEpoch {
 export async function renewEpoch(em: EntityManager): Promise<RenewedEpoch> {
   const [renewed] = await runAlone<RenewedEpoch>(em, { text: RENEW, values: [] });
   return renewed as RenewedEpoch;
+}
+
+/** What the rows of a statement with {@link EPOCH} say of the server. */
+export interface ServerRow {
+  /** `null` where the server is in no epoch yet. */
+  readonly epoch: string | null;
+  readonly lsn: string;
+}
+
+/** How often a read is repeated when the server has begun another epoch: then it is written down first. */
+const MAX_READS = 5;
+
+/** Reads with a statement whose rows say in which epoch the server is, and begins one where it is in none. */
+export async function readInEpoch<Row extends ServerRow>(
+  em: EntityManager,
+  statement: Statement,
+): Promise<{ rows: Row[]; seen: Sight }> {
+  for (let reads = 1; reads <= MAX_READS; reads++) {
+    const rows = await runAlone<Row>(em, statement);
+    const { epoch = null, lsn = '0' } = rows[0] ?? {};
+    if (epoch !== null) return { rows, seen: { epoch, lsn } };
+    await renewEpoch(em);
+  }
+  throw new Error('The database changes from server to server: no epoch of the change feed lasts.');
+}
+
+/** The statement that asks where the log is now, in a row of {@link ServerRow}. */
+export const SIGHT: Statement = {
+  name: 'sight',
+  text: `select epoch::text, lsn::text from (${EPOCH}) as present`,
+  values: [],
+};
+
+/** Where the log of the database is now: after all that has been committed. */
+export async function presentSight(em: EntityManager): Promise<Sight> {
+  return (await readInEpoch(em, SIGHT)).seen;
 }

@@ -1,6 +1,6 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { CHANGE_COLUMNS, type ChangeRow, changeOf } from './change-rows.ts';
-import { continuedSql, EPOCH, renewEpoch, type Sight } from './feed-epoch.ts';
+import { continuedSql, EPOCH, readInEpoch, type ServerRow, type Sight } from './feed-epoch.ts';
 import { HORIZON } from './feed-order.ts';
 import {
   comparePositions,
@@ -9,7 +9,7 @@ import {
   type FeedPosition,
   isFeedStart,
 } from './feed-position.ts';
-import { runAlone, type Statement } from './statements.ts';
+import type { Statement } from './statements.ts';
 
 /** A page of the feed after a position. */
 export interface FeedPage {
@@ -53,29 +53,6 @@ const END = `
 /** The statement that reads a page, beginning with the entry at the position. */
 export function pageStatement({ transactionId, id, seen }: FeedPosition, limit: number): Statement {
   return { text: PAGE, values: [transactionId, id, limit + 1, seen?.epoch ?? null, seen?.lsn ?? null] };
-}
-
-/** What each row says of the server. */
-interface ServerRow {
-  readonly epoch: string | null;
-  readonly lsn: string;
-}
-
-/** How often a read is repeated when the server has begun another epoch: then it is written down first. */
-const MAX_READS = 5;
-
-/** Reads with a statement whose rows say in which epoch the server is, and begins one where it is in none. */
-async function readInEpoch<Row extends ServerRow>(
-  em: EntityManager,
-  statement: Statement,
-): Promise<{ rows: Row[]; seen: Sight }> {
-  for (let reads = 1; reads <= MAX_READS; reads++) {
-    const rows = await runAlone<Row>(em, statement);
-    const { epoch = null, lsn = '0' } = rows[0] ?? {};
-    if (epoch !== null) return { rows, seen: { epoch, lsn } };
-    await renewEpoch(em);
-  }
-  throw new Error('The database changes from server to server: no epoch of the change feed lasts.');
 }
 
 /** A row of a page; an empty page has one row without an entry. */

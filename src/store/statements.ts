@@ -33,9 +33,33 @@ export function poolOf(em: EntityManager): Promise<Pool> {
  * Runs a statement on a connection of the pool, and so outside of any transaction of `em`. Plain rows take a tenth of the time of
  * entities. Throws the driver's exceptions as the ORM does.
  */
-export function runAlone<Row>(em: EntityManager, { name, text, values }: Statement): Promise<Row[]> {
-  const statement = { ...(name !== undefined && { name }), text, values: [...values] };
-  return onConnection(em, async (client) => (await client.query(statement)).rows as Row[]);
+export function runAlone<Row>(em: EntityManager, statement: Statement): Promise<Row[]> {
+  return onConnection(em, async (client) => (await client.query(queryOf(statement))).rows as Row[]);
+}
+
+/**
+ * Runs a statement as {@link runAlone} does, and sends another one right behind it on the same connection: that one sees what the first
+ * has committed, and costs no round trip. Returns the rows of both; `undefined` for those of the second where it failed.
+ */
+export function runWithNext<Row, Next>(
+  em: EntityManager,
+  statement: Statement,
+  next: Statement,
+): Promise<{ rows: Row[]; next: Next[] | undefined }> {
+  return onConnection(em, async (client) => {
+    const [first, second] = await Promise.allSettled([
+      client.query(queryOf(statement)),
+      client.query(queryOf(next)),
+    ]);
+    if (first.status === 'rejected') throw first.reason;
+    const nextRows = second.status === 'fulfilled' ? (second.value.rows as Next[]) : undefined;
+    return { rows: first.value.rows as Row[], next: nextRows };
+  });
+}
+
+/** A statement as the driver takes it. */
+function queryOf({ name, text, values }: Statement) {
+  return { ...(name !== undefined && { name }), text, values: [...values] };
 }
 
 /**

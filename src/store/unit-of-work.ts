@@ -27,6 +27,8 @@ export interface UnitsOptions {
   /** Runs attempts and flushes, by default as they are. */
   readonly inSpan?: InSpan;
   readonly observer?: UnitObserver | undefined;
+  /** Whether units know where the log of the database was after their commit, if it can be asked for without a round trip. */
+  readonly notesLog?: boolean;
 }
 
 /** How a unit of work was written: in one statement, in a transaction, or in one that was rolled back. */
@@ -63,10 +65,11 @@ export function unitsOfWork(
     onRecorded,
     inSpan = spans(undefined),
     observer,
+    notesLog = false,
   }: UnitsOptions = {},
 ): UnitOfWork {
   const queue = locks && new LockQueue(locks);
-  const how = { mode, onRecorded, inSpan, observer, writeAtOnce: writerAtOnce(orm) };
+  const how = { mode, onRecorded, inSpan, observer, writeAtOnce: writerAtOnce(orm, { notesLog }) };
   return (work, options = {}) => {
     const { replays = true, readOnly = false, waitsForLocks = !replays, isNested = false } = options;
     const isQueued = queue !== undefined && !readOnly && !waitsForLocks && !isNested;

@@ -8,10 +8,11 @@ import { accountColumns } from './account-columns.ts';
 import { protectAdmins } from './admin-protection.ts';
 import { atOnceStatements, type NamedText, rightColumns, type WrittenRow } from './at-once-sql.ts';
 import { changeRecord, noteChanges } from './change-log.ts';
+import { type ServerRow, SIGHT } from './feed-epoch.ts';
 import { requireRightNow } from './right-check.ts';
 import { dateOf } from './rows.ts';
 import { sameTurn } from './same-turn.ts';
-import { runAlone } from './statements.ts';
+import { runAlone, runWithNext } from './statements.ts';
 import type { Unit } from './unit.ts';
 
 /**
@@ -56,11 +57,13 @@ const MAX_BATCH = 32;
  *
  * It writes the version that was read: a concurrent change makes it lose. Each change of an account raises its version, so that a
  * write that wins has begun after the account's last change.
+ * With `notesLog`, the units know afterwards where the log of the database was after their commit.
  * Throws `OptimisticLockError` after a lost race, what `checkRight` throws, and the driver's exceptions. Needs a direct connection,
  * where it is prepared.
  */
 export function writerAtOnce(
   orm: MikroORM,
+  { notesLog = false }: { readonly notesLog?: boolean } = {},
 ): (unit: Unit, changeSet: ChangeSet<User>, isChecked: boolean) => Promise<void> {
   const columns = accountColumns(orm);
   const statements = atOnceStatements(columns);
@@ -69,7 +72,14 @@ export function writerAtOnce(
   const write = async ({ name, text }: NamedText, due: readonly Due[]) => {
     const lines = due.map((write, ordinal) => ({ ...lineOf(write), ordinal }));
     const values = [JSON.stringify(lines), due[0]?.unit.lockTimeoutMs ?? null];
-    const rows = await runAlone<WrittenRow>(orm.em, { name, text, values });
+    const statement = { name, text, values };
+    if (!notesLog) return byLine(await runAlone<WrittenRow>(orm.em, statement));
+    const { rows, next } = await runWithNext<WrittenRow, ServerRow>(orm.em, statement, SIGHT);
+    const { epoch = null, lsn = '' } = next?.[0] ?? {};
+    if (epoch !== null) for (const { unit } of due) unit.bookmark = { epoch, lsn };
+    return byLine(rows);
+  };
+  const byLine = (rows: readonly WrittenRow[]) => {
     return new Map(rows.map((row) => [row.ordinal, row]));
   };
   const lineOf = ({ unit, account, difference, isChecked }: Due) => {

@@ -306,5 +306,30 @@ describe('npm run accounts -- doctor', function () {
       const found = await diagnosis({ DATABASE_URL: urlOf(server) });
       expect(of(found, 'database')[0]).to.match(/^problem The server is a read-only standby/);
     });
+
+    it('looks at each read replica', async () => {
+      const primary = await startPostgres();
+      closing.push(primary.remove);
+      server = await startPostgres({ primary });
+      const foreign = await startPostgres();
+      closing.push(foreign.remove);
+      const gone = urlOf(server).replace(/@.*\//, `:hunter2@${NOBODY}/`);
+      await server.query('select pg_wal_replay_pause()');
+      const found = await diagnosis({
+        DATABASE_URL: urlOf(primary),
+        DATABASE_REPLICA_URLS: [server, primary, foreign].map(urlOf).concat(gone).join(','),
+      });
+      expect(of(found, 'replica 1')).to.deep.equal([
+        `ok postgres at 127.0.0.1:${server.port} as postgres: a standby, reached directly, not encrypted`,
+        'warning its replay is paused',
+        'warning long exports may be cut off by what the primary cleans up',
+      ]);
+      expect(of(found, 'replica 2')).to.deep.equal([
+        'ok it is the primary now, and not read from as a replica',
+      ]);
+      expect(of(found, 'replica 3')).to.deep.equal(['problem it is left out: it belongs to another cluster']);
+      expect(of(found, 'replica 4')[0]).to.match(/^problem it is left out: connect ECONNREFUSED/);
+      expect(JSON.stringify(found)).not.to.include('hunter2');
+    });
   });
 });

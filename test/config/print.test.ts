@@ -14,6 +14,7 @@ describe('npm run config', function () {
       NODE_ENV: 'test',
       PORT: '9000',
       DATABASE_URL_FILE: 'url',
+      DATABASE_REPLICA_URLS: 'postgres://app:hunter2@one/app,postgres://app:hunter2@two/app',
       INITIAL_ADMINS: 'Ada@example.com, grace@example.com',
     });
     expect(run.status).to.equal(0);
@@ -28,6 +29,9 @@ describe('npm run config', function () {
     expect(row(run, 'HOST')).to.equal('HOST 127.0.0.1 (default)');
     expect(row(run, 'PORT')).to.equal('PORT 9000 (environment)');
     expect(row(run, 'DATABASE_URL')).to.equal('DATABASE_URL postgres://app:********@db/app (file url)');
+    expect(row(run, 'DATABASE_REPLICA_URLS')).to.equal(
+      'DATABASE_REPLICA_URLS postgres://app:********@one/app,postgres://app:********@two/app (environment)',
+    );
     expect(row(run, 'AUTH_SECRET')).to.equal('AUTH_SECRET (none) (default)');
     expect(row(run, 'INITIAL_ADMINS')).to.equal(
       'INITIAL_ADMINS ada@example.com,grace@example.com (environment)',

@@ -68,6 +68,7 @@ describe('settings', () => {
       port: 8000,
       basePath: '',
       database: { url: null, poolMax: 10, connectTimeoutMs: 3000, statementTimeoutMs: 10_000 },
+      replicas: { urls: [], maxLagMs: 10_000 },
       dataDir: resolve('.data'),
       auth: {
         secret: null,
@@ -117,6 +118,8 @@ describe('settings', () => {
         DATABASE_POOL_MAX: '2',
         DATABASE_CONNECT_TIMEOUT_MS: '100',
         DATABASE_STATEMENT_TIMEOUT_MS: '2147483647',
+        DATABASE_REPLICA_URLS: `${URL_.replace('db', 'one')}, ${URL_.replace('hunter2', 'a,b')},\n${URL_.replace('db', 'one')},`,
+        DATABASE_REPLICA_MAX_LAG_MS: '1000',
         DATA_DIR: 'elsewhere',
         AUTH_SECRET: SECRET,
         AUTH_SECRET_1: `${SECRET}1`,
@@ -186,6 +189,10 @@ describe('settings', () => {
       port: 0,
       basePath: '/apps/rollcall',
       database: { url: URL_, poolMax: 2, connectTimeoutMs: 100, statementTimeoutMs: 2_147_483_647 },
+      replicas: {
+        urls: [URL_.replace('db', 'one'), URL_.replace('hunter2', 'a,b')],
+        maxLagMs: 1000,
+      },
       dataDir: resolve('elsewhere'),
       auth: {
         secret: SECRET,
@@ -439,6 +446,7 @@ describe('settings', () => {
       ['DATABASE_POOL_MAX', 2, 10_000],
       ['DATABASE_CONNECT_TIMEOUT_MS', 100, 2_147_483_647],
       ['DATABASE_STATEMENT_TIMEOUT_MS', 100, 2_147_483_647],
+      ['DATABASE_REPLICA_MAX_LAG_MS', 1_000, 2_147_483_647],
       ['RATE_LIMIT_FAILURES', 0, 1_000_000],
       ['RATE_LIMIT_REQUESTS', 0, 1_000_000],
       ['RATE_LIMIT_HISTORY_BYTES', 0, 1_073_741_824],
@@ -478,6 +486,17 @@ describe('settings', () => {
         'METRICS_HOST must be an IP address or a host name, not "localhost:9464"',
       ],
       ['RATE_LIMIT_STORE', 'redis', choices],
+      ['DATABASE_REPLICA_URLS', URL_, 'DATABASE_REPLICA_URLS must not be set unless DATABASE_URL is'],
+      ...['postgres://a,b/app', 'postgres://a/app,b/app'].map((value): [string, string, string] => [
+        'DATABASE_REPLICA_URLS',
+        value,
+        'DATABASE_REPLICA_URLS must be postgres://user:password@host:port/database for each server, separated by commas',
+      ]),
+      [
+        'DATABASE_REPLICA_URLS',
+        `${URL_},mysql://app:hunter2@db/app`,
+        url.replace('DATABASE_URL', 'DATABASE_REPLICA_URLS'),
+      ],
       ...[
         '*',
         'https://*.example.com',
@@ -698,6 +717,7 @@ describe('settings', () => {
       const all = Object.fromEntries(names.map((name) => [name, ' ']));
       // For these, a blank is a valid empty list.
       Object.assign(all, {
+        DATABASE_REPLICA_URLS: 'nowhere',
         CORS_ORIGINS: 'nowhere',
         CORS_HEADERS: 'not one',
         ACCESS_DOMAINS: 'nowhere',

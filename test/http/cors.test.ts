@@ -55,7 +55,7 @@ describe('CORS', () => {
   });
 
   const EXPOSED =
-    'Allow,Content-Disposition,ETag,Idempotent-Replayed,Link,Location,RateLimit,RateLimit-Policy,Retry-After,Rollcall-Warning,WWW-Authenticate,X-Request-Id';
+    'Allow,Content-Disposition,ETag,Idempotent-Replayed,Link,Location,RateLimit,RateLimit-Policy,Retry-After,Rollcall-Bookmark,Rollcall-Warning,WWW-Authenticate,X-Request-Id';
   const allowed = (origin: string, vary = 'Origin') => ({
     'access-control-allow-origin': origin,
     'access-control-allow-credentials': 'true',
@@ -175,7 +175,7 @@ describe('CORS', () => {
         'access-control-allow-credentials': 'true',
         'access-control-allow-methods': 'GET,HEAD,POST,PUT,PATCH,DELETE',
         'access-control-allow-headers':
-          'Authorization,Content-Type,Idempotency-Key,If-Match,If-None-Match,Last-Event-ID,X-Request-Id,traceparent,tracestate,baggage,sentry-trace,X-Requested-With',
+          'Authorization,Content-Type,Idempotency-Key,If-Match,If-None-Match,Last-Event-ID,Rollcall-Bookmark,X-Request-Id,traceparent,tracestate,baggage,sentry-trace,X-Requested-With',
         'access-control-max-age': '600',
         vary: 'Origin',
       });

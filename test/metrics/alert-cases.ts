@@ -28,6 +28,11 @@ export const ALERTS: readonly AlertCase[] = [
   },
   { alert: 'RollcallDatabaseDown', at: '10m', ...gauge('rollcall_database_up{instance="a"}', 0, 1) },
   {
+    alert: 'RollcallReplicaLeftOut',
+    at: '30m',
+    ...gauge('rollcall_replica_used{replica="1",instance="a"}', 0, 1),
+  },
+  {
     alert: 'RollcallErrors',
     at: '20m',
     fires: { [REQUESTS]: '0+900x30', [FAILED]: '0+100x30' },

@@ -26,19 +26,20 @@ export async function checkConnection(
       const message = `the embedded PostgreSQL in ${dataDir} is not running`;
       return { findings: [warning('database', message, 'Start the service, and run the doctor again.')] };
     }
-    return { reached, findings: reachedFindings(reached) };
+    return { reached, findings: [reachedFinding('database', 'a primary', reached)] };
   } catch (error) {
     return { findings: [unreached(error)] };
   }
 }
 
-function reachedFindings({ database, mode }: Reached): Finding[] {
+/** How a database is reached, and whether somebody in between could read the connection. */
+export function reachedFinding(check: string, role: string, { database, mode }: Reached): Finding {
   const url = parseDatabaseUrl(database.url);
   const encrypted = database.found?.encrypted === true;
   const how = mode === 'pooled' ? 'through a pooler, in transaction mode' : 'directly';
-  const message = `${addressOf(database)}: a primary, reached ${how}, ${encrypted ? 'encrypted' : 'not encrypted'}`;
+  const message = `${addressOf(database)}: ${role}, reached ${how}, ${encrypted ? 'encrypted' : 'not encrypted'}`;
   const doubt = isLocal(url) ? undefined : doubtOf(url, encrypted);
-  return [doubt === undefined ? ok('database', message) : warning('database', message, doubt)];
+  return doubt === undefined ? ok(check, message) : warning(check, message, doubt);
 }
 
 /** What to do about a connection to another machine that somebody in between could read. */

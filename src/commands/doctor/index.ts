@@ -5,6 +5,7 @@ import type { Reached } from '../../database/reach-database.ts';
 import { checkConnection } from './connection-check.ts';
 import { attempt, type Finding, type Level, warning } from './finding.ts';
 import { checkProviders, checkWebhooks } from './outside-checks.ts';
+import { checkReplicas } from './replica-checks.ts';
 import { checkSchema } from './schema-checks.ts';
 import { checkClock, checkServer } from './server-checks.ts';
 import { checkSettings } from './settings-checks.ts';
@@ -56,6 +57,7 @@ async function checkReached(reached: Reached, settings: Settings): Promise<Findi
     return [
       ...(await attempt('server', () => checkServer(em, reached))),
       ...(await attempt('clock', () => checkClock(em))),
+      ...(await attempt('replicas', () => checkReplicas(em, settings))),
       ...(await checkSchema(store, settings)),
     ];
   } finally {

@@ -116,6 +116,7 @@ export function changesEndpoints({ feed, lifecycle, streamTimes }: ChangesDeps):
           limit,
         );
         const position = entries.at(-1)?.position ?? after;
+        unit.bookmark = position.seen;
         const follow = (ms: number, beat: Pick<FollowOptions, 'beatMs'> = {}) =>
           feed.follow(position, { limit, signal: until(ms, closed, lifecycle.draining), ...beat });
         if (isStream) {
@@ -135,6 +136,7 @@ export function changesEndpoints({ feed, lifecycle, streamTimes }: ChangesDeps):
         const live = follow(query.wait * 1_000);
         const { value: later = [] } = await live.next();
         await live.return(undefined);
+        unit.bookmark = later.at(-1)?.position.seen ?? unit.bookmark;
         return { after, entries: later };
       },
       view: (outcome) => {

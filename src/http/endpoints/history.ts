@@ -11,7 +11,7 @@ import { type ChangeFilters, listChanges } from '../../services/history/list.ts'
 import { undoChange } from '../../services/history/undo.ts';
 import { changeView, writtenChangeView } from '../../services/history/view.ts';
 import type { Page } from '../../services/paging.ts';
-import type { Unit } from '../../store/unit.ts';
+import type { Reader } from '../../store/replicas/reader.ts';
 import { linkToNext, type PageQuery, readPage, type SealedPage } from '../answer/page.ts';
 import { type Answer, type Endpoint, endpoint } from '../endpoint.ts';
 import { SEED_WARNING } from '../schemas/account.ts';
@@ -57,10 +57,12 @@ const headers = ({ path, query, page }: Listed) => linkToNext(path, query, page)
 
 /** The history and undo. */
 export function historyEndpoints(rules: PreferenceRules, cursors: CursorCodec): Endpoint[] {
-  const list = ({ em }: Unit, query: PageQuery, given: ChangeFilters) => {
+  const list = (reader: Reader, query: PageQuery, given: ChangeFilters) => {
     const { actor, userId, action, field, since, until } = given;
     const scope = ['changes', actor, userId, action, field, since, until];
-    return readPage(cursors, scope, query, (request) => listChanges(em, { ...given, ...request }));
+    return readPage(cursors, scope, query, (request) =>
+      reader.read((em) => listChanges(em, { ...given, ...request })),
+    );
   };
   return [
     endpoint({
@@ -71,10 +73,10 @@ export function historyEndpoints(rules: PreferenceRules, cursors: CursorCodec): 
       query,
       answer,
       refusals: [refusals.badCursor],
-      handle: async ({ unit, actor, query }): Promise<Listed> => ({
+      handle: async ({ reader, actor, query }): Promise<Listed> => ({
         path: '/v1/me/history',
         query,
-        page: await list(unit, query, { userId: actor.id }),
+        page: await list(reader, query, { userId: actor.id }),
       }),
       view,
       headers,
@@ -85,12 +87,13 @@ export function historyEndpoints(rules: PreferenceRules, cursors: CursorCodec): 
       access: 'admin',
       scope: 'history:read',
       summary: "List an account's history",
+      readsReplica: true,
       params,
       query,
       answer: { ...answer, description: `${answer.description} Deleted accounts keep theirs.` },
       refusals: [refusals.badCursor],
-      async handle({ unit, params: { id }, query }): Promise<Listed> {
-        const page = await list(unit, query, { userId: id });
+      async handle({ unit, reader, params: { id }, query }): Promise<Listed> {
+        const page = await list(reader, query, { userId: id });
         if (page.items.length === 0) await accountById(unit.em, id);
         return { path: `/v1/users/${id}/history`, query, page };
       },
@@ -103,13 +106,14 @@ export function historyEndpoints(rules: PreferenceRules, cursors: CursorCodec): 
       access: 'admin',
       scope: 'history:read',
       summary: 'List the history',
+      readsReplica: true,
       query: filters,
       answer,
       refusals: [refusals.badCursor],
-      handle: async ({ unit, query }): Promise<Listed> => ({
+      handle: async ({ reader, query }): Promise<Listed> => ({
         path: '/v1/history',
         query,
-        page: await list(unit, query, query),
+        page: await list(reader, query, query),
       }),
       view,
       headers,

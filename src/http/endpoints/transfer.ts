@@ -66,6 +66,7 @@ export function transferEndpoints(rules: PreferenceRules): Endpoint[] {
       scope: 'users:read',
       transfers: 'accounts',
       summary: 'Export all accounts',
+      readsReplica: true,
       query: z.strictObject({
         bom: flag('Begin a CSV file with a byte order mark, by which Excel recognizes UTF-8.'),
         separator: z.enum(SEPARATOR_NAMES).default(SEPARATOR_NAMES[0]).meta({
@@ -81,9 +82,9 @@ export function transferEndpoints(rules: PreferenceRules): Endpoint[] {
         headers: { 'Content-Disposition': 'Suggested file name.', Vary: 'Varies by `Accept`.' },
       },
       refusals: [refusals.notAcceptable],
-      handle({ unit: { em }, query, accept }) {
+      handle({ reader, query, accept }) {
         const format = formatOf(accept(TYPES));
-        return { format, stream: exportAccounts(em, format, query) };
+        return { format, stream: exportAccounts(reader, format, query) };
       },
       view: ({ stream }) => stream,
       headers: ({ format: { mediaType, extension } }) => ({

@@ -46,6 +46,7 @@ export function userListEndpoints({ cursors }: { readonly cursors: CursorCodec }
       access: 'admin',
       scope: 'users:read',
       summary: 'List accounts',
+      readsReplica: true,
       query,
       answer: {
         status: 200,
@@ -54,11 +55,11 @@ export function userListEndpoints({ cursors }: { readonly cursors: CursorCodec }
         headers: LINK,
       },
       refusals: [refusals.badCursor],
-      async handle({ unit: { em }, query }) {
+      async handle({ reader, query }) {
         const { sort = '-createdAt', role, status, storageMode, email, q } = query;
         const scope = ['accounts', sort, role, status, storageMode, email, q];
         const page = await readPage(cursors, scope, query, (request) =>
-          listAccounts(em, { ...query, ...request }),
+          reader.read((em) => listAccounts(em, { ...query, ...request })),
         );
         return { query, page };
       },

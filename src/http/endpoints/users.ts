@@ -56,6 +56,8 @@ export function userEndpoints(rules: PreferenceRules): Endpoint[] {
       access: 'admin',
       scope: 'users:read',
       summary: 'Get an account',
+      // Of the past alone: what is now is what a change with If-Match begins with.
+      readsReplica: true,
       params,
       query: z.strictObject({
         at: moment.optional().meta({
@@ -65,10 +67,10 @@ export function userEndpoints(rules: PreferenceRules): Endpoint[] {
       }),
       answer: { status: 200, description: 'The account.', schema: account, headers: ETAG },
       refusals: [refusals.erased],
-      handle({ unit: { em }, params: { id }, query: { at }, sees }): Promise<Account> {
+      handle({ unit: { em }, reader, params: { id }, query: { at }, sees }): Promise<Account> {
         if (at === undefined) return accountById(em, id);
         if (!sees('history:read')) throw refusals.scopeMissing('history:read');
-        return accountAt(em, id, at);
+        return reader.read((em) => accountAt(em, id, at), { until: at });
       },
       view: accountView,
       headers: accountHeaders,

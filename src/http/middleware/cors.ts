@@ -11,6 +11,7 @@ const REQUEST_HEADERS = [
   'If-Match',
   'If-None-Match',
   'Last-Event-ID',
+  'Rollcall-Bookmark',
   'X-Request-Id',
   // Tracing in browsers adds these to every request (W3C Trace Context, W3C Baggage, Sentry).
   'traceparent',
@@ -30,6 +31,7 @@ const ANSWER_HEADERS = [
   'RateLimit',
   'RateLimit-Policy',
   'Retry-After',
+  'Rollcall-Bookmark',
   'Rollcall-Warning',
   'WWW-Authenticate',
   'X-Request-Id',

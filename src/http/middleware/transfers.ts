@@ -1,6 +1,6 @@
 import { refusals } from '../../domain/refusals.ts';
-import { serviceActor } from '../../domain/service-token.ts';
 import type { Middleware } from '../context.ts';
+import { callerOf } from '../request/caller.ts';
 import type { TransferKind, Transfers } from '../transfers/limits.ts';
 
 /** What a refused caller is told to wait, in seconds: a transfer takes some. */
@@ -14,9 +14,7 @@ export const enterTransfer = ({ places }: Transfers, kind: TransferKind): Middle
   function enterTransfer(ctx, next) {
     const { state } = ctx;
     if (state.leave === undefined) {
-      const { actor, service } = state;
-      const caller = service === undefined ? `account:${actor?.id}` : serviceActor(service.name);
-      const entered = places[kind].enter(caller);
+      const entered = places[kind].enter(callerOf(state));
       if (typeof entered === 'string') ctx.set('Retry-After', RETRY_AFTER);
       if (entered === 'caller') throw refusals.tooManyTransfers();
       if (entered === 'all') throw refusals.transfersBusy();

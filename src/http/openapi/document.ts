@@ -10,11 +10,12 @@ import {
   type ZodOpenApiResponseObject,
 } from 'zod-openapi';
 import packageJson from '../../../package.json' with { type: 'json' };
-import { type Endpoint, isWrite, type UploadDescription } from '../endpoint.ts';
+import { type Endpoint, givesBookmark, isWrite, type UploadDescription } from '../endpoint.ts';
 import { dryRunChanges } from '../schemas/change.ts';
 import { problem } from '../schemas/problem.ts';
 import { exampleOf } from './examples.ts';
 import {
+  BOOKMARKED,
   headerObjects,
   OPTIONAL_REFUSAL_HEADERS,
   optional,
@@ -148,7 +149,12 @@ function operationId({ method, path }: Endpoint): string {
   return method.toLowerCase() + words.map((word) => word[0]?.toUpperCase() + word.slice(1)).join('');
 }
 
-function headerParameters({ obeysIfMatch, obeysLastEventId, ...rest }: Endpoint): oas31.ParameterObject[] {
+function headerParameters({
+  obeysIfMatch,
+  obeysLastEventId,
+  readsReplica,
+  ...rest
+}: Endpoint): oas31.ParameterObject[] {
   const parameter = (name: string, description: string) => ({
     name,
     in: 'header' as const,
@@ -178,6 +184,14 @@ function headerParameters({ obeysIfMatch, obeysLastEventId, ...rest }: Endpoint)
           parameter(
             'Last-Event-ID',
             'The id of the last received event: an event stream continues after it, whatever the query says.',
+          ),
+        ]
+      : []),
+    ...(readsReplica
+      ? [
+          parameter(
+            'Rollcall-Bookmark',
+            'The bookmark of a write that the answer must reflect. Without one, an answer from a read replica may be a few seconds old.',
           ),
         ]
       : []),
@@ -211,7 +225,11 @@ function responses(endpoint: Endpoint): Record<`${1 | 2 | 3 | 4 | 5}${string}`, 
       description,
       headers: {
         ...(status === 200 && dryRun ? optional(headerObjects(headers)) : headerObjects(headers)),
-        ...headerObjects({ ...(dryRun && REPLAYED), ...standing }),
+        ...headerObjects({
+          ...(dryRun && REPLAYED),
+          ...(givesBookmark(endpoint) && BOOKMARKED),
+          ...standing,
+        }),
       },
       ...(status !== 204 && { content: content([type ?? 'application/json'].flat(), schema) }),
     },

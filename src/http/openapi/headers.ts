@@ -18,6 +18,10 @@ const HEADERS: Readonly<Record<string, oas31.HeaderObject>> = {
     schema: { type: 'string', pattern: '^\\d+$' },
     example: '1',
   },
+  'Rollcall-Bookmark': {
+    schema: { type: 'string', pattern: '^[0-9a-f]{1,12}-(0|[1-9]\\d{0,18})$' },
+    example: '3f9c2a7be1d0-24117248',
+  },
   'Rollcall-Warning': {
     schema: { type: 'string' },
     example: 'INITIAL_ADMINS names this account: the next start makes it an active admin again',
@@ -46,6 +50,12 @@ export const OPTIONAL_REFUSAL_HEADERS: typeof REFUSAL_HEADERS = {
 export const REPLAYED = {
   'Idempotent-Replayed':
     'Set where a request under this `Idempotency-Key` was carried out before, and this is its answer.',
+};
+
+/** The headers of answers to writes and of the feed, where there are read replicas. */
+export const BOOKMARKED = {
+  'Rollcall-Bookmark':
+    'Where the log of the database was: a read that comes with it sees what this request has written or was shown, whichever server it is read from.',
 };
 
 /** The headers of answers to counted requests, where there is a rate limit. */

@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import { refusals } from '../../domain/refusals.ts';
 import type { Scope } from '../../domain/service-token.ts';
 import { sees } from '../../services/access/service-token-look-up.ts';
+import type { Reader } from '../../store/replicas/reader.ts';
 import type { RequestContext } from '../context.ts';
 import type { AnyRequest, ChangeRequest, Upload } from '../endpoint.ts';
 
@@ -12,12 +13,22 @@ export class HandledRequest implements ChangeRequest<AnyRequest, object | undefi
   readonly body: unknown;
   entity: object | undefined;
   readonly #ctx: RequestContext;
+  readonly #readerOf: (ctx: RequestContext) => Reader;
 
-  constructor(ctx: RequestContext, params: unknown, query: unknown, body: unknown) {
+  constructor(
+    ctx: RequestContext,
+    { params, query, body }: Pick<AnyRequest, 'params' | 'query' | 'body'>,
+    readerOf: (ctx: RequestContext) => Reader,
+  ) {
     this.#ctx = ctx;
     this.params = params;
     this.query = query;
     this.body = body;
+    this.#readerOf = readerOf;
+  }
+
+  get reader() {
+    return this.#readerOf(this.#ctx);
   }
 
   get unit() {

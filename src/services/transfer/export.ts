@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import type { EntityManager } from '@mikro-orm/postgresql';
 import type { Account } from '../../domain/user.ts';
 import { accountSelection } from '../../store/account-columns.ts';
+import type { Reader } from '../../store/replicas/reader.ts';
 import { type RowOf, withDates } from '../../store/rows.ts';
 import { inSnapshot } from '../../store/snapshot.ts';
 import { accountView } from '../accounts/view.ts';
@@ -13,12 +14,14 @@ const BATCH_SIZE = 200;
 type Row = RowOf<Account, 'createdAt' | 'updatedAt'>;
 
 /**
- * Exports all accounts, ordered by id, from one consistent snapshot: a stream of text that the reader paces. It asks the
+ * Exports all accounts, ordered by id, from one consistent snapshot that has all that is committed now: a stream of text that the reader paces. It asks the
  * database when the first piece is read, and lets go when the stream ends, fails or is destroyed.
  */
-export function exportAccounts(em: EntityManager, format: Format, options?: WriteOptions): Readable {
+export function exportAccounts(reader: Reader, format: Format, options?: WriteOptions): Readable {
+  // Whoever resynchronises takes a cursor of the feed first: what came before it must be in the export.
+  const pieces = reader.stream((em) => chunks(em, format.writer(options)), { isWhole: true });
   // Strings as they are, and one ready while the reader is busy.
-  return Readable.from(chunks(em, format.writer(options)), { objectMode: true, highWaterMark: 1 });
+  return Readable.from(pieces, { objectMode: true, highWaterMark: 1 });
 }
 
 function chunks(em: EntityManager, writer: Writer): AsyncGenerator<string> {

@@ -13,6 +13,7 @@ import {
   type WriteOptions,
 } from '../../../src/services/transfer/formats/format.ts';
 import { type ImportOptions, importAccounts } from '../../../src/services/transfer/import.ts';
+import { primaryReader } from '../../../src/store/replicas/reader.ts';
 import { accountsIn } from '../../support/accounts.ts';
 import { testStore } from '../../support/store.ts';
 
@@ -121,9 +122,12 @@ describe('a CSV file', () => {
     const store = testStore();
 
     const written = (writing: WriteOptions) =>
-      store.as(COMMAND_LINE)(async ({ em }) => (await exportAccounts(em, csv, writing).toArray()).join(''), {
-        readOnly: true,
-      });
+      store.as(COMMAND_LINE)(
+        async ({ em }) => (await exportAccounts(primaryReader(em), csv, writing).toArray()).join(''),
+        {
+          readOnly: true,
+        },
+      );
     const read = (file: string, mode: ImportOptions['mode']) =>
       store.as(COMMAND_LINE)(
         (unit) =>

@@ -1,0 +1,168 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { MikroORM } from '@mikro-orm/postgresql';
+import { expect } from 'chai';
+import { ormOptions } from '../../../mikro-orm.config.ts';
+import { openStore, type Store } from '../../../src/boot/open-store.ts';
+import { migrateUnderLock } from '../../../src/database/migrate.ts';
+import type { Sight } from '../../../src/store/feed-epoch.ts';
+import type { Reader } from '../../../src/store/replicas/reader.ts';
+import { runAlone } from '../../../src/store/statements.ts';
+import { pauseReplay, resumeReplay, urlOf } from '../../support/read-replicas.ts';
+import { type Pair, startPair } from '../../support/replication.ts';
+import { until } from '../../support/until.ts';
+
+describe('reading from a replica', function () {
+  this.timeout(60_000);
+
+  let pair: Pair;
+  let store: Store;
+  let used = 0;
+
+  before(async () => {
+    pair = await startPair();
+    const limits = { poolMax: 4, connectTimeoutMs: 3_000, statementTimeoutMs: 10_000 };
+    const database = { ...limits, url: urlOf(pair.primary) };
+    const orm = await MikroORM.init({ ...ormOptions(database), logger: () => undefined });
+    await migrateUnderLock(
+      orm,
+      { deadline: Date.now() + 30_000, signal: new AbortController().signal, onWait: () => undefined },
+      async () => undefined,
+    );
+    await orm.close(true);
+    store = await openStore({
+      database,
+      mode: 'direct',
+      replicas: { urls: [urlOf(pair.standby)], maxLagMs: 600_000 },
+    });
+    store.replicas?.start({
+      onLeftOut: () => undefined,
+      onEpoch: () => undefined,
+      onUsed: () => {
+        used++;
+      },
+    });
+    await until('the replica', () => used > 0);
+  });
+
+  after(async () => {
+    await store.close();
+    await pair.remove();
+  });
+
+  afterEach(async () => {
+    await resumeReplay(pair.standby);
+    await pair.caughtUp();
+  });
+
+  const readerOf = (bookmark?: Sight): Reader => {
+    if (store.replicas === undefined) throw new Error('There are no replicas.');
+    return store.replicas.readerFor(store.orm.em.fork(), { name: 'account:1', bookmark });
+  };
+  /** The port of the server that answers, and how many accounts it shows, after `seconds`. */
+  const ask = (reader: Reader, seconds = 0) =>
+    reader.read(async (em) => {
+      const [row] = await runAlone<{ port: number; count: number }>(em, {
+        text: `select inet_server_port() as port, count(*)::int as count
+                 from users left join (select pg_sleep(${seconds})) as slept on true`,
+        values: [],
+      });
+      return row;
+    });
+  const add = (email: string) => pair.primary.query(`insert into users (email) values ('${email}')`);
+
+  it('waits a moment for the replica to catch up with a bookmark, and then asks the primary', async () => {
+    const { port } = pair.standby;
+    expect(await ask(readerOf())).to.deep.equal({ port, count: 0 });
+    await pauseReplay(pair.standby);
+    await add('first@example.com');
+    const bookmark = await store.replicas?.noteAnswer('account:2', undefined);
+    expect(bookmark?.epoch).to.match(/^[0-9a-f]{12}$/);
+    expect(await ask(readerOf())).to.deep.equal({ port, count: 0 });
+    expect(await ask(readerOf(bookmark))).to.deep.equal({ port: pair.primary.port, count: 1 });
+
+    const isServedThere = async () => {
+      await pauseReplay(pair.standby);
+      await pair.primary.query('delete from users');
+      await add('again@example.com');
+      const later = await store.replicas?.noteAnswer('account:2', undefined);
+      const asked = ask(readerOf(later));
+      await pause(20);
+      await resumeReplay(pair.standby);
+      return (await asked)?.port === port;
+    };
+    // By chance the machine is slower than that.
+    await until('an answer of the replica', isServedThere);
+  });
+
+  it('begins again on the primary where PostgreSQL ends the read for the replay', async () => {
+    await pair.standby.query('alter system set max_standby_streaming_delay = 0');
+    await pair.standby.query('select pg_reload_conf()');
+    await pair.primary.query(
+      `insert into users (email) select n || '@example.com' from generate_series(1, 100) as n`,
+    );
+    await pair.caughtUp();
+    const servers: number[] = [];
+    const errors: unknown[] = [];
+    const asked = readerOf().read(async (em) => {
+      const [server] = await runAlone<{ port: number }>(em, {
+        text: 'select inet_server_port() as port',
+        values: [],
+      });
+      servers.push(server?.port ?? 0);
+      const seconds = servers.length === 1 ? 20 : 0;
+      // Its snapshot needs the rows that the primary is about to remove.
+      const text = `select (select count(*)::int from users) as count, pg_sleep(${seconds})`;
+      try {
+        return (await runAlone<{ count: number }>(em, { text, values: [] }))[0]?.count;
+      } catch (error) {
+        errors.push((error as { code?: string }).code);
+        throw error;
+      }
+    });
+    await until('the read', async () => {
+      const rows = await pair.standby.query(
+        `select from pg_stat_activity where query like '%pg_sleep(20)%' and state = 'active' and pid <> pg_backend_pid()`,
+      );
+      return rows.length > 0;
+    });
+    await pair.primary.query('delete from users');
+    await pair.primary.query('vacuum users');
+    expect(await asked).to.equal(0);
+    expect(servers).to.deep.equal([pair.standby.port, pair.primary.port]);
+    expect(errors).to.deep.equal(['40001']);
+    // It is as good as before.
+    expect((await ask(readerOf()))?.port).to.equal(pair.standby.port);
+  });
+
+  it('throws what is no fault of the replica', async () => {
+    const servers: number[] = [];
+    const failing = readerOf().read(async (em) => {
+      servers.push(1);
+      await runAlone(em, { text: 'select 1 / 0', values: [] });
+    });
+    const error = await failing.catch(({ code }) => code);
+    expect(error).to.equal('22012');
+    expect(servers).to.have.length(1);
+  });
+
+  it('streams from the replica, and from the primary where the first piece does not come', async () => {
+    const pieces = async (fails: boolean) => {
+      const found: number[] = [];
+      const stream = readerOf().stream(async function* (em) {
+        const [server] = await runAlone<{ port: number }>(em, {
+          text: 'select inet_server_port() as port',
+          values: [],
+        });
+        if (fails && server?.port === pair.standby.port)
+          await runAlone(em, { text: 'select pg_terminate_backend(pg_backend_pid())', values: [] });
+        yield server?.port ?? 0;
+        yield 2;
+      });
+      for await (const piece of stream) found.push(piece);
+      return found;
+    };
+    expect(await pieces(false)).to.deep.equal([pair.standby.port, 2]);
+    expect(await pieces(true)).to.deep.equal([pair.primary.port, 2]);
+    await until('the replica', async () => (await ask(readerOf()))?.port === pair.standby.port);
+  });
+});
