@@ -16,6 +16,12 @@ const LOCKS: readonly (readonly [what: string, statement: string, env?: NodeJS.P
   ['the table of webhooks', 'lock table webhooks', HOOK],
 ];
 
+/** Takes the boot lock until the end of the transaction. */
+const BOOT_LOCK = "select pg_advisory_xact_lock(x'726f6c6c63616c6c'::bigint)";
+
+/** Makes the last migration pending. */
+const FORGET = 'delete from rollcall_migrations where id = (select max(id) from rollcall_migrations)';
+
 describe('a start that waits', function () {
   this.timeout(60_000);
 
@@ -92,13 +98,55 @@ describe('a start that waits', function () {
     expect(await server.end('SIGTERM')).to.equal(0);
   });
 
-  it('for a database that falls silent meanwhile ends at its deadline', async () => {
+  /** The only fatal line, which has no stack: the database's faults are none of this program. */
+  const fatal = () => {
+    const [line, ...others] = server.lines.filter(({ level }) => level === 60);
+    expect(others).to.deep.equal([]);
+    expect(JSON.stringify(server.lines)).not.to.include('"stack"');
+    return line?.msg;
+  };
+
+  it('for a database that falls silent meanwhile ends at its deadline, without a stack', async () => {
     const holder = await database.connect();
     await holder.query('begin; lock table rollcall_migrations');
     start({ DATABASE_URL: wire.url, BOOT_TIMEOUT_MS: '4000' });
     await waits();
     wire.silence();
     expect(await server.ended()).to.equal(1);
+    expect(fatal()).to.match(/^The database was not prepared within BOOT_TIMEOUT_MS \(4000 ms\)\. /);
+    await holder.query('rollback');
+  });
+
+  for (const [how, env] of [
+    ['for the boot lock', {}],
+    ['for migrations of another process', { MIGRATE_ON_BOOT: 'false' }],
+  ] as const) {
+    it(`${how} says what the database answers where that goes away meanwhile`, async () => {
+      const holder = await database.connect();
+      await holder.query(`begin; ${BOOT_LOCK}`);
+      if ('MIGRATE_ON_BOOT' in env) await database.query(FORGET);
+      start({ ...env, DATABASE_URL: wire.url, BOOT_TIMEOUT_MS: '4000' });
+      await server.said('waiting for the boot lock');
+      if ('MIGRATE_ON_BOOT' in env) {
+        await holder.query('rollback');
+        await server.said('answering probes');
+      }
+      await wire.cut();
+      expect(await server.ended()).to.equal(1);
+      expect(fatal()).to.match(
+        /^The database was not prepared within BOOT_TIMEOUT_MS \(4000 ms\): connect ECONNREFUSED 127\.0\.0\.1:\d+$/,
+      );
+    });
+  }
+
+  it('for migrations of another process names who holds the ledger, without a stack', async () => {
+    await database.query(FORGET);
+    start({ MIGRATE_ON_BOOT: 'false', BOOT_TIMEOUT_MS: '5000' });
+    await server.said('answering probes');
+    const holder = await database.connect();
+    await holder.query(`set application_name = 'the holder'; begin; lock table rollcall_migrations`);
+    expect(await server.ended()).to.equal(1);
+    expect(fatal()).to.match(/It waited for a lock that others hold: session \d+ \(the holder, /);
     await holder.query('rollback');
   });
 });

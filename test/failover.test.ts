@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect } from 'chai';
+import pg from 'pg';
 import { signHs256 } from '../src/security/hmac.ts';
 import { SECRET } from './support/app.ts';
 import { type EventStream, openStream } from './support/event-stream.ts';
@@ -203,5 +204,26 @@ describe('the change feed after a standby has taken over', function () {
     expect(placeOf(now)).to.equal(placeOf(nextCursor));
     const after = await inviteMany('after', 1);
     expect(emailsOf(await page(`after=${now}`))).to.deep.equal(after);
+  });
+
+  it('during a start: that ends at its deadline, and says that the server is a standby', async () => {
+    await pair.caughtUp();
+    const holder = new pg.Client({ connectionString: urlOf(pair.primary.port) });
+    await holder.connect();
+    await holder.query("begin; select pg_advisory_xact_lock(x'726f6c6c63616c6c'::bigint)");
+    const other = startServer({
+      DATABASE_URL: address.url,
+      INITIAL_ADMINS: 'grace@example.com',
+      BOOT_TIMEOUT_MS: '4000',
+    });
+    await other.said('waiting for the boot lock');
+    await lead();
+    expect(await other.ended()).to.equal(1);
+    await holder.end();
+    const [fatal] = other.lines.filter(({ level }) => level === 60);
+    expect(fatal?.msg).to.match(
+      /^The database was not prepared within BOOT_TIMEOUT_MS \(4000 ms\): .*(read-only standby|read-only transaction)/s,
+    );
+    expect(JSON.stringify(other.lines)).not.to.include('"stack"');
   });
 });

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { IsolationLevel } from '@mikro-orm/core';
 import { invocationOf } from '../../config/invocation.ts';
 import { underBootLock } from '../database/boot-lock.ts';
 import { isUnavailable } from '../database/driver-errors.ts';
@@ -51,11 +52,18 @@ export async function awaitMigrations(
   }
 }
 
-/** The migrations that the database lacks. While it cannot be reached, there is nothing new. */
+/** The migrations that the database lacks. Waits while it cannot be reached, and while its ledger is locked. */
 async function findPending({ orm, migrations }: Store, { deadline, signal, onWait }: PrepareOptions) {
   for (;;) {
     try {
-      const applied = await appliedMigrations(orm.em.fork());
+      const applied = await orm.em.fork().transactional(
+        async (em) => {
+          // A start waits as long as it may; the limit of the session is for requests.
+          await em.execute('set local lock_timeout = 0');
+          return appliedMigrations(em);
+        },
+        { isolationLevel: IsolationLevel.READ_COMMITTED },
+      );
       return migrations.filter((name) => !applied.includes(name));
     } catch (error) {
       // The role may not read the ledger: what it needs is said where the rights are checked.

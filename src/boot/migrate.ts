@@ -2,6 +2,7 @@ import type { EntityManager } from '@mikro-orm/postgresql';
 import { bounded } from '../database/bounded-work.ts';
 import type { DatabaseSettings } from '../database/connection.ts';
 import { type MigrateOptions, migrateUnderLock } from '../database/migrate.ts';
+import { schemaState } from '../database/schema.ts';
 import type { SearchGap } from '../database/search-indexes.ts';
 import { shiftFeed } from '../store/feed-shift.ts';
 import { CannotStart } from './cannot-start.ts';
@@ -35,15 +36,15 @@ export function migrateStore<T>(
 }
 
 /**
- * Migrates the database and seeds the admins under the boot lock, and checks the schema afterwards. It uses its own
- * connections and closes them: the time limits of `database` are for requests, and a statement of a migration has until the deadline.
+ * Migrates the database, checks the schema and seeds the admins under the boot lock. It uses its own connections and closes them:
+ * the time limits of `database` are for requests, and a statement of a migration has until the deadline.
  */
 export async function migrate(database: DatabaseSettings, options: PrepareOptions): Promise<Prepared> {
   const { mode, initialAdmins, log } = options;
   const store = await openStore({ database: { ...database, statementTimeoutMs: 0 }, mode, log });
   try {
-    return await bounded(store.orm, { ...options, database }, async (signal) => {
-      const seeded = await migrateStore(
+    return await bounded(store.orm, { ...options, database }, (signal) =>
+      migrateStore(
         store,
         {
           ...options,
@@ -54,19 +55,21 @@ export async function migrate(database: DatabaseSettings, options: PrepareOption
             log.warn(gap, 'no indexes for the search, which works, but slower; run the statement'),
           onShift: () => log.warn('database moved to another cluster; change feed continued'),
         },
-        (em) => seed(em, initialAdmins),
-      );
-      return { ...seeded, unknown: await unknownMigrations(store) };
-    });
+        async (em) => ({
+          unknown: await unknownMigrations(em, store.migrations),
+          ...(await seed(em, initialAdmins)),
+        }),
+      ),
+    );
   } finally {
     await store.close();
   }
 }
 
-async function unknownMigrations({ migrations, schemaState }: Store): Promise<readonly string[]> {
-  const { pending, unknown } = await schemaState();
-  if (migrations.length === 0 || pending.length > 0) {
+/** The migrations of newer code. Throws {@link CannotStart} where one of this code is missing all the same. */
+async function unknownMigrations(em: EntityManager, known: readonly string[]): Promise<readonly string[]> {
+  const { pending, unknown } = await schemaState(em, known);
+  if (known.length === 0 || pending.length > 0)
     throw new CannotStart(`Migrations are missing: ${pending.join(', ') || 'this installation has none'}.`);
-  }
   return unknown;
 }

@@ -4,6 +4,7 @@ import { CannotAdopt } from '../database/adoption/problem.ts';
 import { type BootLockOptions, LockHeld, underBootLock } from '../database/boot-lock.ts';
 import { bounded, DeadlinePassed } from '../database/bounded-work.ts';
 import type { ConnectionMode, DatabaseSettings } from '../database/connection.ts';
+import { isUnavailable } from '../database/driver-errors.ts';
 import { DatabaseUnfit } from '../database/unfit.ts';
 import { CannotStart } from './cannot-start.ts';
 import type { Store } from './open-store.ts';
@@ -31,8 +32,8 @@ export interface Prepared extends Seeded {
 
 /**
  * Prepares the database of a store: seeds the admins under the boot lock, after all migrations. Where an earlier start has done
- * that, two queries find it out; else the migrator is loaded, or, without `migrateOnBoot`, another process has to migrate. `bootTimeoutMs` after the start is the deadline. Throws
- * {@link CannotStart}, and the reason of the signal when it aborts.
+ * that, two queries find it out; else the migrator is loaded, or, without `migrateOnBoot`, another process has to migrate.
+ * `bootTimeoutMs` after the start is the deadline. Throws {@link CannotStart}, and the reason of the signal when it aborts.
  */
 export async function prepareDatabase(
   store: Store,
@@ -84,6 +85,13 @@ export async function prepareDatabase(
         throw new CannotStart(
           `The database was not prepared within BOOT_TIMEOUT_MS (${bootTimeoutMs} ms). ${error.message} ` +
             'Raise BOOT_TIMEOUT_MS where migrations need more time.',
+        );
+      }
+      // Attempts are repeated until the deadline: this is how the last one failed.
+      if (isUnavailable(error)) {
+        throw new CannotStart(
+          `The database was not prepared within BOOT_TIMEOUT_MS (${bootTimeoutMs} ms): ${error.message}`,
+          { cause: error },
         );
       }
       if (!(error instanceof LockHeld)) throw error;
