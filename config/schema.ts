@@ -100,6 +100,9 @@ export interface Settings {
 // A value under 100 was meant in seconds (and pg reads 0 as "no limit"); over 2^31-1, a Node timer fires at once.
 const milliseconds = { format: 'whole-number', min: 100, max: 2 ** 31 - 1 };
 
+// With room for what timers add: an attempt that fails by then says why, and Node keeps connections for a second longer than it says.
+const longMilliseconds = { ...milliseconds, max: 2_147_000_000 };
+
 // Counted in PostgreSQL's `integer`, with room for the requests over the limit.
 const limit = { format: 'whole-number', min: 0, max: 1_000_000 };
 
@@ -415,7 +418,7 @@ export function schemaFor(environment: Environment, texts: NodeJS.Dict<string> =
     },
     keepAliveTimeoutMs: {
       doc: 'Time that an idle connection stays open, in milliseconds. Keep it longer than a load balancer does.',
-      ...milliseconds,
+      ...longMilliseconds,
       default: 65_000,
       env: 'KEEP_ALIVE_TIMEOUT_MS',
     },
@@ -427,13 +430,13 @@ export function schemaFor(environment: Environment, texts: NodeJS.Dict<string> =
     },
     shutdownTimeoutMs: {
       doc: 'Time for requests in flight to finish during a shutdown, in milliseconds.',
-      ...milliseconds,
+      ...longMilliseconds,
       default: 10_000,
       env: 'SHUTDOWN_TIMEOUT_MS',
     },
     bootTimeoutMs: {
       doc: 'Time that a start has for the database: to reach it, to wait for locks and other replicas, and to migrate, in milliseconds.',
-      ...milliseconds,
+      ...longMilliseconds,
       default: 60_000,
       env: 'BOOT_TIMEOUT_MS',
     },

@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { type Variable, variables } from '../config/schema.ts';
 import { createEmptyDatabase, createMigratedDatabase, type TestDatabase } from './support/database.ts';
 import { startProxy } from './support/proxy.ts';
 import { type ServerProcess, startServer } from './support/server-process.ts';
@@ -345,4 +346,24 @@ describe('the boot', function () {
     await server.said('database unavailable; trying again; if this lasts, check DATABASE_URL and the server');
     expect(await server.end('SIGTERM')).to.equal(0);
   });
+
+  for (const migrates of ['true', 'false']) {
+    it(`starts, answers and stops with the longest times that settings allow, MIGRATE_ON_BOOT=${migrates}`, async () => {
+      const times = variables.filter(({ env }) => env.endsWith('_MS')) as (Variable & { max: number })[];
+      expect(times.length).to.be.greaterThan(5);
+      const server = start({
+        ...Object.fromEntries(times.map(({ env, max }) => [env, `${max}`])),
+        MIGRATE_ON_BOOT: migrates,
+      });
+      if (migrates === 'false') {
+        await server.said('answering probes');
+        await ready(start());
+      }
+      const address = await server.ready();
+      expect((await fetch(`${address}/healthz`)).status).to.equal(200);
+      expect(await server.end('SIGTERM')).to.equal(0);
+      // Node says so where a timer was given more than it can count.
+      expect(server.output.join('\n')).not.to.include('TimeoutOverflowWarning');
+    });
+  }
 });

@@ -454,8 +454,9 @@ describe('settings', () => {
       ['TRANSFER_MIN_RATE', 1, 2_147_483_647],
       ['TRANSFER_TIMEOUT_MS', 100, 2_147_483_647],
       ['IMPORT_MAX_BYTES', 1, 1_099_511_627_776],
-      ['SHUTDOWN_TIMEOUT_MS', 100, 2_147_483_647],
-      ['BOOT_TIMEOUT_MS', 100, 2_147_483_647],
+      ['KEEP_ALIVE_TIMEOUT_MS', 100, 2_147_000_000],
+      ['SHUTDOWN_TIMEOUT_MS', 100, 2_147_000_000],
+      ['BOOT_TIMEOUT_MS', 100, 2_147_000_000],
     ];
     const choices =
       /^(ENVIRONMENT|LOG_FORMAT|LOG_LEVEL|RATE_LIMIT_STORE) must be one of the possible values: \[.+\], not "/;

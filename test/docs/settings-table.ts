@@ -49,6 +49,6 @@ function meaningOf({ doc, min, max, example, default: standard, sensitive }: Ent
 
 function boundsOf(min: number, max: number): string {
   const [from, to] = [min, max].map((bound) => bound.toLocaleString('en'));
-  // The longest time that there is.
-  return max === 2 ** 31 - 1 ? `At least ${from}.` : `From ${from} to ${to}.`;
+  // The longest times that there are.
+  return max === 2 ** 31 - 1 || max === 2_147_000_000 ? `At least ${from}.` : `From ${from} to ${to}.`;
 }
