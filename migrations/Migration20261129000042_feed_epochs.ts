@@ -17,6 +17,8 @@ export class Migration20261129000042_feed_epochs extends Migration {
     // The control file shows the timeline of the last checkpoint, which is the old one until some time after a promotion; the name
     // of the log file shows the present one. Only a server that was a standby knows where it left the old one: the position
     // that it replayed last, which after a crash is that of the crash, and then it has received and replayed nothing.
+    // Some roles may not ask, and some providers' servers do not answer. Any other error says nothing of the server: with a made-up
+    // identity, a fault that passes would begin an epoch.
     this.addSql(`
       create or replace function rollcall_server(out server text, out timeline int, out lsn bigint, out forked_at bigint)
         language plpgsql volatile as $$
@@ -32,7 +34,7 @@ export class Migration20261129000042_feed_epochs extends Migration {
           if pg_last_wal_receive_lsn() is not null or pg_last_xact_replay_timestamp() is not null then
             forked_at := pg_last_wal_replay_lsn() - '0/0'::pg_lsn;
           end if;
-        exception when others then
+        exception when insufficient_privilege or undefined_function or feature_not_supported then
           server := 'unknown';
           timeline := null;
           lsn := 0;

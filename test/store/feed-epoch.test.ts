@@ -137,4 +137,26 @@ describe('an epoch of the change feed', () => {
         grant execute on function pg_control_system() to public; drop owned by "${role}"; drop role "${role}"`);
     }
   });
+
+  for (const [what, code, outcome] of [
+    ['a right that is missing', '42501', 'unknown'],
+    ['a function that the server lacks', '42883', 'unknown'],
+    ['a function that a provider has switched off', '0A000', 'unknown'],
+    ['a fault that passes', '53200', '53200'],
+    ['a statement that is cancelled', '57014', '57014'],
+    ['a control file that cannot be read', 'XX001', 'XX001'],
+  ]) {
+    it(`is asked for by a statement that ${outcome === code ? 'fails' : 'does not know it'} after ${what}`, async () => {
+      const session = await store.database.connect();
+      await session.query(`
+        create function public.pg_control_system(out system_identifier bigint) language plpgsql as $$
+          begin raise exception 'none' using errcode = '${code}'; end $$;
+        set search_path = public, pg_catalog`);
+      const found = await session.query('select server from rollcall_server()').then(
+        ({ rows }) => rows[0].server.split('/')[0],
+        (error) => error.code,
+      );
+      expect(found).to.equal(outcome);
+    });
+  }
 });
