@@ -4,7 +4,7 @@
  */
 import { envExample } from './example.ts';
 import { exitOnSettingsError } from './exit.ts';
-import { MASK, maskUrls } from './mask.ts';
+import { MASK, maskPasswords, maskUrls } from './mask.ts';
 import { type Variable, variables } from './schema.ts';
 import { type TracedSettings, traceSettings } from './settings.ts';
 import type { Webhook } from './webhooks.ts';
@@ -32,15 +32,6 @@ function formatValue({ sensitive, format }: Variable, value: unknown): string {
   if (format === 'webhooks') return (value as Webhook[]).map(({ name }) => name).join(', ') || '(none)';
   if (format === 'replica-urls') return (value as string[]).map(maskPasswords).join(',') || '(none)';
   return format === 'postgres-url' || format === 'proxy-url' ? maskPasswords(String(value)) : MASK;
-}
-
-function maskPasswords(href: string): string {
-  const url = new URL(href);
-  if (url.password) url.password = MASK;
-  for (const name of [...url.searchParams.keys()]) {
-    if (/pass|pwd|secret|token/i.test(name)) url.searchParams.set(name, MASK);
-  }
-  return url.href;
 }
 
 process.stdout.write(

@@ -167,11 +167,31 @@ describe('secrets', function () {
       ['postgres://app:hunter2@hunter2@db/app', 'postgres://app:********@db/app'],
       ['postgres://db/app?user=app&password=hunter2', 'postgres://db/app?user=app&password=********'],
       ['postgres://db/app?Access_Token=hunter2', 'postgres://db/app?Access_Token=********'],
-      ['postgres://db/app?password=hunter2&password=hunter2', 'postgres://db/app?password=********'],
+      [
+        'postgres://db/app?password=hunter2&password=hunter2',
+        'postgres://db/app?password=********&password=********',
+      ],
       [
         'postgres://db/app?PASSWORD=hunter2&sslp%61ssword=hunter2',
-        'postgres://db/app?PASSWORD=********&sslpassword=********',
+        'postgres://db/app?PASSWORD=********&sslp%61ssword=********',
       ],
+      // Forms that libpq and we read, and `URL` does not.
+      [
+        'postgres://app:hunter2@a:5432,b:5432/db?target_session_attrs=read-write',
+        'postgres://app:********@a:5432,b:5432/db?target_session_attrs=read-write',
+      ],
+      [
+        'postgresql://app:hunter2@/db?host=/run/postgresql',
+        'postgresql://app:********@/db?host=/run/postgresql',
+      ],
+      [
+        'postgres:///db?host=/run&user=app&password=hunter2',
+        'postgres:///db?host=/run&user=app&password=********',
+      ],
+      ['postgres://app:hunter2@%2Frun%2Fpostgresql/db', 'postgres://app:********@%2Frun%2Fpostgresql/db'],
+      ['postgres://app:hunter2@[::1]:5432,[::2]/db', 'postgres://app:********@[::1]:5432,[::2]/db'],
+      ['postgres://app:hunter2:hunter2@db/app', 'postgres://app:********@db/app'],
+      ['postgres://app:@db/app?password=', 'postgres://app:@db/app?password='],
     ];
     for (const [given, shown] of valid) {
       it(`when valid: DATABASE_URL=${given}`, () => {
@@ -185,5 +205,17 @@ describe('secrets', function () {
         expect(run.stdout + run.stderr).not.to.include(hidden);
       });
     }
+
+    it('when valid: proxies', () => {
+      const run = print(folder, {
+        HTTPS_PROXY: `http://app:${hidden}@proxy.internal:3128`,
+        HTTP_PROXY: `app:${hidden}@proxy.internal`,
+      });
+      expect(row(run, 'HTTPS_PROXY')).to.equal(
+        'HTTPS_PROXY http://app:********@proxy.internal:3128 (environment)',
+      );
+      expect(row(run, 'HTTP_PROXY')).to.equal('HTTP_PROXY http://app:********@proxy.internal (environment)');
+      expect(run.stdout + run.stderr).not.to.include(hidden);
+    });
   });
 });
