@@ -86,7 +86,7 @@ const oneMimeTypes: Plugin = {
   },
 };
 
-/** Begins a program: it loads the rest as compiled code, where an earlier start has left that. */
+/** Begins the server: it loads the rest as compiled code, where an earlier start has left that. */
 const starter: Plugin = {
   name: 'starter',
   setup({ onLoad, onResolve }) {
@@ -94,8 +94,6 @@ const starter: Plugin = {
       path: path.slice('start:'.length),
       namespace: 'start',
     }));
-    // The bundle of a command, which is there by then.
-    onResolve({ filter: /^\.\/commands\/[a-z]+\.js$/ }, ({ path }) => ({ path, external: true }));
     onLoad({ filter: /^/, namespace: 'start' }, ({ path }) => ({
       contents: `
         import { keepCompiledCode } from './src/boot/compile-cache.ts';
@@ -140,8 +138,9 @@ if (import.meta.main) {
   };
   // Apart: bundled with them, the server would be in as many files as they share, and each takes its time at a start.
   await bundle(join(outdir, COMMANDS_FOLDER), COMMANDS, { ...options, sourcemap: false });
-  const names = Object.keys(COMMANDS);
-  const starts = names.map((name) => [name, `start:${COMMANDS_FOLDER}/${name}.js`]);
-  await bundle(outdir, { server: 'start:src/server.ts', ...Object.fromEntries(starts) }, options);
+  await bundle(outdir, { server: 'start:src/server.ts' }, options);
+  // Without compiled code: commands run under other accounts than the server does, and must leave nothing of theirs to it.
+  for (const name of Object.keys(COMMANDS))
+    writeFileSync(join(outdir, `${name}.js`), `import './${COMMANDS_FOLDER}/${name}.js';\n`);
   completeFolder(outdir);
 }

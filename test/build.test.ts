@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
+  chownSync,
   cpSync,
   mkdirSync,
   mkdtempSync,
@@ -86,6 +87,13 @@ describe('the build', function () {
     chmodSync(cache, 0o777);
     await start();
     expect(readdirSync(cache)).to.deep.equal([]);
+    // Nor is the private folder of another account, which root could read.
+    if (process.getuid?.() === 0) {
+      chmodSync(cache, 0o700);
+      chownSync(cache, 65_534, 65_534);
+      await start();
+      expect(readdirSync(cache)).to.deep.equal([]);
+    }
     // Like a folder that may not be written, also for root.
     rmSync(cache, { recursive: true });
     writeFileSync(cache, '');

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { copyFileSync, cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -42,16 +42,17 @@ describe('the commands of the build', function () {
 
   afterEach(() => database.drop());
 
-  /** Runs a command as an ordinary user, with only these settings as its environment. */
-  const run = (command: string, ...args: string[]) => {
+  /** Runs a command with only these settings as its environment. */
+  const runAs = (account: { uid?: number; gid?: number }, command: string, ...args: string[]) => {
     const { status, stdout, stderr } = spawnSync(join(folder, 'node'), [`dist/${command}.js`, ...args], {
       cwd: folder,
-      ...OTHERS,
+      ...account,
       env: { ENVIRONMENT: 'production', AUTH_SECRET: SECRET, DATABASE_URL: database.url },
       encoding: 'utf8',
     });
     return { status, stdout, stderr };
   };
+  const run = (command: string, ...args: string[]) => runAs(OTHERS, command, ...args);
   const done = (command: string, ...args: string[]) => {
     const { status, stdout, stderr } = run(command, ...args);
     expect([status, stderr], `${command} ${args.join(' ')}`).to.deep.equal([0, '']);
@@ -75,6 +76,25 @@ describe('the commands of the build', function () {
     expect(run('accounts', 'doctor').stdout).to.match(/^ok +migrations +all are applied$/m);
     const token = done('token', 'ada@example.com', '--force').trim();
     expect((await jwtVerify(token, Buffer.from(SECRET))).payload['email']).to.equal('ada@example.com');
+  });
+
+  it('write nothing there, also where they may', async () => {
+    const files = () => readdirSync(join(folder, 'dist'), { recursive: true });
+    const before = files();
+    // Whoever has built it: root, whom the modes do not stop, or its owner.
+    spawnSync('chmod', ['-R', 'u+w', join(folder, 'dist')]);
+    const commands = [
+      'config',
+      'migrate --yes',
+      'accounts list',
+      'accounts doctor',
+      'token ada@example.com --force',
+    ];
+    for (const line of commands) {
+      const [command = '', ...args] = line.split(' ');
+      expect(runAs({}, command, ...args).stdout, line).not.to.equal('');
+    }
+    expect(files()).to.deep.equal(before);
   });
 
   it('name themselves by their files', () => {
