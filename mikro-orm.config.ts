@@ -70,7 +70,8 @@ export function ormOptions(database: DatabaseSettings, mode: ConnectionMode = 'd
 export default async function cliOptions(): Promise<Options> {
   const settings = settingsOrExit();
   const { database, mode } = await openForCommand(settings);
-  const options = ormOptions({ ...database, statementTimeoutMs: 0 }, mode);
+  const limits = { statementTimeoutMs: 0, lockTimeoutMs: settings.bootTimeoutMs };
+  const options = ormOptions({ ...database, ...limits }, mode);
   const { RollcallMigrator } = await import('./src/database/migrator.ts');
   return {
     ...options,

@@ -1,6 +1,7 @@
 import { EXIT_CONFIG } from '../../config/exit.ts';
 import { CannotAdopt } from '../database/adoption/index.ts';
 import { LockHeld } from '../database/boot-lock.ts';
+import { LockMissed } from '../database/lock-watch.ts';
 import { DatabaseUnfit } from '../database/unfit.ts';
 import { Refusal } from '../domain/refusal.ts';
 import type { RefusalCode } from '../domain/refusals.ts';
@@ -37,7 +38,7 @@ export function exitCodeOf(error: NodeJS.ErrnoException): number {
   if (error instanceof Refusal) return EXIT_OF_CODE[error.code as RefusalCode] ?? 1;
   if (isUsageError(error)) return EXIT.usage;
   if (error instanceof CannotAdopt) return EXIT.data;
-  if (error instanceof LockHeld) return EXIT.unavailable;
+  if (error instanceof LockHeld || error instanceof LockMissed) return EXIT.unavailable;
   if (error instanceof DatabaseUnfit || error instanceof InvalidPreferencesSchema) return EXIT_CONFIG;
   return NO_FILE.has(error.code ?? '') ? EXIT.noInput : 1;
 }

@@ -2,12 +2,12 @@ import { createInterface } from 'node:readline/promises';
 import { parseArgs } from 'node:util';
 import { settingsOrExit } from '../../config/exit.ts';
 import { invocationOf } from '../../config/invocation.ts';
-import type { Settings } from '../../config/settings.ts';
 import { migrateStore } from '../boot/migrate.ts';
 import { openStore, type Store } from '../boot/open-store.ts';
 import { addressOf } from '../database/address.ts';
 import { FIRST_MIGRATION } from '../database/adoption/target.ts';
-import { toRefusal } from '../database/driver-errors.ts';
+import { isLockTimeout, toRefusal } from '../database/driver-errors.ts';
+import { LockMissed, watchLocks } from '../database/lock-watch.ts';
 import { type MigrationPlan, planMigrations } from '../database/migration-plan.ts';
 import { openForCommand } from '../database/open-database.ts';
 import { type Adoption, adoption } from './adopt.ts';
@@ -18,7 +18,7 @@ import { isUsageError, UsageError } from './usage-error.ts';
 const USAGE = `Usage: ${invocationOf('migrate', '[--plan | --yes] [--json]')}
 
 Prints which migrations are pending and how each will be applied, asks, and applies them. Only one process migrates at a
-time; the others wait, for at most BOOT_TIMEOUT_MS.
+time. It waits for each lock that others hold, for at most BOOT_TIMEOUT_MS, and names them.
 
   --plan   print the plan, and change nothing
   --yes    do not ask: required where no terminal answers
@@ -53,7 +53,13 @@ async function main(): Promise<void> {
 
   const settings = settingsOrExit();
   const { database, mode } = await openForCommand(settings);
-  const store = await openStore({ database: { ...database, statementTimeoutMs: 0 }, mode });
+  const { bootTimeoutMs } = settings;
+  // A migration takes as long as it takes. While one waits for a lock, others wait behind it.
+  const limits = { statementTimeoutMs: 0, lockTimeoutMs: bootTimeoutMs };
+  const store = await openStore({ database: { ...database, ...limits }, mode });
+  const watch = await watchLocks(store.orm, { database, mode }, (blockers) =>
+    console.error(`waiting for ${blockers.join(', ')}`),
+  );
   try {
     const found = await look(store);
     const { plan, adopting } = found;
@@ -68,10 +74,14 @@ async function main(): Promise<void> {
       process.exitCode = EXIT.usage;
       return console.error('Nothing was changed.');
     }
-    const applied = await apply(store, settings, values);
+    const applied = await apply(store, bootTimeoutMs, values);
     if (values.json) printJson(values, found, applied);
     else console.log(`The database is migrated: ${applied.length} applied.`);
+  } catch (error) {
+    const missed = isLockTimeout(error) || isLockTimeout((error as Error).cause);
+    throw missed ? new LockMissed(error as Error, watch.blockers()) : error;
   } finally {
+    await watch.stop();
     await store.close();
   }
 }
@@ -102,18 +112,15 @@ async function isConfirmed(): Promise<boolean> {
 }
 
 /** Migrates, and tells each step on standard error. Returns the names of what was applied here: another process may be first. */
-async function apply(
-  store: Store,
-  { bootTimeoutMs }: Settings,
-  { json }: { json: boolean },
-): Promise<string[]> {
+async function apply(store: Store, lockWaitMs: number, { json }: { json: boolean }): Promise<string[]> {
   const applied: string[] = [];
   const say = (text: string) => json || console.error(text);
   let waiting = '';
   await migrateStore(
     store,
     {
-      deadline: Date.now() + bootTimeoutMs,
+      lockWaitMs,
+      deadline: Number.POSITIVE_INFINITY,
       signal: new AbortController().signal,
       onWait: ({ message }) => {
         if (message !== waiting) console.error(`waiting: ${message}`);

@@ -9,8 +9,8 @@ const BOOT_LOCK = 0x726f6c6c63616c6cn;
 // Migrating takes as long as it takes, whatever limits a database or a role has. Older servers do not know the last one.
 const LOCK = `
   select pg_try_advisory_xact_lock(?) as granted,
-         set_config('statement_timeout', ?, true), count(set_config(name, '0', true))
-    from unnest(array['lock_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout']) as name
+         set_config('statement_timeout', ?, true), set_config('lock_timeout', ?, true), count(set_config(name, '0', true))
+    from unnest(array['idle_in_transaction_session_timeout', 'transaction_timeout']) as name
    where current_setting(name, true) is not null`;
 
 /** Another process held the boot lock until the deadline. */
@@ -31,6 +31,11 @@ export interface BootLockOptions {
   readonly onWait: (reason: Error) => void;
   /** The server's limit for each statement of the work; none by default. */
   readonly statementTimeoutMs?: number;
+  /**
+   * How long the work waits for each single lock, the boot lock included, in place of the deadline. Default: until the deadline for
+   * the boot lock, without a limit for the others.
+   */
+  readonly lockWaitMs?: number;
 }
 
 /**
@@ -51,6 +56,7 @@ export async function underBootLock<T>(
         const [row] = await em.execute<{ granted: boolean }[]>(LOCK, [
           BOOT_LOCK,
           String(options.statementTimeoutMs ?? 0),
+          String(options.lockWaitMs ?? 0),
         ]);
         if (!row?.granted) throw new LockHeld();
         return work(em);
@@ -65,7 +71,7 @@ export async function underBootLock<T>(
     maxTimeout: 300,
     factor: 1,
     randomize: true,
-    maxRetryTime: Math.max(0, options.deadline - Date.now()),
+    maxRetryTime: options.lockWaitMs ?? Math.max(0, options.deadline - Date.now()),
     signal: options.signal,
     shouldRetry({ error }) {
       // The work is all or nothing, so it can be repeated after a lost connection.

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { MikroORM } from '@mikro-orm/postgresql';
-import type pg from 'pg';
 import { type ConnectionMode, clientOf, type DatabaseSettings, endClient } from './connection.ts';
+import { BLOCKERS, type Blocker, busySessions, heldBy } from './lock-watch.ts';
 
 /** Where work runs, and until when. */
 export interface Bounds {
@@ -25,21 +25,10 @@ export class DeadlinePassed extends Error {
   readonly blockers: readonly string[];
 
   constructor(blockers: readonly string[]) {
-    super(
-      blockers.length > 0
-        ? `It waited for a lock that others hold: ${blockers.join(', ')}. End them, or wait for them.`
-        : 'A statement was still running.',
-    );
+    super(blockers.length > 0 ? heldBy(blockers) : 'A statement was still running.');
     this.blockers = blockers;
   }
 }
-
-// The sessions of the work may wait for each other too: an index built CONCURRENTLY waits for the boot lock's.
-const BLOCKERS = `
-  select distinct format('session %s (%s)', other.pid, concat_ws(', ', nullif(application_name, ''), usename, state)) as name
-    from unnest($1::int[]) as own (pid), unnest(pg_blocking_pids(own.pid)) as blocking (pid)
-    join pg_stat_activity as other on other.pid = blocking.pid
-   where other.pid <> all ($1::int[])`;
 
 /**
  * Runs work that uses the connections of `orm` until the deadline passes or the signal aborts. Then its sessions are ended, whatever
@@ -51,17 +40,13 @@ export async function bounded<T>(
   work: (ending: AbortSignal) => Promise<T>,
 ): Promise<T> {
   signal.throwIfAborted();
-  const pool: pg.Pool = await orm.em.getConnection().getNativeClient();
-  const busy = new Set<pg.Client>();
-  const take = (client: pg.Client) => busy.add(client);
-  const leave = (_error: unknown, client: pg.Client) => busy.delete(client);
-  pool.on('acquire', take).on('release', leave);
+  const busy = await busySessions(orm);
   const ending = new AbortController();
   const { promise: ended, reject } = Promise.withResolvers<never>();
   ended.catch(() => undefined);
   const end = async (reasonOf: (blockers: readonly string[]) => unknown) => {
     ending.abort(signal.reason);
-    const sessions = [...busy] as (pg.Client & { processID: number })[];
+    const sessions = busy.all();
     const blockers =
       mode === 'direct' && sessions.length > 0
         ? await endSessions(
@@ -87,7 +72,7 @@ export async function bounded<T>(
   } finally {
     clearTimeout(timer);
     signal.removeEventListener('abort', onAbort);
-    pool.off('acquire', take).off('release', leave);
+    busy.stop();
   }
 }
 
@@ -100,7 +85,7 @@ async function endSessions(database: DatabaseSettings, pids: readonly number[]):
   const client = clientOf(limits, 'direct');
   const ask = async () => {
     await client.connect();
-    const { rows } = await client.query<{ name: string }>(BLOCKERS, [pids]);
+    const { rows } = await client.query<Blocker>(BLOCKERS, [pids]);
     await client.query('select pg_terminate_backend(pid) from unnest($1::int[]) as own (pid)', [pids]);
     return rows.map(({ name }) => name);
   };

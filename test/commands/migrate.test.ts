@@ -4,10 +4,12 @@ import { readdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'chai';
 import { createEmptyDatabase, createMigratedDatabase, type TestDatabase } from '../support/database.ts';
 import { invocationIn, programEnvironment, programOf } from '../support/programs.ts';
 import { startServer } from '../support/server-process.ts';
+import { until } from '../support/until.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const ALL = readdirSync(join(ROOT, 'migrations'))
@@ -193,6 +195,49 @@ describe('npm run migrate', function () {
     expect(line).to.match(/^waiting: /);
     await holder.query('commit');
     expect((await once(command, 'close'))[0]).to.equal(0);
+    await expectWhole();
+  });
+
+  it('says which session holds a lock that it waits for, and gives up after BOOT_TIMEOUT_MS', async () => {
+    expect(run(['--yes']).status).to.equal(0);
+    await database.query(`delete from rollcall_migrations where name like '%service_token_authors'`);
+    const reader = await database.connect();
+    await reader.query(`set application_name = 'somebody''s psql'; begin; select from service_tokens`);
+    const { status, stderr } = run(['--yes'], { BOOT_TIMEOUT_MS: '3000' });
+    const session = /session \d+ \(somebody's psql, \w+, idle in transaction\)/.source;
+    expect(status).to.equal(69);
+    expect(stderr).to.match(new RegExp(`^waiting for ${session}\n`));
+    expect(stderr).to.match(
+      new RegExp(
+        `Migration \\w+_service_token_authors failed: .* It waited for a lock that others hold: ${session}\\. `,
+      ),
+    );
+    // Nobody waits behind it any more.
+    expect(await database.query('select from service_tokens')).to.deep.equal([]);
+  });
+
+  it('goes on as soon as it gets the lock, and waits for the next one as long', async () => {
+    const blocker = await database.connect();
+    await blocker.query('begin; create table users (blocks int)');
+    const command = begin({ BOOT_TIMEOUT_MS: '6000' });
+    const lines: string[] = [];
+    createInterface({ input: command.stderr as NodeJS.ReadableStream }).on('line', (line) =>
+      lines.push(line),
+    );
+    const ended = once(command, 'close');
+    const said = (line: RegExp) => until(String(line), async () => lines.some((said) => line.test(said)));
+    await said(/^waiting for session /);
+    // It gets the boot lock between the first migrations and the next ones.
+    const other = await database.connect();
+    await other.query('begin');
+    const locked = other.query(`select pg_advisory_xact_lock(('x' || '${BOOT_LOCK}')::bit(64)::bigint)`);
+    await delay(3_500);
+    await blocker.query('rollback');
+    await locked;
+    await said(/^waiting: Another process holds the boot lock/);
+    await delay(3_500);
+    await other.query('commit');
+    expect((await ended)[0], lines.join('\n')).to.equal(0);
     await expectWhole();
   });
 
