@@ -1,12 +1,17 @@
 import { expect } from 'chai';
+import pino from 'pino';
+import { openStore } from '../../../src/boot/open-store.ts';
 import { signHs256 } from '../../../src/security/hmac.ts';
+import { RefusedSignInCounter } from '../../../src/services/access/refused-sign-ins.ts';
+import { startEraser } from '../../../src/services/history/eraser.ts';
 import { addAccount } from '../../support/accounts.ts';
 import { SECRET } from '../../support/app.ts';
 import { createMigratedDatabase, type TestDatabase } from '../../support/database.ts';
 import { startProxy } from '../../support/proxy.ts';
 import { type ServerProcess, startServer } from '../../support/server-process.ts';
+import { until } from '../../support/until.ts';
 
-const FAILED = 'erasure failed; retrying in about an hour; if it fails again, mend what err says';
+const FAILED = 'erasure failed; retrying at retryAt; if it fails again, mend what err says';
 
 describe('the eraser', () => {
   let database: TestDatabase;
@@ -114,6 +119,44 @@ describe('the eraser', () => {
     expect((await fetch(new URL('/healthz', address))).status).to.equal(200);
     expect(await server.end('SIGTERM')).to.equal(0);
     await proxy.close();
+  });
+
+  it('prunes all the same where an erasure fails, says when it tries again, and does so sooner than in an hour', async () => {
+    await addDeleted('grace@example.com');
+    await database.query(`
+      create function refuse() returns trigger language plpgsql as $$ begin raise exception 'the disk is broken'; end $$;
+      create trigger refuse before update on changes for each row execute function refuse()`);
+    await database.query(`insert into kept_answers (digest, at) values ('old', now() - interval '25 hours')`);
+    await database.query(
+      `insert into refused_sign_ins (email, reason, last_at) values ('old@example.net', 'account_required', now() - interval '31 days')`,
+    );
+    const store = await openStore({ database, mode: 'direct' });
+    const lines: Record<string, unknown>[] = [];
+    const log = pino({}, { write: (line: string) => lines.push(JSON.parse(line)) });
+    const stop = startEraser({
+      inUnit: store.inUnit,
+      refusedSignIns: new RefusedSignInCounter(),
+      log,
+      eraseAfterDays: 30,
+      pauses: { firstMs: 1, retryMs: 50, roundMs: 3_600_000 },
+    });
+    try {
+      const counts = () =>
+        database.query(
+          'select (select count(*)::int from kept_answers) + (select count(*)::int from refused_sign_ins) as rest',
+        );
+      await until('both to be pruned', async () => (await counts())[0]?.['rest'] === 0);
+      await until('three failures', () => lines.length >= 3);
+      const pauses = lines.map(({ time, retryAt }) => Date.parse(`${retryAt}`) - Number(time));
+      for (const line of lines) expect(line).to.include({ msg: FAILED, part: 'deleted accounts', level: 40 });
+      expect(JSON.stringify(lines)).to.include('the disk is broken');
+      expect(pauses[2]).to.be.greaterThan(pauses[0] as number);
+      await database.query('drop trigger refuse on changes');
+      await allErased();
+    } finally {
+      await stop();
+      await store.close();
+    }
   });
 
   it('lets the server stop while an erasure is running', async () => {
