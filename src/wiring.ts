@@ -29,13 +29,14 @@ import { admission } from './services/access/admission.ts';
 import { RefusedSignInCounter } from './services/access/refused-sign-ins.ts';
 import { serviceTokenLookUp } from './services/access/service-token-look-up.ts';
 import { ChangeFeed } from './services/feed/change-feed.ts';
+import { EpochWatch } from './services/feed/epoch-watch.ts';
 import { startEraser } from './services/history/eraser.ts';
 import { Dispatcher } from './services/webhooks/dispatcher.ts';
 import { registerWebhooks } from './services/webhooks/leases.ts';
 import { accountLookUp } from './store/account-look-up.ts';
 import { batchedLookUps } from './store/batched-look-ups.ts';
 import { changeListener } from './store/change-listener.ts';
-import { type RenewedEpoch, renewEpoch } from './store/feed-epoch.ts';
+import { renewEpoch } from './store/feed-epoch.ts';
 import { type RateLimitSettings, rateLimits } from './store/rate-limits.ts';
 
 /** How much longer Node.js waits for a request than we do, in milliseconds, so that the refusal is ours. */
@@ -127,6 +128,14 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
   });
   const readiness = readinessCheck(database, mode, store.migrations, options.readinessTimes);
   const refusedSignIns = new RefusedSignInCounter();
+  const epochs = new EpochWatch({
+    ask: () => renewEpoch(orm.em.fork()),
+    onEpoch: (known) =>
+      log.warn(known, 'database changed to another server; let refused readers of the feed resynchronise'),
+  });
+  // Soon, and not with the first read: a server that has taken over knows only until its own restart where it did.
+  const { epoch, hasChanged, isKnown } = await renewEpoch(orm.em.fork());
+  epochs.saw(epoch, hasChanged);
   const feed = new ChangeFeed({
     em: orm.em.fork(),
     listen: changeListener(database, mode, {
@@ -144,18 +153,10 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
     }),
     onError: (error) =>
       log.warn({ err: error }, 'change feed cannot be read; retrying; if this lasts, check the database'),
-    onEpoch: () =>
-      log.warn('database changed to another server; let refused readers of the feed resynchronise'),
+    onEpoch: epochs.saw,
   });
-  const warnOfEpoch = ({ hasChanged, isForkKnown }: RenewedEpoch) => {
-    if (hasChanged)
-      log.warn(
-        { isForkKnown },
-        'database changed to another server; let refused readers of the feed resynchronise',
-      );
-  };
   store.replicas?.start({
-    onEpoch: warnOfEpoch,
+    onEpoch: epochs.saw,
     onUsed: (replica) => log.info({ replica }, 'read replica used'),
     onLeftOut: (replica, { kind, reason }) => {
       if (kind === 'primary') log.info({ replica, reason }, 'read replica left out');
@@ -178,19 +179,15 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
   });
   // Before any request: a webhook is told of every change from here on.
   await registerWebhooks(orm.em.fork(), hooks);
-  if (hooks.length > 0) {
-    // Soon, and not with the first delivery: a server that has taken over knows only until its own restart where it did.
-    const renewed = await renewEpoch(orm.em.fork());
-    warnOfEpoch(renewed);
-    if (!renewed.isKnown)
-      log.warn('failovers that lose changes go unnoticed; grant the functions named in docs/change-feed.md');
-  }
+  if (hooks.length > 0 && !isKnown)
+    log.warn('failovers that lose changes go unnoticed; grant the functions named in docs/change-feed.md');
   const webhooks = new Dispatcher({
     em: orm.em.fork(),
     hooks,
     allowPrivate,
     proxy: settings.proxy,
     feed,
+    onEpoch: epochs.saw,
     log,
   });
 

@@ -47,17 +47,20 @@ const RENEW = `
            from server left join last on true
           where last.server is distinct from server.server or last.timeline is distinct from server.timeline
          on conflict (number) do nothing
-         returning number, forked_at
+         returning number, id, forked_at
        )
-  select coalesce(renewed.number > 1, false) as "hasChanged", renewed.forked_at is not null as "isForkKnown",
-         server.timeline is not null as "isKnown"
-    from server left join renewed on true`;
+  select coalesce(renewed.id, last.id) as epoch, coalesce(renewed.number > 1, false) as "hasChanged",
+         coalesce(renewed.forked_at, last.forked_at) is not null as "isForkKnown", server.timeline is not null as "isKnown"
+    from server left join renewed on true
+    left join last on last.server = server.server and last.timeline is not distinct from server.timeline`;
 
 /** What {@link renewEpoch} found. */
 export interface RenewedEpoch {
+  /** The id of the present epoch. */
+  readonly epoch: string;
   /** Whether this call began another epoch after an earlier one. */
   readonly hasChanged: boolean;
-  /** Whether the server knows where it took over, so that cursors from before that point stay valid. */
+  /** Whether the server knew where it took over when the present epoch began, so that cursors from before that point stay valid. */
   readonly isForkKnown: boolean;
   /** Whether the role may ask the server who it is: otherwise only a restored dump begins an epoch. */
   readonly isKnown: boolean;
@@ -65,8 +68,14 @@ export interface RenewedEpoch {
 
 /** Begins an epoch if the server is not the one of the last epoch, or has begun another timeline. Once, whoever calls it. */
 export async function renewEpoch(em: EntityManager): Promise<RenewedEpoch> {
-  const [renewed] = await runAlone<RenewedEpoch>(em, { text: RENEW, values: [] });
-  return renewed as RenewedEpoch;
+  return untilInEpoch(async () => {
+    const [renewed] = await runAlone<Omit<RenewedEpoch, 'epoch'> & { epoch: string | null }>(em, {
+      text: RENEW,
+      values: [],
+    });
+    // Another process has begun it at this moment: this statement does not see that yet.
+    return renewed?.epoch == null ? undefined : { ...renewed, epoch: renewed.epoch };
+  });
 }
 
 /** What the rows of a statement with {@link EPOCH} say of the server. */
@@ -76,21 +85,29 @@ export interface ServerRow {
   readonly lsn: string;
 }
 
-/** How often a read is repeated when the server has begun another epoch: then it is written down first. */
+/** How often a statement is repeated when the server has begun another epoch: that is written down first. */
 const MAX_READS = 5;
+
+async function untilInEpoch<T>(read: () => Promise<T | undefined>): Promise<T> {
+  for (let reads = 1; reads <= MAX_READS; reads++) {
+    const result = await read();
+    if (result !== undefined) return result;
+  }
+  throw new Error('The database changes from server to server: no epoch of the change feed lasts.');
+}
 
 /** Reads with a statement whose rows say in which epoch the server is, and begins one where it is in none. */
 export async function readInEpoch<Row extends ServerRow>(
   em: EntityManager,
   statement: Statement,
 ): Promise<{ rows: Row[]; seen: Sight }> {
-  for (let reads = 1; reads <= MAX_READS; reads++) {
+  return untilInEpoch(async () => {
     const rows = await runAlone<Row>(em, statement);
     const { epoch = null, lsn = '0' } = rows[0] ?? {};
     if (epoch !== null) return { rows, seen: { epoch, lsn } };
     await renewEpoch(em);
-  }
-  throw new Error('The database changes from server to server: no epoch of the change feed lasts.');
+    return undefined;
+  });
 }
 
 /** The statement that asks where the log is now, in a row of {@link ServerRow}. */

@@ -36,8 +36,8 @@ export interface ChangeFeedDeps {
   readonly listen: ListenForChanges;
   /** The feed cannot be read at the moment. */
   readonly onError: (error: unknown) => void;
-  /** The database has begun another epoch: its server may lack changes that were served. */
-  readonly onEpoch?: () => void;
+  /** Told of the epoch of each read. */
+  readonly onEpoch?: (epoch: string) => void;
   /** Default: {@link LINGER_MS}. */
   readonly lingerMs?: number;
 }
@@ -84,6 +84,7 @@ export class ChangeFeed {
     if (known !== undefined && known.entries.length > 0) return known;
     const readAt = performance.now();
     const { entries, seen } = await readFeedPage(this.#deps.em, after, limit);
+    this.#deps.onEpoch?.(seen.epoch);
     return { entries, readAt, epoch: seen.epoch };
   }
 
@@ -109,6 +110,7 @@ export class ChangeFeed {
         if (recent !== undefined && known === undefined) {
           const { start } = recent;
           const { after: reread, entries: older, seen } = await openFeed(this.#deps.em, position, limit);
+          this.#deps.onEpoch?.(seen.epoch);
           const isSame = seen.epoch === recent.epoch;
           if (!isSame) tail.drop(recent);
           // In another epoch it holds as of now.

@@ -14,8 +14,8 @@ const MAX_PAUSE_MS = 1_000;
 export interface TailEvents {
   /** `recent` has grown, or begins anew. */
   readonly onGrowth: () => void;
-  /** The database has begun another epoch, and `recent` begins anew: the server may lack entries that were served. */
-  readonly onEpoch: () => void;
+  /** Told of the epoch of each read. */
+  readonly onEpoch: (epoch: string) => void;
   /** The feed cannot be read; called once, until it can be read again. */
   readonly onError: (error: unknown) => void;
 }
@@ -66,7 +66,6 @@ export class FeedTail {
     if (this.#recent !== outdated) return;
     this.#recent = undefined;
     this.#isBehind = false;
-    this.#events.onEpoch();
     this.#refresh();
   }
 
@@ -112,6 +111,7 @@ export class FeedTail {
     const recent = this.#recent;
     const { entries, isWithheld, seen } = await readFeedPage(this.#em, recent.end, PAGE_SIZE);
     this.#hasFailed = false;
+    this.#events.onEpoch(seen.epoch);
     if (seen.epoch !== recent.epoch) this.drop(recent);
     // A reader may have found that out meanwhile.
     if (this.#recent !== recent) return true;
@@ -122,7 +122,9 @@ export class FeedTail {
   }
 
   async #begin(): Promise<RecentEntries> {
-    const recent = new RecentEntries(await feedEnd(this.#em));
+    const end = await feedEnd(this.#em);
+    this.#events.onEpoch(end.seen.epoch);
+    const recent = new RecentEntries(end);
     this.#recent = recent;
     this.#events.onGrowth();
     return recent;

@@ -8,6 +8,8 @@ import { type Claim, claimWebhooks } from './leases.ts';
 export interface DispatcherDeps extends Omit<DeliveryDeps, 'feed' | 'now' | 'timeoutMs'> {
   readonly hooks: readonly Webhook[];
   readonly feed: Pick<ChangeFeed, 'onNews' | 'read'>;
+  /** Told of the epoch in which webhooks were claimed. */
+  readonly onEpoch?: (epoch: string) => void;
   /** The most milliseconds of one exchange with a receiver; Standard Webhooks recommends 15 to 30 s. */
   readonly timeoutMs?: number;
   readonly now?: () => Date;
@@ -74,13 +76,13 @@ export class Dispatcher {
   }
 
   async #claimDue(): Promise<void> {
-    const { em, hooks, log } = this.#deps;
+    const { em, hooks, log, onEpoch } = this.#deps;
     const idle = hooks.map(({ name }) => name).filter((name) => !this.#busy.has(name));
     if (idle.length === 0) return;
     try {
-      for (const claim of await claimWebhooks(em, idle, this.#holder)) {
-        this.#busy.set(claim.name, this.#deliver(claim));
-      }
+      const { claims, epoch } = await claimWebhooks(em, idle, this.#holder);
+      if (epoch !== undefined) onEpoch?.(epoch);
+      for (const claim of claims) this.#busy.set(claim.name, this.#deliver(claim));
       this.#hasFailed = false;
     } catch (error) {
       // Once an outage, not every second.

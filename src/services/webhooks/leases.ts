@@ -32,6 +32,13 @@ export interface Claim extends Lease {
   readonly attempts: number;
 }
 
+/** The leases that one statement gave. */
+export interface Claims {
+  readonly claims: readonly Claim[];
+  /** The epoch that the database is in; `undefined` where nothing was due. */
+  readonly epoch: string | undefined;
+}
+
 /** A failed delivery. */
 export interface Failure extends Verdict {
   readonly changeId: number;
@@ -112,16 +119,23 @@ export async function claimWebhooks(
   em: EntityManager,
   names: readonly string[],
   holder: string,
-): Promise<Claim[]> {
+): Promise<Claims> {
   type Row = Pick<Claim, 'name' | 'attempts'> &
     Record<'transactionId' | 'changeId', string> & { epoch: string | null };
   const rows = await em.execute<Row[]>(CLAIM, [names.join(), holder, holder, LEASE_MS]);
+  const [first] = rows;
+  if (first === undefined) return { claims: [], epoch: undefined };
   // The same holder claims them again in the epoch that has begun.
-  if (rows.some(({ epoch }) => epoch === null)) await renewEpoch(em);
-  return rows.flatMap(({ name, transactionId, changeId, attempts, epoch }) => {
-    if (epoch === null) return [];
-    return [{ name, holder, epoch, position: { transactionId, id: Number(changeId) }, attempts }];
-  });
+  if (first.epoch === null) return { claims: [], epoch: (await renewEpoch(em)).epoch };
+  const { epoch } = first;
+  const claims = rows.map(({ name, transactionId, changeId, attempts }) => ({
+    name,
+    holder,
+    epoch,
+    position: { transactionId, id: Number(changeId) },
+    attempts,
+  }));
+  return { claims, epoch };
 }
 
 /** How a webhook reached a position. */

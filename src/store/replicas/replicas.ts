@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { EntityManager } from '@mikro-orm/postgresql';
 import type { SideConnection } from '../../database/side-connection.ts';
-import { presentSight, type RenewedEpoch, renewEpoch, type Sight } from '../feed-epoch.ts';
+import { presentSight, renewEpoch, type Sight } from '../feed-epoch.ts';
 import type { Fault, FaultKind } from './fault.ts';
 import { Known } from './known.ts';
 import { PRIMARY, PrimaryLog, type PrimarySeen } from './primary-log.ts';
@@ -42,8 +42,8 @@ export interface ReplicaStanding {
 export interface ReplicaEvents {
   readonly onLeftOut: (number: number, fault: Fault) => void;
   readonly onUsed: (number: number) => void;
-  /** The epoch of the primary has been written down. */
-  readonly onEpoch: (renewed: RenewedEpoch) => void;
+  /** Told of the epoch in which the primary answered. */
+  readonly onEpoch: (epoch: string) => void;
 }
 
 /** What {@link Replicas} need. */
@@ -168,8 +168,8 @@ export class Replicas {
     try {
       const [seen] = await this.#options.side.ask<PrimarySeen>({ text: PRIMARY, values: [] });
       const { epoch = null } = seen ?? {};
-      if (epoch === null) onEpoch(await renewEpoch(this.#options.em));
-      else this.#primary.note({ ...(seen as PrimarySeen), epoch }, takenAt);
+      onEpoch(epoch ?? (await renewEpoch(this.#options.em)).epoch);
+      if (epoch !== null) this.#primary.note({ ...(seen as PrimarySeen), epoch }, takenAt);
     } catch (error) {
       // Requests find out that the primary is gone, and say so. Without its answers, replicas become late.
       this.#primary.silence = (error as Error).message;

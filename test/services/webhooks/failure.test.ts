@@ -248,7 +248,9 @@ describe('webhook failure handling', () => {
     await stage.invite('grace@example.com');
     const em = stage.orm.em.fork();
     await renewEpoch(em);
-    const [lease = expect.fail()] = await claimWebhooks(em, ['hook'], randomUUID());
+    const {
+      claims: [lease = expect.fail()],
+    } = await claimWebhooks(em, ['hook'], randomUUID());
     const failure = { changeId: 1, reason: `\0\n\u202e${'😀'.repeat(1_000)}`, delayMs: 1, isFinal: false };
     expect(await fail(em, lease, failure)).to.equal(false);
     expect(await stage.row()).to.include({ last_error: `   ${'😀'.repeat(297)}`, lease_until: null });

@@ -1,0 +1,34 @@
+import type { RenewedEpoch } from '../../store/feed-epoch.ts';
+
+/** What an {@link EpochWatch} needs. */
+export interface EpochWatchDeps {
+  /** Asks the database for its present epoch. */
+  readonly ask: () => Promise<RenewedEpoch>;
+  /** The database is in another epoch: its server may lack changes that were served. Called once for each. */
+  readonly onEpoch: (known: Partial<Pick<RenewedEpoch, 'isForkKnown'>>) => void;
+}
+
+/** The epochs that this process has seen the database in, whoever began them and whoever saw them first. */
+export class EpochWatch {
+  readonly #deps: EpochWatchDeps;
+  readonly #seen = new Set<string>();
+
+  constructor(deps: EpochWatchDeps) {
+    this.#deps = deps;
+  }
+
+  /** Notes the epoch of an answer. The first one is news only where it `hasBegun` after another. */
+  readonly saw = (epoch: string, hasBegun = false): void => {
+    if (this.#seen.has(epoch)) return;
+    const isNews = hasBegun || this.#seen.size > 0;
+    this.#seen.add(epoch);
+    if (isNews) void this.#tell();
+  };
+
+  async #tell(): Promise<void> {
+    const { ask, onEpoch } = this.#deps;
+    // It is news also where the database is gone again.
+    const { isForkKnown } = await ask().catch((): Partial<RenewedEpoch> => ({}));
+    onEpoch(isForkKnown === undefined ? {} : { isForkKnown });
+  }
+}
