@@ -78,7 +78,6 @@ export function createApp(deps: AppDeps): Koa<RequestState> {
   const origins = new Set(deps.corsOrigins);
   const proxies = forwarded(deps.trustProxy);
   const identify = compose<RequestContext>([
-    ...(failures ? [limitFailures(failures, proxies, deps.sessionCookies)] : []),
     ...(requests ? [limitRefusedSignIns(requests)] : []),
     authenticate(deps.verifier, deps.sessionCookies, deps, deps.tellsCauses),
     refuseCrossSite(origins, proxies),
@@ -98,7 +97,9 @@ export function createApp(deps: AppDeps): Koa<RequestState> {
   app.use(problems(deps.translate));
   app.use(securityHeaders());
   if (origins.size > 0) app.use(cors(origins, deps.corsHeaders));
-  const router = { ...deps, shedLoad: shedLoad(deps.load, deps.sessionCookies) };
+  // In front of the load, in which they would take places for their wait.
+  const guards = failures ? [limitFailures(failures, proxies, deps.sessionCookies)] : [];
+  const router = { ...deps, guards, shedLoad: shedLoad(deps.load, deps.sessionCookies) };
   app.use(createRouter(deps.endpoints, identify, deps.inUnit, router));
   return app;
 }

@@ -16,6 +16,7 @@ import { type OpenDatabase, openDatabase } from './database/open-database.ts';
 import { DatabaseUnfit } from './database/unfit.ts';
 import type { PreferenceRules } from './domain/preferences.ts';
 import { refusals } from './domain/refusals.ts';
+import { LISTENING } from './http/server/acceptors.ts';
 import { createLog } from './log.ts';
 import { preferenceRules } from './services/accounts/preferences-schema.ts';
 import type { Application } from './wiring.ts';
@@ -134,7 +135,11 @@ async function boot(): Promise<Application> {
     opened.push({ name: 'port for operators', close });
   }
 
-  const address = await listen(application.server, settings);
+  const { server, acceptors } = application;
+  // It is to share the port with itself alone.
+  if (settings.port !== 0) await checkAddress(settings);
+  const address = await listen(server, settings, LISTENING);
+  await acceptors.open();
   application.lifecycle.phase = 'ready';
   // Milliseconds since the process began.
   log.info({ address, connectionMode: mode, bootMs: Math.round(performance.now()) }, 'ready');

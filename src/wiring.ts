@@ -10,6 +10,7 @@ import type { PreferenceRules } from './domain/preferences.ts';
 import type { Endpoint } from './http/endpoint.ts';
 import type { StreamTimes } from './http/endpoints/changes.ts';
 import { endpoints } from './http/endpoints.ts';
+import { Acceptors } from './http/server/acceptors.ts';
 import { answerUnreadable } from './http/server/client-error.ts';
 import { type GracefulClose, gracefulClose } from './http/server/graceful-close.ts';
 import { Lifecycle } from './http/server/lifecycle.ts';
@@ -93,6 +94,8 @@ export interface ApplicationOptions {
 /** The application, ready to listen. */
 export interface Application {
   readonly server: Server;
+  /** Accepts connections beside the server. */
+  readonly acceptors: Acceptors;
   readonly lifecycle: Lifecycle;
   /** The imports and exports of this process. */
   readonly transfers: Transfers;
@@ -259,12 +262,14 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
   // Longer than a load balancer keeps its idle connections: else it sends a request into one that closes at this moment.
   // Node's `headersTimeout` does not run between requests, so it may be shorter.
   server.keepAliveTimeout = settings.keepAliveTimeoutMs;
-  const closeServer = gracefulClose(server);
+  const acceptors = new Acceptors(server);
+  const closeServer = gracefulClose(server, acceptors);
   answerUnreadable(server, log, observer);
 
   let stopEraser = async () => undefined as unknown;
   return {
     server,
+    acceptors,
     lifecycle,
     transfers,
     load,

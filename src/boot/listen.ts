@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { type AddressInfo, createServer, type Server } from 'node:net';
+import { type AddressInfo, createServer, type ListenOptions, type Server } from 'node:net';
 import type { Settings } from '../../config/settings.ts';
 import { CannotStart } from './cannot-start.ts';
 
@@ -17,8 +17,12 @@ export function operatorsAddress({ metrics: { host, port } }: Pick<Settings, 'me
 }
 
 /** Listens, and returns the base URL. Throws {@link CannotStart} with the setting to change. */
-export async function listen(server: Server, address: ListenAddress): Promise<string> {
-  server.listen({ host: address.host, port: address.port });
+export async function listen(
+  server: Server,
+  address: ListenAddress,
+  options: Pick<ListenOptions, 'backlog' | 'reusePort'> = {},
+): Promise<string> {
+  server.listen({ ...options, host: address.host, port: address.port });
   await once(server, 'listening').catch((error: NodeJS.ErrnoException) => {
     throw new CannotStart(reasonOf(error, address), { cause: error });
   });

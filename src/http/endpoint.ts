@@ -58,6 +58,8 @@ export interface EndpointRequest<Params, Query, Body, Actor> {
   accept(types: readonly string[]): string;
   /** Aborts when the caller hangs up, and when the whole answer has been sent. */
   readonly closed: AbortSignal;
+  /** Waits without a place in the load of the process: for something that others do. Throws `overloaded` afterwards. */
+  standAside<T>(wait: () => Promise<T>): Promise<T>;
   /** The `Last-Event-ID` of a caller that resumes an event stream; empty otherwise. */
   readonly lastEventId: string;
 }
@@ -183,11 +185,6 @@ export function isWrite({ method, access }: Pick<Endpoint, 'method' | 'access'>)
 /** Whether its answers have a bookmark, where there are read replicas: those of writes, and of the feed. */
 export function givesBookmark(endpoint: Pick<Endpoint, 'method' | 'access' | 'obeysLastEventId'>): boolean {
   return isWrite(endpoint) || endpoint.obeysLastEventId === true;
-}
-
-/** Whether its requests may last as long as their callers like: an event stream, or a transfer, which has places of its own. */
-export function isLongLived({ obeysLastEventId, transfers, upload }: Endpoint): boolean {
-  return obeysLastEventId === true || transfers !== undefined || upload !== undefined;
 }
 
 /** Whether a checked query asks for a dry run. */

@@ -9,7 +9,7 @@ import type { UnitOfWork } from '../store/unit.ts';
 import { entityTag, ifMatchPasses, type Versioned } from './answer/entity-tag.ts';
 import { answerToKeep, shownAgain } from './answer/kept-answer.ts';
 import type { Middleware, RequestContext, RequestState } from './context.ts';
-import { asksForDryRun, type Endpoint, givesBookmark, isLongLived, isWrite } from './endpoint.ts';
+import { asksForDryRun, type Endpoint, givesBookmark, isWrite } from './endpoint.ts';
 import { authorize } from './middleware/authorize.ts';
 import { bookmark } from './middleware/bookmark.ts';
 import { present } from './middleware/present.ts';
@@ -34,8 +34,10 @@ export interface RouterOptions {
   readonly seeds: Seeds;
   /** The transfers of this process. */
   readonly transfers: Transfers;
-  /** The middleware that bounds the work in flight. */
-  readonly shedLoad: Middleware;
+  /** The middleware in front of all that needs an identity. */
+  readonly guards: readonly Middleware[];
+  /** Bounds the work in flight. */
+  readonly shedLoad: (work: Middleware) => Middleware;
   /** The read replicas; without any, everything is read from the primary. */
   readonly replicas: Replicas | undefined;
 }
@@ -49,7 +51,7 @@ export function createRouter(
   endpoints: readonly Endpoint[],
   identify: Middleware,
   inUnit: UnitOfWork,
-  { basePath, requestTimeoutMs, seeds, transfers, shedLoad, replicas }: RouterOptions,
+  { basePath, requestTimeoutMs, seeds, transfers, guards, shedLoad, replicas }: RouterOptions,
 ): Middleware {
   const probes = new Router<RequestState>();
   const fixed = new Router<RequestState>({ prefix: basePath });
@@ -67,14 +69,17 @@ export function createRouter(
       path.includes(':') ? patterns : fixed,
       ...(endpoint.isProbe && basePath ? [probes] : []),
     ];
+    // What a transfer has done would have to be repeated, and the number of transfers is limited.
+    const work = compose<RequestContext>([
+      unitOfWork(inUnit, inside, { waitsForLocks: kind !== undefined }),
+      ...(replicas && givesBookmark(endpoint) ? [bookmark(replicas)] : []),
+    ]);
     // Composed here: the router composes what it is given anew for every request.
     const route = compose<RequestContext>([
       nameRoute(endpoint),
-      ...(endpoint.isProbe || isLongLived(endpoint) ? [] : [shedLoad]),
+      ...(access === 'public' ? [] : guards),
       ...(kind ? [leaveTransfer()] : []),
-      // What a transfer has done would have to be repeated, and the number of transfers is limited.
-      unitOfWork(inUnit, inside, { waitsForLocks: kind !== undefined }),
-      ...(replicas && givesBookmark(endpoint) ? [bookmark(replicas)] : []),
+      endpoint.isProbe || kind ? work : unlessStreamed(endpoint, shedLoad(work), work),
       ...(seeds.length > 0 && isWrite(endpoint) ? [warnOfSeed(seeds)] : []),
       present(endpoint, basePath, transfers.limits),
     ]);
@@ -98,6 +103,14 @@ const nameRoute = ({ path, isProbe }: Endpoint): Middleware =>
     if (isProbe) ctx.state.isProbe = true;
     return next();
   };
+
+/** Browsers never open an event stream again that was refused: those pass the load by. */
+const unlessStreamed = ({ obeysLastEventId }: Endpoint, limited: Middleware, work: Middleware): Middleware =>
+  obeysLastEventId
+    ? function unlessStreamed(ctx, next) {
+        return ctx.get('Accept').includes('text/event-stream') ? work(ctx, next) : limited(ctx, next);
+      }
+    : limited;
 
 /** Refuses an invalid query before a transfer begins. */
 const refuseQuery = (endpoint: Endpoint): Middleware =>

@@ -1,11 +1,15 @@
+import { once } from 'node:events';
+import type { Socket } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
 import { expect } from 'chai';
 import { z } from 'zod';
 import { endpoint } from '../../src/http/endpoint.ts';
-import { Load } from '../../src/http/server/load.ts';
+import { Load, type LoadLimits } from '../../src/http/server/load.ts';
 import { signHs256 } from '../../src/security/hmac.ts';
 import { addAccount } from '../support/accounts.ts';
 import { SECRET, startApp, type TestApp } from '../support/app.ts';
 import { expectProblem } from '../support/problem.ts';
+import { dial } from '../support/raw-http.ts';
 import { eventually } from '../support/waiting.ts';
 
 const ADMIN = 'root@example.com';
@@ -14,6 +18,7 @@ const ADA = 'ada@example.com';
 describe('a server with more requests than it can answer', () => {
   let app: TestApp;
   let release: () => void;
+  let sockets: Socket[];
 
   beforeEach(async () => {
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -27,12 +32,23 @@ describe('a server with more requests than it can answer', () => {
       handle: () => promise,
       view: () => ({ done: true }),
     });
-    app = await startApp({ extra: [held] });
+    const large = endpoint({
+      method: 'GET',
+      path: '/v1/large',
+      access: 'account',
+      summary: 'Read much',
+      answer: { status: 200, description: 'Much.', schema: z.string() },
+      handle: () => 'x'.repeat(4_000_000),
+      view: (text) => text,
+    });
+    sockets = [];
+    app = await startApp({ extra: [held, large], rateLimit: { failures: 3 } });
     await addAccount(app.database, ADMIN, { role: 'admin' });
     await addAccount(app.database, ADA);
   });
 
   afterEach(async () => {
+    for (const socket of sockets) socket.destroy();
     release();
     await app.close();
   });
@@ -83,6 +99,57 @@ describe('a server with more requests than it can answer', () => {
     await Promise.all(answers);
   });
 
+  /** Sends the same bytes over many connections, and reads no answer. */
+  const sendUnread = async (count: number, bytes: string) => {
+    const token = await signHs256(SECRET, ADA, '1h');
+    for (let n = 0; n < count; n++) {
+      const socket = await dial(app.url);
+      sockets.push(socket.pause());
+      socket.write(bytes.replace('\r\n', `\r\nHost: x\r\nAuthorization: Bearer ${token}\r\n`));
+    }
+  };
+  const isServed = async () => expect((await app.call('/v1/me', { as: ADMIN })).status).to.equal(200);
+
+  it('keeps no place for a body that is slow to arrive, and reads it all the same', async () => {
+    await sendUnread(
+      100,
+      'PATCH /v1/me/preferences HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{',
+    );
+    await eventually(() => app.load.state.inFlight === 0 || undefined);
+    await isServed();
+    const [socket] = sockets;
+    const answer = once(socket as Socket, 'data');
+    socket?.resume().write('}');
+    expect(`${await answer}`).to.match(/^HTTP\/1\.1 200 /);
+  });
+
+  it('keeps no place for an answer that is not read', async () => {
+    await sendUnread(80, 'GET /v1/large HTTP/1.1\r\n\r\n');
+    await eventually(() => sockets.every(({ bytesRead }) => bytesRead > 0) || undefined);
+    expect(app.load.state).to.deep.equal({ inFlight: 0, waiting: 0 });
+    await isServed();
+  });
+
+  it('keeps no place for credentials that wait to be checked', async () => {
+    await isServed();
+    const tokens = Array.from({ length: 200 }, (_, n) => `${n}`);
+    const flood = tokens.map((token) =>
+      app.call('/v1/me', { headers: { Authorization: `Bearer ${token}` } }).then(({ status }) => status),
+    );
+    await eventually(() => app.load.state.inFlight > 0 || undefined);
+    await isServed();
+    expect(new Set(await Promise.all(flood))).to.deep.equal(new Set([401, 429]));
+  });
+
+  it('keeps no place for a poll of the change feed that waits', async () => {
+    const polls = Array.from({ length: 70 }, () => app.call('/v1/changes?after=now&wait=30', { as: ADMIN }));
+    await eventually(() => app.feed.followers === 70 || undefined);
+    expect(app.load.state).to.deep.equal({ inFlight: 0, waiting: 0 });
+    await isServed();
+    app.lifecycle.phase = 'draining';
+    expect(new Set((await Promise.all(polls)).map(({ status }) => status))).to.deep.equal(new Set([200]));
+  });
+
   it('does nothing for a caller that has hung up meanwhile', async () => {
     const answers = await fill();
     const hangUp = new AbortController();
@@ -115,7 +182,14 @@ describe('the load of a process', () => {
       onRelief: (refused: number) => void told.push(refused),
     };
   };
-  const limits = { places: 1, urgentPlaces: 1, waiting: 3, patienceMs: 60_000, targetMs: 60_000 };
+  const limits = {
+    places: 1,
+    urgentPlaces: 1,
+    waiting: 3,
+    patienceMs: 60_000,
+    targetMs: 60_000,
+    reliefMs: 60_000,
+  };
   const never = () => false;
 
   it('has more places for the urgent', () => {
@@ -130,23 +204,79 @@ describe('the load of a process', () => {
     expect(load.enter(never)).to.equal(undefined);
   });
 
-  it('serves those that wait in their order, and the newest first once they wait for too long', async () => {
-    for (const [targetMs, order] of [
-      [60_000, [0, 1, 2]],
-      [-1, [2, 1, 0]],
+  /** A load whose clock is `time`, in milliseconds, and what became of those that waited, in order: a minus for a refusal. */
+  const crowd = (limits: LoadLimits) => {
+    let time = 0;
+    const load = new Load(limits, { ...events(), now: () => time });
+    const answered: string[] = [];
+    const leaves = new Map<string, () => void>([['first', load.enter(never) as () => void]]);
+    return {
+      load,
+      answered,
+      at(now: number) {
+        time = now;
+      },
+      wait(...names: readonly string[]) {
+        for (const name of names)
+          void load.wait().then((leave) => {
+            answered.push(leave ? name : `-${name}`);
+            if (leave) leaves.set(name, leave);
+          });
+      },
+      async leave(name: string) {
+        leaves.get(name)?.();
+        await pause(0);
+      },
+    };
+  };
+
+  it('serves a burst in its order, however late, and refuses nobody', async () => {
+    const { answered, at, wait, leave } = crowd({ ...limits, targetMs: 10 });
+    wait('a', 'b', 'c');
+    for (const [now, name] of [
+      [20_000, 'first'],
+      [40_000, 'a'],
+      [59_000, 'b'],
     ] as const) {
-      const load = new Load({ ...limits, targetMs }, events());
-      const leave = load.enter(never);
-      const served: number[] = [];
-      const waiting = [0, 1, 2].map(async (n) => {
-        const leave = await load.wait();
-        served.push(n);
-        leave?.();
-      });
-      leave?.();
-      await Promise.all(waiting);
-      expect(served).to.deep.equal(order);
+      at(now);
+      await leave(name);
     }
+    expect(answered).to.deep.equal(['a', 'b', 'c']);
+  });
+
+  it('serves those that came lately, and refuses one of the others for each that is done, once it has been behind for long', async () => {
+    const { load, answered, at, wait, leave } = crowd({ ...limits, waiting: 10, targetMs: 5_000 });
+    wait('a');
+    at(50_000);
+    wait('b', 'c');
+    at(59_000);
+    wait('d', 'e');
+    at(61_000);
+    await leave('first');
+    expect(answered).to.deep.equal(['d', '-a']);
+    await leave('d');
+    expect(answered.slice(2)).to.deep.equal(['e', '-b']);
+    // Late is better than never, where nobody else waits.
+    await leave('e');
+    expect(answered.slice(4)).to.deep.equal(['c']);
+    expect(load.state).to.deep.equal({ inFlight: 1, waiting: 0 });
+    // It has caught up: who waits now is part of a burst.
+    at(100_000);
+    wait('f', 'g');
+    at(120_000);
+    await leave('c');
+    expect(answered.slice(5)).to.deep.equal(['f']);
+  });
+
+  it('tells once that it is overloaded, and when it no longer is', async () => {
+    const { told, ...callbacks } = events();
+    const load = new Load({ ...limits, patienceMs: 10, reliefMs: 100 }, callbacks);
+    const leave = load.enter(never);
+    await Promise.all([load.wait(), load.wait()]);
+    leave?.();
+    expect(told).to.deep.equal(['overload']);
+    await eventually(() => told.length > 1 || undefined);
+    expect(told).to.deep.equal(['overload', 2]);
   });
 
   it('refuses the oldest when too many wait, and each that has waited for too long', async () => {

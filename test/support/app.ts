@@ -24,6 +24,7 @@ import {
   sourcesOf,
 } from '../../src/security/sources.ts';
 import { DIRECT } from '../../src/security/web-client.ts';
+import type { ChangeFeed } from '../../src/services/feed/change-feed.ts';
 import type { RateLimitSettings } from '../../src/store/rate-limits.ts';
 import { wireApplication } from '../../src/wiring.ts';
 import { createMigratedDatabase, type TestDatabase } from './database.ts';
@@ -57,6 +58,7 @@ export interface TestApp {
   readonly lifecycle: Lifecycle;
   readonly transfers: Transfers;
   readonly load: Load;
+  readonly feed: ChangeFeed;
   /** The log so far, parsed. */
   readonly log: Record<string, unknown>[];
   /** Sends a request; with `as`, in the name of the account with that email. */
@@ -120,7 +122,7 @@ export async function startApp(
     timesStatements: options.environment === 'development',
   });
   const { now, streamTimes, transferLimits, extra } = options;
-  const { server, lifecycle, transfers, load, drain, close } = await wireApplication({
+  const { server, lifecycle, transfers, load, feed, drain, close } = await wireApplication({
     store,
     database: reached,
     mode,
@@ -173,6 +175,7 @@ export async function startApp(
     lifecycle,
     transfers,
     load,
+    feed,
     log: lines,
     async call(path, { as, ...init } = {}) {
       const headers = new Headers(init.headers);

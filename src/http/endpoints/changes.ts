@@ -107,7 +107,7 @@ export function changesEndpoints({ feed, lifecycle, streamTimes }: ChangesDeps):
       },
       refusals: [refusals.badCursor, refusals.cursorOutdated, refusals.notAcceptable],
       obeysLastEventId: true,
-      async handle({ unit, query, accept, closed, lastEventId, actor }) {
+      async handle({ unit, query, accept, closed, standAside, lastEventId, actor }) {
         const isStream = accept(TYPES) === EVENT_STREAM;
         const limit = isStream ? STREAM_PAGE : query.limit;
         const { after, entries } = await openFeed(
@@ -134,10 +134,13 @@ export function changesEndpoints({ feed, lifecycle, streamTimes }: ChangesDeps):
         }
         if (entries.length > 0 || query.wait === 0) return { after, entries };
         const live = follow(query.wait * 1_000);
-        const { value: later = [] } = await live.next();
-        await live.return(undefined);
-        unit.bookmark = later.at(-1)?.position.seen ?? unit.bookmark;
-        return { after, entries: later };
+        try {
+          const { value: later = [] } = await standAside(() => live.next());
+          unit.bookmark = later.at(-1)?.position.seen ?? unit.bookmark;
+          return { after, entries: later };
+        } finally {
+          await live.return(undefined);
+        }
       },
       view: (outcome) => {
         if (outcome instanceof Readable) return outcome;

@@ -16,7 +16,12 @@ export const readJson = (types: readonly string[], timeoutMs: number): Middlewar
       throw refusals.unsupportedMediaType(types);
     }
     // Once for all replays of the unit of work: a body cannot be read twice.
-    if (!('body' in ctx.state)) ctx.state.body = parse(await readInTime(ctx, timeoutMs));
+    if (!('body' in ctx.state)) {
+      const arrival = () => readInTime(ctx, timeoutMs);
+      // A short body has come with the head.
+      const { standAside } = ctx.state;
+      ctx.state.body = parse(await (ctx.req.complete || !standAside ? arrival() : standAside(arrival)));
+    }
     return next();
   };
 

@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache';
 import { refusals } from '../../domain/refusals.ts';
 import type { Middleware, RequestContext } from '../context.ts';
 import { credentialsOf } from '../request/credentials.ts';
-import type { Load } from '../server/load.ts';
+import type { Leave, Load } from '../server/load.ts';
 
 /** The most credentials remembered to be an admin's. */
 const MAX_KNOWN = 1_000;
@@ -11,32 +11,48 @@ const MAX_KNOWN = 1_000;
 const RETRY_AFTER = '1';
 
 /**
- * Lets a request in once it has a place in the load of this process, before anything is done for it: the look-up of its account
- * is part of the work. Credentials that were an admin's before are urgent, so that admins can act while everybody else waits; they
- * decide nothing else. Throws `overloaded`.
+ * Runs `work` once the request has a place in the load of this process, before anything is done for it: the look-up of its account
+ * is part of the work. The place is for work alone: it is left while the request waits for its caller to send something, or for
+ * others (`state.standAside`), and before the caller reads the answer. Credentials that were an admin's before are urgent, so that admins
+ * can act while everybody else waits; they decide nothing else. Throws `overloaded`.
  */
-export const shedLoad = (load: Load, cookieNames: readonly string[]): Middleware => {
+export const shedLoad = (load: Load, cookieNames: readonly string[]) => {
   /** By digest, so that it holds no tokens. */
   const ofAdmins = new LRUCache<string, true>({ max: MAX_KNOWN });
   const isUrgent = (ctx: RequestContext) => {
     const digest = digestOf(ctx, cookieNames);
     return digest !== undefined && ofAdmins.has(digest);
   };
-  return async function shedLoad(ctx, next) {
+  const enter = async (ctx: RequestContext): Promise<Leave> => {
     const leave = load.enter(() => isUrgent(ctx)) ?? (await load.wait());
     if (leave === undefined) {
       ctx.set('Retry-After', RETRY_AFTER);
       throw refusals.overloaded();
     }
-    try {
-      if (ctx.req.socket.destroyed) throw refusals.bodyIncomplete();
-      await next();
-    } finally {
-      leave();
-      const { actor, credentials } = ctx.state;
-      if (credentials !== undefined && actor?.isActiveAdmin()) ofAdmins.set(credentials.digest, true);
-    }
+    if (!ctx.req.socket.destroyed) return leave;
+    leave();
+    throw refusals.bodyIncomplete();
   };
+  return (work: Middleware): Middleware =>
+    async function shedLoad(ctx, next) {
+      const { state } = ctx;
+      let leave: Leave | undefined = await enter(ctx);
+      state.standAside = async (wait) => {
+        leave?.();
+        leave = undefined;
+        const result = await wait();
+        leave = await enter(ctx);
+        return result;
+      };
+      try {
+        await work(ctx, async () => undefined);
+      } finally {
+        leave?.();
+        const { actor, credentials } = state;
+        if (credentials !== undefined && actor?.isActiveAdmin()) ofAdmins.set(credentials.digest, true);
+      }
+      return next();
+    };
 };
 
 function digestOf(ctx: RequestContext, cookieNames: readonly string[]): string | undefined {

@@ -1,5 +1,5 @@
 import { refusals } from '../../domain/refusals.ts';
-import { type AnyRefusalKind, type Endpoint, isLongLived, isWrite } from '../endpoint.ts';
+import { type AnyRefusalKind, type Endpoint, isWrite } from '../endpoint.ts';
 import { JSON_TYPE } from './media-types.ts';
 
 /** Refusals from authentication and authorization. */
@@ -52,7 +52,8 @@ export function refusalsOf(endpoint: Endpoint): AnyRefusalKind[] {
     ...(obeysIfMatch ? [refusals.preconditionFailed] : []),
     // A unit of work that is replayed and loses every time.
     ...(method === 'GET' ? [] : [refusals.lostRace]),
-    ...(isLongLived(endpoint) || endpoint.isProbe ? [] : [refusals.overloaded]),
+    // Transfers have limits of their own.
+    ...(transfers || upload || endpoint.isProbe ? [] : [refusals.overloaded]),
     ...(access === 'public' ? [] : [refusals.lockTimeout]),
     refusals.internal,
     refusals.databaseUnavailable,

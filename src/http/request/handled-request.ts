@@ -56,6 +56,10 @@ export class HandledRequest implements ChangeRequest<AnyRequest, object | undefi
     return closingOf(this.#ctx);
   }
 
+  get standAside() {
+    return this.#ctx.state.standAside ?? ((wait) => wait());
+  }
+
   get lastEventId() {
     return this.#ctx.get('Last-Event-ID');
   }

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import type { Server } from 'node:http';
 import { type Socket, Server as TcpServer } from 'node:net';
+import type { Acceptors } from './acceptors.ts';
 
 /** How long a connection must be silent, once draining has begun, to count as unused. */
 const SILENCE_MS = 500;
@@ -14,7 +15,7 @@ export type GracefulClose = (timeoutMs: number) => Promise<boolean>;
  *
  * It relies on answers that say `Connection: close` meanwhile.
  */
-export function gracefulClose(server: Server): GracefulClose {
+export function gracefulClose(server: Server, acceptors: Acceptors): GracefulClose {
   const connections = new Set<Socket>();
   server.on('connection', (socket: Socket) => {
     connections.add(socket);
@@ -29,7 +30,7 @@ export function gracefulClose(server: Server): GracefulClose {
 
   return async (timeoutMs) => {
     let cut = false;
-    const closed = once(server, 'close');
+    const closed = Promise.all([once(server, 'close'), acceptors.close()]);
     // Not the close of http.Server: it also cuts each connection that is idle at this moment, and with it a request that
     // its client has just sent.
     TcpServer.prototype.close.call(server);

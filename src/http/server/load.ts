@@ -11,8 +11,10 @@ export interface LoadLimits {
   readonly waiting: number;
   /** How long one waits at most, in milliseconds. */
   readonly patienceMs: number;
-  /** From which wait on the newest goes first, in milliseconds. */
+  /** How long one should wait at most while the process has been behind for {@link patienceMs}, in milliseconds. */
   readonly targetMs: number;
+  /** How long nobody must have been refused for the overload to be over, in milliseconds. */
+  readonly reliefMs: number;
 }
 
 /**
@@ -26,22 +28,19 @@ export function loadLimits(poolMax: number): LoadLimits {
     waiting: 1_000,
     patienceMs: 500,
     targetMs: 50,
+    reliefMs: 5_000,
   };
 }
 
-/** Callbacks of a load. */
+/** What a load tells, and its clock. */
 export interface LoadEvents {
   /** Requests are refused from now on. */
   readonly onOverload: () => void;
   /** No request was refused for a while; `refused` is how many were. */
   readonly onRelief: (refused: number) => void;
+  /** The clock, in milliseconds. Default: the system's. */
+  readonly now?: () => number;
 }
-
-/** How long nothing must have been refused for the overload to be over, in milliseconds. */
-const RELIEF_MS = 5_000;
-
-/** How long a place is kept for newer requests than those that wait, in milliseconds. */
-const KEPT_MS = 20;
 
 interface Waiting {
   readonly since: number;
@@ -49,30 +48,35 @@ interface Waiting {
 }
 
 /**
- * The work of a process, of which only so much is in flight. Beyond that, requests wait, first come, first served, until they wait
- * for longer than they should: then the newest goes first, so that those that are served are served quickly, instead of all of
- * them too late (adaptive LIFO; B. Maurer, "Fail at Scale", ACM Queue 13(8), 2015). While requests are refused, places are kept for
- * a moment rather than given to those who wait for too long already: unless nobody else comes, they are refused.
+ * The work of a process, of which only so much is in flight. Beyond that, requests wait, first come, first served: a burst is
+ * served late rather than refused. Only where the process has been behind for a while, waiting does not help: then those that have
+ * waited for too long are late, and refused, so that the others are served in time, instead of all of them too late (controlled
+ * delay; B. Maurer, "Fail at Scale", ACM Queue 13(8), 2015). A caller that is refused may be back at once, and refusing costs
+ * too: for each request that is done, one is refused, and each that has waited for as long as one may.
  */
 export class Load {
   readonly #limits: LoadLimits;
   readonly #events: LoadEvents;
-  /** The oldest first. */
+  readonly #now: () => number;
+  /** The oldest first; those that are late are older. */
   readonly #queue: Waiting[] = [];
+  readonly #late: Waiting[] = [];
+  /** Since when somebody has been waiting. */
+  #behindSince = Number.POSITIVE_INFINITY;
   #inFlight = 0;
   #refused = 0;
   #sweep: NodeJS.Timeout | undefined;
   #relief: NodeJS.Timeout | undefined;
-  #kept: NodeJS.Timeout | undefined;
 
   constructor(limits: LoadLimits, events: LoadEvents) {
     this.#limits = limits;
     this.#events = events;
+    this.#now = events.now ?? (() => performance.now());
   }
 
   /** How many requests are worked on, and how many wait. */
   get state(): { readonly inFlight: number; readonly waiting: number } {
-    return { inFlight: this.#inFlight, waiting: this.#queue.length };
+    return { inFlight: this.#inFlight, waiting: this.#late.length + this.#queue.length };
   }
 
   /** Takes a free place at once; `undefined` where there is none. Urgent requests find one for longer. */
@@ -85,8 +89,10 @@ export class Load {
   /** Waits for a place; `undefined` where the wait was too long. */
   wait(): Promise<Leave | undefined> {
     return new Promise((answer) => {
-      this.#queue.push({ since: performance.now(), answer });
-      if (this.#queue.length > this.#limits.waiting) this.#refuse(this.#queue.shift());
+      const since = this.#now();
+      if (this.state.waiting === 0) this.#behindSince = since;
+      this.#queue.push({ since, answer });
+      if (this.state.waiting > this.#limits.waiting) this.#refuse(this.#oldest());
       this.#sweepLater();
     });
   }
@@ -95,30 +101,26 @@ export class Load {
     this.#inFlight++;
     return () => {
       this.#inFlight--;
-      if (this.#inFlight >= this.#limits.places) return;
-      if (this.#relief !== undefined && this.#isLate(this.#queue.at(-1)))
-        this.#kept ??= setTimeout(() => this.#fill(), KEPT_MS);
-      else this.#next()?.answer(this.#take());
+      const { places, patienceMs, targetMs } = this.#limits;
+      const now = this.#now();
+      const isBehind = now - this.#behindSince > patienceMs;
+      while (isBehind && this.#queue[0] !== undefined && now - this.#queue[0].since > targetMs)
+        this.#late.push(this.#queue.shift() as Waiting);
+      // Even those that are late are served, rather than nobody.
+      if (this.#inFlight < places) (this.#queue.shift() ?? this.#late.shift())?.answer(this.#take());
+      if (isBehind) this.#refuse(this.#late.shift());
+      if (this.state.waiting === 0) this.#behindSince = Number.POSITIVE_INFINITY;
     };
   }
 
-  #fill(): void {
-    this.#kept = undefined;
-    while (this.#queue.length > 0 && this.#inFlight < this.#limits.places) this.#next()?.answer(this.#take());
-  }
-
-  #next(): Waiting | undefined {
-    return this.#isLate(this.#queue[0]) ? this.#queue.pop() : this.#queue.shift();
-  }
-
-  #isLate(waiting: Waiting | undefined): boolean {
-    return waiting !== undefined && performance.now() - waiting.since > this.#limits.targetMs;
+  #oldest(): Waiting | undefined {
+    return this.#late.shift() ?? this.#queue.shift();
   }
 
   #refuse(waiting: Waiting | undefined): void {
     if (waiting === undefined) return;
     if (this.#refused++ === 0) this.#events.onOverload();
-    this.#relief ??= setTimeout(() => this.#relieve(), RELIEF_MS).unref();
+    this.#relief ??= setTimeout(() => this.#relieve(), this.#limits.reliefMs).unref();
     this.#relief.refresh();
     waiting.answer(undefined);
   }
@@ -132,18 +134,19 @@ export class Load {
 
   /** One timer for all who wait: it ends with the last of them. */
   #sweepLater(): void {
-    const [oldest] = this.#queue;
+    const oldest = this.#late[0] ?? this.#queue[0];
     if (oldest === undefined || this.#sweep !== undefined) return;
-    const dueMs = oldest.since + this.#limits.patienceMs - performance.now();
+    const dueMs = oldest.since + this.#limits.patienceMs - this.#now();
     this.#sweep = setTimeout(
       () => {
         this.#sweep = undefined;
-        const deadline = performance.now() - this.#limits.patienceMs;
-        while (this.#queue[0] !== undefined && this.#queue[0].since <= deadline)
-          this.#refuse(this.#queue.shift());
+        const deadline = this.#now() - this.#limits.patienceMs;
+        while ((this.#late[0] ?? this.#queue[0] ?? NOBODY).since <= deadline) this.#refuse(this.#oldest());
         this.#sweepLater();
       },
       Math.max(1, Math.ceil(dueMs)),
     );
   }
 }
+
+const NOBODY = { since: Number.POSITIVE_INFINITY };
