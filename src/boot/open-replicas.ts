@@ -19,12 +19,9 @@ export interface ReplicaPlan extends Readonly<Settings['replicas']> {
 export function openReplicas({ orm, database, pool, mode, openOrm, urls, maxLagMs }: ReplicaPlan): Replicas {
   // What was found out about the primary may be otherwise with them.
   const { found: _, ...limits } = pool;
-  return new Replicas({
-    em: orm.em.fork(),
-    side: sideConnection(database, mode, { name: 'rollcall replicas', limitMs: QUESTION_MS }),
-    replicas: urls.map(
-      (url, index) => new ReadReplica(index + 1, { database: { ...limits, url }, maxLagMs, openOrm }),
-    ),
-    maxLagMs,
-  });
+  const replicas = urls.map(
+    (url, index) => new ReadReplica(index + 1, { database: { ...limits, url }, maxLagMs, openOrm }),
+  );
+  const side = sideConnection(database, mode, { name: 'rollcall replicas', limitMs: QUESTION_MS });
+  return new Replicas({ em: orm.em.fork(), side, replicas }, maxLagMs);
 }

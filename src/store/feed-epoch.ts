@@ -110,14 +110,7 @@ export async function readInEpoch<Row extends ServerRow>(
   });
 }
 
-/** The statement that asks where the log is now, in a row of {@link ServerRow}. */
-export const SIGHT: Statement = {
-  name: 'sight',
-  text: `select epoch::text, lsn::text from (${EPOCH}) as present`,
-  values: [],
-};
-
 /** Where the log of the database is now: after all that has been committed. */
 export async function presentSight(em: EntityManager): Promise<Sight> {
-  return (await readInEpoch(em, SIGHT)).seen;
+  return (await readInEpoch(em, { text: EPOCH, values: [] })).seen;
 }

@@ -6,8 +6,8 @@ import type { AnswerToKeep } from '../domain/kept-answer.ts';
 import type { Right } from '../domain/right.ts';
 import { User } from '../domain/user.ts';
 import type { AdminsTouched } from './admins-touched.ts';
-import type { Sight } from './feed-epoch.ts';
 import { reserveKey } from './kept-answers.ts';
+import type { LogEnd } from './log-end.ts';
 
 /** How many recorded changes a unit of work remembers: an import has no limit, and an answer needs one. */
 export const MAX_RECORDED = 1_000;
@@ -53,11 +53,8 @@ export class Unit {
   writesSince: number | undefined;
   /** Whether it has written to the history: its commit is then announced. */
   hasRecorded = false;
-  /**
-   * What a later read must see of the database: where its log was after this unit's commit, or when it read the feed. Not known where
-   * nobody has asked.
-   */
-  bookmark: Sight | undefined;
+  /** Where the log of the database was after its commit, where its statement has asked. */
+  logEnd: LogEnd | undefined;
   readonly #recorded: Change[] = [];
   readonly #isReplay: boolean;
   #author: Author | undefined;

@@ -8,7 +8,7 @@ import { accountColumns } from './account-columns.ts';
 import { protectAdmins } from './admin-protection.ts';
 import { atOnceStatements, type NamedText, rightColumns, type WrittenRow } from './at-once-sql.ts';
 import { changeRecord, noteChanges } from './change-log.ts';
-import { type ServerRow, SIGHT } from './feed-epoch.ts';
+import { LOG_END, type LogEnd } from './log-end.ts';
 import { requireRightNow } from './right-check.ts';
 import { dateOf } from './rows.ts';
 import { sameTurn } from './same-turn.ts';
@@ -74,14 +74,11 @@ export function writerAtOnce(
     const values = [JSON.stringify(lines), due[0]?.unit.lockTimeoutMs ?? null];
     const statement = { name, text, values };
     if (!notesLog) return byLine(await runAlone<WrittenRow>(orm.em, statement));
-    const { rows, next } = await runWithNext<WrittenRow, ServerRow>(orm.em, statement, SIGHT);
-    const { epoch = null, lsn = '' } = next?.[0] ?? {};
-    if (epoch !== null) for (const { unit } of due) unit.bookmark = { epoch, lsn };
+    const { rows, next } = await runWithNext<WrittenRow, LogEnd>(orm.em, statement, LOG_END);
+    for (const { unit } of due) unit.logEnd = next?.[0];
     return byLine(rows);
   };
-  const byLine = (rows: readonly WrittenRow[]) => {
-    return new Map(rows.map((row) => [row.ordinal, row]));
-  };
+  const byLine = (rows: readonly WrittenRow[]) => new Map(rows.map((row) => [row.ordinal, row]));
   const lineOf = ({ unit, account, difference, isChecked }: Due) => {
     const { author, right } = unit;
     return {

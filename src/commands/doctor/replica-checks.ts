@@ -2,6 +2,7 @@ import type { EntityManager } from '@mikro-orm/postgresql';
 import type { Settings } from '../../../config/settings.ts';
 import { clientOf, endClient } from '../../database/connection.ts';
 import { type Reached, reachDatabase } from '../../database/reach-database.ts';
+import { STARTED_AT } from '../../store/log-end.ts';
 import { reachedFinding } from './connection-check.ts';
 import { type Finding, messageOf, ok, problem, warning } from './finding.ts';
 
@@ -9,7 +10,7 @@ import { type Finding, messageOf, ok, problem, warning } from './finding.ts';
 const PATIENCE_MS = 5_000;
 
 const SERVER = `
-  select (select system_identifier::text from pg_control_system()) as system, extract(epoch from pg_postmaster_start_time())::text as "startedAt"`;
+  select (select system_identifier::text from pg_control_system()) as system, ${STARTED_AT}`;
 
 const STANDBY = `
   select server.*, pg_is_in_recovery() as "isStandby", exists (select from pg_stat_wal_receiver) as receives,

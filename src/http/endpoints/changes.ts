@@ -116,7 +116,6 @@ export function changesEndpoints({ feed, lifecycle, streamTimes }: ChangesDeps):
           limit,
         );
         const position = entries.at(-1)?.position ?? after;
-        unit.bookmark = position.seen;
         const follow = (ms: number, beat: Pick<FollowOptions, 'beatMs'> = {}) =>
           feed.follow(position, { limit, signal: until(ms, closed, lifecycle.draining), ...beat });
         if (isStream) {
@@ -136,7 +135,6 @@ export function changesEndpoints({ feed, lifecycle, streamTimes }: ChangesDeps):
         const live = follow(query.wait * 1_000);
         try {
           const { value: later = [] } = await standAside(() => live.next());
-          unit.bookmark = later.at(-1)?.position.seen ?? unit.bookmark;
           return { after, entries: later };
         } finally {
           await live.return(undefined);

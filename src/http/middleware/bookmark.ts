@@ -13,7 +13,7 @@ export const bookmark = (replicas: Replicas): Middleware =>
     const { unit, log } = ctx.state;
     if (!unit.dryRun) {
       try {
-        ctx.set(BOOKMARK, bookmarkOf(await replicas.noteAnswer(callerOf(ctx.state), unit.bookmark)));
+        ctx.set(BOOKMARK, bookmarkOf(await replicas.noteAnswer(callerOf(ctx.state), unit.logEnd)));
       } catch (error) {
         // The write is committed: its answer must say so.
         log.warn(

@@ -1,4 +1,5 @@
 import { DatabaseUnfit } from '../../database/unfit.ts';
+import { STARTED_AT } from '../log-end.ts';
 import type { PrimaryLog } from './primary-log.ts';
 
 /**
@@ -17,7 +18,7 @@ export interface Fault {
 export const STATE = `
   select pg_is_in_recovery() as "isStandby", (pg_last_wal_replay_lsn() - '0/0'::pg_lsn)::text as lsn,
          (select system_identifier::text from pg_control_system()) as system,
-         extract(epoch from pg_postmaster_start_time())::text as "startedAt",
+         ${STARTED_AT},
          (select id::text from feed_epochs order by number desc limit 1) as epoch`;
 
 /** What a server says about itself. */

@@ -1,10 +1,11 @@
-import { EPOCH, type ServerRow } from '../feed-epoch.ts';
+import { EPOCH, type ServerRow, type Sight } from '../feed-epoch.ts';
+import { type LogEnd, STARTED_AT } from '../log-end.ts';
 
 /** The primary at a moment. */
 export interface PrimarySeen extends ServerRow {
   /** The cluster that it belongs to, as all of its standbys do. */
   readonly system: string;
-  /** When the server was started: no other one of the cluster was started at the same microsecond. */
+  /** As a {@link LogEnd} has it. */
   readonly startedAt: string;
   /** By its clock. */
   readonly at: Date;
@@ -17,7 +18,7 @@ export interface PrimarySeen extends ServerRow {
 export const PRIMARY = `
   select clock_timestamp() as at, epoch::text, (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::text as lsn,
          (select system_identifier::text from pg_control_system()) as system,
-         extract(epoch from pg_postmaster_start_time())::text as "startedAt"
+         ${STARTED_AT}
     from (${EPOCH}) as present`;
 
 /** Which life of which cluster, and which of its servers. */
@@ -63,6 +64,11 @@ export class PrimaryLog {
   /** The present epoch, and the cluster; `undefined` before the primary has been asked. */
   get seen(): PrimaryLife | undefined {
     return this.#seen;
+  }
+
+  /** The bookmark of the end of a server's log; `undefined` where that is another server, or has been started again. */
+  bookmarkOf({ startedAt, lsn }: LogEnd): Sight | undefined {
+    return startedAt === this.#seen?.startedAt ? { epoch: this.#seen.epoch, lsn } : undefined;
   }
 
   /** Notes what the primary has said, when it was asked at `takenAt`. */

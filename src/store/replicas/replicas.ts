@@ -1,17 +1,12 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { EntityManager } from '@mikro-orm/postgresql';
-import type { SideConnection } from '../../database/side-connection.ts';
-import { presentSight, renewEpoch, type Sight } from '../feed-epoch.ts';
-import type { Fault, FaultKind } from './fault.ts';
+import { presentSight, type Sight } from '../feed-epoch.ts';
+import { type LogEnd, readLogEnd } from '../log-end.ts';
 import { Known } from './known.ts';
-import { PRIMARY, PrimaryLog, type PrimarySeen } from './primary-log.ts';
 import { CHECKED_MS, type ReadReplica } from './read-replica.ts';
 import { type Reader, type ReadNeeds, replicaReader } from './reader.ts';
+import { type ReplicaEvents, ReplicaWatch, type Watched } from './watch.ts';
 
 export type { Sight } from '../feed-epoch.ts';
-
-/** How long to wait between checks, in milliseconds. */
-const CHECK_MS = 1_000;
 
 /** How long a read waits for a replica to catch up with the bookmark that came with it, in milliseconds; a whole one longer. */
 const PATIENCE_MS = 100;
@@ -38,46 +33,28 @@ export interface ReplicaStanding {
   readonly reason: string | undefined;
 }
 
-/** Told of replicas that are left out, once for each kind of fault, and of those that are used, at first and again. */
-export interface ReplicaEvents {
-  readonly onLeftOut: (number: number, fault: Fault) => void;
-  readonly onUsed: (number: number) => void;
-  /** Told of the epoch in which the primary answered. */
-  readonly onEpoch: (epoch: string) => void;
-}
-
-/** What {@link Replicas} need. */
-export interface ReplicasOptions {
-  /** An EntityManager of the primary. */
-  readonly em: EntityManager;
-  /** A connection to the primary. */
-  readonly side: SideConnection;
-  readonly replicas: readonly ReadReplica[];
-  readonly maxLagMs: number;
-}
-
 /**
  * The read replicas of the database. They are checked beside the requests, once a second. Whoever has written in this process, or
  * read the feed, reads from the primary until a replica has all of that; so does whoever sends a bookmark, which any process gave.
  */
 export class Replicas {
-  readonly #options: ReplicasOptions;
-  readonly #primary = new PrimaryLog();
-  /** What the last check found, and what was told last. */
-  readonly #found = new Map<ReadReplica, FaultKind | 'none'>();
-  readonly #told = new Map<ReadReplica, FaultKind | 'none'>();
-  readonly #stop = new AbortController();
+  readonly #em: EntityManager;
+  readonly #replicas: readonly ReadReplica[];
+  readonly #watch: ReplicaWatch;
   readonly #known: Known;
   #next = 0;
 
-  constructor(options: ReplicasOptions) {
-    this.#options = options;
-    this.#known = new Known(options.maxLagMs + CHECKED_MS + MARGIN_MS);
+  /** `maxLagMs` is how far a replica in use may lag. */
+  constructor(watched: Watched, maxLagMs: number) {
+    this.#em = watched.em;
+    this.#replicas = watched.replicas;
+    this.#watch = new ReplicaWatch(watched);
+    this.#known = new Known(maxLagMs + CHECKED_MS + MARGIN_MS);
   }
 
   /** Begins to check them. Until the first check has succeeded, everything is read from the primary. */
   start(events: ReplicaEvents): void {
-    void this.#checkOn(events);
+    void this.#watch.start(events);
   }
 
   /** The reader of a caller; `em` is that of the primary. */
@@ -86,43 +63,43 @@ export class Replicas {
   }
 
   /**
-   * Notes what the later reads of a caller must see: a bookmark, or else all that is there now, for which it asks the primary. Returns
-   * the bookmark. Throws where the primary does not answer: then the caller reads from it for a while.
+   * Notes that later reads of a caller must see all that is in the log up to its end, for which it asks the primary where the unit of
+   * work has not. Returns the bookmark. Throws where the primary does not answer: then the caller reads from it for a while.
    */
-  async noteAnswer(caller: string, bookmark: Sight | undefined): Promise<Sight> {
-    this.#known.note(caller, bookmark ?? null);
-    if (bookmark !== undefined) return bookmark;
-    const seen = await presentSight(this.#options.em).catch((error: unknown) => {
-      this.#known.note(caller, null);
-      throw error;
-    });
-    this.#known.note(caller, seen);
-    return seen;
+  async noteAnswer(caller: string, logEnd: LogEnd | undefined): Promise<Sight> {
+    const known = logEnd && this.#watch.primary.bookmarkOf(logEnd);
+    const present = () =>
+      this.#present().catch((error: unknown) => {
+        this.#known.note(caller, null);
+        throw error;
+      });
+    const bookmark = known ?? (await present());
+    this.#known.note(caller, bookmark);
+    return bookmark;
   }
 
   /** How each of them is. */
   standings(): readonly ReplicaStanding[] {
-    return this.#options.replicas.map((replica) => ({
-      number: replica.number,
-      isUsed: replica.isUsed,
-      isPrimary: replica.fault?.kind === 'primary',
-      lagMs: replica.lagMs,
-      reason: replica.fault?.reason,
+    return this.#replicas.map(({ number, isUsed, fault, lagMs }) => ({
+      number,
+      isUsed,
+      isPrimary: fault?.kind === 'primary',
+      lagMs,
+      reason: fault?.reason,
     }));
   }
 
   async close(): Promise<void> {
-    this.#stop.abort();
-    const { side, replicas } = this.#options;
-    await Promise.all([side.close(), ...replicas.map((replica) => replica.close())]);
+    await Promise.all([this.#watch.stop(), ...this.#replicas.map((replica) => replica.close())]);
   }
 
   async #choose(
     { name, bookmark }: ReadingCaller,
     { until, isWhole = false }: ReadNeeds,
   ): Promise<ReadReplica | undefined> {
-    const present = isWhole ? await presentSight(this.#options.em) : undefined;
-    const epoch = this.#primary.seen?.epoch;
+    const { primary } = this.#watch;
+    const present = isWhole ? await this.#present() : undefined;
+    const epoch = primary.seen?.epoch;
     let lsn = 0n;
     for (const seen of [this.#known.to(name), bookmark, present]) {
       if (seen === undefined) continue;
@@ -135,7 +112,7 @@ export class Replicas {
       (replica) =>
         replica.isUsed &&
         replica.epoch === epoch &&
-        (moment === undefined || replica.hasMoment(moment, this.#primary)),
+        (moment === undefined || replica.hasMoment(moment, primary)),
     );
     const ready = used.find((replica) => replica.has(lsn));
     if (ready !== undefined || (bookmark === undefined && !isWhole)) return ready;
@@ -145,47 +122,16 @@ export class Replicas {
     return (await near?.catchesUp(lsn, patienceMs)) && near?.epoch === epoch ? near : undefined;
   }
 
+  /** The bookmark of all that is committed now. */
+  async #present(): Promise<Sight> {
+    const { primary } = this.#watch;
+    const known = primary.seen && primary.bookmarkOf(await readLogEnd(this.#em));
+    return known ?? presentSight(this.#em);
+  }
+
   /** All of them, each time beginning with the next one. */
   #inTurn(): readonly ReadReplica[] {
-    const { replicas } = this.#options;
-    this.#next = (this.#next + 1) % replicas.length;
-    return [...replicas.slice(this.#next), ...replicas.slice(0, this.#next)];
-  }
-
-  async #checkOn(events: ReplicaEvents): Promise<void> {
-    const { signal } = this.#stop;
-    while (!signal.aborted) {
-      await this.#askPrimary(events);
-      // One that does not answer must not make the others wait.
-      for (const replica of this.#options.replicas)
-        void replica.check(this.#primary).then(() => this.#tell(replica, events));
-      await delay(CHECK_MS, undefined, { signal, ref: false }).catch(() => undefined);
-    }
-  }
-
-  async #askPrimary({ onEpoch }: ReplicaEvents): Promise<void> {
-    const takenAt = performance.now();
-    try {
-      const [seen] = await this.#options.side.ask<PrimarySeen>({ text: PRIMARY, values: [] });
-      const { epoch = null } = seen ?? {};
-      onEpoch(epoch ?? (await renewEpoch(this.#options.em)).epoch);
-      if (epoch !== null) this.#primary.note({ ...(seen as PrimarySeen), epoch }, takenAt);
-    } catch (error) {
-      // Requests find out that the primary is gone, and say so. Without its answers, replicas become late.
-      this.#primary.silence = (error as Error).message;
-    }
-  }
-
-  #tell(replica: ReadReplica, { onLeftOut, onUsed }: ReplicaEvents): void {
-    if (this.#stop.signal.aborted) return;
-    const { fault } = replica;
-    const before = this.#found.get(replica);
-    this.#found.set(replica, fault?.kind ?? 'none');
-    // One that is late for a moment is not worth a word.
-    if (fault?.kind === 'late' && before !== 'late') return;
-    if (this.#told.get(replica) === (fault?.kind ?? 'none')) return;
-    this.#told.set(replica, fault?.kind ?? 'none');
-    if (fault === undefined) onUsed(replica.number);
-    else onLeftOut(replica.number, fault);
+    this.#next = (this.#next + 1) % this.#replicas.length;
+    return [...this.#replicas.slice(this.#next), ...this.#replicas.slice(0, this.#next)];
   }
 }
