@@ -72,7 +72,7 @@ const usage = (all: readonly string[]) => `Usage: npm run benchmark -- [OPTIONâ€
   --json FILE      write the results to FILE after each case
   --against DIST   compare with another build, in the folder DIST
   --against URL    compare with another build that runs on this machine, such as http://127.0.0.1:8001, in all cases
-                   but boot and those with settings of their own. Give it an empty database of its own: the benchmark
+                   but boot, slow-commits and those with settings of their own. Give it an empty database of its own: the benchmark
                    imports its accounts there. That database is not vacuumed as the others are, so that DIST is the
                    fairer comparison. Not with --changes. Start it with the AUTH_SECRET of test/support/app.ts,
                    INITIAL_ADMINS=root@example.com, RATE_LIMIT_REQUESTS=0, RATE_LIMIT_HISTORY_BYTES=0 and

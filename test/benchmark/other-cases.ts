@@ -5,8 +5,9 @@ import type { BenchmarkServer } from './database.ts';
 import { feedFigures } from './feed.ts';
 import type { Options } from './options.ts';
 import { overloads } from './overload.ts';
-import { bootLine, feedLine, overloadLine, transferLine } from './report.ts';
+import { bootLine, feedLine, overloadLine, slowCommitsLine, transferLine } from './report.ts';
 import { isUrl, joinRunning } from './running.ts';
+import { slowCommits } from './slow-commits.ts';
 import { transfers } from './transfer.ts';
 import { verify } from './verify.ts';
 
@@ -64,6 +65,12 @@ export const OTHER_CASES: Readonly<Record<string, (run: Run) => Promise<readonly
     if (against && isUrl(against))
       found.push(...(await transfers(await joinRunning(against, accounts), database.clock, accounts)));
     for (const each of found) console.log(transferLine(each));
+    return found;
+  },
+
+  async 'slow-commits'({ options: { against, rounds }, writes }) {
+    const found = await slowCommits(buildsOf(against), writes, rounds);
+    for (const each of found) console.log(slowCommitsLine(each));
     return found;
   },
 

@@ -3,6 +3,7 @@ import { BARE, BARE_CACHED } from './contenders.ts';
 import type { FeedFigures } from './feed.ts';
 import type { Figures } from './measure.ts';
 import type { Overload } from './overload.ts';
+import type { SlowCommits } from './slow-commits.ts';
 import type { Transfer } from './transfer.ts';
 
 /** The head of the table. */
@@ -46,6 +47,11 @@ export function feedLine(figures: FeedFigures): string {
 /** A line about an overload. */
 export function overloadLine({ contender, callers, goodput, refused, p50, p99 }: Overload): string {
   return `\n${contender}, ${callers} callers: ${Math.round(goodput)} answered and ${Math.round(refused)} refused a second; of those answered: p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms`;
+}
+
+/** A line about writes whose commits are slow. */
+export function slowCommitsLine({ name, writes }: SlowCommits): string {
+  return `\n${name}: ${Math.round(writes)} a second`;
 }
 
 /** A line about boots. */

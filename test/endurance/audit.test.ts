@@ -1,9 +1,13 @@
 import { expect } from 'chai';
-import { auditFeed } from './audit/feed.ts';
+import { isExcused } from './audit/excuse.ts';
+import { auditFeed, nameOf } from './audit/feed.ts';
+import type { Kind } from './audit/finding.ts';
 import type { Written } from './audit/history.ts';
 import { auditVersions } from './audit/versions.ts';
 import { auditWrites } from './audit/writes.ts';
 import type { Action, Entry, Outcome } from './ledger.ts';
+import { pausesOf } from './pauses.ts';
+import type { Phase } from './phases.ts';
 import { randomOf, shuffled } from './random.ts';
 
 /** A request that was sent and answered at these times. */
@@ -126,9 +130,80 @@ describe('the audit of requests under one key', () => {
 
 describe('the audit of the feed', () => {
   it('finds what is missing, doubled, out of order or more', () => {
-    expect(auditFeed('f', [1, 2, 3], [1, 2, 3])).to.deep.equal([]);
-    for (const got of [[1, 3], [1, 2, 2, 3], [2, 1, 3], [1, 2], [1, 2, 3, 4], []])
-      expect(auditFeed('f', got, [1, 2, 3]), `${got}`).to.have.length(1);
+    const feed = ['1', '2', '3'];
+    expect(auditFeed('f', feed, feed)).to.deep.equal([]);
+    for (const got of ['13', '1223', '213', '12', '1234', ''])
+      expect(auditFeed('f', got.split(''), feed), got).to.have.length(1);
+  });
+
+  it('finds an entry that was lost in a failover, and whose id another one has got', () => {
+    const entry = (requestId: string) => nameOf({ id: 1, requestId });
+    expect(auditFeed('f', [entry('lost')], [entry('kept')])).to.have.length(1);
+  });
+});
+
+describe('what a cluster does not promise', () => {
+  const phase = (of: Partial<Phase>): Phase => ({
+    ...{
+      name: 'fault',
+      mayLose: false,
+      splits: false,
+      began: 0,
+      ended: 0,
+      faultSeconds: 0,
+      recoverySeconds: 0,
+    },
+    ...{ recoveries: {}, connections: 0, problems: [] },
+    ...of,
+  });
+  /** Whether a finding of each phase is excused: before the first, and in the three. */
+  const excused = (kind: Kind, replicas: number[], of: Partial<Phase>, isAsynchronous = true) =>
+    [0, 1, 2, 3].map((at) =>
+      isExcused({ kind, phase: at, replicas, detail: '' }, [phase({}), phase(of), phase({})], {
+        isAsynchronous,
+        unfenced: 1,
+      }),
+    );
+
+  it('excuses a loss by an asynchronous failover in its own phase, and versions that go back from then on', () => {
+    expect(excused('lost', [0], { mayLose: true })).to.deep.equal([false, false, true, false]);
+    expect(excused('order', [0, 2], { mayLose: true })).to.deep.equal([false, false, true, true]);
+    expect(excused('lost', [0], { mayLose: true }, false)).to.deep.equal([false, false, false, false]);
+  });
+
+  it('excuses what the replica without HAProxy does at the wrong one of two servers, and no other replica', () => {
+    expect(excused('lost', [1], { splits: true }, false)).to.deep.equal([false, false, true, false]);
+    expect(excused('order', [0, 1], { splits: true }, false)).to.deep.equal([false, false, true, true]);
+    for (const kind of ['lost', 'order'] as const)
+      expect(excused(kind, [0, 2], { splits: true }), kind).to.deep.equal([false, false, false, false]);
+  });
+
+  it('excuses nothing else', () => {
+    for (const kind of ['doubled', 'phantom', 'wrong', 'replay', 'feed', 'connections', 'problem'] as const)
+      expect(excused(kind, [1], { mayLose: true, splits: true }), kind).to.not.include(true);
+  });
+});
+
+describe('the pauses of a run', () => {
+  it('are the longest times without an acknowledged write in each phase, of each replica', () => {
+    const at = (replica: number, ended: number): Entry => ({
+      ...write(`${replica}.${ended}`, ended - 1, ended),
+      replica,
+    });
+    const entries = [
+      ...[at(0, 1_000), at(0, 2_000), at(0, 9_000), at(0, 9_500)],
+      ...[at(1, 1_000), at(1, 12_000)],
+      { ...at(1, 5_000), outcome: 'unknown' as const },
+      read('r', 6_000, 7_000, 1),
+    ];
+    const phases = [
+      { began: 0, ended: 10_000 },
+      { began: 10_000, ended: 13_000 },
+    ];
+    expect(pausesOf(entries, phases, 2)).to.deep.equal([
+      [7, 9],
+      [3, 2],
+    ]);
   });
 });
 

@@ -17,6 +17,8 @@ export interface Call {
   readonly path: string;
   /** The email of the account that sends it. */
   readonly as: string;
+  /** The number of the only replica that it is sent to. Default: the next one that is there. */
+  readonly replica?: number;
   readonly headers?: Record<string, string>;
   /** What it writes. Default: nothing. */
   readonly action?: Action;
@@ -78,11 +80,11 @@ export class Client {
   async #ask(call: Call, sent?: Entry): Promise<{ answer: Answer | undefined; entry: Entry }> {
     const headers = await this.headersOf(call.as);
     for (let tries = 1; ; tries++) {
-      const replica = ++this.#turn % this.#urls.length;
+      const replica = call.replica ?? ++this.#turn % this.#urls.length;
       const entry = this.#ledger.begin(replica, call, sent);
       const answer = await this.#attempt(`${this.#urls[replica]}`, call, entry, headers);
       if (answer !== 'gone') return { answer, entry };
-      if (tries < this.#urls.length) continue;
+      if (call.replica === undefined && tries < this.#urls.length) continue;
       // All are gone.
       await pause(100);
       return { answer: undefined, entry };

@@ -1,9 +1,12 @@
+import { join } from 'node:path';
 import { expect } from 'chai';
 import { programOf } from '../support/programs.ts';
+import { runDirectory } from '../support/run-directory.ts';
 import { Endurance } from './endurance.ts';
 import { FAULTS, type Fault } from './faults/index.ts';
 import type { Entry } from './ledger.ts';
 import { rowsOf } from './report.ts';
+import { openStage, type ServerStage } from './stage.ts';
 
 const SEED = 11;
 
@@ -13,16 +16,14 @@ const QUICK = ['lost-answers', 'kill-back-ends', 'kill-replica', 'kill-postgres'
 describe('three replicas under load, of which connections, processes and PostgreSQL are killed', function () {
   this.timeout(300_000);
 
-  let run: Endurance;
+  let run: Endurance<ServerStage>;
 
   before(async () => {
-    run = await Endurance.begin({
-      seed: SEED,
-      entry: programOf('src/server.ts'),
-      pauseMs: 20,
-      outageSeconds: 2,
-    });
-    for (const name of QUICK) await run.endure(FAULTS.find((fault) => fault.name === name) as Fault);
+    const folder = join(runDirectory(), `endurance-${process.pid}`);
+    const stage = await openStage({ entry: programOf('src/server.ts'), folder });
+    run = await Endurance.begin(stage, { seed: SEED, pauseMs: 20, outageSeconds: 2 });
+    for (const name of QUICK)
+      await run.endure(FAULTS.find((fault) => fault.name === name) as Fault<ServerStage>);
     await run.rest();
   });
 

@@ -1,5 +1,3 @@
-import { join } from 'node:path';
-import { runDirectory } from '../support/run-directory.ts';
 import { until } from '../support/until.ts';
 import { auditConnections } from './audit/connections.ts';
 import { auditFeed } from './audit/feed.ts';
@@ -13,10 +11,11 @@ import type { Fault, FaultContext } from './faults/index.ts';
 import { Ledger } from './ledger.ts';
 import { type Follower, startFollowers } from './load/followers.ts';
 import { createPeople } from './load/people.ts';
+import { startProbes } from './load/probes.ts';
 import { type Load, startLoad } from './load/workers.ts';
 import { inflict, type Phase } from './phases.ts';
 import { type Random, randomOf } from './random.ts';
-import { openStage, type Stage } from './stage.ts';
+import type { Stage } from './stage.ts';
 
 /** How long followers may take to catch up, in milliseconds. */
 const PATIENCE_MS = 60_000;
@@ -24,21 +23,17 @@ const PATIENCE_MS = 60_000;
 /** How a run is set up. */
 export interface EnduranceOptions {
   readonly seed: number;
-  /** The program of the service. */
-  readonly entry: string;
   /** The pause of each worker between two requests, in milliseconds. */
   readonly pauseMs: number;
   readonly outageSeconds: number;
-  /** The size of the disk of PostgreSQL, where one can be mounted. Default: no disk of its own. */
-  readonly diskMegabytes?: number;
-  /** A folder for logs. Default: one that is removed at the end of the process. */
-  readonly logs?: string | undefined;
+  /** Whether each replica gets a write all the time, whatever becomes of the others. */
+  readonly probes?: boolean;
 }
 
 /** What a run consists of. */
-interface Parts {
+interface Parts<S> {
   readonly ledger: Ledger;
-  readonly stage: Stage;
+  readonly stage: S;
   readonly client: Client;
   readonly context: FaultContext;
   readonly load: Load;
@@ -46,32 +41,26 @@ interface Parts {
 }
 
 /** A run: a service under load and faults, and its audit. */
-export class Endurance {
+export class Endurance<S extends Stage> {
   readonly ledger: Ledger;
-  readonly stage: Stage;
+  readonly stage: S;
   readonly phases: Phase[] = [];
   readonly random: Random;
-  readonly #parts: Parts;
+  readonly #parts: Parts<S>;
   #isOver = false;
 
-  private constructor(parts: Parts) {
+  private constructor(parts: Parts<S>) {
     this.#parts = parts;
     this.ledger = parts.ledger;
     this.stage = parts.stage;
     this.random = parts.context.random;
   }
 
-  /** Starts the service, its load, and those who follow its feed. */
-  static async begin({
-    seed,
-    entry,
-    pauseMs,
-    outageSeconds,
-    diskMegabytes,
-    logs,
-  }: EnduranceOptions): Promise<Endurance> {
-    const folder = logs ?? join(runDirectory(), `endurance-${process.pid}`);
-    const stage = await openStage({ entry, folder, diskMegabytes });
+  /** Starts the load of the service on a stage, and those who follow its feed. Closes the stage where that fails. */
+  static async begin<S extends Stage>(
+    stage: S,
+    { seed, pauseMs, outageSeconds, probes = false }: EnduranceOptions,
+  ): Promise<Endurance<S>> {
     try {
       const ledger = new Ledger(`e${seed}`);
       const client = new Client(
@@ -86,7 +75,9 @@ export class Endurance {
         people: people.map(({ email }) => email),
       };
       const followers = startFollowers(client);
-      const load = startLoad(client, people, seed, pauseMs);
+      const loads = [startLoad(client, people, seed, pauseMs)];
+      if (probes) loads.push(await startProbes(client, stage.replicas.length));
+      const load = { stop: async () => void (await Promise.all(loads.map((each) => each.stop()))) };
       return new Endurance({ ledger, stage, client, context, load, followers });
     } catch (error) {
       await stage.close();
@@ -95,7 +86,7 @@ export class Endurance {
   }
 
   /** Inflicts a fault and waits for the recovery. */
-  async endure(fault: Fault): Promise<Phase> {
+  async endure(fault: Fault<S>): Promise<Phase> {
     const phase = await inflict(fault, this.stage, this.ledger, this.#parts.context);
     this.phases.push(phase);
     return phase;
@@ -106,7 +97,7 @@ export class Endurance {
     this.#isOver = true;
     await this.#parts.load.stop();
     const last = (await readFeedOrder(this.stage)).at(-1);
-    const haveAll = () => this.#parts.followers.every(({ ids }) => ids.at(-1) === last);
+    const haveAll = () => this.#parts.followers.every(({ entries }) => entries.at(-1) === last);
     // What is missing then is for the audit to tell.
     await until('the followers', haveAll, PATIENCE_MS).catch(() => undefined);
     await Promise.all(this.#parts.followers.map((follower) => follower.stop()));
@@ -117,16 +108,16 @@ export class Endurance {
   async audit(): Promise<Finding[]> {
     const history = await readHistory(this.stage);
     const feed = await readFeedOrder(this.stage);
-    const { entries } = this.ledger;
+    const requests = this.ledger.entries;
     const problems = this.phases.flatMap(({ problems }, n) =>
       problems.map((detail): Finding => ({ kind: 'problem', phase: n + 1, detail })),
     );
     return [
       ...problems,
-      ...auditWrites(entries, history),
-      ...auditVersions(entries, history),
-      ...this.#parts.followers.flatMap(({ name, ids }) => auditFeed(name, ids, feed)),
-      ...(await auditReplay(this.stage.url())),
+      ...auditWrites(requests, history),
+      ...auditVersions(requests, history),
+      ...this.#parts.followers.flatMap(({ name, entries }) => auditFeed(name, entries, feed)),
+      ...(await auditReplay(await this.stage.url())),
       ...(await auditConnections(this.stage)),
     ];
   }

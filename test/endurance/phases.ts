@@ -13,6 +13,13 @@ const QUIET_MS = 1_000;
 /** A fault and the time around it. */
 export interface Phase {
   readonly name: string;
+  /** Whether it may lose what a standby has not got. */
+  readonly mayLose: boolean;
+  /** Whether two servers accepted writes. */
+  readonly splits: boolean;
+  /** When it began and ended, by the clock of the ledger, in milliseconds. */
+  readonly began: number;
+  readonly ended: number;
   /** How long the fault lasted, and from its end to the last replica's first acknowledged write, in seconds. */
   readonly faultSeconds: number;
   readonly recoverySeconds: number;
@@ -25,18 +32,19 @@ export interface Phase {
 }
 
 /** Inflicts a fault, and waits until each replica has acknowledged a write that was sent after it. */
-export async function inflict(
-  fault: Fault,
-  stage: Stage,
+export async function inflict<S extends Stage>(
+  fault: Fault<S>,
+  stage: S,
   ledger: Ledger,
   context: FaultContext,
 ): Promise<Phase> {
   ledger.phase++;
   const problems: string[] = [];
-  await pause(QUIET_MS);
   const began = performance.now();
+  await pause(QUIET_MS);
+  const inflicted = performance.now();
   await fault.inflict(stage, context).catch((error: Error) => problems.push(error.message));
-  const faultSeconds = (performance.now() - began) / 1_000;
+  const faultSeconds = (performance.now() - inflicted) / 1_000;
   for (const what of await stage.repair()) problems.push(`${what} had ended`);
   ledger.heal();
   const hasRecovered = () => ledger.recoveries.size === stage.replicas.length;
@@ -49,9 +57,14 @@ export async function inflict(
   );
   // NaN where one has not recovered.
   const recoverySeconds = Math.max(...Object.values(recoveries));
+  await fault.mend?.(stage).catch((error: Error) => problems.push(error.message));
   await pause(QUIET_MS);
   return {
     name: fault.name,
+    mayLose: fault.mayLose ?? false,
+    splits: fault.splits ?? false,
+    began,
+    ended: performance.now(),
     faultSeconds,
     recoverySeconds,
     recoveries,
@@ -68,7 +81,10 @@ export async function connections(stage: Stage): Promise<number> {
 }
 
 /** The faults of a run: all that this machine can inflict, in the order of the seed, again and again. */
-export function* schedule(faults: readonly Fault[], random: Random): Generator<Fault, undefined> {
+export function* schedule<F extends Pick<Fault, 'lacks'>>(
+  faults: readonly F[],
+  random: Random,
+): Generator<F, undefined> {
   const possible = faults.filter((fault) => missing(fault) === undefined);
   while (possible.length > 0) yield* shuffled(random, possible);
 }

@@ -3,7 +3,7 @@ import type { Entry } from './ledger.ts';
 import type { Phase } from './phases.ts';
 
 /** What became of the requests of a phase. */
-export interface Row extends Omit<Phase, 'problems'> {
+export interface Row extends Omit<Phase, 'problems' | 'mayLose' | 'splits' | 'began' | 'ended'> {
   readonly requests: number;
   /** Of the writes. */
   readonly acknowledged: number;

@@ -12,16 +12,11 @@ import { Replica } from './replica.ts';
 /** How many replicas there are. */
 const REPLICAS = 3;
 
-/** What a run is played on: three replicas, and the PostgreSQL that they reach through one address. */
+/** What a run is played on: replicas, and the PostgreSQL that they reach. */
 export interface Stage {
   readonly replicas: readonly Replica[];
-  readonly proxy: DatabaseProxy;
   /** In front of the last replica, where PgBouncer is installed. */
   readonly pooler: Pooler | undefined;
-  /** The server behind the address, which a failover replaces. */
-  postgres: PostgresServer;
-  /** What the data of PostgreSQL is on, where a small disk could be mounted. */
-  readonly disk: Disk | undefined;
   /** A folder for what faults need. */
   readonly folder: string;
   /** Runs SQL as the superuser, past the address. */
@@ -29,20 +24,29 @@ export interface Stage {
   /** Opens a session of the superuser, to hold locks with. */
   connect(): Promise<pg.Client>;
   /** The database past the address. */
-  url(): string;
+  url(): Promise<string>;
   /** Starts whatever does not run, and returns what did not. */
   repair(): Promise<string[]>;
   close(): Promise<void>;
+}
+
+/** A stage of three replicas with one PostgreSQL, which they reach through one address. */
+export interface ServerStage extends Stage {
+  readonly proxy: DatabaseProxy;
+  /** The server behind the address, which a failover replaces. */
+  postgres: PostgresServer;
+  /** What the data of PostgreSQL is on, where a small disk could be mounted. */
+  readonly disk: Disk | undefined;
 }
 
 /** The settings of its PostgreSQL and of its standbys: written to disk as in production, and with what a standby needs. */
 export const SETTINGS = { fsync: 'on', max_connections: '200', wal_keep_size: '64MB', max_wal_size: '64MB' };
 
 /** PgBouncer waits for 15 s before it tries to reach PostgreSQL again, unless it is told otherwise. */
-const POOLER = 'default_pool_size = 10\nserver_login_retry = 1';
+export const POOLER = 'default_pool_size = 10\nserver_login_retry = 1';
 
-/** The owner of the database, who is no superuser. */
-const SETUP = [
+/** The statements that create the database and its owner, who is no superuser. */
+export const SETUP = [
   `create role rollcall login password 'only-for-tests'`,
   'create database rollcall owner rollcall',
 ];
@@ -58,7 +62,7 @@ export interface StageOptions {
 }
 
 /** Starts all of it. */
-export async function openStage({ entry, folder, diskMegabytes }: StageOptions): Promise<Stage> {
+export async function openStage({ entry, folder, diskMegabytes }: StageOptions): Promise<ServerStage> {
   await mkdir(folder, { recursive: true });
   const disk = diskMegabytes && canMount() ? await mountDisk(dataDirectory(), diskMegabytes) : undefined;
   const first = await startPostgres({ settings: SETTINGS, ...(disk && { parent: disk.folder }) });
@@ -71,21 +75,49 @@ export async function openStage({ entry, folder, diskMegabytes }: StageOptions):
     const name = `replica-${n + 1}`;
     replicas.push(await Replica.create({ name, databaseUrl, entry, log: join(folder, `${name}.log`) }));
   }
-  const connect = async () => {
-    const client = new pg.Client({ connectionString: stage.url() });
-    client.on('error', () => undefined);
-    await client.connect();
-    return client;
-  };
-  const stage: Stage = {
+  const url = async () => urlOf(stage.postgres, 'postgres');
+  const stage: ServerStage = {
+    ...querying(url),
     replicas,
     proxy,
     pooler,
     postgres: first,
     disk,
     folder,
+    url,
+    async repair() {
+      const found: string[] = [];
+      if (!stage.postgres.isRunning()) {
+        found.push('PostgreSQL');
+        await stage.postgres.start();
+      }
+      return [...found, ...(await startMissing(replicas))];
+    },
+    close: () =>
+      closeAll(replicas, [
+        ...[{ close: async () => disk?.remove() }, { close: () => stage.postgres.remove() }, proxy],
+        ...(pooler ? [pooler] : []),
+      ]),
+  };
+  try {
+    await startTogether(replicas);
+  } catch (error) {
+    await stage.close();
+    throw error;
+  }
+  return stage;
+}
+
+/** How a stage asks the database at `url` as the superuser. */
+export function querying(url: () => Promise<string>): Pick<Stage, 'connect' | 'query'> {
+  const connect = async () => {
+    const client = new pg.Client({ connectionString: await url() });
+    client.on('error', () => undefined);
+    await client.connect();
+    return client;
+  };
+  return {
     connect,
-    url: () => urlOf(stage.postgres, 'postgres'),
     async query(sql, values) {
       const client = await connect();
       try {
@@ -94,35 +126,28 @@ export async function openStage({ entry, folder, diskMegabytes }: StageOptions):
         await client.end();
       }
     },
-    async repair() {
-      const found: string[] = [];
-      if (!stage.postgres.isRunning()) {
-        found.push('PostgreSQL');
-        await stage.postgres.start();
-      }
-      for (const replica of replicas) {
-        if (replica.isRunning) continue;
-        found.push(replica.name);
-        await replica.start();
-      }
-      return found;
-    },
-    async close() {
-      await Promise.all(replicas.map((replica) => replica.end('SIGKILL')));
-      await pooler?.close();
-      await proxy.close();
-      await stage.postgres.remove();
-      await disk?.remove();
-    },
   };
-  try {
-    // All at once on an empty database.
-    await Promise.all(replicas.map((replica) => replica.start()));
-  } catch (error) {
-    await stage.close();
-    throw error;
-  }
-  return stage;
+}
+
+/** Starts the replicas, all at once on an empty database. */
+export async function startTogether(replicas: readonly Replica[]): Promise<void> {
+  await Promise.all(replicas.map((replica) => replica.start()));
+}
+
+/** Starts those that do not run, and returns their names. */
+export async function startMissing(replicas: readonly Replica[]): Promise<string[]> {
+  const missing = replicas.filter(({ isRunning }) => !isRunning);
+  for (const replica of missing) await replica.start();
+  return missing.map(({ name }) => name);
+}
+
+/** Kills the replicas, and closes what has been opened for them, the last first. */
+export async function closeAll(
+  replicas: readonly Replica[],
+  opened: readonly { close(): Promise<unknown> }[],
+): Promise<void> {
+  await Promise.all(replicas.map((replica) => replica.end('SIGKILL')));
+  for (const each of opened.toReversed()) await each.close();
 }
 
 function urlOf({ port }: PostgresServer, role: string): string {

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { Transform } from 'node:stream';
 
 /** A proxy between a client and PostgreSQL that a test can cut off, and that counts the statements passing through it. */
 export interface DatabaseProxy {
@@ -26,8 +27,14 @@ export interface DatabaseProxy {
   close(): Promise<void>;
 }
 
-/** Starts a proxy to the database at `url`. With `cut`, it accepts no connections until {@link DatabaseProxy.mend}. */
-export async function startProxy(url: string, options: { cut?: boolean } = {}): Promise<DatabaseProxy> {
+/**
+ * Starts a proxy to the database at `url`. With `cut`, it accepts no connections until {@link DatabaseProxy.mend}; with `delayMs`, what
+ * the database says arrives that much later.
+ */
+export async function startProxy(
+  url: string,
+  options: { cut?: boolean; delayMs?: number } = {},
+): Promise<DatabaseProxy> {
   let target = new URL(url);
   const sockets = new Set<Socket>();
   const pipes = new Set<(what?: 'answers') => void>();
@@ -55,6 +62,7 @@ export async function startProxy(url: string, options: { cut?: boolean } = {}): 
       };
       client.pipe(upstream);
       if (isHolding) keepReadiness(upstream, client);
+      else if (options.delayMs) upstream.pipe(later(options.delayMs)).pipe(client);
       else upstream.pipe(client);
       if (silent) keepQuiet(silent === 'answers' ? silent : undefined);
       pipes.add(keepQuiet);
@@ -97,6 +105,18 @@ export async function startProxy(url: string, options: { cut?: boolean } = {}): 
     },
     close: cut,
   };
+}
+
+function later(ms: number): Transform {
+  return new Transform({
+    transform(chunk, _, done) {
+      setTimeout(() => this.push(chunk), ms);
+      done();
+    },
+    flush(done) {
+      setTimeout(done, ms);
+    },
+  });
 }
 
 /** PostgreSQL's message `ReadyForQuery`, outside of a transaction. */

@@ -20,6 +20,8 @@ export interface Finding {
   readonly kind: Kind;
   /** The number of the phase in which its request was sent, if it is about one. */
   readonly phase?: number;
+  /** The numbers of the replicas that it was sent to, or that the contradicting requests were sent to, if it is about some. */
+  readonly replicas?: readonly number[];
   /** The id of the request, if it is about one. */
   readonly requestId?: string;
   readonly detail: string;

@@ -1,5 +1,6 @@
 import type { Action } from '../ledger.ts';
 import type { Stage } from '../stage.ts';
+import { nameOf } from './feed.ts';
 
 /** An entry of the history, as far as the audit looks at it. */
 export interface Written {
@@ -28,10 +29,10 @@ export async function readHistory({ query }: Pick<Stage, 'query'>): Promise<Writ
   }
 }
 
-/** The ids of all entries in the order of the feed. */
-export async function readFeedOrder({ query }: Pick<Stage, 'query'>): Promise<number[]> {
-  const rows = await query<{ id: number }>(
-    'select id::float8 as id from changes order by transaction_id, changes.id',
+/** All entries in the order of the feed, each by {@link nameOf}. */
+export async function readFeedOrder({ query }: Pick<Stage, 'query'>): Promise<string[]> {
+  const rows = await query<{ id: number; requestId: string | null }>(
+    'select id::float8 as id, request_id as "requestId" from changes order by transaction_id, changes.id',
   );
-  return rows.map(({ id }) => id);
+  return rows.map(nameOf);
 }

@@ -4,7 +4,7 @@ import type { Written } from './history.ts';
 
 /** A write or a read of an account at a version. */
 interface Operation {
-  readonly entry: Pick<Entry, 'id' | 'phase' | 'began' | 'ended'>;
+  readonly entry: Pick<Entry, 'id' | 'phase' | 'replica' | 'began' | 'ended'>;
   /** Its place among the operations on the account: a version, and half of one more for a read of it. */
   readonly place: number;
 }
@@ -72,6 +72,7 @@ function contradictions(userId: number, operations: Operation[]): Finding[] {
     findings.push({
       kind: 'order',
       phase: latest.entry.phase,
+      replicas: [latest.entry.replica, entry.replica],
       requestId: latest.entry.id,
       detail: `account ${userId}: ${told(latest.place)}, but was sent after the answer to ${entry.id}, which ${told(place)}`,
     });

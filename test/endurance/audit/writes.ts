@@ -16,8 +16,8 @@ export function auditWrites(entries: readonly Entry[], history: readonly Written
     written.set(each.requestId, [...(written.get(each.requestId) ?? []), each]);
   }
   for (const attempts of writesOf(entries)) {
-    const tell = (kind: Kind, { id, phase }: Entry, detail: string) =>
-      findings.push({ kind, phase, requestId: id, detail });
+    const tell = (kind: Kind, { id, phase, replica }: Entry, detail: string) =>
+      findings.push({ kind, phase, replicas: [replica], requestId: id, detail });
     const found: Written[] = [];
     for (const entry of attempts) {
       const [one, ...more] = written.get(entry.id) ?? [];

@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import type { ServerStage } from '../stage.ts';
 import type { Fault } from './index.ts';
 
 /** How often all back ends are ended, and how far apart, in milliseconds. */
@@ -18,7 +19,7 @@ export const killBackEnds: Fault = {
 };
 
 /** SIGKILL for PostgreSQL, which is started again. */
-export const killPostgres: Fault = {
+export const killPostgres: Fault<ServerStage> = {
   name: 'kill-postgres',
   title: 'SIGKILL of the postmaster, which is started again a second later',
   async inflict({ postgres }) {

@@ -1,12 +1,13 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { canMount } from '../disk.ts';
+import type { ServerStage } from '../stage.ts';
 import type { Fault } from './index.ts';
 
 /** How long the disk is full, in milliseconds. */
 const FULL_MS = 5_000;
 
 /** PostgreSQL has no disk space left, at last not even for its log of writes, which ends it. */
-export const diskFull: Fault = {
+export const diskFull: Fault<ServerStage> = {
   name: 'disk-full',
   title: `no space left for PostgreSQL for ${FULL_MS / 1_000} s, until it ends, and a new start`,
   lacks: () => (canMount() ? undefined : 'only root can mount a small disk'),

@@ -7,7 +7,7 @@ import type pg from 'pg';
 import { type PostgresServer, startPostgres } from '../../support/postgres-server.ts';
 import { dataDirectory } from '../../support/run-directory.ts';
 import { until } from '../../support/until.ts';
-import { SETTINGS, type Stage } from '../stage.ts';
+import { SETTINGS, type ServerStage } from '../stage.ts';
 import type { Fault } from './index.ts';
 
 /** How long the standby follows before the primary dies, in milliseconds. */
@@ -17,7 +17,7 @@ const FOLLOWED_MS = 2_000;
 const PATIENCE_MS = 60_000;
 
 /** The primary dies, and a synchronous standby takes its place behind the one address. */
-export const failover: Fault = {
+export const failover: Fault<ServerStage> = {
   name: 'failover',
   title: 'SIGKILL of PostgreSQL, and a synchronous standby promoted behind the same address',
   async inflict(stage) {
@@ -37,7 +37,7 @@ export const failover: Fault = {
     await primary.stop('SIGKILL');
     await standby.query('select pg_promote()');
     stage.postgres = standby;
-    stage.proxy.lead(stage.url());
+    stage.proxy.lead(await stage.url());
     await stage.proxy.cut();
     await stage.proxy.mend();
     await primary.remove();
@@ -45,7 +45,7 @@ export const failover: Fault = {
 };
 
 /** Starts a standby from a base backup of the primary. */
-async function startStandby({ postgres, disk, connect }: Stage): Promise<PostgresServer> {
+async function startStandby({ postgres, disk, connect }: ServerStage): Promise<PostgresServer> {
   const parent = disk?.folder ?? dataDirectory();
   const backup = await mkdtemp(join(parent, 'backup-'));
   const model = join(backup, 'data');

@@ -1,8 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import type { ServerStage } from '../stage.ts';
 import type { Fault } from './index.ts';
 
 /** PostgreSQL cannot be reached. */
-export const outage: Fault = {
+export const outage: Fault<ServerStage> = {
   name: 'outage',
   title: 'every connection to PostgreSQL broken and refused for 10 s (60 s in long runs)',
   async inflict({ proxy }, { outageSeconds }) {
@@ -16,7 +17,7 @@ export const outage: Fault = {
 const SILENT_MS = 5_000;
 
 /** Nothing arrives any more, and nobody is told. */
-export const silence: Fault = {
+export const silence: Fault<ServerStage> = {
   name: 'silence',
   title: `a network that loses everything for ${SILENT_MS / 1_000} s without closing a connection`,
   async inflict({ proxy }) {
@@ -32,7 +33,7 @@ const ROUNDS = 8;
 const LOST_MS = 400;
 
 /** What is committed is not heard of: the service answers 503 for a write that is there. */
-export const lostAnswers: Fault = {
+export const lostAnswers: Fault<ServerStage> = {
   name: 'lost-answers',
   title: `statements that arrive while their answers do not, and then broken connections, ${ROUNDS} times`,
   async inflict({ proxy }) {

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { createParser } from 'eventsource-parser';
 import { Agent, type Dispatcher, request } from 'undici';
+import { nameOf } from '../audit/feed.ts';
 import type { Client } from '../client.ts';
 import { OBSERVER } from './people.ts';
 
@@ -13,14 +14,14 @@ const WAIT_S = 5;
 /** Somebody who reads the change feed from its beginning. */
 export interface Follower {
   readonly name: string;
-  /** The ids of all entries, in the order of their arrival. */
-  readonly ids: number[];
+  /** All entries in the order of their arrival, each by {@link nameOf}. */
+  readonly entries: string[];
   /** How often its cursor was refused, so that it has begun again. */
   readonly restarts: () => number;
   stop(): Promise<void>;
 }
 
-type Take = (id: number | undefined, cursor: string) => void;
+type Take = (entry: string | undefined, cursor: string) => void;
 
 /** A turn: it reads on from the cursor, and hands over each entry with its cursor. Returns the status of the answer. */
 type Turn = (cursor: string | undefined, take: Take) => Promise<number>;
@@ -37,7 +38,7 @@ function start(
   name: string,
   turnOf: (options: Pick<Dispatcher.RequestOptions, 'signal'> & { dispatcher: Agent }) => Turn,
 ): Follower {
-  const ids: number[] = [];
+  const entries: string[] = [];
   const abort = new AbortController();
   // A connection for each request: it leads to another replica.
   const dispatcher = new Agent({ pipelining: 0, connect: { timeout: 5_000 }, bodyTimeout: 60_000 });
@@ -46,14 +47,14 @@ function start(
   let restarts = 0;
   const follow = async () => {
     while (!abort.signal.aborted) {
-      const status = await turn(cursor, (id, next) => {
-        if (id !== undefined) ids.push(id);
+      const status = await turn(cursor, (entry, next) => {
+        if (entry !== undefined) entries.push(entry);
         cursor = next;
       }).catch(() => 0);
       if (status === 200) continue;
       if (status >= 400 && status < 500 && cursor !== undefined) {
         // As the documentation says: its owner starts over.
-        ids.length = 0;
+        entries.length = 0;
         cursor = undefined;
         restarts++;
       }
@@ -63,7 +64,7 @@ function start(
   const following = follow();
   return {
     name,
-    ids,
+    entries,
     restarts: () => restarts,
     async stop() {
       abort.abort();
@@ -85,7 +86,7 @@ async function stream(client: Client, options: object, cursor: string | undefine
   // The id of a whole event: what broke off in its middle has not arrived.
   const parser = createParser({
     onEvent: ({ id, event, data }) => {
-      if (event === 'change' && id !== undefined) take((JSON.parse(data) as { id: number }).id, id);
+      if (event === 'change' && id !== undefined) take(nameOf(JSON.parse(data)), id);
     },
   });
   for await (const text of response.body.setEncoding('utf8'))
@@ -106,10 +107,10 @@ async function poll(client: Client, options: object, cursor: string | undefined,
   const text = await response.body.text();
   if (response.statusCode !== 200) return response.statusCode;
   const { items, nextCursor } = JSON.parse(text) as {
-    items: { id: number; cursor: string }[];
+    items: { id: number; requestId: string | null; cursor: string }[];
     nextCursor: string;
   };
-  for (const item of items) take(item.id, item.cursor);
+  for (const item of items) take(nameOf(item), item.cursor);
   take(undefined, nextCursor);
   return 200;
 }

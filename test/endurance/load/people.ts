@@ -14,11 +14,11 @@ export interface Person {
   readonly id: number;
 }
 
-/** Creates the people of a run. */
-export async function createPeople(client: Client): Promise<Person[]> {
+/** Creates the people of a run, or others with another name. */
+export async function createPeople(client: Client, name = 'person', count = COUNT): Promise<Person[]> {
   const people: Person[] = [];
-  for (let n = 0; n < COUNT; n++) {
-    const email = `person${n}@example.com`;
+  for (let n = 0; n < count; n++) {
+    const email = `${name}${n}@example.com`;
     const answer = await client.send({
       method: 'POST',
       path: '/v1/users',
