@@ -2,24 +2,24 @@ import { execFile } from 'node:child_process';
 import { chown, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import pg from 'pg';
 import { locationOf } from '../../../src/database/embedded/cluster.ts';
 import { chooseOsUser } from '../../../src/database/embedded/os-user.ts';
 import { dataDirectory } from '../../support/run-directory.ts';
 import { until } from '../../support/until.ts';
 import { type Etcd, startEtcd } from './etcd.ts';
-import { Node, PATRONI_FILE } from './node.ts';
+import { Node, PASSWORD, PATRONI_FILE } from './node.ts';
 import { postgresBinaries } from './programs.ts';
 
 /** How long the cluster may take to be made, or to be whole again, in milliseconds. */
 const PATIENCE_MS = 180_000;
 
-/** A member, as Patroni's REST API tells of it. */
-interface Member {
-  readonly name: string;
-  readonly role: string;
-  readonly state: string;
-  readonly lag?: number | string;
-}
+/** How long standbys may take for what was written meanwhile, before everything is asked again, in milliseconds. */
+const CATCH_UP_MS = 5_000;
+
+/** The standbys that have everything up to a place in the log of writes. */
+const FOLLOW = `
+  select sync_state = 'sync' as "isSync" from pg_stat_replication where state = 'streaming' and flush_lsn >= $1`;
 
 /** Three PostgreSQL under Patroni, with an etcd of one node. */
 export interface Cluster {
@@ -31,7 +31,7 @@ export interface Cluster {
   primary(): Promise<Node>;
   /** Waits until another node than this one is the primary. */
   anotherThan(former: Node): Promise<Node>;
-  /** Starts what has ended, and waits until all standbys follow the primary, one of them synchronously where one has to. */
+  /** Starts what has ended, and waits until the standbys have all that the primary had, one of them synchronously where one has to. */
   becomeWhole(): Promise<void>;
   /** Hands the role of the primary over, by `patronictl switchover`. */
   switchOver(): Promise<void>;
@@ -45,6 +45,11 @@ export interface ClusterOptions {
   readonly isSynchronous: boolean;
   /** A folder for logs. */
   readonly logs: string;
+}
+
+/** The URL of the superuser at a host. */
+export function superuserAt(host: string, database: string): string {
+  return `postgres://postgres:${PASSWORD}@${host}:5432/${database}`;
 }
 
 /** Makes one, and waits until it is whole. */
@@ -74,11 +79,22 @@ export async function startCluster({ hosts, isSynchronous, logs }: ClusterOption
     return nodes.find((_, n) => found[n]);
   };
   const isWhole = async ({ host }: Node) => {
-    const answer = await fetch(`http://${host}:8008/cluster`).catch(() => undefined);
-    const { members = [] } = ((await answer?.json()) ?? {}) as { members?: Member[] };
-    const follow = members.filter(({ state, lag }) => /^(running|streaming)$/.test(state) && !lag);
-    const hasSync = members.some(({ role }) => role === 'sync_standby');
-    return follow.length === nodes.length && hasSync === isSynchronous;
+    const client = new pg.Client({ connectionString: superuserAt(host, 'postgres') });
+    client.on('error', () => undefined);
+    try {
+      await client.connect();
+      const [now] = (await client.query('select pg_current_wal_insert_lsn() as lsn')).rows;
+      const have = async () => {
+        const { rows } = await client.query(FOLLOW, [now.lsn]);
+        return rows.length === nodes.length - 1 && rows.some(({ isSync }) => isSync) === isSynchronous;
+      };
+      return await until('the standbys', have, CATCH_UP_MS);
+    } catch {
+      // The primary has changed, or a standby comes later.
+      return false;
+    } finally {
+      client.connection.stream.destroy();
+    }
   };
   const cluster: Cluster = {
     nodes,

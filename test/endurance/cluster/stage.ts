@@ -4,9 +4,8 @@ import { type Haproxy, startHaproxy } from '../../support/haproxy.ts';
 import { startPooler } from '../../support/pooler.ts';
 import { Replica } from '../replica.ts';
 import { closeAll, POOLER, querying, SETUP, type Stage, startMissing, startTogether } from '../stage.ts';
-import { type Cluster, startCluster } from './cluster.ts';
+import { type Cluster, startCluster, superuserAt } from './cluster.ts';
 import { loopbackHosts } from './network.ts';
-import { PASSWORD } from './node.ts';
 
 /** A stage with a cluster under Patroni. Its replicas reach it in three ways, after which they are called. */
 export interface ClusterStage extends Stage {
@@ -49,8 +48,7 @@ export async function openClusterStage({
       front,
     );
     opened.push(haproxy);
-    const urlAt = async (database: string) =>
-      `postgres://postgres:${PASSWORD}@${(await cluster.primary()).host}:5432/${database}`;
+    const urlAt = async (database: string) => superuserAt((await cluster.primary()).host, database);
     for (const statement of SETUP) await querying(() => urlAt('postgres')).query(statement);
     const pooler = await startPooler({ url: urlOf(`${front.host}:5432`) }, POOLER);
     opened.push(pooler);
