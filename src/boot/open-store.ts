@@ -9,7 +9,7 @@ import type { StatementObserver } from '../database/pipelined-client.ts';
 import { knownMigrations, type SchemaState, schemaState } from '../database/schema.ts';
 import type { Author } from '../domain/author.ts';
 import { changeAnnouncer } from '../store/change-announcer.ts';
-import { lockLimits } from '../store/lock-queue.ts';
+import { lockLimits } from '../store/lock-limits.ts';
 import type { Replicas } from '../store/replicas/replicas.ts';
 import type { UnitOfWork } from '../store/unit.ts';
 import { type UnitObserver, unitsOfWork } from '../store/unit-of-work.ts';

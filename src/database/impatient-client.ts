@@ -1,7 +1,7 @@
-import pg from 'pg';
+import { LimitedClient } from './limited-client.ts';
 
 /** Closes a connection that is of no more use: its answer is late, or its server has become a standby. */
-export class ImpatientClient extends pg.Client {
+export class ImpatientClient extends LimitedClient {
   override query(...args: unknown[]): never {
     const result = (super.query as (...args: unknown[]) => unknown).apply(this, args);
     if (result instanceof Promise) {

@@ -28,9 +28,8 @@ export interface WrittenRow {
 }
 
 /**
- * The statements. The first parameter of each has the writes as a table: in a line the account's columns, its change as
- * `changeRecord` has it, its author, and the right to check. The second one is how long to wait for a lock, in milliseconds; `null` as
- * long as the session says. An update sets all columns, so that its statement is always the same: what has not
+ * The statements. The parameter of each has the writes as a table: in a line the account's columns, its change as
+ * `changeRecord` has it, its author, and the right to check. An update sets all columns, so that its statement is always the same: what has not
  * changed is what the version was read with.
  */
 export function atOnceStatements(columns: readonly AccountColumn[]): AtOnceStatements {
@@ -96,15 +95,12 @@ const AUTHOR = {
   undoes: 'null',
 };
 
-/** Limits how long the statement waits for each lock, before it asks for any of a row. No setting outlives it. */
-const LIMIT_LOCKS = `set_config('lock_timeout', coalesce($2, current_setting('lock_timeout')), true) as lock_timeout`;
-
 function lineSql(columns: readonly AccountColumn[]): string {
   const own = columns
     .filter(({ property }) => property === 'id' || property === 'version' || !KEPT.has(property))
     .map(({ name, type }) => `${name} ${type}`);
   return `line as materialized (
-      select *, ${LIMIT_LOCKS} from jsonb_to_recordset($1::jsonb) as line (
+      select * from jsonb_to_recordset($1::jsonb) as line (
         ${own.join(', ')}, ordinal int, action text, before jsonb, after jsonb, fields text[], names text[],
         actor_id int, actor text, request_id text, right_account int, right_token int, as_admin boolean)
     )`;

@@ -1,46 +1,11 @@
-import type { DatabaseSettings } from '../database/connection.ts';
+import { LRUCache } from 'lru-cache';
 import { isLockTimeout } from '../database/driver-errors.ts';
+import type { LockLimits } from './lock-limits.ts';
 
-/** How long units of work wait for locks, and how many of them at once, in one process. */
-export interface LockLimits {
-  /** How long the first attempt of a unit waits for a lock, in milliseconds: longer than a commit, and no longer. */
-  readonly brieflyMs: number;
-  /** How long a unit waits that has a place in the queue, in milliseconds. */
-  readonly patientlyMs: number;
-  /** How many units have a place at the same time: each takes a connection. */
-  readonly places: number;
-}
+/** The most subjects that are remembered as locked. */
+const MAX_REMEMBERED = 1_000;
 
-/**
- * The limits for requests: another statement would not take that long, and half of the connections are for those that meet no
- * lock.
- */
-export function lockLimits({
-  poolMax,
-  statementTimeoutMs,
-}: Pick<DatabaseSettings, 'poolMax' | 'statementTimeoutMs'>): LockLimits {
-  // Before the statement ends, which would look like an outage.
-  const patientlyMs = Math.min(1_500, Math.ceil(statementTimeoutMs / 2));
-  return { brieflyMs: Math.min(50, patientlyMs), patientlyMs, places: Math.max(1, Math.floor(poolMax / 2)) };
-}
-
-/** How long units wait for a place at most, in milliseconds: what they wait for goes on, but slowly. */
-const MAX_WAIT_MS = 15_000;
-
-/** How long a unit must have waited to be refused with the one before it, in milliseconds. */
-const SHARED_WAIT_MS = 500;
-
-/**
- * How many units wait for a lock once the one before them has waited for some time, in milliseconds: they have places among the
- * requests in flight, which others need.
- */
-const MAX_STUCK = 16;
-const STUCK_MS = 1_400;
-
-/** The most units that wait for a place. */
-const MAX_WAITING = 1_000;
-
-/** A unit has met a lock that others wait for already: it has to wait behind them, without a connection. */
+/** A unit would meet a lock that others wait for already, or have waited for in vain: it has to wait without a connection. */
 export class Contended extends Error {
   override readonly name = 'Contended';
 }
@@ -60,21 +25,27 @@ interface Waiting {
 
 /**
  * The units of work of a process that have met a lock, or lost a race: for each subject, such as an account, one of them runs at
- * a time, and the others wait in their order. So one locked account takes one connection, however many want to change it.
+ * a time, and the others wait in their order. So one locked account takes one connection, however many want to change it. A queue
+ * that goes on may be long; where it is stuck, only some wait, and the others are refused at once.
  */
 export class LockQueue {
-  readonly #places: number;
-  /** By subject, since when. */
-  readonly #running = new Map<string, number>();
+  readonly #limits: Omit<LockLimits, 'brieflyMs' | 'patientlyMs'>;
+  /** The subjects of the units that have places, and those whose unit has had its place for too long. */
+  readonly #running = new Set<string>();
+  readonly #stuck = new Set<string>();
   readonly #waiting = new Set<Waiting>();
+  /** The subjects whose lock was not available lately. */
+  readonly #locked: LRUCache<string, true>;
 
-  constructor({ places }: Pick<LockLimits, 'places'>) {
-    this.#places = places;
+  constructor(limits: Omit<LockLimits, 'brieflyMs' | 'patientlyMs'>) {
+    this.#limits = limits;
+    this.#locked = new LRUCache({ max: MAX_REMEMBERED, ttl: limits.rememberedMs });
   }
 
-  /** Throws {@link Contended} where a unit for this subject runs in the queue. */
+  /** Throws {@link Contended} where a unit for this subject runs or waits in the queue, or has lately failed there. */
   check(subject: string): void {
-    if (this.#running.has(subject)) throw new Contended(`Others wait for ${subject}.`);
+    if (this.#running.has(subject) || this.#locked.has(subject) || this.#waitingFor(subject).length > 0)
+      throw new Contended(`Others wait for ${subject}.`);
   }
 
   /**
@@ -82,55 +53,81 @@ export class LockQueue {
    * time fail with it. Throws what `work` throws, and an error with the code 55P03 where no place becomes free.
    */
   async run<T>(subject: string, work: () => Promise<T>): Promise<T> {
-    await this.#place(subject);
+    try {
+      await this.#place(subject);
+      const result = await this.#runInPlace(subject, work);
+      this.#locked.delete(subject);
+      return result;
+    } catch (error) {
+      // Not anew where it is remembered: from time to time, an attempt finds out whether the lock is still there.
+      if (isLockTimeout(error) && !this.#locked.has(subject)) this.#locked.set(subject, true);
+      throw error;
+    }
+  }
+
+  async #runInPlace<T>(subject: string, work: () => Promise<T>): Promise<T> {
+    const stuck = setTimeout(() => {
+      this.#stuck.add(subject);
+      this.#refuseExcess();
+    }, this.#limits.stuckMs);
     try {
       return await work();
     } catch (error) {
       if (isLockTimeout(error)) this.#refuseWith(subject, error);
       throw error;
     } finally {
+      clearTimeout(stuck);
+      this.#stuck.delete(subject);
       this.#running.delete(subject);
-      this.#next();
+      this.#fillPlaces();
     }
   }
 
   async #place(subject: string): Promise<void> {
-    if (this.#waiting.size >= MAX_WAITING || this.#isStuck(subject)) {
-      throw new NoPlace('Too many others wait for the lock.');
-    }
+    const { queuedMs } = this.#limits;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const waiting = { subject, since: performance.now(), enter: resolve, refuse: reject };
     this.#waiting.add(waiting);
-    this.#next();
-    const tooLong = setTimeout(() => {
-      if (this.#waiting.delete(waiting)) reject(new NoPlace(`Others took ${MAX_WAIT_MS} ms for ${subject}.`));
-    }, MAX_WAIT_MS);
+    this.#fillPlaces();
+    this.#refuseExcess();
+    const tooLong = setTimeout(
+      () => this.#refuse(waiting, new NoPlace(`Others took ${queuedMs} ms for ${subject}.`)),
+      queuedMs,
+    );
     await promise.finally(() => clearTimeout(tooLong));
   }
 
-  #isStuck(subject: string): boolean {
-    const since = this.#running.get(subject);
-    if (since === undefined || performance.now() - since < STUCK_MS) return false;
-    return [...this.#waiting].filter((waiting) => waiting.subject === subject).length >= MAX_STUCK;
-  }
-
-  /** Lets in whom there are places for. */
-  #next(): void {
+  /** Gives free places to the units that have waited longest, one a subject. */
+  #fillPlaces(): void {
     for (const waiting of this.#waiting) {
-      if (this.#running.size >= this.#places) return;
+      if (this.#running.size >= this.#limits.places) return;
       if (this.#running.has(waiting.subject)) continue;
       this.#waiting.delete(waiting);
-      this.#running.set(waiting.subject, performance.now());
+      this.#running.add(waiting.subject);
       waiting.enter();
     }
   }
 
+  /** Refuses the newest units that are stuck, where there are too many. */
+  #refuseExcess(): void {
+    const isFull = this.#stuck.size >= this.#limits.places;
+    const waiting = [...this.#waiting].filter(({ subject }) => isFull || this.#stuck.has(subject));
+    for (const excess of waiting.slice(this.#limits.stuck))
+      this.#refuse(excess, new NoPlace(`Too many others wait for locks, and so for ${excess.subject}.`));
+  }
+
+  /** Refuses those that have waited for some time for a lock that was not available. */
   #refuseWith(subject: string, error: unknown): void {
-    const before = performance.now() - SHARED_WAIT_MS;
-    for (const waiting of this.#waiting) {
-      if (waiting.subject !== subject || waiting.since > before) continue;
-      this.#waiting.delete(waiting);
-      waiting.refuse(error);
-    }
+    const before = performance.now() - this.#limits.sharedMs;
+    for (const waiting of this.#waitingFor(subject))
+      if (waiting.since <= before) this.#refuse(waiting, error);
+  }
+
+  #refuse(waiting: Waiting, error: unknown): void {
+    if (this.#waiting.delete(waiting)) waiting.refuse(error);
+  }
+
+  #waitingFor(subject: string): Waiting[] {
+    return [...this.#waiting].filter((waiting) => waiting.subject === subject);
   }
 }

@@ -12,6 +12,11 @@ export interface Statement {
   readonly isAnsweredByNext?: boolean | undefined;
 }
 
+/** A statement of its own transaction. With a name and over a direct connection, its wait for each lock can be limited, in milliseconds. */
+export interface LoneStatement extends Omit<Statement, 'isAnsweredByNext'> {
+  readonly lockTimeoutMs?: number | null;
+}
+
 /** Runs a statement and returns its rows. */
 export type Ask = <Row>(statement: Pick<Statement, 'text' | 'values'>) => Promise<Row[]>;
 
@@ -33,7 +38,7 @@ export function poolOf(em: EntityManager): Promise<Pool> {
  * Runs a statement on a connection of the pool, and so outside of any transaction of `em`. Plain rows take a tenth of the time of
  * entities. Throws the driver's exceptions as the ORM does.
  */
-export function runAlone<Row>(em: EntityManager, statement: Statement): Promise<Row[]> {
+export function runAlone<Row>(em: EntityManager, statement: LoneStatement): Promise<Row[]> {
   return onConnection(em, async (client) => (await client.query(queryOf(statement))).rows as Row[]);
 }
 
@@ -43,7 +48,7 @@ export function runAlone<Row>(em: EntityManager, statement: Statement): Promise<
  */
 export function runWithNext<Row, Next>(
   em: EntityManager,
-  statement: Statement,
+  statement: LoneStatement,
   next: Statement,
 ): Promise<{ rows: Row[]; next: Next[] | undefined }> {
   return onConnection(em, async (client) => {
@@ -58,8 +63,13 @@ export function runWithNext<Row, Next>(
 }
 
 /** A statement as the driver takes it. */
-function queryOf({ name, text, values }: Statement) {
-  return { ...(name !== undefined && { name }), text, values: [...values] };
+function queryOf({ name, text, values, lockTimeoutMs = null }: LoneStatement) {
+  return {
+    ...(name !== undefined && { name }),
+    text,
+    values: [...values],
+    ...(lockTimeoutMs !== null && { lockTimeoutMs }),
+  };
 }
 
 /**

@@ -6,7 +6,8 @@ import type { Author } from '../domain/author.ts';
 import { type InSpan, spans } from '../tracing/tracing.ts';
 import { historySize } from './history-size.ts';
 import { keepAnswer, keptSize, requireNotCarriedOut } from './kept-answers.ts';
-import { Contended, type LockLimits, LockQueue } from './lock-queue.ts';
+import type { LockLimits } from './lock-limits.ts';
+import { Contended, LockQueue } from './lock-queue.ts';
 import { checkRight, isCheckedByFlush } from './right-check.ts';
 import { subjectOf, Unit, type UnitOfWork, type UnitOptions } from './unit.ts';
 import { singleWrite, writerAtOnce } from './write-at-once.ts';
@@ -87,23 +88,19 @@ export function unitsOfWork(
     const replay = () => pRetry(again, { ...RETRIES, shouldRetry: ({ error }) => hasLostRace(error) });
     const first = unitFor(false);
     return attempt(first, false, isQueued ? { ...how, queue } : how).catch((error: unknown) => {
-      const isWorthIt = hasLostRace(error) || (isQueued && hasMetLock(error) && !hasWaited(first, locks));
+      const isWorthIt = hasLostRace(error) || (isQueued && hasMetLock(error, first));
       if (!replays || !isWorthIt) throw error;
       return isQueued ? queue.run(first.subject ?? ANYTHING, replay) : replay();
     });
   };
 }
 
-/** Whether a unit has waited for its lock already: that of a table takes the time of the session, before a statement can limit it. */
-function hasWaited({ writesSince }: Unit, { patientlyMs = 0 }: Partial<LockLimits> = {}): boolean {
-  return writesSince !== undefined && performance.now() - writesSince >= patientlyMs;
-}
-
 /** The subject of units that have none. */
 const ANYTHING = 'anything';
 
-function hasMetLock(error: unknown): boolean {
-  return error instanceof Contended || isLockTimeout(error);
+/** Whether a unit has met a lock, and has waited for it for a moment only. */
+function hasMetLock(error: unknown, { limitsLocks }: Unit): boolean {
+  return error instanceof Contended || (limitsLocks && isLockTimeout(error));
 }
 
 /** How a runner runs its units. */
@@ -131,7 +128,6 @@ async function runOnce<T>(
     const hasChanged = changed !== undefined;
     if (hasChanged) {
       unit.subject ??= subjectOf(changed.entity);
-      // A request under a key is told first whether the same one runs.
       if (unit.keeps === null) queue?.check(unit.subject);
     }
     if (hasChanged && readOnly) throw new Error('A read-only unit of work tried to change something.');
@@ -140,11 +136,12 @@ async function runOnce<T>(
     // A pooler does not tell the server that the client is gone: a write that waits there would be carried out all the same.
     const single = hasChanged && mode === 'direct' ? singleWrite(unit, changes) : undefined;
     const isChecked = unit.right === null || readOnly || isCheckedByFlush(changes, unit.right);
-    unit.writesSince = performance.now();
     const flush = async () => {
       if (single !== undefined) return writeAtOnce(unit, single, isChecked);
       if (hasChanged || unit.keeps !== null) await unit.begin();
       if (unit.keeps !== null) {
+        // Only now: a request under a key is told first whether the same one runs.
+        if (unit.subject !== undefined) queue?.check(unit.subject);
         await em.flush();
         await keepAnswer(unit, unit.keeps);
       }

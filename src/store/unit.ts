@@ -49,8 +49,8 @@ export class Unit {
   readonly lockTimeoutMs: number | null;
   /** What its locks are about, such as an account. */
   subject: string | undefined;
-  /** When it began to write, by the clock of `performance`. */
-  writesSince: number | undefined;
+  /** Whether its statements wait for locks as {@link lockTimeoutMs} says: before, those that read wait as long as the session says. */
+  limitsLocks = false;
   /** Whether it has written to the history: its commit is then announced. */
   hasRecorded = false;
   /** Where the log of the database was after its commit, where its statement has asked. */
@@ -129,6 +129,7 @@ export class Unit {
     if (this.em.isInTransaction()) return;
     await this.em.begin({ isolationLevel: IsolationLevel.READ_COMMITTED });
     // The connection sends it with the beginning.
+    this.limitsLocks = true;
     if (this.lockTimeoutMs !== null) await this.em.execute(`set local lock_timeout = ${this.lockTimeoutMs}`);
     if (this.keeps !== null) await reserveKey(this.em, this.keeps);
   }

@@ -71,8 +71,8 @@ export function writerAtOnce(
   /** Returns what was written of each line, by its place. */
   const write = async ({ name, text }: NamedText, due: readonly Due[]) => {
     const lines = due.map((write, ordinal) => ({ ...lineOf(write), ordinal }));
-    const values = [JSON.stringify(lines), due[0]?.unit.lockTimeoutMs ?? null];
-    const statement = { name, text, values };
+    const { lockTimeoutMs = null } = due[0]?.unit ?? {};
+    const statement = { name, text, values: [JSON.stringify(lines)], lockTimeoutMs };
     if (!notesLog) return byLine(await runAlone<WrittenRow>(orm.em, statement));
     const { rows, next } = await runWithNext<WrittenRow, LogEnd>(orm.em, statement, LOG_END);
     for (const { unit } of due) unit.logEnd = next?.[0];
@@ -116,6 +116,7 @@ export function writerAtOnce(
 
   return async (unit, changeSet, isChecked) => {
     const { type, entity: account } = changeSet;
+    unit.limitsLocks = true;
     const ofAdmin = isOfAdmin(account);
     protectAdmins(unit, [{ ofAdmin }]);
     if (type === ChangeSetType.CREATE) {

@@ -133,6 +133,23 @@ describe('a lock of another transaction', function () {
     for (let n = 0; n < WRITERS; n++) expect((await write(`user${n}@example.com`)).status).to.equal(200);
   });
 
+  it('of many accounts keeps few requests waiting, and refuses the other writes at once', async () => {
+    const emails = Array.from({ length: 60 }, (_, n) => `locked${n}@example.com`);
+    for (const email of emails) await addAccount(app.database, email);
+    const unlock = await lock(`select from users where email like 'locked%' for update`);
+    const answers = emails.map((email) => write(email));
+    const refused = () => app.log.filter(({ reason }) => /Too many others wait/.test(`${reason}`)).length;
+    // Five have a connection, and sixteen wait.
+    await until('refusals', () => refused() >= 60 - 5 - 16);
+    await until('their ends', () => app.load.state.inFlight <= 5 + 16);
+    for (let n = 0; n < 10; n++) expect((await app.call('/v1/me', { as: ADA })).status).to.equal(200);
+    expect((await write(ADA)).status).to.equal(200);
+    await unlock();
+    for (const answer of await Promise.all(answers))
+      if (answer.status !== 200) await expectProblem(answer, 503, 'lock_timeout');
+    for (const email of emails) expect((await write(email)).status).to.equal(200);
+  });
+
   it('of an email that another transaction is about to use makes who creates the account give up', async () => {
     const unlock = await lock(`insert into users (email) values ('new@example.com')`);
     const create = () =>
@@ -159,6 +176,37 @@ describe('a lock of another transaction', function () {
     const unlock = await lock('lock table changes in share mode');
     await expectProblem(await write(ADA), 503, 'lock_timeout');
     expect((await app.call('/v1/me', { as: ADA })).status).to.equal(200);
+    await unlock();
+    expect((await write(ADA)).status).to.equal(200);
+  });
+
+  it('of a table leaves connections to others, however many write and whenever', async () => {
+    const unlock = await lock('lock table changes in share mode');
+    const writers = Array.from({ length: WRITERS }, (_, n) =>
+      writeOn(async () => {
+        await pause(Math.random() * 100);
+        return write(`user${n}@example.com`);
+      }),
+    );
+    await until('writes that wait', async () => (await waiting()) > 0);
+    let most = 0;
+    for (let isRefused = false; !isRefused; ) {
+      expect((await app.call('/v1/me', { as: ADA })).status).to.equal(200);
+      most = Math.max(most, await waiting());
+      isRefused = app.log.some(({ code }) => code === 'lock_timeout');
+    }
+    expect(most).to.be.below(app.database.poolMax);
+    await unlock();
+    for (const answer of (await Promise.all(writers.map((stop) => stop()))).flat())
+      if (answer.status !== 200) await expectProblem(answer, 503, 'lock_timeout');
+    for (let n = 0; n < WRITERS; n++) expect((await write(`user${n}@example.com`)).status).to.equal(200);
+  });
+
+  it('of a table that a request reads makes it give up once it has waited', async () => {
+    const unlock = await lock('lock table users in access exclusive mode');
+    const [read, written] = await Promise.all([app.call('/v1/me', { as: ADA }), write(ADA)]);
+    await expectProblem(read, 503, 'lock_timeout');
+    await expectProblem(written, 503, 'lock_timeout');
     await unlock();
     expect((await write(ADA)).status).to.equal(200);
   });

@@ -1,0 +1,46 @@
+import type { DatabaseSettings } from '../database/connection.ts';
+
+/** How long units of work wait for locks, and how many of them at once, in one process. Times are in milliseconds. */
+export interface LockLimits {
+  /** How long the first attempt of a unit waits for a lock: longer than a commit, and no longer. */
+  readonly brieflyMs: number;
+  /** How long a unit waits that has a place in the queue. */
+  readonly patientlyMs: number;
+  /** How many units have a place at the same time: each takes a connection. */
+  readonly places: number;
+  /** How long a unit has had its place when those behind it no longer count on it. */
+  readonly stuckMs: number;
+  /** How many units wait that are stuck: each is a request in flight, of which others need the place. */
+  readonly stuck: number;
+  /** How long a unit waits for a place while those before it go on, but slowly. */
+  readonly queuedMs: number;
+  /** How long a unit must have waited to be refused with the one before it. */
+  readonly sharedMs: number;
+  /** How long a lock that was not available sends units into the queue without an attempt of their own. */
+  readonly rememberedMs: number;
+}
+
+/**
+ * The limits for requests: no statement takes as long as one that waits for a lock may, half of the connections are for those
+ * that meet no lock, and so are three quarters of the requests in flight.
+ */
+export function lockLimits({
+  poolMax,
+  statementTimeoutMs,
+}: Pick<DatabaseSettings, 'poolMax' | 'statementTimeoutMs'>): LockLimits {
+  // Before the statement ends, which would look like an outage.
+  const patientlyMs = Math.min(1_500, Math.ceil(statementTimeoutMs / 2));
+  const places = Math.max(1, Math.floor(poolMax / 2));
+  return {
+    brieflyMs: Math.min(50, patientlyMs),
+    patientlyMs,
+    places,
+    // A request waits for its turn half a second at most.
+    stuckMs: 200,
+    // With few places, four rounds of waiting.
+    stuck: Math.min(16, 4 * places),
+    queuedMs: 15_000,
+    sharedMs: 500,
+    rememberedMs: 5_000,
+  };
+}
