@@ -7,8 +7,14 @@ import { eraseHistory } from '../../store/erase-history.ts';
 import type { Ask } from '../../store/statements.ts';
 import type { Unit, UnitOfWork } from '../../store/unit.ts';
 
-/** Nobody waits for it, and what has been erased so far would have to be repeated. */
+/** Without a place in the queue of requests: nobody waits for it. */
 const IN_BACKGROUND = { waitsForLocks: true };
+
+/**
+ * How long it waits for a lock. What it has written holds up the change feed meanwhile, and stopping the process waits for the
+ * statement to end; what is locked now is due next time too.
+ */
+const LOCK_TIMEOUT = '2s';
 
 /** How many accounts one transaction erases. */
 const BATCH_SIZE = 20;
@@ -78,8 +84,7 @@ export async function eraseDue(inUnit: UnitOfWork, days: number, signal: AbortSi
       total += await inUnit(async (unit) => {
         const { em } = unit;
         await unit.begin();
-        // Stopping the process waits for the statement to end; what is locked now is due next time too.
-        await em.execute(`set local lock_timeout = '2s'`);
+        await em.execute(`set local lock_timeout = '${LOCK_TIMEOUT}'`);
         const ids = await idsOf(em, statement, { days, size: BATCH_SIZE });
         found = ids.length;
         const deleted = await lockDeleted(em, ids);
