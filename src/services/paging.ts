@@ -19,15 +19,23 @@ export interface Page<Item> {
   readonly next: Position | null;
 }
 
-/** Makes a page of rows that were read up to one beyond `limit`: that one says that there is a next page. */
+/**
+ * Makes a page of rows that were read up to one beyond `limit`: that one says that there is a next page, and so does `isCut` of
+ * fewer rows.
+ */
 export function pageOf<Row, Item>(
   rows: readonly Row[],
   limit: number,
-  { positionOf, itemOf }: { positionOf: (row: Row) => Position; itemOf: (row: Row) => Item },
+  {
+    isCut = false,
+    positionOf,
+    itemOf,
+  }: { isCut?: boolean; positionOf: (row: Row) => Position; itemOf: (row: Row) => Item },
 ): Page<Item> {
-  const last = rows.length > limit ? rows[limit - 1] : undefined;
+  const shown = rows.slice(0, limit);
+  const last = isCut || rows.length > limit ? shown.at(-1) : undefined;
   return {
-    items: rows.slice(0, limit).map(itemOf),
+    items: shown.map(itemOf),
     next: last === undefined ? null : positionOf(last),
   };
 }

@@ -6,6 +6,9 @@ import { dateOf } from './rows.ts';
 export const CHANGE_COLUMNS = `id, at, actor_id as "actorId", actor, request_id as "requestId", user_id as "userId",
   action, before, after, version, undoes, erased_at as "erasedAt"`;
 
+/** Those that may be long. */
+export const CHANGE_VALUES = ['before', 'after'] as const;
+
 /** A row of the history as the driver reads it: `bigint`s and times are text. */
 export type ChangeRow = Omit<Change, 'id' | 'undoes' | 'at' | 'erasedAt'> & {
   id: string;

@@ -1,5 +1,5 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
-import { CHANGE_COLUMNS, type ChangeRow, changeOf } from './change-rows.ts';
+import { CHANGE_COLUMNS, CHANGE_VALUES, type ChangeRow, changeOf } from './change-rows.ts';
 import { continuedSql, EPOCH, readInEpoch, type ServerRow, type Sight } from './feed-epoch.ts';
 import { HORIZON } from './feed-order.ts';
 import {
@@ -9,11 +9,14 @@ import {
   type FeedPosition,
   isFeedStart,
 } from './feed-position.ts';
+import { isCut, type Measured, unmeasured, withinBytes } from './page-bytes.ts';
 import type { Statement } from './statements.ts';
 
 /** A page of the feed after a position. */
 export interface FeedPage {
   readonly entries: readonly FeedEntry[];
+  /** Whether more may follow at once: it is full. */
+  readonly hasMore: boolean;
   /** Whether the position is one of the feed: that of an entry, or the start. */
   readonly isKnown: boolean;
   /** Whether the position was read in a life of the database of which the present one may lack a part. */
@@ -35,11 +38,12 @@ const PAGE = `
     from (${SERVER}) as server
    cross join (select ${HORIZON} as horizon,
                  (select transaction_id from changes order by transaction_id desc, id desc limit 1) as newest) as present
-    left join lateral (
-      select transaction_id as "transactionId", fields, ${CHANGE_COLUMNS} from changes
-       where (transaction_id, id) >= ($1::xid8, $2::bigint) and transaction_id < horizon
-       order by transaction_id, id limit $3
-    ) as page on true
+    left join lateral (${withinBytes(
+      `select transaction_id as "transactionId", fields, ${CHANGE_COLUMNS} from changes
+        where (transaction_id, id) >= ($1::xid8, $2::bigint) and transaction_id < horizon
+        order by transaction_id, id limit $3`,
+      { order: '"transactionId", id', columns: CHANGE_VALUES },
+    )}) as page on true
    order by page."transactionId", page.id`;
 
 /** SQL for the last entry that is served now: its transaction and its id. */
@@ -57,12 +61,12 @@ export function pageStatement({ transactionId, id, seen }: FeedPosition, limit: 
 
 /** A row of a page; an empty page has one row without an entry. */
 type Row = ServerRow & { isWithheld: boolean; isContinued: boolean; epochNumber: number } & (
-    | (ChangeRow & { transactionId: string; fields: string[] })
+    | (ChangeRow & Measured & { transactionId: string; fields: string[] })
     | { transactionId: null; fields: null }
   );
 
 /**
- * Reads the feed after a position, at most `limit` entries, in one query: every change once, in an order that keeps the
+ * Reads the feed after a position, at most `limit` entries and as many as have room on a page, in one query: every change once, in an order that keeps the
  * changes of an account, and transactions that did not overlap, in commit order.
  *
  * The changes of a transaction are served once every transaction that began writing before it has ended. So nothing can
@@ -74,14 +78,16 @@ export async function readFeedPage(em: EntityManager, after: FeedPosition, limit
   const entries = rows.flatMap((row): FeedEntry[] => {
     if (row.transactionId === null) return [];
     const { isWithheld, isContinued, epochNumber, epoch, lsn, transactionId, fields, ...columns } = row;
-    const change = changeOf(em, columns);
-    return [{ position: { transactionId, id: change.id, seen }, change, fields }];
+    const change = changeOf(em, unmeasured(columns));
+    return [{ position: { transactionId, id: change.id, seen }, change, fields, bytes: columns.bytes }];
   });
   const isThere = entries[0] !== undefined && comparePositions(entries[0].position, after) === 0;
   // What older versions served counts as read in the first epoch, which began with the first start of this one.
   const isOutdated = after.seen === undefined ? epochNumber > 1 : !isContinued;
+  const page = isThere ? entries.slice(1) : entries.slice(0, limit);
   return {
-    entries: isThere ? entries.slice(1) : entries.slice(0, limit),
+    entries: page,
+    hasMore: page.length === limit || isCut(rows.filter((row) => row.transactionId !== null)),
     isKnown: isThere || isFeedStart(after),
     isOutdated: isOutdated && !isFeedStart(after),
     isWithheld,

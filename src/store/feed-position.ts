@@ -16,6 +16,8 @@ export interface FeedEntry {
   readonly change: Change;
   /** The names of the changed fields, and each changed path of the preferences. */
   readonly fields: readonly string[];
+  /** The bytes of its values as JSON. */
+  readonly bytes: number;
 }
 
 /** The position before the first entry. */

@@ -8,6 +8,7 @@ import {
   accountTextSelection,
   type MetadataSource,
 } from '../../store/account-columns.ts';
+import { isCut, type Measured, withinBytes } from '../../store/page-bytes.ts';
 import { parameters, runAlone, runWithin, type Statement } from '../../store/statements.ts';
 import { DEFAULT_LIMIT, type Page, type PageRequest, type Position, pageOf } from '../paging.ts';
 import { contains, isWalk } from './search.ts';
@@ -49,13 +50,18 @@ export const COUNT_CAP = 10_000;
 /** The filters that compare a column with a value. */
 const COLUMN_FILTERS = ['role', 'status', 'storageMode'] as const satisfies readonly Column[];
 
-/** The columns of each order, unique together, and a row's position in it, to the microsecond. */
+/** The columns of each order, unique together, their names on a page, and a row's position in it, to the microsecond. */
 const ORDERS = {
   createdAt: {
     columns: ['users.created_at', 'users.id'],
+    names: ['"createdAt"', 'id'],
     positionOf: (row: AccountTexts): Position => [row.createdAt, row.id],
   },
-  email: { columns: ['users.email'], positionOf: (row: AccountTexts): Position => [row.email] },
+  email: {
+    columns: ['users.email'],
+    names: ['email'],
+    positionOf: (row: AccountTexts): Position => [row.email],
+  },
 };
 
 /** How long a walk may take, in milliseconds. It reads about a million accounts; nobody waits longer for what they type. */
@@ -69,10 +75,11 @@ const MAX_WALK_MS = 1_000;
 export async function listAccounts(em: EntityManager, request: ListRequest): Promise<AccountPage> {
   const { sort = '-createdAt', limit = DEFAULT_LIMIT, total } = request;
   const read = isWalk(request.q) ? walk(performance.now() + MAX_WALK_MS) : runAlone;
-  const rows = await read<AccountTexts>(em, pageStatement(em, { ...request, sort, limit }));
+  const rows = await read<AccountTexts & Measured>(em, pageStatement(em, { ...request, sort, limit }));
   const [counted] = total ? await read<{ count: number }>(em, countStatement(em, request)) : [];
   return {
     ...pageOf(rows, limit, {
+      isCut: isCut(rows),
       positionOf: orderOf(sort).positionOf,
       itemOf: (row) => accountJson(em, row),
     }),
@@ -102,22 +109,26 @@ export function pageStatement(
     ...filters
   }: AccountFilters & { sort: Sort; limit: number; after?: Position | undefined },
 ): Statement {
-  const { columns, isDescending } = orderOf(sort);
+  const { columns, names, isDescending } = orderOf(sort);
   const { conditions, values, bind } = conditionsOf(source, filters);
   // The page that nearly everybody reads. Its plan depends on no value but the limit, which is therefore in the text.
   const isUsual = conditions.length === 0 && limit === DEFAULT_LIMIT;
   if (after !== undefined) {
     conditions.push(`(${columns.join(', ')}) ${isDescending ? '<' : '>'} (${after.map(bind).join(', ')})`);
   }
-  const order = `order by ${columns.map((column) => `${column} ${isDescending ? 'desc' : 'asc'}`).join(', ')}`;
-  const page = `from users ${where(conditions)} ${order} limit ${isUsual ? limit + 1 : bind(limit + 1)}`;
+  const inOrder = (names: readonly string[]) =>
+    names.map((name) => `${name} ${isDescending ? 'desc' : 'asc'}`).join(', ');
+  const page = `from users ${where(conditions)} order by ${inOrder(columns)} limit ${isUsual ? limit + 1 : bind(limit + 1)}`;
   const selection = accountTextSelection(source);
   return {
     name: isUsual ? `accounts by ${sort}${after === undefined ? '' : ' after'}` : undefined,
     // A long walk reads an index alone, and at the end only the rows that it found.
-    text: isWalk(filters.q)
-      ? `select ${selection} from users join (select id ${page}) as page using (id) ${order}`
-      : `select ${selection} ${page}`,
+    text: withinBytes(
+      isWalk(filters.q)
+        ? `select ${selection} from users join (select id ${page}) as page using (id)`
+        : `select ${selection} ${page}`,
+      { order: inOrder(names), columns: ['preferences'] },
+    ),
     values,
   };
 }

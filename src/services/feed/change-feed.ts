@@ -83,9 +83,9 @@ export class ChangeFeed {
     const known = recent?.epoch === epoch ? recent.after(after, limit) : undefined;
     if (known !== undefined && known.entries.length > 0) return known;
     const readAt = performance.now();
-    const { entries, seen } = await readFeedPage(this.#deps.em, after, limit);
+    const { entries, hasMore, seen } = await readFeedPage(this.#deps.em, after, limit);
     this.#deps.onEpoch?.(seen.epoch);
-    return { entries, readAt, epoch: seen.epoch };
+    return { entries, hasMore, readAt, epoch: seen.epoch };
   }
 
   /**
@@ -109,14 +109,15 @@ export class ChangeFeed {
         const known = recent && isOf(recent.epoch, position) ? recent.after(position, limit) : undefined;
         if (recent !== undefined && known === undefined) {
           const { start } = recent;
-          const { after: reread, entries: older, seen } = await openFeed(this.#deps.em, position, limit);
+          const opened = await openFeed(this.#deps.em, position, limit);
+          const { after: reread, entries: older, hasMore, seen } = opened;
           this.#deps.onEpoch?.(seen.epoch);
           const isSame = seen.epoch === recent.epoch;
           if (!isSame) tail.drop(recent);
           // In another epoch it holds as of now.
           position = older.at(-1)?.position ?? (isOf(seen.epoch, reread) ? reread : { ...reread, seen });
           // The start was served before: a page with room to spare has everything before it.
-          if (isSame && older.length < limit && comparePositions(position, start) < 0) position = start;
+          if (isSame && !hasMore && comparePositions(position, start) < 0) position = start;
           if (older.length > 0) yield older;
         } else if (known !== undefined && known.entries.length > 0) {
           position = (known.entries.at(-1) as FeedEntry).position;

@@ -13,15 +13,15 @@ export async function openFeed(
   em: EntityManager,
   start: FeedPosition | 'now',
   limit: number,
-): Promise<{ after: FeedPosition; entries: readonly FeedEntry[]; seen: Sight }> {
+): Promise<{ after: FeedPosition; entries: readonly FeedEntry[]; hasMore: boolean; seen: Sight }> {
   if (start === 'now') {
     const end = await feedEnd(em);
-    return { after: end, entries: [], seen: end.seen };
+    return { after: end, entries: [], hasMore: false, seen: end.seen };
   }
-  const { isKnown, isOutdated, entries, seen } = await readFeedPage(em, start, limit);
+  const { isKnown, isOutdated, entries, hasMore, seen } = await readFeedPage(em, start, limit);
   if (isOutdated) throw refusals.cursorOutdated();
   if (!isKnown) throw refusals.badCursor();
   // The older it was read, the more failovers it outlives. A cursor of an older version says nothing of that.
   const after = start.seen !== undefined || isFeedStart(start) ? start : { ...start, seen };
-  return { after, entries, seen };
+  return { after, entries, hasMore, seen };
 }

@@ -1,8 +1,10 @@
 import type { Sight } from '../../store/feed-epoch.ts';
 import { comparePositions, type FeedEntry, type FeedPosition } from '../../store/feed-position.ts';
+import { PAGE_BYTES } from '../../store/page-bytes.ts';
 
-/** The most entries that are kept. */
+/** The most entries that are kept, and the most bytes of their values. */
 const MAX_ENTRIES = 1_000;
+const MAX_BYTES = 8 * PAGE_BYTES;
 
 /** How long entries may be used after they were read, in milliseconds: what is erased from the history must not live on. */
 export const MAX_AGE_MS = 30_000;
@@ -10,6 +12,8 @@ export const MAX_AGE_MS = 30_000;
 /** Entries of the feed, and when the oldest of them was read (`performance.now()`). */
 export interface ReadEntries {
   readonly entries: readonly FeedEntry[];
+  /** Whether more may follow at once. */
+  readonly hasMore: boolean;
   readonly readAt: number;
   /** The life of the database that has them. */
   readonly epoch: string;
@@ -20,6 +24,7 @@ export class RecentEntries {
   readonly epoch: string;
   #start: FeedPosition;
   #entries: { readonly entry: FeedEntry; readonly readAt: number }[] = [];
+  #bytes = 0;
 
   /** Begins after this position. */
   constructor(start: FeedPosition & { readonly seen: Sight }) {
@@ -41,16 +46,21 @@ export class RecentEntries {
   add(entries: readonly FeedEntry[]): void {
     const readAt = performance.now();
     this.#entries.push(...entries.map((entry) => ({ entry, readAt })));
+    for (const { bytes } of entries) this.#bytes += bytes;
     this.#forget();
   }
 
   #forget(): void {
     const now = performance.now();
     const tooMany = this.#entries.length - MAX_ENTRIES;
-    const kept = this.#entries.findIndex(
-      (recent, index) => index >= tooMany && now - recent.readAt < MAX_AGE_MS,
-    );
+    let tooLarge = this.#bytes - MAX_BYTES;
+    const kept = this.#entries.findIndex(({ entry, readAt }, index) => {
+      if (tooLarge <= 0 && index >= tooMany && now - readAt < MAX_AGE_MS) return true;
+      tooLarge -= entry.bytes;
+      return false;
+    });
     const forgotten = this.#entries.splice(0, kept === -1 ? this.#entries.length : kept);
+    for (const { entry } of forgotten) this.#bytes -= entry.bytes;
     this.#start = forgotten.at(-1)?.entry.position ?? this.#start;
   }
 
@@ -62,6 +72,7 @@ export class RecentEntries {
     const recent = this.#entries.slice(last + 1, last + 1 + limit);
     return {
       entries: recent.map(({ entry }) => entry),
+      hasMore: recent.length === limit,
       readAt: recent[0]?.readAt ?? performance.now(),
       epoch: this.epoch,
     };

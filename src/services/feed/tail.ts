@@ -109,14 +109,14 @@ export class FeedTail {
   async #readPage(): Promise<boolean> {
     this.#recent ??= await this.#begin();
     const recent = this.#recent;
-    const { entries, isWithheld, seen } = await readFeedPage(this.#em, recent.end, PAGE_SIZE);
+    const { entries, hasMore, isWithheld, seen } = await readFeedPage(this.#em, recent.end, PAGE_SIZE);
     this.#hasFailed = false;
     this.#events.onEpoch(seen.epoch);
     if (seen.epoch !== recent.epoch) this.drop(recent);
     // A reader may have found that out meanwhile.
     if (this.#recent !== recent) return true;
     recent.add(entries);
-    this.#isBehind = entries.length === PAGE_SIZE;
+    this.#isBehind = hasMore;
     if (entries.length > 0) this.#events.onGrowth();
     return isWithheld;
   }

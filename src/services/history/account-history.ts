@@ -3,31 +3,23 @@ import { type AccountState, applyChange, type Change } from '../../domain/change
 import { asStored } from '../../domain/preferences.ts';
 import { refusals } from '../../domain/refusals.ts';
 import type { Account } from '../../domain/user.ts';
-import { CHANGE_COLUMNS, type ChangeRow, changeOf } from '../../store/change-rows.ts';
+import { CHANGE_COLUMNS, CHANGE_VALUES, type ChangeRow, changeOf } from '../../store/change-rows.ts';
+import { isCut, type Measured, unmeasured, withinBytes } from '../../store/page-bytes.ts';
 import { runAlone } from '../../store/statements.ts';
 
-/** How much one query reads: no further entry once they have so many bytes of values, and at most so many entries. */
-const PAGE_BYTES = 512 * 1024;
+/** How many entries one query reads at most, and how many bytes of values, see {@link withinBytes}. */
 const MAX_PAGE_SIZE = 1_000;
+const PAGE_BYTES = 512 * 1024;
 
 /** How many entries the first query measures: enough for most accounts. */
 const FIRST_PAGE_SIZE = 64;
 
-const BYTES = ['before', 'after'].map((side) => `coalesce(octet_length(${side}::text), 0)`).join(' + ');
-
-/** `found` says how many entries it has measured, of `$5` at most. */
-const PAGE = `
-  select * from (
-    select *, sum(bytes) over (order by at, id) - bytes as earlier, count(*) over () as found from (
-      select ${CHANGE_COLUMNS}, ${BYTES} as bytes from changes
-       where user_id = $1 and at < $2 and (at, id) > ($3, $4)
-       order by at, id limit $5
-    ) as next
-  ) as page
-   where earlier < ${PAGE_BYTES}
-   order by at, id`;
-
-type Row = ChangeRow & { bytes: number; earlier: string; found: string };
+const PAGE = withinBytes(
+  `select ${CHANGE_COLUMNS} from changes
+    where user_id = $1 and at < $2 and (at, id) > ($3, $4)
+    order by at, id limit $5`,
+  { order: 'at, id', columns: CHANGE_VALUES, limit: PAGE_BYTES },
+);
 
 /** Where a page begins, and how many entries are measured for it. */
 interface Place {
@@ -62,10 +54,10 @@ async function readPage<View>(
   { after, size }: Place,
   viewOf: (change: Change) => View,
 ) {
-  const rows = await runAlone<Row>(em, { text: PAGE, values: [id, end, ...after, size] });
-  const views = rows.map(({ bytes: _, earlier: __, found: ___, ...row }) => viewOf(changeOf(em, row)));
+  const rows = await runAlone<ChangeRow & Measured>(em, { text: PAGE, values: [id, end, ...after, size] });
+  const views = rows.map((row) => viewOf(changeOf(em, unmeasured(row))));
   const last = rows.at(-1);
-  const isWhole = rows.length === Number(last?.found);
+  const isWhole = !isCut(rows);
   if (last === undefined || (isWhole && rows.length < size)) return { views, next: undefined };
   // Measuring reads an entry whole: few more than this page had room for, many where all had room.
   const nextSize = Math.min(MAX_PAGE_SIZE, isWhole ? 4 * size : 2 * rows.length);

@@ -3,7 +3,8 @@ import { ACTIONS, type Action, type Change, STATE_FIELDS } from '../../domain/ch
 import { emailForms, normalizeEmail } from '../../domain/email.ts';
 import { marksAbove } from '../../domain/field-index.ts';
 import { serviceActor } from '../../domain/service-token.ts';
-import { CHANGE_COLUMNS, type ChangeRow, changeOf } from '../../store/change-rows.ts';
+import { CHANGE_COLUMNS, CHANGE_VALUES, type ChangeRow, changeOf } from '../../store/change-rows.ts';
+import { isCut, type Measured, unmeasured, withinBytes } from '../../store/page-bytes.ts';
 import { type Bind, parameters, runAlone, type Statement } from '../../store/statements.ts';
 import { DEFAULT_LIMIT, type Page, type PageRequest, type Position, pageOf } from '../paging.ts';
 
@@ -25,7 +26,10 @@ export interface ChangeFilters {
 /** A service token as an actor; no email has a colon. */
 const SERVICE = /^service:(.*)$/is;
 
-/** Reads a page of the history, newest first, in one query. Pages continue where the last one ended (keyset pagination). */
+/**
+ * Reads a page of the history, newest first, in one query, and no more than has room in memory: see {@link withinBytes}. Pages
+ * continue where the last one ended (keyset pagination).
+ */
 export async function listChanges(
   em: EntityManager,
   request: ChangeFilters & PageRequest,
@@ -33,10 +37,11 @@ export async function listChanges(
   const { limit = DEFAULT_LIMIT } = request;
   const { actor } = request;
   const services = actor === undefined ? [] : await servicesNamed(em, actor);
-  const rows = await runAlone<ChangeRow>(em, changesStatement({ ...request, services, limit }));
+  const rows = await runAlone<ChangeRow & Measured>(em, changesStatement({ ...request, services, limit }));
   return pageOf(rows, limit, {
+    isCut: isCut(rows),
     positionOf: ({ at, id }): Position => [at, id],
-    itemOf: (row) => changeOf(em, row),
+    itemOf: (row) => changeOf(em, unmeasured(row)),
   });
 }
 
@@ -79,11 +84,13 @@ export function changesStatement({
   // Of several marks that lead to a change, one is enough.
   const merge = filters.field?.includes('.') ? ' union ' : ' union all ';
   return {
-    text: `select ${CHANGE_COLUMNS}
-      from changes join (
-        select id from (${pages.join(merge)}) as found order by at desc, id desc limit ${size}
-      ) as page using (id)
-     order by at desc, id desc`,
+    text: withinBytes(
+      `select ${CHANGE_COLUMNS}
+         from changes join (
+           select id from (${pages.join(merge)}) as found order by at desc, id desc limit ${size}
+         ) as page using (id)`,
+      { order: 'at desc, id desc', columns: CHANGE_VALUES },
+    ),
     values,
   };
 }

@@ -44,11 +44,11 @@ export async function deliver(
   let { position, attempts } = claim;
   try {
     reading: for (;;) {
-      const { entries, readAt, epoch } = await feed.read(position, BATCH_SIZE, claim.epoch);
+      const { entries, hasMore, readAt, epoch } = await feed.read(position, BATCH_SIZE, claim.epoch);
       const last = entries.at(-1);
       // In another epoch, the position that counts is the stored one.
       if (last === undefined || epoch !== claim.epoch) return await release(em, claim);
-      const isEnd = entries.length < BATCH_SIZE;
+      const isEnd = !hasMore;
       const wanted = entries.filter(({ change: { action, erasedAt }, fields }) =>
         wants(hook, { action, fields, erasedAt }),
       );

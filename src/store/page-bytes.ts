@@ -1,0 +1,44 @@
+/**
+ * How much a page reads, in bytes of values as JSON: no further row once those before have so many. A page has one row at least, and
+ * may have fewer than were asked for.
+ */
+export const PAGE_BYTES = 1024 * 1024;
+
+/** What a measured row has beside its own columns. Of all rows up to the limit, `found` says how many there are. */
+export interface Measured {
+  readonly bytes: number;
+  readonly earlier: string;
+  readonly found: string;
+}
+
+/** How to measure a page. */
+export interface Measure {
+  /** The order of its rows, by names of its columns. */
+  readonly order: string;
+  /** The names of the columns that may be long. Measuring prints those that are JSON, so a row is read whole. */
+  readonly columns: readonly string[];
+  /** Default: {@link PAGE_BYTES}. */
+  readonly limit?: number;
+}
+
+/** SQL for the rows of `select`, which has a limit, as far as they have room on a page. */
+export function withinBytes(select: string, { order, columns, limit = PAGE_BYTES }: Measure): string {
+  const bytes = columns.map((column) => `coalesce(octet_length(${column}::text), 0)`).join(' + ');
+  return `select * from (
+      select *, sum(bytes) over (order by ${order}) - bytes as earlier, count(*) over () as found
+        from (select *, ${bytes} as bytes from (${select}) as page) as weighed
+    ) as measured
+   where earlier < ${limit}
+   order by ${order}`;
+}
+
+/** The row itself. */
+export function unmeasured<Row extends Measured>(row: Row): Omit<Row, keyof Measured> {
+  const { bytes: _, earlier: __, found: ___, ...own } = row;
+  return own;
+}
+
+/** Whether a page leaves out rows that its limit would have allowed. */
+export function isCut(rows: readonly Measured[]): boolean {
+  return rows.length < Number(rows[0]?.found ?? 0);
+}
