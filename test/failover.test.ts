@@ -199,7 +199,9 @@ describe('the change feed after a standby has taken over', function () {
     await pair.standby.start();
     await lead();
     await start(address.url);
-    const warning = server.lines.find(({ msg }) => /^database changed to another server/.test(msg));
+    const warning = await until('the warning', () =>
+      server.lines.find(({ msg }) => /^database changed to another server/.test(msg)),
+    );
     expect(warning).to.include({ isForkKnown: false });
     await expectProblem(await call(`/v1/changes?after=${nextCursor}`), 410, 'cursor_outdated');
     const { nextCursor: now } = await page('after=now');

@@ -177,6 +177,53 @@ describe('a read replica', function () {
     }
   });
 
+  it('that does not follow the server which took over is left out, whatever it has', async () => {
+    const follower = await startPostgres({ primary: pair.primary });
+    const address = await startProxy(urlOf(pair.primary));
+    try {
+      server = await startReading(address.url, [wire.url, urlOf(follower)], { INITIAL_ADMINS: ADA });
+      await add('kept@example.com');
+      await pair.caughtUp();
+      await pair.separate();
+      // The server that takes over never gets it.
+      await add('lost@example.com');
+      await until('the follower', async () => {
+        return (await follower.query("select from users where email like 'lost%'")).length > 0;
+      });
+      await pair.primary.stop();
+      await pair.promote();
+      await address.cut();
+      address.lead(urlOf(pair.standby));
+      await address.mend();
+      let tries = 0;
+      const answer = await until('a write', async () => {
+        const response = await server.call('/v1/users', {
+          method: 'POST',
+          as: ADA,
+          headers: { 'Content-Type': 'application/json' },
+          body: JSON.stringify({ email: `fresh${++tries}@example.com` }),
+        });
+        return response.status === 201 ? response : undefined;
+      });
+      const bookmark = answer.headers.get('rollcall-bookmark') ?? '';
+      const { email } = (await answer.json()) as { email: string };
+      await server.said(LATE);
+      const reason = 'it has not seen the last change of the primary';
+      expect(saidOf(LATE)[0]).to.include({ replica: 2, reason });
+      const { replicas } = await checks();
+      expect(replicas['1']).to.include({ state: 'ok', reason: 'left out: it is the primary' });
+      expect(await emails())
+        .to.include(email)
+        .and.not.include('lost@example.com');
+      const headers = { 'Rollcall-Bookmark': bookmark };
+      const marked = await server.call('/v1/users', { as: ADA, headers });
+      expect(await marked.text()).to.include(email);
+    } finally {
+      await address.close();
+      await follower.remove();
+    }
+  });
+
   it('of another cluster is never used, nor is the primary, which is no fault', async () => {
     const foreign = await startPair();
     try {
