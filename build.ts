@@ -1,8 +1,10 @@
+import { spawnSync } from 'node:child_process';
 import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type BuildOptions, build, type Plugin } from 'esbuild';
+import type { BuildInfo } from './config/build-info.ts';
 import { PAGE_FILES, PAGE_FOLDER } from './src/http/openapi/page-files.ts';
 
 /** Packages that stay in `node_modules`: a service in production works without them. */
@@ -113,6 +115,14 @@ function completeFolder(outdir: string): void {
     cpSync(join(source, name), join(outdir, PAGE_FOLDER, name));
 }
 
+/** The commit of the sources, where they are a clone: not that of another repository around them. */
+function commitOfSources(): string {
+  const git = (...args: string[]) =>
+    spawnSync('git', args, { cwd: import.meta.dirname, encoding: 'utf8' }).stdout?.trim();
+  if (git('rev-parse', '--show-cdup') !== '') return '';
+  return git('describe', '--always', '--dirty', '--exclude=*', '--abbrev=12') ?? '';
+}
+
 /** The commands, with the names that npm has for them. */
 const COMMANDS = {
   accounts: 'src/commands/accounts.ts',
@@ -128,7 +138,9 @@ if (import.meta.main) {
   // In the working folder, wherever this file is linked from.
   const outdir = resolve(process.argv[2] ?? 'dist');
   rmSync(outdir, { recursive: true, force: true });
+  const info: BuildInfo = { commit: process.argv[3] || commitOfSources() };
   const options: BuildOptions = {
+    define: { ROLLCALL_BUILD: JSON.stringify(info) },
     // Not of names, which a stack trace shows. The text of a program stays in memory while it runs.
     minifyWhitespace: true,
     minifySyntax: true,

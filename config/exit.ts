@@ -1,3 +1,4 @@
+import { forgottenProduction } from './forgotten-production.ts';
 import { loadSettings, type Settings, SettingsError } from './settings.ts';
 
 /** The exit code of invalid settings: EX_CONFIG of sysexits.h. */
@@ -8,15 +9,16 @@ export const OLDEST_NODE = '22.17';
 
 /**
  * {@link loadSettings} for a program. If Node.js is too old or settings are invalid, prints every problem on its own
- * line to stderr and exits with status 78.
+ * line to stderr and exits with status 78. Says there too if `ENVIRONMENT` seems to be forgotten; `isService` is for programs
+ * that nobody runs in the container where they develop, other than at a terminal.
  */
-export function settingsOrExit(): Settings {
+export function settingsOrExit({ isService = false } = {}): Settings {
   const tooOld = nodeProblem();
   if (tooOld !== undefined) {
     console.error(tooOld);
     process.exit(EXIT_CONFIG);
   }
-  return exitOnSettingsError(loadSettings);
+  return exitOnSettingsError(loadSettings, { isService });
 }
 
 /** What is the matter with this Node.js, if it is too old. */
@@ -33,10 +35,14 @@ function isOlder(version: string, than: string): boolean {
   return major < thanMajor || (major === thanMajor && minor < thanMinor);
 }
 
-/** Returns what `load` returns. On a {@link SettingsError}, exits like {@link settingsOrExit}. */
-export function exitOnSettingsError<T>(load: () => T): T {
+/** Returns what `load` returns. On a {@link SettingsError}, exits like {@link settingsOrExit}, and warns like it. */
+export function exitOnSettingsError<T>(load: () => T, { isService = false } = {}): T {
   try {
-    return load();
+    const loaded = load();
+    // Before anything can fail because of it. Not through a log, which may need what production does not install.
+    const forgotten = forgottenProduction(!isService || process.stdout.isTTY);
+    if (forgotten !== undefined) console.error(forgotten);
+    return loaded;
   } catch (error) {
     if (!(error instanceof SettingsError)) throw error;
     const { length } = error.problems;

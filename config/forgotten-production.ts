@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { buildInfo } from './build-info.ts';
 
 /** Variables that platforms set in what they run. */
 const PLATFORM_VARIABLES = [
@@ -29,8 +30,7 @@ export function forgottenProduction(isInteractive: boolean): string | undefined 
 function signOfDeployment(isInteractive: boolean): string | undefined {
   const variable = PLATFORM_VARIABLES.find((name) => process.env[name]);
   if (variable !== undefined) return `${variable} is set`;
-  // The sources are TypeScript; only `dist/` is not.
-  if (import.meta.filename.endsWith('.js')) return 'this is the production build';
+  if (buildInfo !== undefined) return 'this is the production build';
   if (!isInteractive && CONTAINER_FILES.some((path) => existsSync(path))) return 'this is a container';
   return undefined;
 }

@@ -3,9 +3,9 @@ import type { Server } from 'node:http';
 import { flushCompileCache } from 'node:module';
 import { constants } from 'node:os';
 import type { Logger } from 'pino';
+import { buildInfo } from '../config/build-info.ts';
 import { parseDatabaseUrl } from '../config/database-url.ts';
 import { EXIT_CONFIG, settingsOrExit } from '../config/exit.ts';
-import { forgottenProduction } from '../config/forgotten-production.ts';
 import { CannotStart } from './boot/cannot-start.ts';
 import { checkAddress, listen, operatorsAddress } from './boot/listen.ts';
 import { boundMemory } from './boot/memory.ts';
@@ -36,10 +36,7 @@ const SAME_SIGNAL_MS = 500;
 /** The signals that end the service: of a process manager, of Ctrl+C, and of a terminal that closes. */
 const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
 
-const settings = settingsOrExit();
-// Before anything can fail because of it. Not through the log, which may need what production does not install.
-const forgotten = forgottenProduction(process.stdout.isTTY);
-if (forgotten !== undefined) console.error(forgotten);
+const settings = settingsOrExit({ isService: true });
 const log = await createLog(settings);
 /** What has been opened, and how to close it, in reverse order. */
 const opened: { readonly name: string; readonly close: () => Promise<unknown> }[] = [];
@@ -131,7 +128,8 @@ async function boot(): Promise<Application> {
   });
   opened.push({ name: 'application', close: application.close });
   if (metrics !== undefined) {
-    const close = await metrics.serve({ store, database, mode, settings, sources, application, log });
+    const commit = buildInfo?.commit ?? '';
+    const close = await metrics.serve({ store, database, mode, settings, commit, sources, application, log });
     opened.push({ name: 'port for operators', close });
   }
 

@@ -134,6 +134,26 @@ describe('the build', function () {
     await database.drop();
   });
 
+  it('says in its metrics of which commit it is', async () => {
+    const database = await createMigratedDatabase();
+    const env = {
+      ENVIRONMENT: 'production',
+      HOST: '127.0.0.1',
+      DATABASE_URL: database.url,
+      METRICS_PORT: '0',
+    };
+    const server = startServer(env, `${OUT}/server.js`);
+    const { address } = await server.said('serving metrics');
+    await server.ready();
+    const text = await (await fetch(`${address}/metrics`)).text();
+    const git = spawnSync('git', ['rev-parse', '--short=12', 'HEAD'], { cwd: ROOT, encoding: 'utf8' });
+    expect(/^rollcall_build_info\{version="[\d.]+",commit="(.*?)(?:-dirty)?",/m.exec(text)?.[1]).to.equal(
+      git.stdout.trim(),
+    );
+    expect(await server.end('SIGTERM')).to.equal(0);
+    await database.drop();
+  });
+
   it('has the log for people in it, wherever it is', async () => {
     const database = await createMigratedDatabase();
     const folder = mkdtempSync(join(tmpdir(), 'rollcall-build-'));

@@ -20,7 +20,7 @@ describe('the commands of the build', function () {
   let database: TestDatabase;
 
   before(() => {
-    const env = { ...process.env, OUT };
+    const env = { ...process.env, OUT, COMMIT: 'commit-of-an-image' };
     const { status, stderr } = spawnSync('npm', ['run', 'build'], { cwd: ROOT, env, encoding: 'utf8' });
     expect(status, stderr).to.equal(0);
     folder = mkdtempSync(join(tmpdir(), 'rollcall-dist-'));
@@ -43,11 +43,15 @@ describe('the commands of the build', function () {
   afterEach(() => database.drop());
 
   /** Runs a command with only these settings as its environment. */
-  const runAs = (account: { uid?: number; gid?: number }, command: string, ...args: string[]) => {
+  const runAs = (
+    options: { uid?: number; gid?: number; env?: NodeJS.ProcessEnv },
+    command: string,
+    ...args: string[]
+  ) => {
     const { status, stdout, stderr } = spawnSync(join(folder, 'node'), [`dist/${command}.js`, ...args], {
       cwd: folder,
-      ...account,
       env: { ENVIRONMENT: 'production', AUTH_SECRET: SECRET, DATABASE_URL: database.url },
+      ...options,
       encoding: 'utf8',
     });
     return { status, stdout, stderr };
@@ -95,6 +99,26 @@ describe('the commands of the build', function () {
       expect(runAs({}, command, ...args).stdout, line).not.to.equal('');
     }
     expect(files()).to.deep.equal(before);
+  });
+
+  it('warn where ENVIRONMENT was forgotten, each of them', () => {
+    const env = { AUTH_SECRET: SECRET, DATABASE_URL: database.url };
+    for (const line of ['config', 'migrate --plan', 'accounts list', 'token ada@example.com']) {
+      const [command = '', ...args] = line.split(' ');
+      const said = (more: NodeJS.ProcessEnv) => {
+        const { stderr } = runAs({ ...OTHERS, env: { ...env, ...more } }, command, ...args);
+        return stderr.split('\n').filter((text) => text.startsWith('Warning: '));
+      };
+      expect(said({}), line).to.have.length(1);
+      expect(said({})[0]).to.match(/^Warning: this is the production build, but ENVIRONMENT is not set, /);
+      expect(said({ ENVIRONMENT: 'development' }), line).to.deep.equal([]);
+    }
+  });
+
+  it('know the commit that the build was told', () => {
+    const names = readdirSync(join(folder, 'dist/commands')).filter((name) => name.endsWith('.js'));
+    const texts = names.map((name) => readFileSync(join(folder, 'dist/commands', name), 'utf8'));
+    expect(texts.join('\n')).to.include('commit-of-an-image');
   });
 
   it('name themselves by their files', () => {

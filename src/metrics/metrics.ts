@@ -35,6 +35,8 @@ export interface Subject {
     readonly webhooks: { readonly hooks: readonly Webhook[] };
     readonly history: { readonly eraseAfterDays: number };
   };
+  /** Of the code that runs; empty where nobody knows. */
+  readonly commit: string;
   readonly sources: Pick<Sources, 'issuers'>;
   readonly application: {
     readonly lifecycle: Lifecycle;
@@ -73,7 +75,7 @@ export function createMetrics(): Metrics {
 
   return {
     observer,
-    async serve({ store, database, mode, settings, sources, application, log }) {
+    async serve({ store, database, mode, settings, commit, sources, application, log }) {
       const issuers = sources.issuers.map(issuerName);
       const webhooks = settings.webhooks.hooks.map(({ name }) => name);
       const side = sideConnection(database, mode, { name: 'rollcall metrics', limitMs: QUESTION_MS });
@@ -81,7 +83,7 @@ export function createMetrics(): Metrics {
       const figures = figuresSource(side, { migrations, webhooks, ...settings.history });
       storeSeries(registry, { ...application, pool: await poolOf(store.orm.em) });
       replicaSeries(registry, replicas);
-      processSeries(registry);
+      processSeries(registry, commit);
       const showFigures = databaseSeries(registry);
       const server = operatorsServer(
         {

@@ -20,14 +20,14 @@ const SHOWN = [
   'nodejs_gc_duration_seconds',
 ];
 
-/** Shows the process in these series: its build, its processor, memory, files, event loop and garbage collection. */
-export function processSeries(registry: Registry): void {
+/** Shows the process in these series: its build, of this commit, its processor, memory, files, event loop and garbage collection. */
+export function processSeries(registry: Registry, commit: string): void {
   new Gauge({
     name: 'rollcall_build_info',
     help: 'Always 1; its labels say which code runs.',
-    labelNames: ['version', 'node'],
+    labelNames: ['version', 'commit', 'node'],
     registers: [registry],
-  }).set({ version: packageJson.version, node: process.versions.node }, 1);
+  }).set({ version: packageJson.version, commit, node: process.versions.node }, 1);
   const all = new Registry();
   collectDefaultMetrics({ register: all });
   for (const name of SHOWN) {

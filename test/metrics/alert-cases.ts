@@ -130,13 +130,14 @@ export const ALERTS: readonly AlertCase[] = [
   {
     alert: 'RollcallVersionsDiffer',
     at: '90m',
+    // Of one release: its version is the same.
     fires: {
-      'rollcall_build_info{version="1.0.0",instance="a"}': '1x120',
-      'rollcall_build_info{version="1.1.0",instance="b"}': '1x120',
+      'rollcall_build_info{version="1.0.0",commit="0123456789ab",instance="a"}': '1x120',
+      'rollcall_build_info{version="1.0.0",commit="ba9876543210",instance="b"}': '1x120',
     },
     quiet: {
-      'rollcall_build_info{version="1.1.0",instance="a"}': '1x120',
-      'rollcall_build_info{version="1.1.0",instance="b"}': '1x120',
+      'rollcall_build_info{version="1.1.0",commit="0123456789ab",instance="a"}': '1x120',
+      'rollcall_build_info{version="1.1.0",commit="0123456789ab",instance="b"}': '1x120',
     },
   },
 ];

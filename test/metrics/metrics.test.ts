@@ -217,7 +217,9 @@ describe('the metrics', function () {
 
   it('show the process, the build and the pool', async () => {
     const { value, text } = await server.scrape();
-    expect(text).to.match(/^rollcall_build_info\{version="\d+\.\d+\.\d+",node="\d+\.\d+\.\d+"\} 1$/m);
+    expect(text).to.match(
+      /^rollcall_build_info\{version="\d+\.\d+\.\d+",commit="",node="\d+\.\d+\.\d+"\} 1$/m,
+    );
     expect(value('rollcall_pool_connections_max')).to.equal(10);
     expect(value('rollcall_pool_connections')).to.be.within(1, 10);
     expect(value('rollcall_pool_waiting')).to.equal(0);
