@@ -64,6 +64,7 @@ function read(parameter: string, path: string): string {
   }
 }
 
-function isOnThisMachine(host: string | undefined): boolean {
-  return host === undefined || host === 'localhost' || host === '::1' || /^(\/|127\.)/.test(host);
+/** Whether a host of a URL is this machine: by its name or address, or as the folder of a socket. */
+export function isOnThisMachine(host: string | undefined): boolean {
+  return host === undefined || host === 'localhost' || host === '::1' || /^(\/|127(\.\d+){3}$)/.test(host);
 }

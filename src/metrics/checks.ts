@@ -5,7 +5,7 @@ import type { Replicas } from '../store/replicas/replicas.ts';
 import type { Figures } from './figures.ts';
 import { type Standing, Standings } from './standing.ts';
 
-/** How old a change is that the feed holds back before that is worth a word, in seconds. */
+/** The age of a held-back change from which on the feed counts as degraded, in seconds. */
 const HELD_BACK_S = 60;
 
 /** The state of a process and of everything that it needs. */

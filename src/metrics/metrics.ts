@@ -77,6 +77,7 @@ export function createMetrics(): Metrics {
     observer,
     async serve({ store, database, mode, settings, commit, sources, application, log }) {
       const issuers = sources.issuers.map(issuerName);
+      work.expectIssuers(issuers);
       const webhooks = settings.webhooks.hooks.map(({ name }) => name);
       const side = sideConnection(database, mode, { name: 'rollcall metrics', limitMs: QUESTION_MS });
       const { migrations, replicas } = store;

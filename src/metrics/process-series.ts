@@ -1,5 +1,6 @@
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import packageJson from '../../package.json' with { type: 'json' };
+import { gcSeries } from './gc-series.ts';
 
 /**
  * What is shown of the library's own series of Node.js processes; the first of a group sets the others, and so comes first.
@@ -17,7 +18,6 @@ const SHOWN = [
   'nodejs_eventloop_lag_max_seconds',
   'nodejs_heap_size_total_bytes',
   'nodejs_heap_size_used_bytes',
-  'nodejs_gc_duration_seconds',
 ];
 
 /** Shows the process in these series: its build, of this commit, its processor, memory, files, event loop and garbage collection. */
@@ -28,6 +28,7 @@ export function processSeries(registry: Registry, commit: string): void {
     labelNames: ['version', 'commit', 'node'],
     registers: [registry],
   }).set({ version: packageJson.version, commit, node: process.versions.node }, 1);
+  gcSeries(registry);
   const all = new Registry();
   collectDefaultMetrics({ register: all });
   for (const name of SHOWN) {

@@ -73,6 +73,7 @@ export function requestSeries(registry: Registry): RequestObserver {
   // A rate needs a value before the first one.
   for (const cause of CAUSES) refused.inc({ cause }, 0);
   for (const limit of LIMITS) limited.inc({ limit }, 0);
+  problems.inc({ code: refusals.overloaded.code }, 0);
 
   return {
     onRequest() {

@@ -4,8 +4,8 @@ import type { Load } from '../http/server/load.ts';
 import type { Transfers } from '../http/transfers/limits.ts';
 import type { ChangeFeed } from '../services/feed/change-feed.ts';
 
-/** What is looked at when somebody asks. */
-export interface Looked {
+/** What the series are about. */
+export interface StoreSubject {
   readonly pool: Pool;
   readonly load: Pick<Load, 'state'>;
   readonly transfers: Transfers;
@@ -13,7 +13,7 @@ export interface Looked {
 }
 
 /** Shows the waiting requests, the connections, the transfers and the followers of the process in these series. */
-export function storeSeries(registry: Registry, { pool, load, transfers, feed }: Looked): void {
+export function storeSeries(registry: Registry, { pool, load, transfers, feed }: StoreSubject): void {
   const registers = [registry];
   new Gauge({
     name: 'rollcall_http_requests_waiting',

@@ -35,12 +35,15 @@ export interface UnitsOptions {
 /** How a unit of work was written: in one statement, in a transaction, or in one that was rolled back. */
 export const WAYS = ['statement', 'transaction', 'dry_run'] as const;
 
+/** Why a unit of work starts again. */
+export const REPLAY_REASONS = ['race', 'lock'] as const;
+
 /** Told of the units of work of a runner. */
 export interface UnitObserver {
   /** A unit has been written. */
   onFlush(way: (typeof WAYS)[number]): void;
-  /** A unit has lost a race, and starts again. */
-  onReplay(): void;
+  /** A unit has lost a race or met a lock, and starts again. */
+  onReplay(reason: (typeof REPLAY_REASONS)[number]): void;
 }
 
 /**
@@ -81,16 +84,21 @@ export function unitsOfWork(
     };
     const attempt = (unit: Unit, isReplay: boolean, of: How) =>
       inSpan('unit of work', { 'rollcall.unit.is_replay': isReplay }, () => runOnce(unit, work, options, of));
-    const again = () => {
-      observer?.onReplay();
+    const again = (reason: (typeof REPLAY_REASONS)[number]) => {
+      observer?.onReplay(reason);
       return attempt(unitFor(true), true, how);
     };
-    const replay = () => pRetry(again, { ...RETRIES, shouldRetry: ({ error }) => hasLostRace(error) });
+    const replay = (reason: (typeof REPLAY_REASONS)[number]) =>
+      pRetry((nth) => again(nth === 1 ? reason : 'race'), {
+        ...RETRIES,
+        shouldRetry: ({ error }) => hasLostRace(error),
+      });
     const first = unitFor(false);
     return attempt(first, false, isQueued ? { ...how, queue } : how).catch((error: unknown) => {
       const isWorthIt = hasLostRace(error) || (isQueued && hasMetLock(error, first));
       if (!replays || !isWorthIt) throw error;
-      return isQueued ? queue.run(first.subject ?? ANYTHING, replay) : replay();
+      const reason = hasLostRace(error) ? 'race' : 'lock';
+      return isQueued ? queue.run(first.subject ?? ANYTHING, () => replay(reason)) : replay(reason);
     });
   };
 }

@@ -1,6 +1,8 @@
 import { mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { parseDatabaseUrl } from '../../config/database-url.ts';
+import { encryptionAttempts } from '../../src/database/tls.ts';
 import { type Authority, createAuthority } from '../support/certificates.ts';
 import { mikroOrm } from '../support/mikro-orm.ts';
 import { type PostgresServer, startPostgres } from '../support/postgres-server.ts';
@@ -124,4 +126,19 @@ describe('a PostgreSQL with a certificate of a private authority', function () {
       expect(await process.end('SIGTERM')).to.equal(0);
     }
   });
+});
+
+describe('a connection without sslmode', () => {
+  for (const [host, attempts] of [
+    ['localhost', [false, true]],
+    ['127.0.0.1', [false, true]],
+    ['[::1]', [false, true]],
+    ['localhost.example.com', [true, false]],
+    ['127.example', [true, false]],
+    ['127.0.0.1,db.internal', [true, false]],
+  ] as const) {
+    it(`to ${host} is ${attempts[0] ? 'encrypted where the server can' : 'encrypted where the server demands it'}`, () => {
+      expect(encryptionAttempts(parseDatabaseUrl(`postgres://${host}/app`))).to.deep.equal(attempts);
+    });
+  }
 });

@@ -9,6 +9,9 @@ export interface AlertCase {
 
 const REQUESTS = 'rollcall_http_requests_total{route="/v1/me",status="200"}';
 const FAILED = 'rollcall_http_requests_total{route="/v1/me",status="503"}';
+const PROBES = 'rollcall_http_requests_total{route="/readyz",status="200"}';
+const FAILED_PROBES = 'rollcall_http_requests_total{route="/readyz",status="503"}';
+const LIMITED = 'rollcall_rate_limited_total{limit="failures"}';
 const DURATION = 'rollcall_http_request_duration_seconds_bucket';
 
 /** A gauge that has one value for two hours, and one that has another. */
@@ -17,7 +20,7 @@ const gauge = (series: string, bad: number, good: number) => ({
   quiet: { [series]: `${good}x120` },
 });
 
-/** Every alert. */
+/** Every alert, once or more. */
 export const ALERTS: readonly AlertCase[] = [
   { alert: 'RollcallDown', at: '10m', ...gauge('up{job="rollcall",instance="a"}', 0, 1) },
   {
@@ -39,15 +42,27 @@ export const ALERTS: readonly AlertCase[] = [
     quiet: { [REQUESTS]: '0+9990x30', [FAILED]: '0+10x30' },
   },
   {
+    alert: 'RollcallErrors',
+    at: '20m',
+    // Nobody but the probes is well.
+    fires: { [FAILED]: '0+1x30', [PROBES]: '0+108x30' },
+    // One replica of three is not ready, and gets no requests.
+    quiet: { [REQUESTS]: '0+9x30', [PROBES]: '0+72x30', [FAILED_PROBES]: '0+36x30' },
+  },
+  {
     alert: 'RollcallSlow',
     at: '30m',
     fires: {
+      [`${DURATION}{route="/readyz",le="1"}`]: '0+9000x40',
+      [`${DURATION}{route="/readyz",le="+Inf"}`]: '0+9000x40',
       [`${DURATION}{route="/v1/me",le="1"}`]: '0+90x40',
       [`${DURATION}{route="/v1/me",le="2.5"}`]: '0+100x40',
       [`${DURATION}{route="/v1/me",le="+Inf"}`]: '0+100x40',
     },
     // Streams and transfers take as long as they take.
     quiet: {
+      [`${DURATION}{route="/readyz",le="1"}`]: '0+0x40',
+      [`${DURATION}{route="/readyz",le="+Inf"}`]: '0+900x40',
       [`${DURATION}{route="/v1/me",le="1"}`]: '0+100x40',
       [`${DURATION}{route="/v1/me",le="+Inf"}`]: '0+100x40',
       [`${DURATION}{route="/v1/changes",le="1"}`]: '0+0x40',
@@ -71,8 +86,14 @@ export const ALERTS: readonly AlertCase[] = [
   {
     alert: 'RollcallReplays',
     at: '1h',
-    fires: { rollcall_replays_total: '0+60x90', 'rollcall_flushes_total{way="statement"}': '0+120x90' },
-    quiet: { rollcall_replays_total: '0+60x90', 'rollcall_flushes_total{way="statement"}': '0+12000x90' },
+    fires: {
+      'rollcall_replays_total{reason="race"}': '0+60x90',
+      'rollcall_flushes_total{way="statement"}': '0+120x90',
+    },
+    quiet: {
+      'rollcall_replays_total{reason="lock"}': '0+60x90',
+      'rollcall_flushes_total{way="statement"}': '0+12000x90',
+    },
   },
   { alert: 'RollcallFeedHeldBack', at: '10m', ...gauge('rollcall_feed_lag_seconds{instance="a"}', 90, 2) },
   {
@@ -114,9 +135,32 @@ export const ALERTS: readonly AlertCase[] = [
     fires: {
       [REQUESTS]: '0+60x60',
       'rollcall_sign_ins_refused_total{cause="invalid_credentials"}': '0+50x60',
+      [LIMITED]: '0x60',
     },
     // Pages that look whether anybody is signed in.
-    quiet: { [REQUESTS]: '0+60x60', 'rollcall_sign_ins_refused_total{cause="no_credentials"}': '0+50x60' },
+    quiet: {
+      [REQUESTS]: '0+60x60',
+      'rollcall_sign_ins_refused_total{cause="no_credentials"}': '0+50x60',
+      [LIMITED]: '0x60',
+    },
+  },
+  {
+    alert: 'RollcallSignInsRefused',
+    at: '40m',
+    // A wrong AUTH_SECRET behind one address, at five requests a second: most of them are over RATE_LIMIT_FAILURES.
+    fires: {
+      'rollcall_http_requests_total{route="/v1/me",status="401"}': '0+30x60',
+      'rollcall_http_requests_total{route="/v1/me",status="429"}': '0+270x60',
+      'rollcall_sign_ins_refused_total{cause="invalid_credentials"}': '0+30x60',
+      [LIMITED]: '0+270x60',
+    },
+    // Somebody tries tokens, while others are served.
+    quiet: {
+      [REQUESTS]: '0+600x60',
+      'rollcall_http_requests_total{route="/v1/me",status="429"}': '0+270x60',
+      'rollcall_sign_ins_refused_total{cause="invalid_credentials"}': '0+30x60',
+      [LIMITED]: '0+270x60',
+    },
   },
   {
     alert: 'RollcallFileDescriptors',

@@ -1,5 +1,9 @@
 import { once } from 'node:events';
+import { PerformanceObserver } from 'node:perf_hooks';
+import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'chai';
+import { Registry } from 'prom-client';
+import { gcSeries } from '../../src/metrics/gc-series.ts';
 import { CAUSES, LIMITS } from '../../src/metrics/request-series.ts';
 import { addAccount } from '../support/accounts.ts';
 import { createMigratedDatabase, type TestDatabase } from '../support/database.ts';
@@ -199,7 +203,7 @@ describe('the metrics', function () {
     expect(grown('rollcall_lookup_batch_size_sum')).to.equal(3);
     expect(grown('rollcall_database_round_trips_total')).to.be.within(6, 20);
 
-    const replays = await growth('rollcall_replays_total', {}, async () => {
+    const replays = await growth('rollcall_replays_total', { reason: 'race' }, async () => {
       for (let round = 0; round < 20; round++) {
         const writes = Array.from({ length: 10 }, (_, n) =>
           server.call('/v1/me', {
@@ -213,6 +217,64 @@ describe('the metrics', function () {
       }
     });
     expect(replays).to.be.greaterThan(0);
+
+    const holder = await database.connect();
+    await holder.query(`begin; select from users where email = '${ADA}' for update`);
+    const met = await growth('rollcall_replays_total', { reason: 'lock' }, async () => {
+      const written = server.call('/v1/me', {
+        as: ADA,
+        method: 'PATCH',
+        headers: { 'Content-Type': 'application/merge-patch+json' },
+        body: JSON.stringify({ name: 'Ada Lovelace' }),
+      });
+      await until('it waits', async () => {
+        const [row] = await database.query<{ waiting: number }>(
+          `select count(*)::int as waiting from pg_locks where not granted`,
+        );
+        return row?.waiting;
+      });
+      await delay(200);
+      await holder.query('rollback');
+      expect((await written).status).to.equal(200);
+    });
+    expect(met).to.equal(1);
+  });
+
+  it('begin at 0 where an alert looks at their growth', async () => {
+    const issuer = 'https://id.example.com';
+    const fresh = await startObserved({
+      DATABASE_URL: database.url,
+      AUTH_ISSUER: issuer,
+      AUTH_AUDIENCE: 'web',
+      AUTH_SECRET: undefined,
+    });
+    const { value } = await fresh.scrape();
+    expect(value('rollcall_provider_key_fetches_total', { issuer, result: 'failed' })).to.equal(0);
+    expect(value('rollcall_provider_key_fetches_total', { issuer, result: 'ok' })).to.equal(0);
+    expect(value('rollcall_problems_total', { code: 'overloaded' })).to.equal(0);
+    expect(value('rollcall_replays_total', { reason: 'lock' })).to.equal(0);
+    expect(await fresh.end('SIGTERM')).to.equal(0);
+  });
+
+  it('count every pause of garbage collection, also several in one turn of the event loop', async () => {
+    const registry = new Registry();
+    gcSeries(registry);
+    let pauses = 0;
+    let batches = 0;
+    const observer = new PerformanceObserver((list) => {
+      pauses += list.getEntries().length;
+      batches++;
+    });
+    observer.observe({ entryTypes: ['gc'] });
+    const kept: unknown[] = [];
+    for (let n = 0; n < 2_000_000; n++) kept[n % 1_000] = { n };
+    await until('pauses', () => pauses > batches);
+    observer.disconnect();
+    const text = await registry.metrics();
+    const counts = [...text.matchAll(/^nodejs_gc_duration_seconds_count\{kind="(\w+)"\} (\d+)$/gm)];
+    expect(counts.reduce((sum, [, , count]) => sum + Number(count), 0)).to.be.at.least(pauses);
+    const kinds = counts.map(([, kind]) => kind);
+    expect(kinds).to.include('minor').and.not.include('other');
   });
 
   it('show the process, the build and the pool', async () => {

@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { refusals } from '../../src/domain/refusals.ts';
 import { createMigratedDatabase } from '../support/database.ts';
 import { type Scrape, startObserved } from '../support/metrics.ts';
 import { WEBHOOK_SECRET } from '../support/webhooks.ts';
@@ -88,6 +89,18 @@ describe('the files for operators', function () {
       expect(summary, body).to.be.a('string');
       expect(page).to.include(`| ${description} | ${action} |`);
     }
+  });
+
+  it('explain every code of an error on our side', () => {
+    const [, action = ''] = /alert: RollcallErrors\n(?: .*\n)*? +action: (.*)/.exec(rules) ?? [];
+    const codes = Object.values(refusals).flatMap(({ code, status }) => (status >= 500 ? [code] : []));
+    expect(codes).to.include('lock_timeout');
+    for (const code of codes) expect(action).to.include(code);
+  });
+
+  it('record only what an alert or a panel uses', () => {
+    for (const name of records)
+      expect(rules.split(name).length + shown.join().split(name).length, name).to.be.above(3);
   });
 
   it('lay the panels of the dashboard out beside each other, each with a word about it', () => {
@@ -182,7 +195,7 @@ describe('promtool', function () {
   });
 
   it('finds each alert to fire when it should, and to be quiet otherwise', () => {
-    expect(ALERTS.map(({ alert }) => alert)).to.have.members(alerts);
+    expect([...new Set(ALERTS.map(({ alert }) => alert))]).to.have.members(alerts);
     const test = ({ alert, at, ...cases }: AlertCase, which: 'fires' | 'quiet') => ({
       interval: '1m',
       input_series: Object.entries(cases[which]).map(([series, values]) => ({ series, values })),

@@ -6,8 +6,8 @@ import { Transform } from 'node:stream';
 export interface DatabaseProxy {
   /** The database's URL through the proxy. */
   readonly url: string;
-  /** How many statements have been sent since {@link reset}. */
-  statements(): number;
+  /** How many statements have been sent since {@link reset}, by all or by those with this `application_name`. */
+  statements(application?: string): number;
   reset(): void;
   /** How many connections of clients are open. */
   connections(): number;
@@ -40,7 +40,7 @@ export async function startProxy(
   const pipes = new Set<(what?: 'answers') => void>();
   let silent: 'answers' | boolean = false;
   let isHolding = false;
-  let count = 0;
+  const counts = new Map<string, number>();
   let server: Server | undefined;
   let port = 0;
 
@@ -54,7 +54,7 @@ export async function startProxy(
       }
       client.on(
         'data',
-        countStatements(() => count++),
+        countStatements((application) => counts.set(application, (counts.get(application) ?? 0) + 1)),
       );
       const keepQuiet = (what?: 'answers') => {
         if (what === undefined) client.unpipe(upstream).resume();
@@ -86,10 +86,13 @@ export async function startProxy(
   via.host = `127.0.0.1:${port}`;
   return {
     url: via.href,
-    statements: () => count,
+    statements: (application) =>
+      application === undefined
+        ? [...counts.values()].reduce((sum, count) => sum + count, 0)
+        : (counts.get(application) ?? 0),
     connections: () => sockets.size / 2,
     reset: () => {
-      count = 0;
+      counts.clear();
     },
     silence(what) {
       silent = what ?? true;
@@ -134,11 +137,12 @@ function keepReadiness(database: Socket, client: Socket): void {
 
 /**
  * Parses the frontend's messages (PostgreSQL's manual, "Message Flow"): a start-up message without a type, then messages
- * with a type byte and a length. A simple query (`Q`) and an execution of a prepared statement (`E`) each run a statement.
+ * with a type byte and a length. The former has the name of the application. A simple query (`Q`) and an execution of a prepared statement (`E`) each run a statement.
  */
-function countStatements(found: () => void): (chunk: Buffer) => void {
+function countStatements(found: (application: string) => void): (chunk: Buffer) => void {
   let pending = Buffer.alloc(0);
   let started = false;
+  let application = '';
   return (chunk) => {
     pending = Buffer.concat([pending, chunk]);
     for (;;) {
@@ -146,7 +150,9 @@ function countStatements(found: () => void): (chunk: Buffer) => void {
       if (pending.length < header) return;
       const end = pending.readInt32BE(header - 4) + header - 4;
       if (pending.length < end) return;
-      if (started && ['Q', 'E'].includes(String.fromCharCode(pending[0] ?? 0))) found();
+      if (started && ['Q', 'E'].includes(String.fromCharCode(pending[0] ?? 0))) found(application);
+      if (!started)
+        application = /application_name\0([^\0]*)/.exec(pending.toString('utf8', 0, end))?.[1] ?? '';
       started = true;
       pending = pending.subarray(end);
     }

@@ -5,6 +5,7 @@ import { isUnavailable } from '../../database/driver-errors.ts';
 import { reachIfRunning } from '../../database/open-database.ts';
 import type { Reached } from '../../database/reach-database.ts';
 import { ReadOnlyStandby } from '../../database/standby.ts';
+import { isOnThisMachine } from '../../database/tls.ts';
 import { DatabaseUnfit } from '../../database/unfit.ts';
 import { type Finding, messageOf, ok, problem, warning } from './finding.ts';
 
@@ -38,7 +39,7 @@ export function reachedFinding(check: string, role: string, { database, mode }: 
   const encrypted = database.found?.encrypted === true;
   const how = mode === 'pooled' ? 'through a pooler, in transaction mode' : 'directly';
   const message = `${addressOf(database)}: ${role}, reached ${how}, ${encrypted ? 'encrypted' : 'not encrypted'}`;
-  const doubt = isLocal(url) ? undefined : doubtOf(url, encrypted);
+  const doubt = url.hosts.every(({ host }) => isOnThisMachine(host)) ? undefined : doubtOf(url, encrypted);
   return doubt === undefined ? ok(check, message) : warning(check, message, doubt);
 }
 
@@ -53,10 +54,6 @@ function doubtOf({ tls }: DatabaseUrl, encrypted: boolean): string | undefined {
   return isChecked
     ? undefined
     : 'The certificate is not checked: write sslmode=verify-full, with sslrootcert for a private authority.';
-}
-
-function isLocal({ hosts }: DatabaseUrl): boolean {
-  return hosts.every(({ host }) => host === undefined || /^(localhost|::1|127\.|\/)/.test(host));
 }
 
 function unreached(error: unknown): Finding {
