@@ -153,7 +153,7 @@ describe('a read replica', function () {
     await wire.cut();
     await start({}, [wire.url], 0);
     expect(await emails()).to.deep.equal([ADA]);
-    await server.said(GONE);
+    expect((await server.said(GONE))['reason']).to.match(/ECONNREFUSED/);
     await wire.mend();
     await until('the replica', () => usesOf(server) === 1);
   });

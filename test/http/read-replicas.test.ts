@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { expect } from 'chai';
 import type { ObservedServer } from '../support/metrics.ts';
 import { expectProblem } from '../support/problem.ts';
@@ -208,6 +209,47 @@ describe('read replicas', function () {
       expect(shown).to.include(first.email);
       return !shown.includes(second.email);
     });
+  });
+
+  it('show everybody what they wrote, however far the replica lags', async () => {
+    let isOver = false;
+    const lag = async () => {
+      while (!isOver) {
+        await pauseReplay(pair.standby);
+        await pause(Math.random() * 300);
+        await resumeReplay(pair.standby);
+        await pause(Math.random() * 200);
+      }
+    };
+    const namesOf = async (at: ObservedServer, as: string, headers = {}) => {
+      const response = await at.call(`/v1/users?email=${as}`, { as, headers });
+      return (await json<{ items: Item[] }>(response)).items.map(({ name }) => name);
+    };
+    const writeAndRead = async (as: string, n: number) => {
+      const [here, there] = n % 2 === 0 ? [server, other] : [other, server];
+      const name = `${count} ${n}`;
+      const written = await here.call('/v1/me', {
+        method: 'PATCH',
+        as,
+        headers: { 'Content-Type': 'application/json' },
+        body: JSON.stringify({ name }),
+      });
+      const bookmark = written.headers.get('rollcall-bookmark') ?? '';
+      expect((await json<Item>(written)).name).to.equal(name);
+      expect(await namesOf(here, as)).to.deep.equal([name]);
+      expect(await namesOf(there, as, { 'Rollcall-Bookmark': bookmark })).to.deep.equal([name]);
+    };
+    const lagging = lag();
+    try {
+      await Promise.all(
+        [BOB, CARL].map(async (as) => {
+          for (let n = 0; n < 20; n++) await writeAndRead(as, n);
+        }),
+      );
+    } finally {
+      isOver = true;
+      await lagging;
+    }
   });
 
   it('serve an export if they have all of it, so that nothing is missing before a cursor of the feed', async () => {

@@ -102,9 +102,9 @@ export class ReadReplica {
     return true;
   }
 
-  /** Checks whether it may be read from. Does nothing while another check runs, and never throws. */
-  async check(primary: PrimaryLog): Promise<void> {
-    if (this.#isChecking) return;
+  /** Checks whether it may be read from, unless another check runs: returns whether it has. Never throws. */
+  async check(primary: PrimaryLog): Promise<boolean> {
+    if (this.#isChecking) return false;
     this.#isChecking = true;
     try {
       const state = await this.#look();
@@ -120,6 +120,7 @@ export class ReadReplica {
     }
     if (this.#fault !== undefined && this.#fault.kind !== 'late')
       for (const end of this.#reads) end(new ReplicaLost('The read replica was left out.'));
+    return true;
   }
 
   /** Leaves it out until its next check: reading from it has failed. */

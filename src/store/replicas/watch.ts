@@ -47,7 +47,7 @@ export class ReplicaWatch {
       await this.#askPrimary(events);
       // One that does not answer must not make the others wait.
       for (const replica of this.#watched.replicas)
-        void replica.check(this.primary).then(() => this.#tell(replica, events));
+        void replica.check(this.primary).then((isChecked) => isChecked && this.#tell(replica, events));
       await delay(CHECK_MS, undefined, { signal, ref: false }).catch(() => undefined);
     }
   }
