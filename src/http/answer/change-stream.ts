@@ -1,5 +1,4 @@
 import { Readable } from 'node:stream';
-import { LRUCache } from 'lru-cache';
 import type { Change } from '../../domain/change.ts';
 import { Refusal } from '../../domain/refusal.ts';
 import { refusals } from '../../domain/refusals.ts';
@@ -15,9 +14,6 @@ const MAX_RETRY_MS = 3_000;
 /** The most characters of one write. */
 const CHUNK_LENGTH = 2 ** 16;
 
-/** The most bytes that are kept for other followers. */
-const MAX_KNOWN_BYTES = 4 * 1024 * 1024;
-
 /** What an event stream is made of. */
 export interface ChangeStreamSource {
   /** The position that the stream begins after. */
@@ -32,7 +28,21 @@ export interface ChangeStreamSource {
   readonly requestId: string;
   /** How long the caller may take to read a chunk, in milliseconds. */
   readonly stallMs: number;
+  /** The chunks of all streams. */
+  readonly chunks: SharedChunks;
 }
+
+/** A part of a stream: the events from one entry to another. */
+interface Chunk {
+  readonly last: FeedEntry;
+  readonly bytes: Buffer;
+}
+
+/**
+ * The chunks of streams by their first entry: many followers are given the same entries, and all of them the same bytes. They
+ * are gone with their entries, so that nothing that is erased from the history lives on here.
+ */
+export type SharedChunks = WeakMap<FeedEntry, Chunk>;
 
 /**
  * The feed as server-sent events (WHATWG HTML, section 9.2): each change is an event whose id is its cursor, and comments keep
@@ -66,14 +76,14 @@ async function* partsOf(source: Omit<ChangeStreamSource, 'stallMs'>) {
   }
 }
 
-async function* eventsOf({ after, entries, live, isLast }: Omit<ChangeStreamSource, 'stallMs'>) {
+async function* eventsOf({ after, entries, live, isLast, chunks }: Omit<ChangeStreamSource, 'stallMs'>) {
   const retryMs = MIN_RETRY_MS + Math.floor(Math.random() * (MAX_RETRY_MS - MIN_RETRY_MS));
   // With an id: a client that loses the stream before the first event must not lose its position.
   yield `retry: ${retryMs}\nid: ${feedCursor(after)}\n\n`;
   for await (const batch of batches(entries, live)) {
     if (batch.length === 0) yield ': keep-alive\n\n';
     const last = batch.findIndex(({ change }) => isLast(change));
-    yield* chunksOf(last === -1 ? batch : batch.slice(0, last + 1));
+    yield* chunksOf(last === -1 ? batch : batch.slice(0, last + 1), chunks);
     if (last !== -1) return;
   }
 }
@@ -83,19 +93,7 @@ async function* batches(entries: readonly FeedEntry[], live: AsyncIterable<reado
   yield* live;
 }
 
-/** A part of a stream: the events from one entry to another. */
-interface Chunk {
-  readonly last: FeedEntry;
-  readonly bytes: Buffer;
-}
-
-/** The parts by their first entry: many followers are given the same entries, and all of them the same bytes. */
-const known = new LRUCache<FeedEntry, Chunk>({
-  maxSize: MAX_KNOWN_BYTES,
-  sizeCalculation: ({ bytes }) => bytes.length,
-});
-
-function* chunksOf(entries: readonly FeedEntry[]): Generator<Buffer> {
+function* chunksOf(entries: readonly FeedEntry[], known: SharedChunks): Generator<Buffer> {
   for (let at = 0; at < entries.length; ) {
     const first = entries[at] as FeedEntry;
     const chunk = known.get(first);

@@ -7,7 +7,7 @@ import { whileAllowed } from '../../services/access/while-allowed.ts';
 import type { ChangeFeed, FollowOptions } from '../../services/feed/change-feed.ts';
 import { openFeed } from '../../services/feed/open-feed.ts';
 import { changeView } from '../../services/history/view.ts';
-import { changeStream } from '../answer/change-stream.ts';
+import { changeStream, type SharedChunks } from '../answer/change-stream.ts';
 import { feedCursor, feedStart } from '../answer/feed-cursor.ts';
 import { until } from '../answer/until.ts';
 import { type Endpoint, endpoint } from '../endpoint.ts';
@@ -89,6 +89,7 @@ const page = z.strictObject({
 /** The change feed (admins). */
 export function changesEndpoints({ feed, lifecycle, streamTimes }: ChangesDeps): Endpoint[] {
   const { keepAliveMs, stallMs, lifetimeMs, recheckMs } = { ...STREAM_TIMES, ...streamTimes };
+  const chunks: SharedChunks = new WeakMap();
   return [
     endpoint({
       method: 'GET',
@@ -129,6 +130,7 @@ export function changesEndpoints({ feed, lifecycle, streamTimes }: ChangesDeps):
             isLast,
             requestId: unit.author.requestId ?? '',
             stallMs,
+            chunks,
           });
         }
         if (entries.length > 0 || query.wait === 0) return { after, entries };
