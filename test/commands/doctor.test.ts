@@ -186,10 +186,15 @@ describe('npm run accounts -- doctor', function () {
   });
 
   it('says how many connections a process needs, and how many the role may have', async () => {
-    const found = await diagnosis({ DATABASE_POOL_MAX: '9000' });
-    expect(of(found, 'connections')[0]).to.match(
-      /^warning a process opens up to 9002 connections .*, and this role may have \d+$/,
-    );
+    for (const [env, needed] of [
+      [{}, 9003],
+      [{ METRICS_PORT: '0' }, 9004],
+    ] as const) {
+      const found = await diagnosis({ DATABASE_POOL_MAX: '9000', ...env });
+      expect(of(found, 'connections')[0]).to.match(
+        new RegExp(`^warning a process opens up to ${needed} connections .*, and this role may have \\d+$`),
+      );
+    }
   });
 
   it('compares the clocks', async () => {

@@ -55,7 +55,7 @@ async function checkReached(reached: Reached, settings: Settings): Promise<Findi
   try {
     const em = store.orm.em.fork();
     return [
-      ...(await attempt('server', () => checkServer(em, reached))),
+      ...(await attempt('server', () => checkServer(em, reached, settings))),
       ...(await attempt('clock', () => checkClock(em))),
       ...(await attempt('replicas', () => checkReplicas(em, settings))),
       ...(await checkSchema(store, settings)),

@@ -1,4 +1,6 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
+import type { Settings } from '../../../config/settings.ts';
+import { connectionsBesidePool } from '../../boot/connections.ts';
 import type { Reached } from '../../database/reach-database.ts';
 import {
   clockDifference,
@@ -8,15 +10,16 @@ import {
 } from '../../database/server-survey.ts';
 import { type Finding, ok, problem, warning } from './finding.ts';
 
-/** A process opens two connections beside its pool: one listens for changes, one announces them. */
-const BESIDE_POOL = 2;
-
 /** Clocks that differ by less do no harm; by more, tokens are refused, in milliseconds. */
 const CLOCK_WARNING_MS = 2_000;
 const CLOCK_PROBLEM_MS = 60_000;
 
 /** Checks the server's version, its settings, and what holds up its other work. */
-export async function checkServer(em: EntityManager, { database, mode }: Reached): Promise<Finding[]> {
+export async function checkServer(
+  em: EntityManager,
+  { mode }: Pick<Reached, 'mode'>,
+  settings: Settings,
+): Promise<Finding[]> {
   const survey = await surveyServer(em);
   const { version, versionNumber, tls } = survey;
   const encryption = tls === null ? '' : `, ${tls}${mode === 'pooled' ? ' behind the pooler' : ''}`;
@@ -24,12 +27,7 @@ export async function checkServer(em: EntityManager, { database, mode }: Reached
     versionNumber < OLDEST_SERVER
       ? problem('server', `PostgreSQL ${version}`, 'Upgrade it: Rollcall needs version 13 or newer.')
       : ok('server', `PostgreSQL ${version}${encryption}`);
-  return [
-    server,
-    ...checkConnections(survey, database.poolMax),
-    ...checkParameters(survey),
-    ...checkWriters(survey),
-  ];
+  return [server, ...checkConnections(survey, settings), ...checkParameters(survey), ...checkWriters(survey)];
 }
 
 /** Compares the clocks of the database and of this machine. */
@@ -44,9 +42,10 @@ export async function checkClock(em: EntityManager): Promise<Finding[]> {
   return [ok('clock', 'the clocks of the database and of this machine agree')];
 }
 
-function checkConnections({ connections }: ServerSurvey, poolMax: number): Finding[] {
-  const needed = poolMax + BESIDE_POOL;
-  const message = `a process opens up to ${needed} connections (DATABASE_POOL_MAX and ${BESIDE_POOL}), and this role may have ${connections}`;
+function checkConnections({ connections }: ServerSurvey, settings: Settings): Finding[] {
+  const beside = connectionsBesidePool(settings);
+  const needed = settings.database.poolMax + beside;
+  const message = `a process opens up to ${needed} connections (DATABASE_POOL_MAX and ${beside}), and this role may have ${connections}`;
   if (connections >= needed) return [ok('connections', message)];
   return [
     warning(
