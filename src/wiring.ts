@@ -5,7 +5,7 @@ import { createApp } from './app.ts';
 import type { Store } from './boot/open-store.ts';
 import type { ConnectionMode, DatabaseSettings } from './database/connection.ts';
 import { toRefusal } from './database/driver-errors.ts';
-import { type ReadinessTimes, readinessCheck } from './database/readiness.ts';
+import { type Readiness, type ReadinessTimes, readinessCheck } from './database/readiness.ts';
 import type { PreferenceRules } from './domain/preferences.ts';
 import type { Endpoint } from './http/endpoint.ts';
 import type { StreamTimes } from './http/endpoints/changes.ts';
@@ -103,6 +103,8 @@ export interface Application {
   readonly load: Load;
   /** The change feed of this process. */
   readonly feed: ChangeFeed;
+  /** Whether the database can serve this process. */
+  readonly readiness: Readiness;
   /** Starts the work that no request asks for: webhook deliveries and erasures. */
   start(): void;
   /** Drains: no new connections and deliveries, and those in flight may finish. Returns whether they did, in time. */
@@ -274,6 +276,7 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
     transfers,
     load,
     feed,
+    readiness,
     start() {
       stopEraser = startEraser({ inUnit, refusedSignIns, log, ...settings.history });
       webhooks.start();

@@ -32,6 +32,12 @@ export function isLockTimeout(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === '55P03';
 }
 
+/** Whether the database may be well all the same: it is slow, a lock is in the way, or others have all of its connections. */
+export function isSlow(error: unknown): boolean {
+  const { code = '' } = error as { code?: string };
+  return isLockTimeout(error) || code === '57014' || code.startsWith('53');
+}
+
 /** Whether work failed only because of concurrent work: repeated, it may succeed. */
 export function hasLostRace(error: unknown): boolean {
   if (error instanceof OptimisticLockError) return true;

@@ -1,8 +1,8 @@
-import type pg from 'pg';
 import { refusals } from '../domain/refusals.ts';
-import { type ConnectionMode, clientOf, type DatabaseSettings, endClient } from './connection.ts';
-import { isLockTimeout, isUnavailable } from './driver-errors.ts';
+import type { ConnectionMode, DatabaseSettings } from './connection.ts';
+import { isLockTimeout, isSlow, isUnavailable } from './driver-errors.ts';
 import { LEDGER } from './ledger-name.ts';
+import { sideConnection } from './side-connection.ts';
 import { ReadOnlyStandby } from './standby.ts';
 
 /** The times of a readiness check, in milliseconds. */
@@ -47,42 +47,26 @@ export function readinessCheck(
   times: Partial<ReadinessTimes> = {},
 ): Readiness {
   const { freshMs, patienceMs, graceMs } = { ...TIMES, ...times };
-  // The statement sets a limit itself: the driver's would count what the event loop was late.
-  const settings = { ...database, statementTimeoutMs: 0 };
-  let client: pg.Client | undefined;
-  let isClosed = false;
   let running: Promise<readonly string[]> | undefined;
   let good: { readonly at: number; readonly pending: readonly string[] } | undefined;
   let bad: { readonly at: number; readonly error: unknown } | undefined;
-
-  const connect = async () => {
-    const opened = clientOf(settings, mode, 'rollcall readiness');
-    opened.once('end', () => {
-      if (client !== opened) return;
-      client = undefined;
+  // The statement sets a limit itself: the driver's would count what the event loop was late.
+  const side = sideConnection({ ...database, statementTimeoutMs: 0 }, mode, {
+    name: 'rollcall readiness',
+    onLost() {
       good = undefined;
-    });
-    try {
-      await opened.connect();
-    } catch (error) {
-      opened.connection.stream.destroy();
-      throw error;
-    }
-    if (isClosed) opened.connection.stream.destroy();
-    client = opened;
-    return opened;
-  };
+    },
+  });
+
   const ask = async () => {
-    const reused = client;
-    const connected = reused ?? (await connect());
     try {
-      return await within(graceMs, appliedIn(connected, graceMs));
+      const [row] = await within(graceMs, side.ask<Answer>({ text: question(graceMs), values: [] }));
+      if (row?.isReadOnly) throw new ReadOnlyStandby();
+      return row?.applied ?? [];
     } catch (error) {
       // Whatever its state is, the next check does better with another one.
-      if (isUnavailable(error)) connected.connection.stream.destroy();
-      if (reused === undefined || !isUnavailable(error) || isSlow(error)) throw error;
-      client = undefined;
-      return within(graceMs, appliedIn(await connect(), graceMs));
+      if (isUnavailable(error)) side.forget();
+      throw error;
     }
   };
   const check = async () => {
@@ -115,31 +99,21 @@ export function readinessCheck(
       running.catch(() => undefined);
       return within(patienceMs, running).catch(lastAnswer);
     },
-    async close() {
-      isClosed = true;
-      const last = client;
-      client = undefined;
-      if (last !== undefined) await endClient(last, database);
-    },
+    close: side.close,
   };
 }
 
-/** Names the applied migrations, in one round trip that is a transaction of its own. */
-async function appliedIn(client: pg.Client, limitMs: number): Promise<readonly string[]> {
-  const results = await client.query(`
-    set local lock_timeout = ${LOCK_MS}; set local statement_timeout = ${limitMs};
-    select pg_is_in_recovery() or current_setting('transaction_read_only') = 'on' as "isReadOnly",
-           coalesce(jsonb_agg(name), '[]') as applied from ${LEDGER}`);
-  const [row] =
-    (results as unknown as pg.QueryResult<{ isReadOnly: boolean; applied: string[] }>[]).at(-1)?.rows ?? [];
-  if (row?.isReadOnly) throw new ReadOnlyStandby();
-  return row?.applied ?? [];
+interface Answer {
+  readonly isReadOnly: boolean;
+  readonly applied: readonly string[];
 }
 
-/** Whether the database may be well all the same: it is slow, a lock is in the way, or others have all of its connections. */
-function isSlow(error: unknown): boolean {
-  const { code = '' } = error as { code?: string };
-  return isLockTimeout(error) || code === '57014' || code.startsWith('53');
+/** The statements that name the applied migrations, in one round trip that is a transaction of its own. */
+function question(limitMs: number): string {
+  return `
+    set local lock_timeout = ${LOCK_MS}; set local statement_timeout = ${limitMs};
+    select pg_is_in_recovery() or current_setting('transaction_read_only') = 'on' as "isReadOnly",
+           coalesce(jsonb_agg(name), '[]') as applied from ${LEDGER}`;
 }
 
 /** Waits for `answer`, at most `ms` milliseconds. Throws {@link NoAnswer}. */

@@ -21,23 +21,12 @@ export async function knownMigrations(orm: MikroORM): Promise<readonly string[]>
 
 /** Compares the database's ledger with `known`, in one query. Throws without a ledger or a database. */
 export async function schemaState(em: EntityManager, known: readonly string[]): Promise<SchemaState> {
-  return compared(await em.execute<{ name: string }[]>(APPLIED), known);
-}
-
-/** Asks the same on any connection. */
-export async function askSchemaState(ask: AskApplied, known: readonly string[]): Promise<SchemaState> {
-  return compared(await ask({ text: APPLIED, values: [] }), known);
-}
-
-/** How {@link askSchemaState} asks. */
-type AskApplied = (statement: { text: string; values: unknown[] }) => Promise<readonly { name: string }[]>;
-
-const APPLIED = `select name from ${LEDGER} order by id`;
-
-function compared(rows: readonly { name: string }[], known: readonly string[]): SchemaState {
+  const rows = await em.execute<{ name: string }[]>(APPLIED);
   const applied = new Set(rows.map(({ name }) => name));
   return {
     pending: known.filter((name) => !applied.has(name)),
     unknown: [...applied].filter((name) => !known.includes(name)),
   };
 }
+
+const APPLIED = `select name from ${LEDGER} order by id`;

@@ -81,10 +81,8 @@ export class Checks {
     };
   }
 
-  #database({ isUp, isReadOnly, reason }: Figures): Standing {
-    if (!isUp) return this.#standings.of('database', 'failing', reason);
-    if (isReadOnly) return this.#standings.of('database', 'failing', 'it is read-only, as a standby is');
-    return this.#standings.of('database', 'ok');
+  #database({ isUp, reason }: Figures): Standing {
+    return this.#standings.of('database', isUp ? 'ok' : 'failing', reason);
   }
 
   /** A replica that is left out makes nobody wait: the primary is read. */
@@ -101,9 +99,9 @@ export class Checks {
     );
   }
 
-  #migrations({ schema }: Figures): Standing {
-    if (schema === undefined) return this.#standings.of('migrations', 'unknown', 'the database does not say');
-    const { pending } = schema;
+  #migrations({ pending }: Figures): Standing {
+    if (pending === undefined)
+      return this.#standings.of('migrations', 'unknown', 'the database does not say');
     if (pending.length > 0)
       return this.#standings.of('migrations', 'failing', `pending: ${pending.join(', ')}`);
     return this.#standings.of('migrations', 'ok');

@@ -24,9 +24,9 @@ export function databaseSeries(registry: Registry): (figures: Figures) => void {
     'Whether a webhook has given up, until it is resumed.',
   );
 
-  return ({ isUp: answers, isReadOnly, schema, feedLag, webhooks = [], erasures }) => {
-    isUp.set(answers && !isReadOnly ? 1 : 0);
-    show(pending, schema?.pending.length);
+  return ({ isUp: answers, pending: lacking, feedLag, webhooks = [], erasures }) => {
+    isUp.set(answers ? 1 : 0);
+    show(pending, lacking?.length);
     show(lag, feedLag);
     show(due, erasures?.accounts);
     show(overdue, erasures?.overdueSeconds);

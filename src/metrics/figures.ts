@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { askSchemaState, type SchemaState } from '../database/schema.ts';
+import { isUnavailable } from '../database/driver-errors.ts';
+import type { Readiness } from '../database/readiness.ts';
 import type { SideConnection } from '../database/side-connection.ts';
 import { type DueErasures, dueErasures } from '../services/history/erasure.ts';
 import { type WebhookBacklog, webhookBacklogs } from '../services/webhooks/backlog.ts';
@@ -7,13 +8,12 @@ import { feedLag } from '../store/feed-lag.ts';
 
 /** What only the database knows. What it has not said, or not in time, is absent. */
 export interface Figures {
-  /** Whether it answers. */
+  /** Whether it answers, and takes writes. */
   isUp: boolean;
   /** Why it does not. */
   reason?: string;
-  /** Whether it refuses writes, as a standby does. */
-  isReadOnly?: boolean;
-  schema?: SchemaState;
+  /** The migrations that it lacks. */
+  pending?: readonly string[];
   /** In seconds. */
   feedLag?: number;
   webhooks?: readonly WebhookBacklog[];
@@ -22,8 +22,8 @@ export interface Figures {
 
 /** What to ask for. */
 export interface FiguresOptions {
-  /** The names of this code's migrations. */
-  readonly migrations: readonly string[];
+  /** The check of the service's own readiness. */
+  readonly readiness: Pick<Readiness, 'pending'>;
   /** The names of the webhooks. */
   readonly webhooks: readonly string[];
   readonly eraseAfterDays: number;
@@ -35,8 +35,6 @@ export const MAX_AGE_MS = 5_000;
 /** How long anybody waits for them, in milliseconds: Prometheus gives up after ten seconds. */
 const PATIENCE_MS = 2_000;
 
-const STATE = `select current_setting('transaction_read_only')::boolean as "isReadOnly"`;
-
 /**
  * Creates the source of figures, which asks one question after the other on a connection of its own: for all who want them at the
  * same time once, and at most every {@link MAX_AGE_MS}. It never throws, and it answers within two seconds, with what it knows by
@@ -44,7 +42,7 @@ const STATE = `select current_setting('transaction_read_only')::boolean as "isRe
  */
 export function figuresSource(
   { ask }: Pick<SideConnection, 'ask'>,
-  { migrations, webhooks, eraseAfterDays }: FiguresOptions,
+  { readiness, webhooks, eraseAfterDays }: FiguresOptions,
 ): () => Promise<Figures> {
   let latest: Figures = { isUp: false };
   let askedAt = Number.NEGATIVE_INFINITY;
@@ -52,15 +50,18 @@ export function figuresSource(
 
   const readAll = async (figures: Figures) => {
     try {
-      const [state] = await ask<{ isReadOnly: boolean }>({ text: STATE, values: [] });
-      figures.isUp = true;
-      if (state !== undefined) figures.isReadOnly = state.isReadOnly;
+      // The readiness keeps its last answer for a while when there is no newer one.
+      await ask({ text: 'select', values: [] });
+      figures.pending = await readiness.pending();
     } catch (error) {
-      figures.reason = (error as Error).message;
-      return;
+      // It may answer, and its table of migrations be locked, or missing.
+      if (isUnavailable(error)) {
+        figures.reason = (error as Error).message;
+        return;
+      }
     }
+    figures.isUp = true;
     const questions: (() => Promise<Partial<Figures>>)[] = [
-      async () => ({ schema: await askSchemaState(ask, migrations) }),
       async () => ({ feedLag: await feedLag(ask) }),
       async () => ({ webhooks: await webhookBacklogs(ask, webhooks) }),
       async () => ({ erasures: await dueErasures(ask, eraseAfterDays) }),

@@ -3,6 +3,7 @@ import { Registry } from 'prom-client';
 import { listen, operatorsAddress } from '../boot/listen.ts';
 import type { Store } from '../boot/open-store.ts';
 import type { ConnectionMode, DatabaseSettings } from '../database/connection.ts';
+import type { Readiness } from '../database/readiness.ts';
 import { sideConnection } from '../database/side-connection.ts';
 import type { Webhook } from '../domain/webhook.ts';
 import type { Lifecycle } from '../http/server/lifecycle.ts';
@@ -43,6 +44,7 @@ export interface Subject {
     readonly load: Load;
     readonly transfers: Transfers;
     readonly feed: ChangeFeed;
+    readonly readiness: Readiness;
   };
   readonly log: Logger;
 }
@@ -80,8 +82,9 @@ export function createMetrics(): Metrics {
       work.expectIssuers(issuers);
       const webhooks = settings.webhooks.hooks.map(({ name }) => name);
       const side = sideConnection(database, mode, { name: 'rollcall metrics', limitMs: QUESTION_MS });
-      const { migrations, replicas } = store;
-      const figures = figuresSource(side, { migrations, webhooks, ...settings.history });
+      const { replicas } = store;
+      const { readiness } = application;
+      const figures = figuresSource(side, { readiness, webhooks, ...settings.history });
       storeSeries(registry, { ...application, pool: await poolOf(store.orm.em) });
       replicaSeries(registry, replicas);
       processSeries(registry, commit);

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type pg from 'pg';
-import { type ConnectionMode, clientOf, type DatabaseSettings, endClient } from '../database/connection.ts';
+import type { ConnectionMode, DatabaseSettings } from '../database/connection.ts';
+import { sideConnection } from '../database/side-connection.ts';
 import { CHANGES_CHANNEL } from './change-log.ts';
 
 /** Tells the listeners of all processes that changes of accounts have been committed. */
@@ -22,37 +22,20 @@ const ANNOUNCE = `select set_config('synchronous_commit', 'off', true), pg_notif
 const PAUSE_MS = 10;
 
 /**
- * Creates the announcer of a process: on a connection beside the pool, opened with the first announcement. One that fails is not
- * repeated: listeners ask for changes every second too, since a process can die between a commit and its announcement.
+ * Creates the announcer of a process: on a connection beside the pool, opened with the first announcement. One that fails on a
+ * new connection too is not repeated: listeners ask for changes every second as well, since a process can die between a commit
+ * and its announcement.
  */
 export function changeAnnouncer(database: DatabaseSettings, mode: ConnectionMode): ChangeAnnouncer {
-  let client: pg.Client | undefined;
+  const side = sideConnection(database, mode, { name: 'rollcall announcer' });
   let isDue = false;
   let isClosing = false;
   let sending: Promise<void> | undefined;
 
-  const forget = async (broken: pg.Client) => {
-    if (client === broken) client = undefined;
-    await endClient(broken, database);
-  };
-  const connected = async () => {
-    if (client !== undefined) return client;
-    const opened = clientOf(database, mode, 'rollcall announcer');
-    client = opened;
-    opened.once('end', () => {
-      if (client === opened) client = undefined;
-    });
-    await opened.connect();
-    return opened;
-  };
   const send = async () => {
     while (isDue) {
       isDue = false;
-      try {
-        await (await connected()).query(ANNOUNCE);
-      } catch {
-        if (client !== undefined) await forget(client);
-      }
+      await side.ask({ text: ANNOUNCE, values: [] }).catch(() => undefined);
       if (!isClosing) await delay(PAUSE_MS);
     }
     sending = undefined;
@@ -66,7 +49,7 @@ export function changeAnnouncer(database: DatabaseSettings, mode: ConnectionMode
     async close() {
       isClosing = true;
       await sending;
-      if (client !== undefined) await forget(client);
+      await side.close();
     },
   };
 }

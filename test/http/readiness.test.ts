@@ -29,6 +29,7 @@ describe('the probes', () => {
 
   describe('GET /healthz', () => {
     it('answers that the process is alive, without a database query', async () => {
+      wire.reset();
       await expectStatus('/healthz', 'alive');
       expect(wire.statements()).to.equal(0);
     });

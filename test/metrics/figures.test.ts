@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'chai';
 import { Registry } from 'prom-client';
+import { readinessCheck } from '../../src/database/readiness.ts';
 import { sideConnection } from '../../src/database/side-connection.ts';
 import { Checks, type Report } from '../../src/metrics/checks.ts';
 import { databaseSeries } from '../../src/metrics/database-series.ts';
@@ -228,10 +229,14 @@ describe('what the database tells the metrics', function () {
     await shows(observed, 'rollcall_erasures_due', (accounts) => accounts === 0);
     const locker = await database.connect();
     await locker.query('begin; lock table rollcall_migrations in access exclusive mode');
-    await until('no word of migrations', async () => {
-      const { value } = await observed.scrape();
-      return value('rollcall_migrations_pending') === undefined && value('rollcall_erasures_due') === 0;
-    });
+    await until(
+      'no word of migrations',
+      async () => {
+        const { value } = await observed.scrape();
+        return value('rollcall_migrations_pending') === undefined && value('rollcall_erasures_due') === 0;
+      },
+      30_000,
+    );
     const { value } = await observed.scrape();
     expect(value('rollcall_database_up')).to.equal(1);
     await locker.query('rollback');
@@ -278,7 +283,8 @@ describe('metrics of a standby', function () {
     const url = `postgres://postgres@127.0.0.1:${standby.port}/postgres`;
     const limits = { poolMax: 2, connectTimeoutMs: 3_000, statementTimeoutMs: 10_000 };
     const side = sideConnection({ url, ...limits }, 'direct', { name: 'rollcall metrics', limitMs: 2_000 });
-    const figures = figuresSource(side, { migrations: [], webhooks: [], eraseAfterDays: 30 });
+    const readiness = readinessCheck({ url, ...limits }, 'direct', []);
+    const figures = figuresSource(side, { readiness, webhooks: [], eraseAfterDays: 30 });
     const registry = new Registry();
     const show = databaseSeries(registry);
     const isUp = async () => {
@@ -300,6 +306,7 @@ describe('metrics of a standby', function () {
     ]);
     await standby.query('select pg_promote()');
     await until('a primary', async () => (await isUp()) === 1);
+    await readiness.close();
     await side.close();
     await standby.remove();
     await primary.remove();
