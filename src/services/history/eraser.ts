@@ -29,7 +29,7 @@ export interface EraserDeps {
 
 /**
  * Erases what is due, deleted accounts, old refused sign-ins and old kept answers: soon after the start, and then about once an
- * hour. A failure of one of them keeps none of the others. It is logged, and retried after a minute at first, later and later.
+ * hour. A failure of one of them does not hold up the others. It is logged, and retried after a minute at first, later and later.
  * Returns how to stop it, which resolves when no round is running. It does not keep the process alive.
  */
 export function startEraser(deps: EraserDeps): () => Promise<void> {
