@@ -5,7 +5,7 @@ import { underBootLock } from '../database/boot-lock.ts';
 import { isUnavailable } from '../database/driver-errors.ts';
 import { appliedMigrations } from '../database/ledger.ts';
 import { checkRights } from '../database/rights.ts';
-import { findMissingIndexes } from '../database/search-indexes.ts';
+import { planSearchIndexes } from '../database/search-indexes.ts';
 import { shiftFeed } from '../store/feed-shift.ts';
 import { CannotStart } from './cannot-start.ts';
 import type { Store } from './open-store.ts';
@@ -87,14 +87,10 @@ function finish(
   const { initialAdmins, log } = options;
   return underBootLock(store.orm, options, async (em) => {
     await checkRights(em, false);
-    const missing = await findMissingIndexes(em);
-    if (missing.length > 0) {
-      const statement = invocationOf('migrate');
-      log.warn(
-        { indexes: missing, statement },
-        'no indexes for the search, which works, but slower; run the statement',
-      );
-    }
+    const { missing, gap } = await planSearchIndexes(store.orm.em.getConnection());
+    const buildable = { reason: `missing: ${missing.join(', ')}`, statement: invocationOf('migrate') };
+    if (gap !== undefined || missing.length > 0)
+      log.warn(gap ?? buildable, 'no indexes for the search, which works, but slower; run the statement');
     if (await shiftFeed(em)) log.warn('database moved to another cluster; change feed continued');
     const seeded = await seed(em, initialAdmins);
     const applied = await appliedMigrations(em);

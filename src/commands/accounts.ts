@@ -13,7 +13,7 @@ import type { Unit, UnitOfWork } from '../store/unit.ts';
 import { COMMANDS } from './account-commands.ts';
 import { OPTIONS, USAGE } from './account-options.ts';
 import { adoption } from './adopt.ts';
-import { exitCodeOf } from './exit-codes.ts';
+import { EXIT, exitCodeOf } from './exit-codes.ts';
 import { printed } from './printed.ts';
 import { isUsageError, UsageError } from './usage-error.ts';
 
@@ -64,7 +64,8 @@ async function main(): Promise<void> {
       () => [FIRST_MIGRATION],
     );
     if (command === undefined) {
-      const { result, text } = await adoption(store, { pending, merge: values.merge });
+      const { result, text, isAdoptable } = await adoption(store, { pending, merge: values.merge });
+      if (!isAdoptable) process.exitCode = EXIT.data;
       return console.log(values.json ? JSON.stringify(result, null, 2) : text);
     }
     if (pending.length > 0) throw refusals.migrationsMissing();

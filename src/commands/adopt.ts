@@ -7,13 +7,14 @@ import {
   type Survey,
   survey,
 } from '../database/adoption/index.ts';
-import { EXIT } from './exit-codes.ts';
 import { table } from './table.ts';
 
 /** What the command has found or done, for programs and for people. */
 export interface Adoption {
   readonly result: unknown;
   readonly text: string;
+  /** Whether nothing is in the way of the adoption. */
+  readonly isAdoptable: boolean;
 }
 
 /**
@@ -30,14 +31,18 @@ export async function adoption(
     if (merge) {
       const merges = await mergeDuplicates(em);
       if (merges === undefined) return nothing(NO_TABLE);
-      if (merges.length === 0) return { result: { merges }, text: 'No email belongs to several accounts.' };
+      if (merges.length === 0)
+        return { result: { merges }, isAdoptable: true, text: 'No email belongs to several accounts.' };
       const rows = merges.map((each) => ({ ...each, removed: each.removed.join(', ') }));
-      return { result: { merges }, text: table(['email', 'kept', 'removed', 'repointed'], rows) };
+      return {
+        result: { merges },
+        isAdoptable: true,
+        text: table(['email', 'kept', 'removed', 'repointed'], rows),
+      };
     }
     const found = await survey(em);
     if (found === undefined) return nothing(NO_TABLE);
     const { accounts, renamedEmails, barred, problems, duplicates, steps } = found;
-    if (problems.length + duplicates.length > 0) process.exitCode = EXIT.data;
     const changes = [
       ...steps.filter(({ isDetail }) => !isDetail).flatMap(({ says }) => says.split('\n')),
       ...(barred > 0
@@ -47,6 +52,7 @@ export async function adoption(
     return {
       result: { accounts, renamedEmails, suspended: barred, problems, duplicates, changes },
       text: describe(found, changes),
+      isAdoptable: problems.length + duplicates.length === 0,
     };
   });
 }
@@ -54,7 +60,7 @@ export async function adoption(
 const NO_TABLE = 'There is no table users; the first start creates it.';
 
 function nothing(text: string): Adoption {
-  return { result: { message: text }, text };
+  return { result: { message: text }, text, isAdoptable: true };
 }
 
 function describe({ accounts, renamedEmails, problems, duplicates }: Survey, changes: string[]): string {

@@ -12,7 +12,7 @@ import { type MigrationPlan, planMigrations } from '../database/migration-plan.t
 import { openForCommand } from '../database/open-database.ts';
 import { type Adoption, adoption } from './adopt.ts';
 import { EXIT, exitCodeOf } from './exit-codes.ts';
-import { planLines } from './migration-lines.ts';
+import { gapLine, planLines } from './migration-lines.ts';
 import { isUsageError, UsageError } from './usage-error.ts';
 
 const USAGE = `Usage: ${invocationOf('migrate', '[--plan | --yes] [--json]')}
@@ -69,7 +69,8 @@ async function main(): Promise<void> {
     }
     const isNeeded = plan.pending.length > 0 || plan.adopts || plan.missingIndexes.length > 0;
     // A table that cannot be adopted: the plan says why.
-    if (values.plan || !isNeeded || process.exitCode === EXIT.data) return printJson(values, found);
+    if (adopting?.isAdoptable === false) process.exitCode = EXIT.data;
+    if (values.plan || !isNeeded || adopting?.isAdoptable === false) return printJson(values, found);
     if (!values.yes && !(await isConfirmed())) {
       process.exitCode = EXIT.usage;
       return console.error('Nothing was changed.');
@@ -131,8 +132,7 @@ async function apply(store: Store, lockWaitMs: number, { json }: { json: boolean
         applied.push(name);
         say(`applied ${name}`);
       },
-      onGap: ({ reason, statement }) =>
-        console.error(`no indexes for the search, which works, but slower: ${reason}; run: ${statement}`),
+      onGap: (gap) => console.error(gapLine(gap)),
       onShift: () => say('the database moved to another cluster; change feed continued'),
     },
     async () => undefined,

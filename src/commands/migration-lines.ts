@@ -1,9 +1,10 @@
 import type { MigrationPlan } from '../database/migration-plan.ts';
+import type { SearchGap } from '../database/search-indexes.ts';
 import { table } from './table.ts';
 
 /** A plan for people; `adoption` is what the adoption of a table of another service would do. */
 export function planLines(
-  { pending, unknown, missingIndexes }: MigrationPlan,
+  { pending, unknown, missingIndexes, searchGap }: MigrationPlan,
   adoption: string | undefined,
 ): string[] {
   const rows = pending.map(({ name, transaction, locks }) => ({
@@ -13,14 +14,21 @@ export function planLines(
   }));
   const newer =
     unknown.length > 0 ? [`The database has migrations of newer code: ${unknown.join(', ')}`] : [];
-  const indexes =
-    missingIndexes.length > 0
+  const indexes = [
+    ...(missingIndexes.length > 0
       ? [`Indexes of the search that will be built, while requests go on: ${missingIndexes.join(', ')}`]
-      : [];
+      : []),
+    ...(searchGap === null ? [] : [gapLine(searchGap)]),
+  ];
   const head =
     adoption === undefined ? [] : ['A table users of another service will be adopted first.', adoption, ''];
   if (rows.length === 0) {
-    return [...newer, ...head, ...indexes, ...(indexes.length > 0 ? [] : ['No migration is pending.'])];
+    return [
+      ...newer,
+      ...head,
+      ...indexes,
+      ...(missingIndexes.length > 0 ? [] : ['No migration is pending.']),
+    ];
   }
   return [
     ...newer,
@@ -30,6 +38,11 @@ export function planLines(
     ...explained(pending),
     ...indexes,
   ];
+}
+
+/** Why the search has no indexes, for people. */
+export function gapLine({ reason, statement }: SearchGap): string {
+  return `no indexes for the search, which works, but slower: ${reason}; run: ${statement}`;
 }
 
 function explained(pending: MigrationPlan['pending']): string[] {

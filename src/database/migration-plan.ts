@@ -5,7 +5,8 @@ import type { EntityManager, MikroORM } from '@mikro-orm/postgresql';
 import { isForeign } from './adoption/foreign.ts';
 import { FIRST_MIGRATION } from './adoption/target.ts';
 import { appliedMigrations } from './ledger.ts';
-import { findMissingIndexes } from './search-indexes.ts';
+import { namedTables } from './locked-tables.ts';
+import { planSearchIndexes, type SearchGap } from './search-indexes.ts';
 
 /** A pending migration, and how it will be applied. */
 export interface PlannedMigration {
@@ -15,7 +16,10 @@ export interface PlannedMigration {
    * any transaction, alone.
    */
   readonly transaction: number | null;
-  /** The tables with rows that it locks: requests that use them wait until its transaction has ended. */
+  /**
+   * The tables that are there before and that it locks, as far as its text names them: requests that use them wait until its
+   * transaction has ended.
+   */
   readonly locks: readonly string[];
 }
 
@@ -27,14 +31,11 @@ export interface MigrationPlan {
   readonly unknown: readonly string[];
   /** Whether there is a table `users` of another service, which is adopted first. */
   readonly adopts: boolean;
-  /** The indexes of the search that are missing after migrations that have built them. */
+  /** The indexes of the search that are missing after migrations that have built them, and that will be built. */
   readonly missingIndexes: readonly string[];
+  /** Why they cannot be built: the search works without them. */
+  readonly searchGap: SearchGap | null;
 }
-
-// Of statements for tables that are there. An index that is built CONCURRENTLY locks nobody out.
-const ALTERED = /\balter table (?:if exists )?(?:only )?"?(\w+)"?/gi;
-const INDEXED = /\bcreate (?:unique )?index (?!concurrently)\S+ on "?(\w+)"?/gi;
-const CREATED = /\bcreate table (?:if not exists )?"?(\w+)"?/gi;
 
 /** Plans the migration of a database; `known` are the names of this code's migrations, in order. Writes nothing. */
 export async function planMigrations(
@@ -48,27 +49,36 @@ export async function planMigrations(
     known
       // The adoption does what the first one does.
       .filter((name) => !applied.includes(name) && !(adopts && name === FIRST_MIGRATION))
-      .map(async (name) => ({ name, prototype: await prototypeOf(orm, name) })),
+      .map(async (name) => {
+        const prototype = await prototypeOf(orm, name);
+        return { name, prototype, tables: namedTables(String(prototype.up)) };
+      }),
   );
-  const created = new Set(classes.flatMap(({ prototype }) => tablesIn(CREATED, prototype)));
+  const created = new Set(classes.flatMap(({ tables }) => tables.created));
+  const tableOf = await indexedTables(
+    em,
+    classes.flatMap(({ tables }) => tables.droppedIndexes),
+  );
   let transaction = 0;
   let isOpen = false;
-  const pending = classes.map(({ name, prototype }): PlannedMigration => {
+  const pending = classes.map(({ name, prototype, tables }): PlannedMigration => {
     const isTransactional = prototype.isTransactional();
     if (isTransactional && !isOpen) transaction++;
     isOpen = isTransactional;
-    const locked = [...tablesIn(ALTERED, prototype), ...tablesIn(INDEXED, prototype)];
+    const locked = [...tables.locked, ...tables.droppedIndexes.flatMap((index) => tableOf.get(index) ?? [])];
     return {
       name,
       transaction: isTransactional ? transaction : null,
       locks: [...new Set(locked)].filter((table) => !created.has(table)),
     };
   });
+  const search = pending.length > 0 ? undefined : await planSearchIndexes(orm.em.getConnection() as never);
   return {
     pending,
     unknown: applied.filter((name) => !known.includes(name)),
     adopts,
-    missingIndexes: pending.length > 0 ? [] : await findMissingIndexes(em),
+    missingIndexes: search?.missing ?? [],
+    searchGap: search?.gap ?? null,
   };
 }
 
@@ -90,7 +100,14 @@ async function loadPrototype(path: string): Promise<Migration> {
   return migration.prototype;
 }
 
-/** The tables that a migration's text names in such statements. */
-function tablesIn(statement: RegExp, { up }: Migration): string[] {
-  return [...String(up).matchAll(statement)].map(([, table = '']) => table);
+/** The tables of indexes, by the names of these. */
+async function indexedTables(em: EntityManager, indexes: readonly string[]): Promise<Map<string, string>> {
+  if (indexes.length === 0) return new Map();
+  const rows = await em.execute<{ index: string; table: string }[]>(
+    `select index.relname as index, indrelid::regclass::text as table
+       from pg_index join pg_class as index on index.oid = indexrelid and pg_table_is_visible(index.oid)
+      where index.relname = any (?)`,
+    [[...indexes]],
+  );
+  return new Map(rows.map(({ index, table }) => [index, table]));
 }

@@ -1,6 +1,6 @@
-import type { EntityManager, PostgreSqlDriver } from '@mikro-orm/postgresql';
+import type { PostgreSqlDriver } from '@mikro-orm/postgresql';
 import { quoteIdentifier } from './quote-identifier.ts';
-import { ensureTrigrams, operatorsOf } from './trigrams.ts';
+import { ensureTrigrams, operatorsOf, planTrigrams, type Trigrams } from './trigrams.ts';
 
 type Connection = ReturnType<PostgreSqlDriver['getConnection']>;
 
@@ -12,12 +12,6 @@ const INDEXES: Readonly<Record<string, (operators: string) => string>> = {
 
 /** The names of the indexes of the search. */
 export const SEARCH_INDEXES: readonly string[] = Object.keys(INDEXES);
-
-/** The indexes of the search that a database lacks, or has half built. Writes nothing. */
-export async function findMissingIndexes(em: EntityManager): Promise<readonly string[]> {
-  const [row] = await em.execute<Indexes[]>(SEARCHED);
-  return SEARCH_INDEXES.filter((name) => row?.valid.includes(name) !== true);
-}
 
 /** The reason why the search has no indexes, and the statement that changes it. */
 export interface SearchGap {
@@ -31,33 +25,11 @@ export interface SearchGap {
  */
 export async function repairSearchIndexes(connection: Connection): Promise<SearchGap | undefined> {
   const trigrams = await ensureTrigrams(connection);
-  if (trigrams instanceof Error) {
-    return {
-      reason: trigrams.message,
-      statement: 'create extension pg_trgm; -- as a superuser, in this database, then restart',
-    };
-  }
-  const { role, owner, valid } = await surveyIndexes(connection);
-  if (!trigrams.isOpen) {
-    const schema = quoteIdentifier(trigrams.schema);
-    return {
-      reason: `${role} may not use the schema ${trigrams.schema}, which has pg_trgm`,
-      statement: `grant usage on schema ${schema} to ${quoteIdentifier(role)}; -- as its owner, then restart`,
-    };
-  }
-  const missing = Object.entries(INDEXES).filter(([name]) => !valid.includes(name));
-  if (missing.length === 0) return undefined;
-  // A build that was killed leaves an index that is kept up to date and never used.
-  const statements = missing.flatMap(([name, definition]) => [
-    `drop index concurrently if exists "${name}"`,
-    `create index concurrently "${name}" on "users" ${definition(operatorsOf(trigrams))}`,
-  ]);
-  if (owner !== null) {
-    return {
-      reason: `indexes are missing, and the table users belongs to ${owner}`,
-      statement: `${statements.join('; ')}; -- as ${owner}, one by one`,
-    };
-  }
+  const found = await surveyIndexes(connection);
+  const gap = gapOf(trigrams, found);
+  if (gap !== undefined) return gap;
+  const statements = repairsOf(trigrams as Trigrams, found);
+  if (statements.length === 0) return undefined;
   const client = await (await connection.getNativeClient()).connect();
   try {
     await client.query('set statement_timeout = 0');
@@ -70,6 +42,58 @@ export async function repairSearchIndexes(connection: Connection): Promise<Searc
     throw error;
   }
   return undefined;
+}
+
+/** What {@link repairSearchIndexes} would do. */
+export interface SearchPlan {
+  /** The indexes that it would build, by name. */
+  readonly missing: readonly string[];
+  /** Why it could not build what is missing. */
+  readonly gap: SearchGap | undefined;
+}
+
+/** Plans the repair of the indexes of the search. Writes nothing. */
+export async function planSearchIndexes(connection: Connection): Promise<SearchPlan> {
+  const found = await surveyIndexes(connection);
+  const trigrams = await planTrigrams(connection);
+  const gap = trigrams && gapOf(trigrams, found);
+  const missing = SEARCH_INDEXES.filter((name) => !found.valid.includes(name));
+  return { missing: gap === undefined ? missing : [], gap };
+}
+
+/** Why the indexes of the search cannot be built, if something is in the way. */
+function gapOf(trigrams: Trigrams | Error, found: Indexes): SearchGap | undefined {
+  if (trigrams instanceof Error) {
+    return {
+      reason: trigrams.message,
+      statement: 'create extension pg_trgm; -- as a superuser, in this database, then restart',
+    };
+  }
+  const { role, owner } = found;
+  if (!trigrams.isOpen) {
+    const schema = quoteIdentifier(trigrams.schema);
+    return {
+      reason: `${role} may not use the schema ${trigrams.schema}, which has pg_trgm`,
+      statement: `grant usage on schema ${schema} to ${quoteIdentifier(role)}; -- as its owner, then restart`,
+    };
+  }
+  const statements = repairsOf(trigrams, found);
+  if (owner === null || statements.length === 0) return undefined;
+  return {
+    reason: `indexes are missing, and the table users belongs to ${owner}`,
+    statement: `${statements.join('; ')}; -- as ${owner}, one by one`,
+  };
+}
+
+/** The statements that build the indexes which are missing. */
+function repairsOf(trigrams: Trigrams, { valid }: Indexes): string[] {
+  // A build that was killed leaves an index that is kept up to date and never used.
+  return Object.entries(INDEXES)
+    .filter(([name]) => !valid.includes(name))
+    .flatMap(([name, definition]) => [
+      `drop index concurrently if exists "${name}"`,
+      `create index concurrently "${name}" on "users" ${definition(operatorsOf(trigrams))}`,
+    ]);
 }
 
 interface Indexes {

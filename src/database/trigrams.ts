@@ -41,6 +41,36 @@ export async function findTrigrams(connection: Connection): Promise<Trigrams | u
   return row;
 }
 
+// A superuser may create any extension; others those that are trusted, where they may create schemas.
+const CREATABLE = `
+  select current_user::text as role, current_database() as database,
+         bool_or(name is not null) as "isThere",
+         bool_or(current_setting('is_superuser')::boolean
+                 or trusted and has_database_privilege(current_database(), 'create')) as "isAllowed"
+    from (select) as always left join pg_available_extension_versions on name = 'pg_trgm'`;
+
+/**
+ * What {@link ensureTrigrams} would find: the trigram operators, the reason where the extension cannot be created, or `undefined` where it can.
+ * Writes nothing.
+ */
+export async function planTrigrams(connection: Connection): Promise<Trigrams | Error | undefined> {
+  const found = await findTrigrams(connection);
+  if (found !== undefined) return found;
+  const [row] = await connection.execute<Creatable[]>(CREATABLE);
+  const { role, database, isThere = false, isAllowed = false } = row ?? ({} as Partial<Creatable>);
+  if (!isThere) return new Error('the server does not have the extension pg_trgm');
+  return isAllowed ? undefined : new Error(`${role} may not create the extension pg_trgm in ${database}`);
+}
+
+interface Creatable {
+  readonly role: string;
+  readonly database: string;
+  /** Whether the server has the extension. */
+  readonly isThere: boolean;
+  /** Whether the role may create it. */
+  readonly isAllowed: boolean;
+}
+
 /** SQL of the trigram operators, with their schema. */
 export function operatorsOf({ schema }: Trigrams): string {
   return `${quoteIdentifier(schema)}.gin_trgm_ops`;

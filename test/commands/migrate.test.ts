@@ -90,6 +90,7 @@ describe('npm run migrate', function () {
       unknown: ['Migration29990101000000_newer'],
       adopts: false,
       missingIndexes: [],
+      searchGap: null,
       adoption: null,
       applied: [],
     });

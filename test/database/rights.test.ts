@@ -1,6 +1,8 @@
+import { spawnSync } from 'node:child_process';
 import { expect } from 'chai';
 import { createEmptyDatabase, type TestDatabase } from '../support/database.ts';
 import { mikroOrm } from '../support/mikro-orm.ts';
+import { programEnvironment, programOf } from '../support/programs.ts';
 import { type ServerProcess, startServer } from '../support/server-process.ts';
 
 describe('a role with few rights', function () {
@@ -32,13 +34,13 @@ describe('a role with few rights', function () {
     Object.assign(url, { username: role, password: 'secret' });
     return url.href + query;
   };
-  const start = (url: string) => {
-    const server = startServer({ DATABASE_URL: url, INITIAL_ADMINS: 'ada@example.com' });
+  const start = (url: string, env: NodeJS.ProcessEnv = {}) => {
+    const server = startServer({ DATABASE_URL: url, INITIAL_ADMINS: 'ada@example.com', ...env });
     servers.push(server);
     return server;
   };
-  const startAndStop = async (url: string) => {
-    const server = start(url);
+  const startAndStop = async (url: string, env: NodeJS.ProcessEnv = {}) => {
+    const server = start(url, env);
     const address = await server.ready();
     expect((await fetch(`${address}/readyz`)).status).to.equal(200);
     expect(await server.end('SIGTERM')).to.equal(0);
@@ -98,6 +100,29 @@ describe('a role with few rights', function () {
     );
   });
 
+  /** What promises nothing that the role may not do: the plan, `migrate`, the doctor, and a start that does not migrate. */
+  const expectGap = async (reason: RegExp, statement: RegExp) => {
+    const run = (source: 'migrate' | 'accounts', ...args: string[]) =>
+      spawnSync(process.execPath, [programOf(`src/commands/${source}.ts`), ...args], {
+        env: { ...programEnvironment(), ENVIRONMENT: 'test', DATABASE_URL: urlOf() },
+        encoding: 'utf8',
+      });
+    const plan = JSON.parse(run('migrate', '--plan', '--json').stdout);
+    expect([plan.pending, plan.missingIndexes]).to.deep.equal([[], []]);
+    expect(plan.searchGap.reason).to.match(reason);
+    expect(plan.searchGap.statement).to.match(statement);
+    const migrated = run('migrate', '--yes');
+    expect(migrated.status).to.equal(0);
+    expect(migrated.stdout)
+      .to.match(reason)
+      .and.to.match(/\nNo migration is pending\.\n$/);
+    expect(run('accounts', 'doctor').stdout).to.match(/^warning +search /m);
+    const waiting = await startAndStop(urlOf(), { MIGRATE_ON_BOOT: 'false' });
+    const warning = waiting.lines.find(({ level }) => level === 40);
+    expect(warning?.['reason']).to.match(reason);
+    expect(warning?.['statement']).to.match(statement);
+  };
+
   it('searches without pg_trgm, says so, and builds its indexes once it is there', async () => {
     await asSuperuser('revoke create on database "DB" from "ROLE", public');
     const indexes = () =>
@@ -111,9 +136,11 @@ describe('a role with few rights', function () {
     expect(warning?.['statement']).to.match(/^create extension pg_trgm;/);
     expect(await indexes()).to.deep.equal([]);
     await expectContent(urlOf());
+    await expectGap(/ may not create the extension pg_trgm in /, /^create extension pg_trgm;/);
     await asSuperuser('create schema extensions; create extension pg_trgm schema extensions');
     const closed = (await startAndStop(urlOf())).lines.find(({ level }) => level === 40);
     expect(closed?.['statement']).to.match(/^grant usage on schema "extensions" to "\w+_role";/);
+    await expectGap(/ may not use the schema extensions, /, /^grant usage on schema "extensions" to /);
     await asSuperuser('grant usage on schema extensions to "ROLE"');
     const after = await startAndStop(urlOf());
     expect(after.lines.filter(({ level }) => level === 40)).to.deep.equal([]);

@@ -78,6 +78,8 @@ async function checkSearch(em: EntityManager, plan: MigrationPlan | undefined): 
       warning('search', message, `As its owner: grant usage on schema "${trigrams.schema}" to the role.`),
     ];
   }
+  const gap = plan?.searchGap ?? undefined;
+  if (gap !== undefined) return [warning('search', gap.reason, `Run: ${gap.statement}`)];
   const missing = plan?.missingIndexes ?? [];
   if (missing.length === 0) return [ok('search', `pg_trgm is in the schema ${trigrams.schema}`)];
   const message = `indexes are missing: ${missing.join(', ')}`;
