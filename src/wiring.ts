@@ -163,6 +163,11 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
   store.replicas?.start({
     onEpoch: epochs.saw,
     onUsed: (replica) => log.info({ replica }, 'read replica used'),
+    onNoBookmark: (reason) =>
+      log.warn(
+        { reason },
+        'no bookmark for an answer, whose caller reads from the primary for a while; if this repeats, check the database',
+      ),
     onLeftOut: (replica, { kind, reason }) => {
       if (kind === 'primary') log.info({ replica, reason }, 'read replica left out');
       else if (kind === 'gone')

@@ -1,7 +1,8 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
-import { presentSight, type Sight } from '../feed-epoch.ts';
-import { type LogEnd, readLogEnd } from '../log-end.ts';
+import type { Sight } from '../feed-epoch.ts';
+import type { LogEnd } from '../log-end.ts';
 import { Known } from './known.ts';
+import { PresentBookmark } from './present-bookmark.ts';
 import { CHECKED_MS, type ReadReplica } from './read-replica.ts';
 import { type Reader, type ReadNeeds, replicaReader } from './reader.ts';
 import { type ReplicaEvents, ReplicaWatch, type Watched } from './watch.ts';
@@ -14,6 +15,9 @@ const WHOLE_PATIENCE_MS = 1_000;
 
 /** The primary's answer may be off by so much, in milliseconds: commits that do not wait for the disk are there a little later. */
 const MARGIN_MS = 1_000;
+
+/** How long to wait before missing bookmarks are told again, in milliseconds: during an outage each answer lacks one. */
+const TELL_MS = 60_000;
 
 /** Who reads, and what they must see. */
 export interface ReadingCaller {
@@ -38,22 +42,25 @@ export interface ReplicaStanding {
  * read the feed, reads from the primary until a replica has all of that; so does whoever sends a bookmark, which any process gave.
  */
 export class Replicas {
-  readonly #em: EntityManager;
+  readonly #present: PresentBookmark;
   readonly #replicas: readonly ReadReplica[];
   readonly #watch: ReplicaWatch;
   readonly #known: Known;
   #next = 0;
+  #events: ReplicaEvents | undefined;
+  #toldAt = Number.NEGATIVE_INFINITY;
 
   /** `maxLagMs` is how far a replica in use may lag. */
   constructor(watched: Watched, maxLagMs: number) {
-    this.#em = watched.em;
     this.#replicas = watched.replicas;
     this.#watch = new ReplicaWatch(watched);
+    this.#present = new PresentBookmark(watched.em, this.#watch.primary);
     this.#known = new Known(maxLagMs + CHECKED_MS + MARGIN_MS);
   }
 
   /** Begins to check them. Until the first check has succeeded, everything is read from the primary. */
   start(events: ReplicaEvents): void {
+    this.#events = events;
     void this.#watch.start(events);
   }
 
@@ -64,18 +71,19 @@ export class Replicas {
 
   /**
    * Notes that later reads of a caller must see all that is in the log up to its end, for which it asks the primary where the unit of
-   * work has not. Returns the bookmark. Throws where the primary does not answer: then the caller reads from it for a while.
+   * work has not. Returns the bookmark; `undefined` where the primary does not say it soon: then the caller reads from it for a while.
    */
-  async noteAnswer(caller: string, logEnd: LogEnd | undefined): Promise<Sight> {
+  async noteAnswer(caller: string, logEnd: LogEnd | undefined): Promise<Sight | undefined> {
     const known = logEnd && this.#watch.primary.bookmarkOf(logEnd);
-    const present = () =>
-      this.#present().catch((error: unknown) => {
-        this.#known.note(caller, null);
-        throw error;
-      });
-    const bookmark = known ?? (await present());
-    this.#known.note(caller, bookmark);
-    return bookmark;
+    try {
+      const bookmark = known ?? (await this.#present.ask());
+      this.#known.note(caller, bookmark);
+      return bookmark;
+    } catch (error) {
+      this.#known.note(caller, null);
+      this.#tellOfNoBookmark(error as Error);
+      return undefined;
+    }
   }
 
   /** How each of them is. */
@@ -98,7 +106,7 @@ export class Replicas {
     { until, isWhole = false }: ReadNeeds,
   ): Promise<ReadReplica | undefined> {
     const { primary } = this.#watch;
-    const present = isWhole ? await this.#present() : undefined;
+    const present = isWhole ? await this.#present.ask().catch(() => null) : undefined;
     const epoch = primary.seen?.epoch;
     let lsn = 0n;
     for (const seen of [this.#known.to(name), bookmark, present]) {
@@ -122,11 +130,11 @@ export class Replicas {
     return (await near?.catchesUp(lsn, patienceMs)) && near?.epoch === epoch ? near : undefined;
   }
 
-  /** The bookmark of all that is committed now. */
-  async #present(): Promise<Sight> {
-    const { primary } = this.#watch;
-    const known = primary.seen && primary.bookmarkOf(await readLogEnd(this.#em));
-    return known ?? presentSight(this.#em);
+  #tellOfNoBookmark({ message }: Error): void {
+    const now = performance.now();
+    if (now - this.#toldAt < TELL_MS) return;
+    this.#toldAt = now;
+    this.#events?.onNoBookmark(message);
   }
 
   /** All of them, each time beginning with the next one. */

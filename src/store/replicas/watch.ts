@@ -15,6 +15,8 @@ export interface ReplicaEvents {
   readonly onUsed: (number: number) => void;
   /** Told of the epoch in which the primary answered. */
   readonly onEpoch: (epoch: string) => void;
+  /** Told why answers have no bookmark, once a minute at most. */
+  readonly onNoBookmark: (reason: string) => void;
 }
 
 /** What is watched. */

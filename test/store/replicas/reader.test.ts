@@ -11,16 +11,19 @@ import { pauseReplay, resumeReplay, urlOf } from '../../support/read-replicas.ts
 import { type Pair, startPair } from '../../support/replication.ts';
 import { until } from '../../support/until.ts';
 
+const POOL_MAX = 4;
+
 describe('reading from a replica', function () {
   this.timeout(60_000);
 
   let pair: Pair;
   let store: Store;
   let used = 0;
+  const unmarked: string[] = [];
 
   before(async () => {
     pair = await startPair();
-    const limits = { poolMax: 4, connectTimeoutMs: 3_000, statementTimeoutMs: 10_000 };
+    const limits = { poolMax: POOL_MAX, connectTimeoutMs: 3_000, statementTimeoutMs: 10_000 };
     const database = { ...limits, url: urlOf(pair.primary) };
     const orm = await MikroORM.init({ ...ormOptions(database), logger: () => undefined });
     await migrateUnderLock(
@@ -37,6 +40,7 @@ describe('reading from a replica', function () {
     store.replicas?.start({
       onLeftOut: () => undefined,
       onEpoch: () => undefined,
+      onNoBookmark: (reason) => unmarked.push(reason),
       onUsed: () => {
         used++;
       },
@@ -92,6 +96,40 @@ describe('reading from a replica', function () {
     };
     // By chance the machine is slower than that.
     await until('an answer of the replica', isServedThere);
+  });
+
+  it('marks an answer with all that is committed, also where several ask at once', async () => {
+    const marked = async () => (await store.replicas?.noteAnswer('account:2', undefined))?.lsn;
+    const early = Array.from({ length: 5 }, marked);
+    await add('between@example.com');
+    const [{ lsn } = { lsn: '' }] = await pair.primary.query<{ lsn: string }>(
+      "select (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::text as lsn",
+    );
+    const late = await Promise.all(Array.from({ length: 5 }, marked));
+    await Promise.all(early);
+    for (const mark of late) expect(Number(mark)).to.be.at.least(Number(lsn));
+    await pair.primary.query('delete from users');
+  });
+
+  it('lets no answer wait for its bookmark where no connection is free, and says so once', async () => {
+    const sleep = () => runAlone(store.orm.em, { text: 'select pg_sleep(2)', values: [] });
+    let isBusy = true;
+    const busy = Promise.all(Array.from({ length: POOL_MAX }, sleep)).finally(() => {
+      isBusy = false;
+    });
+    await pair.caughtUp();
+    const mark = (caller: string) => store.replicas?.noteAnswer(caller, undefined);
+    expect(await Promise.all(['account:3', 'account:4'].map(mark))).to.deep.equal([undefined, undefined]);
+    expect(await mark('account:3')).to.equal(undefined);
+    expect(isBusy).to.equal(true);
+    expect(unmarked).to.deep.equal(['the primary has not said within 250 ms where its log is']);
+    await busy;
+    const portFor = async (name: string) =>
+      (await ask(store.replicas?.readerFor(store.orm.em.fork(), { name, bookmark: undefined }) as Reader))
+        ?.port;
+    expect(await portFor('account:3')).to.equal(pair.primary.port);
+    expect(await portFor('account:5')).to.equal(pair.standby.port);
+    await until('a bookmark', async () => (await mark('account:3')) !== undefined);
   });
 
   it('begins again on the primary where PostgreSQL ends the read for the replay', async () => {
