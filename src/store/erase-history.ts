@@ -68,8 +68,9 @@ const ERASE_ELSEWHERE = [
 
 /**
  * Erases accounts, in the transaction of `em`: their entries in the history lose their values, everything they did to anything
- * becomes the act of `erased-<id>`, and their identities, refused sign-ins and kept answers are deleted. The facts stay. It may run again, for
- * what has been written since. Throws the reason of `signal` when it aborts; then nothing may be committed.
+ * becomes the act of `erased-<id>`, and their identities and refused sign-ins are deleted. Kept answers lose what they say; their
+ * rows stay, so that no request is carried out again. The facts stay. It may run again, for what has been written since. Throws
+ * the reason of `signal` when it aborts; then nothing may be committed.
  */
 export async function eraseHistory(
   em: EntityManager,
