@@ -2,7 +2,6 @@ import Router from '@koa/router';
 import compose from 'koa-compose';
 import { refusals } from '../domain/refusals.ts';
 import type { Seeds } from '../services/accounts/seed-warning.ts';
-import { findAnswer } from '../services/idempotency/kept-answers.ts';
 import { primaryReader } from '../store/replicas/reader.ts';
 import type { Replicas } from '../store/replicas/replicas.ts';
 import type { UnitOfWork } from '../store/unit.ts';
@@ -131,7 +130,7 @@ const handle = (endpoint: Endpoint, replicas: Replicas | undefined): Middleware 
     const query = queryOf(endpoint, ctx);
     unit.dryRun = asksForDryRun(query);
     const keyed = writes && hasKey(ctx) && !unit.dryRun ? await keyedRequestOf(ctx) : undefined;
-    const kept = keyed && (await findAnswer(unit.em, keyed));
+    const kept = keyed && (await unit.answerTo(keyed));
     if (kept !== undefined) {
       ctx.state.shown = shownAgain(kept);
       return;

@@ -2,11 +2,11 @@ import { IsolationLevel, LockMode, OptimisticLockError } from '@mikro-orm/core';
 import { EntityManager } from '@mikro-orm/postgresql';
 import type { Author } from '../domain/author.ts';
 import type { AccountValues, Change } from '../domain/change.ts';
-import type { AnswerToKeep } from '../domain/kept-answer.ts';
 import type { Right } from '../domain/right.ts';
 import { User } from '../domain/user.ts';
 import type { AdminsTouched } from './admins-touched.ts';
-import { reserveKey } from './kept-answers.ts';
+import type { AnswerToKeep, KeptAnswer, KeyedRequest } from './kept-answer.ts';
+import { findAnswer, reserveKey } from './kept-answers.ts';
 import type { LogEnd } from './log-end.ts';
 
 /** How many recorded changes a unit of work remembers: an import has no limit, and an answer needs one. */
@@ -105,6 +105,11 @@ export class Unit {
   /** Remembers a change that was recorded in this unit. */
   remember(change: Change): void {
     this.#recorded.push(change);
+  }
+
+  /** The answer that is kept of a request. Throws what {@link findAnswer} throws. */
+  answerTo(request: KeyedRequest): Promise<KeptAnswer | undefined> {
+    return findAnswer(this.em, request);
   }
 
   /**

@@ -1,8 +1,8 @@
 import { expect } from 'chai';
 import { COMMAND_LINE } from '../../src/domain/author.ts';
-import { MAX_KEPT_BYTES } from '../../src/domain/kept-answer.ts';
 import { isWrite } from '../../src/http/endpoint.ts';
 import { eraseAccounts } from '../../src/services/history/erasure.ts';
+import { MAX_KEPT_BYTES } from '../../src/store/kept-answer.ts';
 import { unitsOfWork } from '../../src/store/unit-of-work.ts';
 import { accountsIn, addAccount } from '../support/accounts.ts';
 import { startApp, type TestApp } from '../support/app.ts';

@@ -1,5 +1,5 @@
-import type { AnswerToKeep, KeptAnswer, KeyedRequest } from '../../domain/kept-answer.ts';
 import { User } from '../../domain/user.ts';
+import type { AnswerToKeep, KeptAnswer, KeyedRequest } from '../../store/kept-answer.ts';
 import type { RequestContext } from '../context.ts';
 import type { Shown } from '../endpoint.ts';
 import type { HandledRequest } from '../request/handled-request.ts';

@@ -1,12 +1,12 @@
 import { z } from 'zod';
 import { STATE_FIELDS } from '../../domain/change.ts';
-import { MAX_KEPT_BYTES } from '../../domain/kept-answer.ts';
 import type { PreferenceRules } from '../../domain/preferences.ts';
 import { refusals } from '../../domain/refusals.ts';
 import { exportAccounts } from '../../services/transfer/export.ts';
 import { FORMATS, NO_VALUE, SEPARATOR_NAMES } from '../../services/transfer/formats/index.ts';
 import { IMPORT_MODES, importAccounts } from '../../services/transfer/import.ts';
 import { reportWithin } from '../../services/transfer/report-within.ts';
+import { MAX_KEPT_BYTES } from '../../store/kept-answer.ts';
 import { type Endpoint, endpoint } from '../endpoint.ts';
 import { SEED_WARNING } from '../schemas/account.ts';
 import { flag } from '../schemas/flag.ts';

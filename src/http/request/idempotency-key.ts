@@ -1,6 +1,6 @@
 import { createHash, hash } from 'node:crypto';
-import type { KeyedRequest } from '../../domain/kept-answer.ts';
 import { refusals } from '../../domain/refusals.ts';
+import type { KeyedRequest } from '../../store/kept-answer.ts';
 import type { RequestContext } from '../context.ts';
 
 const HEADER = 'idempotency-key';

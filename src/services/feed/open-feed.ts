@@ -5,9 +5,9 @@ import { feedEnd, readFeedPage } from '../../store/feed-page.ts';
 import { type FeedEntry, type FeedPosition, isFeedStart } from '../../store/feed-position.ts';
 
 /**
- * The first page for a reader of the feed, and the position that it comes after: the given one, or the end of the feed for
- * `now`, and when they were read. Throws `cursor_outdated` where the reader may have seen changes that the database no longer has, and `bad_cursor` where
- * no entry can have that position.
+ * The first page for a reader of the feed, the position that it comes after (the given one, or the end of the feed for `now`), and
+ * when they were read. Throws `cursor_outdated` where the reader may have seen changes that the database no longer has, and
+ * `bad_cursor` where no entry can have that position.
  */
 export async function openFeed(
   em: EntityManager,

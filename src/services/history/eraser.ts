@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import { pruneAnswers } from '../../store/kept-answers.ts';
 import type { UnitOfWork } from '../../store/unit.ts';
 import { pruneRefused, type RefusedSignInCounter } from '../access/refused-sign-ins.ts';
-import { pruneAnswers } from '../idempotency/kept-answers.ts';
 import { eraseDue } from './erasure.ts';
 
 /** Pauses, in milliseconds, plus up to half as much each: replicas keep apart. */
