@@ -2,8 +2,9 @@ import { mkdirSync, statSync } from 'node:fs';
 import { enableCompileCache } from 'node:module';
 
 /**
- * Keeps compiled code in `folder` between starts, unless the folder is another account's or others may write there too: V8 runs whatever it finds there.
- * Without a folder that can be written, each start compiles anew; so does the first one after a move before Node.js 24.12.
+ * Keeps compiled code in `folder` between starts, unless the folder is another account's or others may write there too: V8 runs
+ * whatever it finds there. Without a folder that can be written, each start compiles anew; so does the first one after a move before
+ * Node.js 24.12.
  */
 export function keepCompiledCode(folder: string): void {
   try {

@@ -33,9 +33,9 @@ const CLOSES = /^(?:commit|rollback)$/i;
 const UNKNOWN = { rows: [], rowCount: 0 };
 
 /**
- * A connection that saves round trips. What opens a transaction, and what sets something for it, is sent with the first statement in
- * it, as one message: where it fails, nothing is carried out. A statement that is `isAnsweredByNext` is sent, and the next one right behind it. Needs the
- * driver's `pipeline`.
+ * A connection that saves round trips. What opens a transaction, and what sets something for it, is sent with the first statement
+ * in it, as one message: where it fails, nothing is carried out. A statement that is `isAnsweredByNext` is sent, and the next one
+ * right behind it. Needs the driver's `pipeline`.
  */
 export class PipelinedClient extends ImpatientClient {
   #opening: string | undefined;

@@ -66,8 +66,8 @@ type Row = ServerRow & { isWithheld: boolean; isContinued: boolean; epochNumber:
   );
 
 /**
- * Reads the feed after a position, at most `limit` entries and as many as have room on a page, in one query: every change once, in an order that keeps the
- * changes of an account, and transactions that did not overlap, in commit order.
+ * Reads the feed after a position, at most `limit` entries and as many as have room on a page, in one query: every change once, in
+ * an order that keeps the changes of an account, and transactions that did not overlap, in commit order.
  *
  * The changes of a transaction are served once every transaction that began writing before it has ended. So nothing can
  * appear before a position that has been served, whatever the order of commits.

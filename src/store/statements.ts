@@ -12,7 +12,10 @@ export interface Statement {
   readonly isAnsweredByNext?: boolean | undefined;
 }
 
-/** A statement of its own transaction. With a name and over a direct connection, its wait for each lock can be limited, in milliseconds. */
+/**
+ * A statement of its own transaction. With a name and over a direct connection, its wait for each lock can be limited, in
+ * milliseconds.
+ */
 export interface LoneStatement extends Omit<Statement, 'isAnsweredByNext'> {
   readonly lockTimeoutMs?: number | null;
 }
