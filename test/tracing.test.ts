@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SpanKind, SpanStatusCode } from '@opentelemetry/api';
 import { expect } from 'chai';
@@ -8,6 +9,7 @@ import { queryText } from '../src/tracing/query-text.ts';
 import { addAccount } from './support/accounts.ts';
 import { SECRET } from './support/app.ts';
 import { createMigratedDatabase, type TestDatabase } from './support/database.ts';
+import { runDirectory } from './support/run-directory.ts';
 import { type ServerProcess, startServer } from './support/server-process.ts';
 import { until } from './support/until.ts';
 
@@ -15,6 +17,16 @@ const ROOT = join(import.meta.dirname, '..');
 const OUT = 'node_modules/.cache/rollcall-traced';
 const ADA = 'ada@example.com';
 const PATCH = { method: 'PATCH', headers: { 'Content-Type': 'application/merge-patch+json' } };
+
+/** An exporter that prints the name of the service and of each span. */
+const EXPORTER = `
+  export class OTLPTraceExporter {
+    export(spans, done) {
+      for (const { name, resource } of spans) console.log(resource.attributes['service.name'] + ': ' + name);
+      done({ code: 0 });
+    }
+    async shutdown() {}
+  }`;
 
 /** A span, as `support/otel.ts` prints it. */
 interface PrintedSpan {
@@ -52,6 +64,33 @@ describe('a build with a preloaded OpenTelemetry SDK', function () {
   after(async () => {
     await server.end('SIGTERM');
     await database.drop();
+  });
+
+  it('sends all spans under the name of the service with the file in the documentation, also those before the end', async () => {
+    const folder = mkdtempSync(join(runDirectory(), 'otel-'));
+    const packages = join(folder, 'node_modules/@opentelemetry');
+    const exporter = join(packages, 'exporter-trace-otlp-proto');
+    mkdirSync(exporter, { recursive: true });
+    for (const name of ['resources', 'sdk-trace-node'])
+      symlinkSync(join(ROOT, 'node_modules/@opentelemetry', name), join(packages, name));
+    // What leaves the building.
+    writeFileSync(join(exporter, 'package.json'), '{ "type": "module", "exports": "./index.js" }');
+    writeFileSync(join(exporter, 'index.js'), EXPORTER);
+    const [, example = ''] =
+      /^```js\n(.*?)^```/ms.exec(readFileSync(join(ROOT, 'docs/logs.md'), 'utf8')) ?? [];
+    writeFileSync(join(folder, 'otel.mjs'), example);
+    const documented = startServer(
+      {
+        DATABASE_URL: database.url,
+        OTEL_SERVICE_NAME: 'accounts',
+        NODE_OPTIONS: `--import=${join(folder, 'otel.mjs')}`,
+      },
+      `${OUT}/server.js`,
+    );
+    expect((await fetch(`${await documented.ready()}/v1/me`)).status).to.equal(401);
+    expect(await documented.end('SIGTERM')).to.equal(0);
+    expect(documented.output).to.include('accounts: GET /v1/me');
+    rmSync(folder, { recursive: true });
   });
 
   /** Calls in a trace of the caller's own. Returns the spans of that trace, all of which have ended. */

@@ -77,6 +77,8 @@ async function outputsOf(path: string, steps: readonly Step[]): Promise<string[]
       const database = await (path === ADOPTING ? createEmptyDatabase() : createMigratedDatabase());
       cleanups.push(() => database.drop());
       checkout.env['DATABASE_URL'] = database.url;
+      const restored = Object.assign(new URL(database.url), { pathname: '/rollcall_restored' });
+      checkout.env['RESTORED_URL'] = restored.href;
     }
     const has = (pattern: RegExp) => steps.some(({ commands }) => pattern.test(commands));
     if (has(CALLS_SERVICE) && !has(STARTS_SERVICE)) {
