@@ -11,7 +11,7 @@ export interface LimitedStatement {
 /** Has no row, so that the rows of the message are those of the statement. */
 const LIMIT = {
   name: 'limit-locks',
-  text: `select from set_config('lock_timeout', $1, true) as set (value) where value is null`,
+  text: `select where set_config('lock_timeout', $1, true) is null`,
 };
 
 /** What the driver's types leave out. */
