@@ -39,6 +39,8 @@ export interface RequestState {
   limitedBy?: string;
   /** Called once the caller is identified. */
   onIdentified?: () => void;
+  /** Whether it has credentials, and they are refused. */
+  hasBadCredentials?: true;
   /** Whether its token names a key that its issuer is not known to have. */
   hasUnknownKey?: true;
   /** The email (normalized) of a valid sign-in that was refused an account. */

@@ -103,6 +103,7 @@ async function identifyService(
 function refusal(ctx: RequestContext, error: unknown, tellsCauses: boolean): unknown {
   if (error instanceof InvalidToken) {
     ctx.state.log.info({ cause: error.message }, 'token refused');
+    ctx.state.hasBadCredentials = true;
     return unauthenticated(ctx, 'Bearer error="invalid_token"', tellsCauses ? error.message : undefined);
   }
   if (error instanceof ProviderUnavailable) {

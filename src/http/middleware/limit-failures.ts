@@ -106,13 +106,13 @@ function digestOf(ctx: RequestContext, cookieNames: readonly string[]): string {
 }
 
 /**
- * Judges by the challenge, which names an error only for credentials (RFC 6750, section 3.1). A token under an unknown key counts
- * too, even while the provider cannot be asked about it: anybody can make one up.
+ * Whether the credentials are why a request is refused. A token under an unknown key counts too, even while the provider cannot be
+ * asked about it: anybody can make one up.
  */
 function isRefusalOfCredentials(ctx: RequestContext, error: unknown): boolean {
   if (!(error instanceof Refusal)) return false;
   if (error.code === 'identity_provider_unavailable') return ctx.state.hasUnknownKey === true;
-  return error.code === 'unauthenticated' && /\berror=/.test(ctx.response.get('WWW-Authenticate'));
+  return error.code === 'unauthenticated' && ctx.state.hasBadCredentials === true;
 }
 
 /** Calls `compute` at the first call, and remembers its result. */

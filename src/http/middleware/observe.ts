@@ -51,7 +51,6 @@ function answered({ req, res, state }: RequestContext, seconds: number): Answere
     seconds,
     problem,
     limitedBy,
-    hasBadCredentials:
-      problem === 'unauthenticated' && /\berror=/.test(`${res.getHeader('WWW-Authenticate')}`),
+    hasBadCredentials: problem === 'unauthenticated' && state.hasBadCredentials === true,
   };
 }

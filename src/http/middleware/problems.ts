@@ -36,6 +36,7 @@ export const problems = (translate: (error: unknown) => unknown): Middleware =>
       // RFC 9110, section 15.5.2: a 401 has a challenge; the check before a commit knows no headers.
       if (problem.status === 401 && !ctx.response.get('WWW-Authenticate')) {
         ctx.set('WWW-Authenticate', 'Bearer error="invalid_token"');
+        ctx.state.hasBadCredentials = true;
       }
       // RFC 9110, section 15.5.9: whatever of the body still comes would be taken for the next request.
       if (problem.status === 408) ctx.set('Connection', 'close');
