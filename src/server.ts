@@ -134,10 +134,17 @@ async function boot(): Promise<Application> {
   }
 
   const { server, acceptors } = application;
-  // It is to share the port with itself alone.
+  // Sockets that share their port do not notice those of another process; two that get here in the same millisecond both serve.
   if (settings.port !== 0) await checkAddress(settings);
   const address = await listen(server, settings, LISTENING);
-  await acceptors.open();
+  await acceptors
+    .open()
+    .catch(({ message: reason }: Error) =>
+      log.warn(
+        { reason },
+        'fewer sockets accept connections; if crowds of new ones wait, raise the limit of open files',
+      ),
+    );
   application.lifecycle.phase = 'ready';
   // Milliseconds since the process began.
   log.info({ address, connectionMode: mode, bootMs: Math.round(performance.now()) }, 'ready');

@@ -60,13 +60,26 @@ export function checkPreferences(given: unknown, rules: PreferenceRules): Prefer
   refuse(unstorable(given));
   const preferences = mergePatch({}, given) as Preferences;
   // Before the operator's schema, whose cost grows with the size.
-  if (Buffer.byteLength(JSON.stringify(preferences)) > rules.maxBytes) {
+  if (printedBytes(preferences) > rules.maxBytes) {
     throw refusals.invalidPreferences([
       { path: 'preferences', message: `Must have at most ${rules.maxBytes} bytes.` },
     ]);
   }
   refuse((rules.faults?.(preferences) ?? []).slice(0, MAX_FAULTS));
   return preferences;
+}
+
+/** The bytes of the preferences as PostgreSQL prints them, with all digits of each number: `1e-300` has three hundred. */
+function printedBytes(preferences: Preferences): number {
+  const json = JSON.stringify(preferences);
+  let zeros = 0;
+  // Few texts have something that looks like such a number.
+  if (/\de-\d/.test(json))
+    JSON.stringify(preferences, (_, value) => {
+      if (typeof value === 'number') zeros += Number(/e-(\d+)$/.exec(`${value}`)?.[1] ?? 0);
+      return value;
+    });
+  return Buffer.byteLength(json) + zeros;
 }
 
 /** The preferences with their names in the order of PostgreSQL's jsonb, shorter ones first: as they look once stored. */

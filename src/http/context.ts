@@ -49,6 +49,8 @@ export interface RequestState {
   counted?: true;
   /** Whether its changes count among the history that its account writes already. */
   hasSpent?: true;
+  /** Leaves its place in the load of the process, and does nothing more; set where the request has one. */
+  leaveLoad?: () => void;
   /** Waits without a place in the load of the process; set where the request has one. */
   standAside?: <T>(wait: () => Promise<T>) => Promise<T>;
   /** The request's JSON; set where the endpoint takes a body. */

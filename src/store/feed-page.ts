@@ -2,14 +2,8 @@ import type { EntityManager } from '@mikro-orm/postgresql';
 import { CHANGE_COLUMNS, CHANGE_VALUES, type ChangeRow, changeOf } from './change-rows.ts';
 import { continuedSql, EPOCH, readInEpoch, type ServerRow, type Sight } from './feed-epoch.ts';
 import { HORIZON } from './feed-order.ts';
-import {
-  comparePositions,
-  FEED_START,
-  type FeedEntry,
-  type FeedPosition,
-  isFeedStart,
-} from './feed-position.ts';
-import { isCut, type Measured, unmeasured, withinBytes } from './page-bytes.ts';
+import { FEED_START, type FeedEntry, type FeedPosition, isFeedStart } from './feed-position.ts';
+import { isCutOff, type Measured, readInParts, unmeasured, withinBytes } from './page-bytes.ts';
 import type { Statement } from './statements.ts';
 
 /** A page of the feed after a position. */
@@ -34,13 +28,14 @@ const SERVER = `
 
 // Withheld entries are at the very end: asking for the newest one keeps the planner there.
 const PAGE = `
-  select coalesce(newest >= horizon, false) as "isWithheld", server.*, page.*
+  select coalesce(newest >= horizon, false) as "isWithheld", server.*, page.*,
+         exists (select from changes where (transaction_id, id) = ($1::xid8, $2::bigint) and transaction_id < horizon) as "isThere"
     from (${SERVER}) as server
    cross join (select ${HORIZON} as horizon,
                  (select transaction_id from changes order by transaction_id desc, id desc limit 1) as newest) as present
     left join lateral (${withinBytes(
       `select transaction_id as "transactionId", fields, ${CHANGE_COLUMNS} from changes
-        where (transaction_id, id) >= ($1::xid8, $2::bigint) and transaction_id < horizon
+        where (transaction_id, id) > ($1::xid8, $2::bigint) and transaction_id < horizon
         order by transaction_id, id limit $3`,
       { order: '"transactionId", id', columns: CHANGE_VALUES },
     )}) as page on true
@@ -54,40 +49,64 @@ const END = `
   select epoch, lsn, transaction_id as "transactionId", id
     from (${EPOCH}) as server left join (${FEED_END}) as last on true`;
 
-/** The statement that reads a page, beginning with the entry at the position. */
+/** The statement that reads entries after a position, and whether that is the position of one. */
 export function pageStatement({ transactionId, id, seen }: FeedPosition, limit: number): Statement {
-  return { text: PAGE, values: [transactionId, id, limit + 1, seen?.epoch ?? null, seen?.lsn ?? null] };
+  return { text: PAGE, values: [transactionId, id, limit, seen?.epoch ?? null, seen?.lsn ?? null] };
 }
 
+/** What each row says of the server, and of the position. */
+type ServedRow = ServerRow & {
+  isThere: boolean;
+  isWithheld: boolean;
+  isContinued: boolean;
+  epochNumber: number;
+};
+type EntryRow = ServedRow & ChangeRow & Measured & { transactionId: string; fields: string[] };
+
 /** A row of a page; an empty page has one row without an entry. */
-type Row = ServerRow & { isWithheld: boolean; isContinued: boolean; epochNumber: number } & (
-    | (ChangeRow & Measured & { transactionId: string; fields: string[] })
-    | { transactionId: null; fields: null }
-  );
+type Row = EntryRow | (ServedRow & { transactionId: null });
 
 /**
- * Reads the feed after a position, at most `limit` entries and as many as have room on a page, in one query: every change once, in
- * an order that keeps the changes of an account, and transactions that did not overlap, in commit order.
+ * Reads the feed after a position, at most `limit` entries and as many as have room on a page: every change once, in an order that
+ * keeps the changes of an account, and transactions that did not overlap, in commit order.
  *
  * The changes of a transaction are served once every transaction that began writing before it has ended. So nothing can
  * appear before a position that has been served, whatever the order of commits.
  */
 export async function readFeedPage(em: EntityManager, after: FeedPosition, limit: number): Promise<FeedPage> {
-  const { rows, seen } = await readInEpoch<Row>(em, pageStatement(after, limit));
-  const { isWithheld = false, isContinued = false, epochNumber = 0 } = rows[0] ?? {};
-  const entries = rows.flatMap((row): FeedEntry[] => {
-    if (row.transactionId === null) return [];
-    const { isWithheld, isContinued, epochNumber, epoch, lsn, transactionId, fields, ...columns } = row;
-    const change = changeOf(em, unmeasured(columns));
-    return [{ position: { transactionId, id: change.id, seen }, change, fields, bytes: columns.bytes }];
+  let first: Part | undefined;
+  let isWithheld = false;
+  const { rows, isCut } = await readInParts<FeedEntry>(limit, async (last, size) => {
+    const part = await readPart(em, last?.position ?? after, size);
+    first ??= part;
+    ({ isWithheld } = part);
+    // A failover in between: who reads on from here is told.
+    return part.isOutdated && last !== undefined ? { rows: [], isCut: true } : part;
   });
-  const isThere = entries[0] !== undefined && comparePositions(entries[0].position, after) === 0;
+  const { isKnown, isOutdated, seen } = first as Part;
+  return { entries: rows, hasMore: isCut || rows.length === limit, isKnown, isOutdated, isWithheld, seen };
+}
+
+/** What one query reads. */
+type Part = Omit<FeedPage, 'entries' | 'hasMore'> & {
+  readonly rows: readonly FeedEntry[];
+  readonly isCut: boolean;
+};
+
+async function readPart(em: EntityManager, after: FeedPosition, limit: number): Promise<Part> {
+  const { rows, seen } = await readInEpoch<Row>(em, pageStatement(after, limit));
+  const { isThere = false, isWithheld = false, isContinued = false, epochNumber = 0 } = rows[0] ?? {};
+  const found = rows.filter((row): row is EntryRow => row.transactionId !== null);
   // What older versions served counts as read in the first epoch, which began with the first start of this one.
   const isOutdated = after.seen === undefined ? epochNumber > 1 : !isContinued;
-  const page = isThere ? entries.slice(1) : entries.slice(0, limit);
   return {
-    entries: page,
-    hasMore: page.length === limit || isCut(rows.filter((row) => row.transactionId !== null)),
+    rows: found.map((row): FeedEntry => {
+      const { isThere, isWithheld, isContinued, epochNumber, epoch, lsn, transactionId, fields, ...own } =
+        row;
+      const change = changeOf(em, unmeasured(own));
+      return { position: { transactionId, id: change.id, seen }, change, fields, bytes: row.bytes };
+    }),
+    isCut: isCutOff(found),
     isKnown: isThere || isFeedStart(after),
     isOutdated: isOutdated && !isFeedStart(after),
     isWithheld,

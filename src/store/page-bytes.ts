@@ -39,6 +39,32 @@ export function unmeasured<Row extends Measured>(row: Row): Omit<Row, keyof Meas
 }
 
 /** Whether a page leaves out rows that its limit would have allowed. */
-export function isCut(rows: readonly Measured[]): boolean {
+export function isCutOff(rows: readonly Measured[]): boolean {
   return rows.length < Number(rows[0]?.found ?? 0);
+}
+
+/** How many rows the first part of a page has at most: enough for most pages. */
+const FIRST_PART = 101;
+
+/**
+ * Reads a page in parts, each with up to four times as many rows as the one before, until it is full: measuring a row reads it whole, and
+ * of large ones few have room. `readPart` reads so many rows after one, or the first ones.
+ */
+export async function readInParts<Row extends { readonly bytes: number }>(
+  limit: number,
+  readPart: (
+    after: Row | undefined,
+    size: number,
+  ) => Promise<{ readonly rows: readonly Row[]; readonly isCut: boolean }>,
+): Promise<{ readonly rows: readonly Row[]; readonly isCut: boolean }> {
+  const rows: Row[] = [];
+  let bytes = 0;
+  for (let size = FIRST_PART; ; size *= 4) {
+    const asked = Math.min(size, limit - rows.length);
+    const part = await readPart(rows.at(-1), asked);
+    rows.push(...part.rows);
+    for (const row of part.rows) bytes += row.bytes;
+    const isCut = part.isCut || bytes >= PAGE_BYTES;
+    if (isCut || part.rows.length < asked || rows.length >= limit) return { rows, isCut };
+  }
 }

@@ -70,6 +70,30 @@ describe('pages of large values', function () {
     });
   }
 
+  it('of the change feed go on behind an entry that fills one alone', async () => {
+    // What PostgreSQL prints of it is longer than a page. Such numbers may have come in before they counted with all digits.
+    const tiny = JSON.stringify({ numbers: Array.from({ length: 4_000 }, () => 5e-324) });
+    const add = (value: string) =>
+      app.database.query(
+        `insert into changes (actor, user_id, action, before, after, fields, version)
+         select 'cli', min(id), 'updated', null, jsonb_build_object('preferences', $1::jsonb), '{preferences}', 900 from users`,
+        [value],
+      );
+    for (const value of [tiny, tiny, '{}', '{}']) await add(value);
+    const last = (await app.database.query<{ id: number }>('select max(id)::int as id from changes'))[0]?.id;
+    const seen: number[] = [];
+    let after = '';
+    for (let pages = 0; pages < 50 && !seen.includes(last ?? 0); pages++) {
+      const answer = await app.call(`/v1/changes?limit=100${after && `&after=${after}`}`, { as: ADA });
+      const { items, nextCursor } = (await answer.json()) as { items: { id: number }[]; nextCursor: string };
+      expect(items).not.to.deep.equal([]);
+      seen.push(...items.map(({ id }) => id));
+      after = nextCursor;
+    }
+    expect(seen).to.include(last);
+    expect(new Set(seen).size).to.equal(seen.length);
+  });
+
   it('have a megabyte at most, and lead to all of them: /v1/changes', async () => {
     const path = '/v1/changes?limit=1000';
     expect(await walk(path, (cursor) => `${path}&after=${cursor}`)).to.equal(COUNT + 1);

@@ -108,7 +108,7 @@ describe('a server with more requests than it can answer', () => {
       socket.write(bytes.replace('\r\n', `\r\nHost: x\r\nAuthorization: Bearer ${token}\r\n`));
     }
   };
-  const isServed = async () => expect((await app.call('/v1/me', { as: ADMIN })).status).to.equal(200);
+  const isServed = async () => expect((await app.call('/v1/me', { as: ADA })).status).to.equal(200);
 
   it('keeps no place for a body that is slow to arrive, and reads it all the same', async () => {
     await sendUnread(
@@ -136,8 +136,7 @@ describe('a server with more requests than it can answer', () => {
     const flood = tokens.map((token) =>
       app.call('/v1/me', { headers: { Authorization: `Bearer ${token}` } }).then(({ status }) => status),
     );
-    await eventually(() => app.load.state.inFlight > 0 || undefined);
-    await isServed();
+    for (let n = 0; n < 5; n++) await isServed();
     expect(new Set(await Promise.all(flood))).to.deep.equal(new Set([401, 429]));
   });
 

@@ -38,7 +38,10 @@ export const authenticate = (
       state.credential = credentials.credential;
       state.unit.author = { ...who, requestId: state.requestId };
     } catch (error) {
-      if (error instanceof InvalidToken) await pauseUntil(began + REFUSAL_MS);
+      if (error instanceof InvalidToken) {
+        ctx.state.leaveLoad?.();
+        await pauseUntil(began + REFUSAL_MS);
+      }
       throw refusal(ctx, error, tellsCauses);
     }
     state.onIdentified?.();

@@ -37,9 +37,12 @@ export const shedLoad = (load: Load, cookieNames: readonly string[]) => {
     async function shedLoad(ctx, next) {
       const { state } = ctx;
       let leave: Leave | undefined = await enter(ctx);
-      state.standAside = async (wait) => {
+      state.leaveLoad = () => {
         leave?.();
         leave = undefined;
+      };
+      state.standAside = async (wait) => {
+        state.leaveLoad?.();
         const result = await wait();
         leave = await enter(ctx);
         return result;
@@ -59,7 +62,7 @@ function digestOf(ctx: RequestContext, cookieNames: readonly string[]): string |
   try {
     return credentialsOf(ctx, cookieNames)?.digest;
   } catch {
-    // What is wrong with them is told by who reads them next.
+    // Whoever reads them next says what is wrong with them.
     return undefined;
   }
 }

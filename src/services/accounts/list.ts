@@ -8,7 +8,7 @@ import {
   accountTextSelection,
   type MetadataSource,
 } from '../../store/account-columns.ts';
-import { isCut, type Measured, withinBytes } from '../../store/page-bytes.ts';
+import { isCutOff, type Measured, readInParts, withinBytes } from '../../store/page-bytes.ts';
 import { parameters, runAlone, runWithin, type Statement } from '../../store/statements.ts';
 import { DEFAULT_LIMIT, type Page, type PageRequest, type Position, pageOf } from '../paging.ts';
 import { contains, isWalk } from './search.ts';
@@ -75,12 +75,20 @@ const MAX_WALK_MS = 1_000;
 export async function listAccounts(em: EntityManager, request: ListRequest): Promise<AccountPage> {
   const { sort = '-createdAt', limit = DEFAULT_LIMIT, total } = request;
   const read = isWalk(request.q) ? walk(performance.now() + MAX_WALK_MS) : runAlone;
-  const rows = await read<AccountTexts & Measured>(em, pageStatement(em, { ...request, sort, limit }));
+  const { positionOf } = orderOf(sort);
+  const { rows, isCut } = await readInParts<AccountTexts & Measured>(limit + 1, async (last, size) => {
+    const after = last === undefined ? request.after : positionOf(last);
+    const part = await read<AccountTexts & Measured>(
+      em,
+      pageStatement(em, { ...request, sort, after, size }),
+    );
+    return { rows: part, isCut: isCutOff(part) };
+  });
   const [counted] = total ? await read<{ count: number }>(em, countStatement(em, request)) : [];
   return {
     ...pageOf(rows, limit, {
-      isCut: isCut(rows),
-      positionOf: orderOf(sort).positionOf,
+      isCut,
+      positionOf,
       itemOf: (row) => accountJson(em, row),
     }),
     ...(counted && {
@@ -99,26 +107,26 @@ function walk(deadline: number) {
   };
 }
 
-/** The statement that reads a page, which begins `after` a position, and one row beyond it. */
+/** The statement that reads `size` accounts of a page, which begins `after` a position. */
 export function pageStatement(
   source: MetadataSource,
   {
     sort,
-    limit,
+    size,
     after,
     ...filters
-  }: AccountFilters & { sort: Sort; limit: number; after?: Position | undefined },
+  }: AccountFilters & { sort: Sort; size: number; after?: Position | undefined },
 ): Statement {
   const { columns, names, isDescending } = orderOf(sort);
   const { conditions, values, bind } = conditionsOf(source, filters);
   // The page that nearly everybody reads. Its plan depends on no value but the limit, which is therefore in the text.
-  const isUsual = conditions.length === 0 && limit === DEFAULT_LIMIT;
+  const isUsual = conditions.length === 0 && size === DEFAULT_LIMIT + 1;
   if (after !== undefined) {
     conditions.push(`(${columns.join(', ')}) ${isDescending ? '<' : '>'} (${after.map(bind).join(', ')})`);
   }
   const inOrder = (names: readonly string[]) =>
     names.map((name) => `${name} ${isDescending ? 'desc' : 'asc'}`).join(', ');
-  const page = `from users ${where(conditions)} order by ${inOrder(columns)} limit ${isUsual ? limit + 1 : bind(limit + 1)}`;
+  const page = `from users ${where(conditions)} order by ${inOrder(columns)} limit ${isUsual ? size : bind(size)}`;
   const selection = accountTextSelection(source);
   return {
     name: isUsual ? `accounts by ${sort}${after === undefined ? '' : ' after'}` : undefined,

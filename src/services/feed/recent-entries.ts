@@ -64,15 +64,24 @@ export class RecentEntries {
     this.#start = forgotten.at(-1)?.entry.position ?? this.#start;
   }
 
-  /** The entries after a position, at most `limit`; `undefined` where the position is before the start. */
+  /**
+   * The entries after a position, at most `limit` and as many as have room on a page; `undefined` where the position is before the
+   * start.
+   */
   after(position: FeedPosition, limit: number): ReadEntries | undefined {
     this.#forget();
     if (comparePositions(position, this.#start) < 0) return undefined;
     const last = this.#entries.findLastIndex(({ entry }) => comparePositions(entry.position, position) <= 0);
-    const recent = this.#entries.slice(last + 1, last + 1 + limit);
+    const most = this.#entries.slice(last + 1, last + 1 + limit);
+    let bytes = 0;
+    const full = most.findIndex(({ entry }) => {
+      bytes += entry.bytes;
+      return bytes >= PAGE_BYTES;
+    });
+    const recent = full === -1 ? most : most.slice(0, full + 1);
     return {
       entries: recent.map(({ entry }) => entry),
-      hasMore: recent.length === limit,
+      hasMore: recent.length === limit || full !== -1,
       readAt: recent[0]?.readAt ?? performance.now(),
       epoch: this.epoch,
     };

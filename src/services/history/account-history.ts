@@ -4,7 +4,7 @@ import { asStored } from '../../domain/preferences.ts';
 import { refusals } from '../../domain/refusals.ts';
 import type { Account } from '../../domain/user.ts';
 import { CHANGE_COLUMNS, CHANGE_VALUES, type ChangeRow, changeOf } from '../../store/change-rows.ts';
-import { isCut, type Measured, unmeasured, withinBytes } from '../../store/page-bytes.ts';
+import { isCutOff, type Measured, unmeasured, withinBytes } from '../../store/page-bytes.ts';
 import { runAlone } from '../../store/statements.ts';
 
 /** How many entries one query reads at most, and how many bytes of values, see {@link withinBytes}. */
@@ -57,7 +57,7 @@ async function readPage<View>(
   const rows = await runAlone<ChangeRow & Measured>(em, { text: PAGE, values: [id, end, ...after, size] });
   const views = rows.map((row) => viewOf(changeOf(em, unmeasured(row))));
   const last = rows.at(-1);
-  const isWhole = !isCut(rows);
+  const isWhole = !isCutOff(rows);
   if (last === undefined || (isWhole && rows.length < size)) return { views, next: undefined };
   // Measuring reads an entry whole: few more than this page had room for, many where all had room.
   const nextSize = Math.min(MAX_PAGE_SIZE, isWhole ? 4 * size : 2 * rows.length);

@@ -4,7 +4,7 @@ import { emailForms, normalizeEmail } from '../../domain/email.ts';
 import { marksAbove } from '../../domain/field-index.ts';
 import { serviceActor } from '../../domain/service-token.ts';
 import { CHANGE_COLUMNS, CHANGE_VALUES, type ChangeRow, changeOf } from '../../store/change-rows.ts';
-import { isCut, type Measured, unmeasured, withinBytes } from '../../store/page-bytes.ts';
+import { isCutOff, type Measured, readInParts, unmeasured, withinBytes } from '../../store/page-bytes.ts';
 import { type Bind, parameters, runAlone, type Statement } from '../../store/statements.ts';
 import { DEFAULT_LIMIT, type Page, type PageRequest, type Position, pageOf } from '../paging.ts';
 
@@ -37,10 +37,18 @@ export async function listChanges(
   const { limit = DEFAULT_LIMIT } = request;
   const { actor } = request;
   const services = actor === undefined ? [] : await servicesNamed(em, actor);
-  const rows = await runAlone<ChangeRow & Measured>(em, changesStatement({ ...request, services, limit }));
+  const positionOf = ({ at, id }: ChangeRow): Position => [at, id];
+  const { rows, isCut } = await readInParts<ChangeRow & Measured>(limit + 1, async (last, size) => {
+    const after = last === undefined ? request.after : positionOf(last);
+    const part = await runAlone<ChangeRow & Measured>(
+      em,
+      changesStatement({ ...request, services, after, size }),
+    );
+    return { rows: part, isCut: isCutOff(part) };
+  });
   return pageOf(rows, limit, {
-    isCut: isCut(rows),
-    positionOf: ({ at, id }): Position => [at, id],
+    isCut,
+    positionOf,
     itemOf: (row) => changeOf(em, unmeasured(row)),
   });
 }
@@ -57,21 +65,21 @@ async function servicesNamed(em: EntityManager, actor: string): Promise<readonly
 }
 
 /**
- * The statement that reads a page, which begins `after` a position, and one row beyond it. It merges the pages of each
+ * The statement that reads `size` entries of a page, which begins `after` a position. It merges the pages of each
  * action, each of which is in the order of an index, whatever the planner assumes about the filters.
  */
 export function changesStatement({
-  limit,
+  size,
   after,
   since,
   until,
   ...filters
 }: StatementFilters & {
-  limit: number;
+  size: number;
   after?: Position | undefined;
 }): Statement {
   const { values, bind } = parameters();
-  const size = bind(limit + 1);
+  const limit = bind(size);
   const times = [
     ...(since === undefined ? [] : [`at >= ${bind(since)}`]),
     ...(until === undefined ? [] : [`at < ${bind(until)}`]),
@@ -79,7 +87,7 @@ export function changesStatement({
   ];
   const pages = sources(filters, bind).map(({ from, conditions }) => {
     const where = [...conditions, ...times].join(' and ');
-    return `(select at, id from ${from} where ${where} order by at desc, id desc limit ${size})`;
+    return `(select at, id from ${from} where ${where} order by at desc, id desc limit ${limit})`;
   });
   // Of several marks that lead to a change, one is enough.
   const merge = filters.field?.includes('.') ? ' union ' : ' union all ';
@@ -87,7 +95,7 @@ export function changesStatement({
     text: withinBytes(
       `select ${CHANGE_COLUMNS}
          from changes join (
-           select id from (${pages.join(merge)}) as found order by at desc, id desc limit ${size}
+           select id from (${pages.join(merge)}) as found order by at desc, id desc limit ${limit}
          ) as page using (id)`,
       { order: 'at desc, id desc', columns: CHANGE_VALUES },
     ),

@@ -105,7 +105,7 @@ describe('a history of 100,000 changes', () => {
         for (const after of positions) {
           const steps = await planOf(
             database,
-            changesStatement({ ...filters, ...times, limit: LIMIT, after }),
+            changesStatement({ ...filters, ...times, size: LIMIT + 1, after }),
           );
           const where = `${JSON.stringify(times)} after ${after}: ${steps.map((step) => step['Node Type']).join(' > ')}`;
           const scans = steps.filter(
