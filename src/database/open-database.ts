@@ -35,7 +35,8 @@ export async function openDatabase(
   { database: { url, ...limits }, dataDir, bootTimeoutMs }: DatabaseLocation,
   { log, ...waiting }: OpenOptions,
 ): Promise<OpenDatabase> {
-  const embedded = url === null ? await startEmbedded(dataDir, bootTimeoutMs, log) : undefined;
+  const embedded =
+    url === null ? await startEmbedded(dataDir, bootTimeoutMs, log, waiting.signal) : undefined;
   const database = { ...limits, url: embedded?.url ?? (url as string) };
   try {
     return { ...(await reachDatabase(database, waiting)), embedded };
@@ -80,12 +81,18 @@ export async function reachIfRunning({ database, dataDir }: DatabaseLocation): P
 /** The folder of the embedded database. */
 const embeddedIn = (dataDir: string) => join(dataDir, 'postgres');
 
-async function startEmbedded(dataDir: string, timeoutMs: number, log: Log): Promise<EmbeddedDatabase> {
+async function startEmbedded(
+  dataDir: string,
+  timeoutMs: number,
+  log: Log,
+  signal: AbortSignal,
+): Promise<EmbeddedDatabase> {
   // Loaded only where it is used: production does not install it.
   const { openEmbedded } = await import('./embedded/index.ts');
   return openEmbedded({
     directory: embeddedIn(dataDir),
     timeoutMs,
     log,
+    signal,
   });
 }

@@ -1,4 +1,4 @@
-import { type Session, takeLease } from './lease.ts';
+import { releaseLease, type Session, takeLease } from './lease.ts';
 import { findPostmaster } from './postmaster.ts';
 import { type Deadline, retry, TryAgain } from './retry.ts';
 import { findFreePort, PortTaken, type Setup, startServer } from './start.ts';
@@ -17,33 +17,42 @@ export interface Acquired {
   readonly started: boolean;
 }
 
-/** How to regain a lost lease. */
-export interface Recovery {
-  /** The port that the server must use, because callers already know it. */
-  readonly port: number;
+/** How to take a lease. */
+export interface AcquireOptions {
+  /** The port that the server must use, where a lost lease is regained: callers already know it. */
+  readonly port?: number;
   /** Aborts when the lease is no longer needed. */
-  readonly signal: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Takes a lease on the cluster's server. Starts the server if it is down, and tries again if it stops meanwhile.
+ * Takes a lease on the cluster's server. Starts the server if it is down, and tries again if it stops meanwhile. After an
+ * abort, it stops a server that it has started, unless others use it.
  * @throws {Error} after the deadline, or if the server cannot start; the signal's reason after an abort.
  */
-export async function acquire(setup: Setup, deadline: Deadline, recovery?: Recovery): Promise<Acquired> {
+export async function acquire(
+  setup: Setup,
+  deadline: Deadline,
+  { port: knownPort, signal }: AcquireOptions = {},
+): Promise<Acquired> {
   const { cluster } = setup;
   let startedPid: number | undefined;
   let oldPort: number | undefined;
   let failedAttempts = 0;
 
   return retry(deadline, cluster.location.title, async () => {
-    recovery?.signal.throwIfAborted();
+    if (signal?.aborted) {
+      // Nobody else may know of it, and no lease would stop it.
+      if (startedPid !== undefined) await releaseLease(cluster, deadline);
+      throw signal.reason;
+    }
     const server = await findPostmaster(cluster);
     if (server?.state === 'busy') throw new TryAgain('it is starting, recovering or stopping');
 
     if (server?.state === 'ready' && server.port) {
-      if (recovery && server.port !== recovery.port) {
+      if (knownPort !== undefined && server.port !== knownPort) {
         throw new Error(
-          `The embedded PostgreSQL moved from port ${recovery.port} to ${server.port}: restart this process.`,
+          `The embedded PostgreSQL moved from port ${knownPort} to ${server.port}: restart this process.`,
         );
       }
       const lease = await takeLease(cluster, server.port, deadline);
@@ -52,7 +61,7 @@ export async function acquire(setup: Setup, deadline: Deadline, recovery?: Recov
 
     oldPort ??= server?.port;
     const port =
-      recovery?.port ?? (oldPort && failedAttempts < OLD_PORT_ATTEMPTS ? oldPort : await findFreePort());
+      knownPort ?? (oldPort && failedAttempts < OLD_PORT_ATTEMPTS ? oldPort : await findFreePort());
     try {
       startedPid = await startServer(setup, port, server?.pid, deadline);
     } catch (error) {

@@ -87,10 +87,11 @@ export async function ensureCluster(
   binaries: Binaries,
   user: OsUser,
   deadline: Deadline,
+  signal?: AbortSignal,
 ): Promise<Cluster> {
   let cluster = await readCluster(location);
   if (!cluster) {
-    await createCluster(location, binaries, user, deadline);
+    await createCluster(location, binaries, user, deadline, signal);
     cluster = await readCluster(location);
   }
   if (!cluster) throw new Error(`${location.cluster} was removed while it was opened: start again.`);
@@ -108,6 +109,7 @@ async function createCluster(
   binaries: Binaries,
   user: OsUser,
   deadline: Deadline,
+  signal: AbortSignal | undefined,
 ): Promise<void> {
   const draft = draftOf(location.cluster);
   const data = join(draft, 'data');
@@ -118,7 +120,7 @@ async function createCluster(
     if (user.ids) {
       for (const path of [password, data, draft]) await chown(path, user.ids.uid, user.ids.gid);
     }
-    await runInitdb(data, binaries, user, deadline);
+    await runInitdb(data, binaries, user, deadline, signal);
     await rename(draft, location.cluster);
     // A power failure must not undo the rename of a cluster that is already in use.
     const folder = await open(location.directory);
@@ -130,7 +132,13 @@ async function createCluster(
   }
 }
 
-async function runInitdb(data: string, binaries: Binaries, user: OsUser, deadline: Deadline): Promise<void> {
+async function runInitdb(
+  data: string,
+  binaries: Binaries,
+  user: OsUser,
+  deadline: Deadline,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   // Relative paths, because another user may be unable to traverse the absolute ones (see start.ts).
   const paths = [`--pgdata=${user.ids ? '/proc/self/cwd' : data}`, '--pwfile=../password'];
   const access = [`--username=${USER}`, '--auth=scram-sha-256'];
@@ -143,8 +151,10 @@ async function runInitdb(data: string, binaries: Binaries, user: OsUser, deadlin
       env: BARE_ENVIRONMENT,
       timeout: deadline.left(),
       killSignal: 'SIGKILL',
+      signal,
     });
   } catch (cause) {
+    signal?.throwIfAborted();
     const { stderr, message } = cause as Error & { stderr?: string };
     throw new Error(`initdb failed as ${user.name} in ${data}: ${stderr?.trim() || message}`, { cause });
   }

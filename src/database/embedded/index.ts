@@ -27,10 +27,14 @@ export async function openEmbedded(options: EmbeddedOptions): Promise<EmbeddedDa
   const user = await chooseOsUser(location);
   await sweepDrafts(location.directory);
   const binaries = await findBinaries(user);
-  const cluster = await ensureCluster(location, binaries, user, deadline);
+  const cluster = await ensureCluster(location, binaries, user, deadline, options.signal);
   const setup = { cluster, binaries, user, parameters: options.parameters ?? {} };
 
-  const database = new HeldDatabase(setup, options, await acquire(setup, deadline));
+  const database = new HeldDatabase(
+    setup,
+    options,
+    await acquire(setup, deadline, { signal: options.signal }),
+  );
   const { directory, port, origin } = database;
   const ms = Math.round(performance.now() - startedAt);
   options.log.info({ directory, port, account: user.name, ms }, `embedded PostgreSQL ${origin}`);

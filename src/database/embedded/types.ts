@@ -26,6 +26,8 @@ export interface EmbeddedOptions {
   directory: string;
   /** Time limit, in milliseconds, for each of opening, recovery from a crash, and stopping. */
   timeoutMs: number;
+  /** Ends the opening: a server that it has started is stopped again, unless others use it. */
+  signal?: AbortSignal;
   /** Receives starts, adoptions, crashes and recoveries, but never the password. */
   log: Log;
   /** Additional server settings, such as `{ fsync: 'off' }` in tests. An adopted server keeps its own. */
