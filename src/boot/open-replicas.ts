@@ -2,7 +2,8 @@ import type { MikroORM } from '@mikro-orm/postgresql';
 import type { Settings } from '../../config/settings.ts';
 import type { ConnectionMode, DatabaseSettings } from '../database/connection.ts';
 import { sideConnection } from '../database/side-connection.ts';
-import { type OpenOrm, QUESTION_MS, ReadReplica } from '../store/replicas/read-replica.ts';
+import { type OpenOrm, QUESTION_MS } from '../store/replicas/open-replica.ts';
+import { ReadReplica } from '../store/replicas/read-replica.ts';
 import { Replicas } from '../store/replicas/replicas.ts';
 
 /** The primary, and where its replicas are. */

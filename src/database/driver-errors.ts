@@ -26,6 +26,15 @@ export function isUnavailable(error: unknown): boolean {
   );
 }
 
+/** The message of `pg-pool` where no connection became free in time. */
+const POOL_TIMEOUT = 'timeout exceeded when trying to connect';
+
+/** Whether no connection was free: the pool's were all in use for too long, or the server has as many as it may (53300). */
+export function isCrowded(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return error.message === POOL_TIMEOUT || ('code' in error && error.code === '53300');
+}
+
 /** Whether a statement did not get a lock in time. */
 export function isLockTimeout(error: unknown): boolean {
   // lock_not_available.

@@ -37,6 +37,11 @@ export function poolOf(em: EntityManager): Promise<Pool> {
   return em.getConnection().getNativeClient();
 }
 
+/** Whether more wait for a connection of a pool than are idle. */
+export function isPoolCrowded({ waitingCount, idleCount }: Pool): boolean {
+  return waitingCount > idleCount;
+}
+
 /**
  * Runs a statement on a connection of the pool, and so outside of any transaction of `em`. Plain rows take a tenth of the time of
  * entities. Throws the driver's exceptions as the ORM does.

@@ -40,14 +40,17 @@ interface Sample {
 /** How many moments are remembered: of a longer lag it is only known that it is that long. */
 const MAX_SAMPLES = 600;
 
-/**
- * The head of a page of the log, in bytes. A position at the start of a page may or may not count it; no commit is that short.
- */
-const PAGE_HEAD = 24n;
+/** The size of a page of the log, and those of the head of a page and of the first page of a segment, in bytes. */
+const PAGE = 8192n;
+const HEADS = [24n, 40n];
 
-/** Whether a log that was replayed up to `replayed` has everything that was committed before `lsn`. */
+/**
+ * Whether a log that was replayed up to `replayed` has everything that was committed before `lsn`. Where a server will write next counts
+ * the head of a new page, and where another has replayed to does not. No commit is short enough to end in between.
+ */
 export function hasReplayed(replayed: bigint, lsn: bigint): boolean {
-  return replayed + PAGE_HEAD >= lsn;
+  const intoPage = lsn % PAGE;
+  return replayed >= (HEADS.includes(intoPage) ? lsn - intoPage : lsn);
 }
 
 /**
@@ -64,6 +67,11 @@ export class PrimaryLog {
   /** The present epoch, and the cluster; `undefined` before the primary has been asked. */
   get seen(): PrimaryLife | undefined {
     return this.#seen;
+  }
+
+  /** The newest position that is known. */
+  get end(): bigint | undefined {
+    return this.#samples.at(-1)?.lsn;
   }
 
   /** The bookmark of the end of a server's log; `undefined` where that is another server, or has been started again. */

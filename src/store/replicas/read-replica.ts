@@ -1,14 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { EntityManager, MikroORM } from '@mikro-orm/postgresql';
-import { closeOrm } from '../../database/close-orm.ts';
-import type { ConnectionMode, DatabaseSettings } from '../../database/connection.ts';
-import { reachDatabase } from '../../database/reach-database.ts';
-import { type SideConnection, sideConnection } from '../../database/side-connection.ts';
+import type { EntityManager } from '@mikro-orm/postgresql';
+import { isPoolCrowded } from '../statements.ts';
 import { type Fault, faultOf, type ReplicaState, STATE, silenceOf } from './fault.ts';
+import { closeReplica, type OpenReplica, openReplica, type ReplicaOptions } from './open-replica.ts';
 import { hasReplayed, type PrimaryLog } from './primary-log.ts';
-
-/** How long a question to a replica may take, in milliseconds. */
-export const QUESTION_MS = 1_000;
 
 /** For how long an answer counts, in milliseconds. */
 export const CHECKED_MS = 5_000;
@@ -16,15 +11,8 @@ export const CHECKED_MS = 5_000;
 /** How long to wait between two questions to a replica that is to catch up, in milliseconds. */
 const POLL_MS = 5;
 
-/** Opens the ORM on a database that has answered. */
-export type OpenOrm = (database: DatabaseSettings, mode: ConnectionMode) => MikroORM;
-
-/** How to use a replica. */
-export interface ReplicaOptions {
-  readonly database: DatabaseSettings;
-  readonly maxLagMs: number;
-  readonly openOrm: OpenOrm;
-}
+/** For how long a check waits until a replica has what the primary has, in milliseconds: less than what lies between two checks. */
+const FOLLOW_MS = 800;
 
 /** The replica was left out while it was read. */
 export class ReplicaLost extends Error {
@@ -38,7 +26,7 @@ export class ReadReplica {
   /** Its place in the setting, from 1: its name for people, because its URL has a password. */
   readonly number: number;
   readonly #options: ReplicaOptions;
-  #opened: { readonly orm: MikroORM; readonly side: SideConnection } | undefined;
+  #opened: OpenReplica | undefined;
   #fault: Fault | undefined = { kind: 'gone', reason: 'not asked yet' };
   #lagMs: number | undefined;
   #checkedAt = Number.NEGATIVE_INFINITY;
@@ -68,6 +56,11 @@ export class ReadReplica {
   /** Whether it may be read from. */
   get isUsed(): boolean {
     return this.#fault === undefined && performance.now() - this.#checkedAt < CHECKED_MS;
+  }
+
+  /** Whether reads wait for a connection to it. */
+  get isCrowded(): boolean {
+    return this.#opened !== undefined && isPoolCrowded(this.#opened.pool);
   }
 
   /** The epoch that it is in: positions of its log count in no other. */
@@ -107,7 +100,7 @@ export class ReadReplica {
     if (this.#isChecking) return false;
     this.#isChecking = true;
     try {
-      const state = await this.#look();
+      const state = await this.#lookUntil(primary);
       const lagMs = primary.lagMs(this.#replayed);
       this.#lagMs = state.isStandby ? lagMs : undefined;
       this.#fault = faultOf(state, primary, { lagMs, maxLagMs: this.#options.maxLagMs });
@@ -142,8 +135,22 @@ export class ReadReplica {
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    const opened = this.#opened;
-    if (opened !== undefined) await Promise.all([opened.side.close(), closeOrm(opened.orm)]);
+    if (this.#opened !== undefined) await closeReplica(this.#opened);
+  }
+
+  /**
+   * Asks it for its state until it has the newest position of the primary that is known, for a while: a primary that is written to is
+   * always a few milliseconds ahead, and the position before is a second old.
+   */
+  async #lookUntil({ end, seen }: PrimaryLog): Promise<ReplicaState> {
+    const began = performance.now();
+    for (;;) {
+      const state = await this.#look();
+      const sinceMs = performance.now() - began;
+      const isFollower = state.isStandby && state.system === seen?.system;
+      if (!isFollower || end === undefined || this.has(end) || sinceMs > FOLLOW_MS) return state;
+      await delay(Math.max(POLL_MS, sinceMs / 4), undefined, { ref: false });
+    }
   }
 
   /** Asks it for its state, once for all who want to know at the same time. */
@@ -163,24 +170,17 @@ export class ReadReplica {
     return state;
   }
 
-  async #open() {
+  async #open(): Promise<OpenReplica> {
+    if (this.#isClosed) throw closed();
     if (this.#opened !== undefined) return this.#opened;
-    const { database, openOrm } = this.#options;
-    const connectTimeoutMs = Math.min(database.connectTimeoutMs, QUESTION_MS);
-    const { database: reached, mode } = await reachDatabase(
-      { ...database, connectTimeoutMs, role: 'any' },
-      { deadline: Date.now(), signal: new AbortController().signal, onSilence: () => undefined },
-    );
-    if (this.#isClosed) throw new ReplicaLost('The read replica is closed.');
-    const found = { ...database, ...(reached.found && { found: reached.found }) };
-    this.#opened = {
-      orm: openOrm({ ...found, role: 'standby' }, mode),
-      // Whatever it is, it is asked.
-      side: sideConnection({ ...found, role: 'any' }, mode, {
-        name: `rollcall replica ${this.number}`,
-        limitMs: QUESTION_MS,
-      }),
-    };
-    return this.#opened;
+    const opened = await openReplica(this.number, this.#options);
+    if (this.#isClosed) {
+      await closeReplica(opened);
+      throw closed();
+    }
+    this.#opened = opened;
+    return opened;
   }
 }
+
+const closed = () => new ReplicaLost('The read replica is closed.');

@@ -1,5 +1,5 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
-import { hasLostRace, isLockTimeout, isUnavailable } from '../../database/driver-errors.ts';
+import { hasLostRace, isCrowded, isLockTimeout, isUnavailable } from '../../database/driver-errors.ts';
 import type { ReadReplica } from './read-replica.ts';
 
 /** What a read needs of a replica. */
@@ -86,10 +86,10 @@ const QUERY_CANCELED = '57014';
 
 /**
  * Throws an error that is not the replica's fault. Its fault are a connection that is gone, and what the replay of the log is in
- * conflict with: rows that it removes (40001), and locks that it takes (55P03, 40P01).
+ * conflict with: rows that it removes (40001), and locks that it takes (55P03, 40P01). One that is merely full is as good as before.
  */
 function requireFaultOf(replica: ReadReplica, error: unknown): void {
-  if (hasLostRace(error) || isLockTimeout(error)) return;
+  if (hasLostRace(error) || isLockTimeout(error) || isCrowded(error)) return;
   if (!isUnavailable(error) || (error as { code?: string }).code === QUERY_CANCELED) throw error;
   replica.suspect(error as Error);
 }

@@ -1,6 +1,7 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import type { Sight } from '../feed-epoch.ts';
 import type { LogEnd } from '../log-end.ts';
+import { isPoolCrowded, poolOf } from '../statements.ts';
 import { Known } from './known.ts';
 import { PresentBookmark } from './present-bookmark.ts';
 import { CHECKED_MS, type ReadReplica } from './read-replica.ts';
@@ -42,6 +43,7 @@ export interface ReplicaStanding {
  * read the feed, reads from the primary until a replica has all of that; so does whoever sends a bookmark, which any process gave.
  */
 export class Replicas {
+  readonly #em: EntityManager;
   readonly #present: PresentBookmark;
   readonly #replicas: readonly ReadReplica[];
   readonly #watch: ReplicaWatch;
@@ -52,6 +54,7 @@ export class Replicas {
 
   /** `maxLagMs` is how far a replica in use may lag. */
   constructor(watched: Watched, maxLagMs: number) {
+    this.#em = watched.em;
     this.#replicas = watched.replicas;
     this.#watch = new ReplicaWatch(watched);
     this.#present = new PresentBookmark(watched.em, this.#watch.primary);
@@ -116,11 +119,13 @@ export class Replicas {
       if (BigInt(seen.lsn) > lsn) lsn = BigInt(seen.lsn);
     }
     const moment = until && new Date(until.getTime() + MARGIN_MS);
-    const used = this.#inTurn().filter(
-      (replica) =>
-        replica.isUsed &&
-        replica.epoch === epoch &&
-        (moment === undefined || replica.hasMoment(moment, primary)),
+    const used = await this.#free(
+      this.#inTurn().filter(
+        (replica) =>
+          replica.isUsed &&
+          replica.epoch === epoch &&
+          (moment === undefined || replica.hasMoment(moment, primary)),
+      ),
     );
     const ready = used.find((replica) => replica.has(lsn));
     if (ready !== undefined || (bookmark === undefined && !isWhole)) return ready;
@@ -128,6 +133,13 @@ export class Replicas {
     // The others have not caught up even with what was there at their last check.
     const near = used.find(({ lagMs = 0 }) => lagMs < patienceMs);
     return (await near?.catchesUp(lsn, patienceMs)) && near?.epoch === epoch ? near : undefined;
+  }
+
+  /** Those among them for which nobody waits; none where the primary alone is free, and all where nobody is. */
+  async #free(used: readonly ReadReplica[]): Promise<readonly ReadReplica[]> {
+    const free = used.filter(({ isCrowded }) => !isCrowded);
+    if (free.length > 0 || used.length === 0) return free;
+    return isPoolCrowded(await poolOf(this.#em)) ? used : [];
   }
 
   #tellOfNoBookmark({ message }: Error): void {

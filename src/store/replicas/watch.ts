@@ -47,6 +47,7 @@ export class ReplicaWatch {
     const { signal } = this.#stop;
     while (!signal.aborted) {
       await this.#askPrimary(events);
+      if (signal.aborted) return;
       // One that does not answer must not make the others wait.
       for (const replica of this.#watched.replicas)
         void replica.check(this.primary).then((isChecked) => isChecked && this.#tell(replica, events));

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { MikroORM } from '@mikro-orm/postgresql';
+import { type EntityManager, MikroORM } from '@mikro-orm/postgresql';
 import { expect } from 'chai';
+import pg from 'pg';
 import { ormOptions } from '../../../mikro-orm.config.ts';
 import { openStore, type Store } from '../../../src/boot/open-store.ts';
 import { migrateUnderLock } from '../../../src/database/migrate.ts';
@@ -16,6 +17,7 @@ const POOL_MAX = 4;
 describe('reading from a replica', function () {
   this.timeout(60_000);
 
+  const limits = { poolMax: POOL_MAX, connectTimeoutMs: 3_000, statementTimeoutMs: 10_000 };
   let pair: Pair;
   let store: Store;
   let used = 0;
@@ -23,7 +25,6 @@ describe('reading from a replica', function () {
 
   before(async () => {
     pair = await startPair();
-    const limits = { poolMax: POOL_MAX, connectTimeoutMs: 3_000, statementTimeoutMs: 10_000 };
     const database = { ...limits, url: urlOf(pair.primary) };
     const orm = await MikroORM.init({ ...ormOptions(database), logger: () => undefined });
     await migrateUnderLock(
@@ -72,6 +73,17 @@ describe('reading from a replica', function () {
       });
       return row;
     });
+  /** The port of the server that answers. */
+  const portOf = async (em: EntityManager) =>
+    (await runAlone<{ port: number }>(em, { text: 'select inet_server_port() as port', values: [] }))[0]
+      ?.port;
+  /** How many statements sleep on the replica. */
+  const sleeping = async () =>
+    (
+      await pair.standby.query(
+        `select from pg_stat_activity where query like '%pg_sleep(5)%' and state = 'active' and pid <> pg_backend_pid()`,
+      )
+    ).length;
   const add = (email: string) => pair.primary.query(`insert into users (email) values ('${email}')`);
 
   it('waits a moment for the replica to catch up with a bookmark, and then asks the primary', async () => {
@@ -130,6 +142,127 @@ describe('reading from a replica', function () {
     expect(await portFor('account:3')).to.equal(pair.primary.port);
     expect(await portFor('account:5')).to.equal(pair.standby.port);
     await until('a bookmark', async () => (await mark('account:3')) !== undefined);
+  });
+
+  it('waits for a bookmark that stands at the head of a segment only until the log before it is there', async () => {
+    // Nothing is written behind it: the replica never gets further.
+    await pair.primary.query('select pg_switch_wal()');
+    const bookmark = await until('the head', async () => {
+      const mark = await store.replicas?.noteAnswer('account:2', undefined);
+      return mark !== undefined && BigInt(mark.lsn) % 8192n === 40n ? mark : undefined;
+    });
+    await until('the replica', async () => (await ask(readerOf(bookmark)))?.port === pair.standby.port);
+  });
+
+  it('knows the lag of a replica, and waits for it, also where the primary is written to all the time', async () => {
+    await pair.standby.query("alter system set recovery_min_apply_delay = '20ms'");
+    await pair.standby.query('select pg_reload_conf()');
+    let isOver = false;
+    const write = async () => {
+      while (!isOver) {
+        await add('busy@example.com');
+        await pair.primary.query('delete from users');
+      }
+    };
+    const writing = write();
+    try {
+      const lags = new Set<number>();
+      await until('three checks', () => {
+        const lagMs = store.replicas?.standings()[0]?.lagMs;
+        // Before, the lag was the time between two checks.
+        if (lagMs !== undefined && lagMs < 900) lags.add(lagMs);
+        return lags.size >= 3;
+      });
+      await until('an answer of the replica', async () => {
+        const bookmark = await store.replicas?.noteAnswer('account:2', undefined);
+        return (await ask(readerOf(bookmark)))?.port === pair.standby.port;
+      });
+      const whole = () => readerOf().read(portOf, { isWhole: true });
+      await until('a whole answer of the replica', async () => (await whole()) === pair.standby.port);
+    } finally {
+      isOver = true;
+      await writing;
+      await pair.standby.query('alter system reset recovery_min_apply_delay');
+      await pair.standby.query('select pg_reload_conf()');
+    }
+  });
+
+  it('goes elsewhere while reads wait for the replica, and does not leave it out', async () => {
+    const { port } = pair.standby;
+    const sleep = () =>
+      readerOf().read(async (em) => {
+        const text = 'select inet_server_port() as port, pg_sleep(5)';
+        return (await runAlone<{ port: number }>(em, { text, values: [] }))[0]?.port;
+      });
+    await until('the replica', async () => (await ask(readerOf()))?.port === port);
+    const busy = Array.from({ length: POOL_MAX }, sleep);
+    await until('the reads', async () => (await sleeping()) === POOL_MAX);
+    const waiting = readerOf().read(portOf);
+    await until('the primary', async () => (await ask(readerOf()))?.port === pair.primary.port);
+    expect(store.replicas?.standings()[0]).to.include({ isUsed: true });
+    // It has waited for as long as a connection may take.
+    expect(await waiting).to.equal(pair.primary.port);
+    expect(store.replicas?.standings()[0]).to.include({ isUsed: true });
+    expect(await Promise.all(busy)).to.deep.equal(busy.map(() => port));
+    expect((await ask(readerOf()))?.port).to.equal(port);
+    expect(used).to.equal(1);
+  });
+
+  it('goes to the primary while the server of the replica accepts no more connections', async () => {
+    const { port } = pair.standby;
+    await until('the replica', async () => (await ask(readerOf()))?.port === port);
+    // The pool opens them anew.
+    await pair.standby.query(
+      "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'rollcall'",
+    );
+    const others: pg.Client[] = [];
+    try {
+      for (let isFull = false; !isFull; ) {
+        const client = new pg.Client({ connectionString: urlOf(pair.standby) });
+        client.on('error', () => undefined);
+        await client.connect().then(
+          () => others.push(client),
+          ({ code }) => {
+            expect(code).to.equal('53300');
+            isFull = true;
+          },
+        );
+      }
+      expect((await ask(readerOf()))?.port).to.equal(pair.primary.port);
+      expect(store.replicas?.standings()[0]).to.include({ isUsed: true });
+    } finally {
+      await Promise.all(others.map((client) => client.end()));
+    }
+    await until('the replica', async () => (await ask(readerOf()))?.port === port);
+  });
+
+  it('has no connection once it is closed, whatever it does at the time', async () => {
+    const connections = async () =>
+      Promise.all(
+        [pair.primary, pair.standby].map((server) =>
+          server.query("select from pg_stat_activity where application_name like 'rollcall replica%'"),
+        ),
+      );
+    const before = (await connections()).map(({ length }) => length);
+    expect(before.every((count) => count > 0)).to.equal(true);
+    for (let n = 0; n < 10; n++) {
+      const other = await openStore({
+        database: { ...limits, url: urlOf(pair.primary) },
+        mode: 'direct',
+        replicas: { urls: [urlOf(pair.standby)], maxLagMs: 600_000 },
+      });
+      other.replicas?.start({
+        onLeftOut: () => undefined,
+        onEpoch: () => undefined,
+        onNoBookmark: () => undefined,
+        onUsed: () => undefined,
+      });
+      await pause(n * 6);
+      await other.close();
+    }
+    // Longer than what lies between two checks.
+    await pause(1_500);
+    expect((await connections()).map(({ length }) => length)).to.deep.equal(before);
   });
 
   it('begins again on the primary where PostgreSQL ends the read for the replay', async () => {
