@@ -107,6 +107,8 @@ export interface Endpoint {
   readonly showsDryRunResult?: boolean;
   /** Whether it is also available as server-sent events, and so obeys `Last-Event-ID`. */
   readonly obeysLastEventId?: boolean;
+  /** Whether it shows the change feed, which only the primary has in full. */
+  readonly showsFeed?: boolean;
   /** Finds the entity that it changes, which the router claims before the handler runs. */
   readonly changes?: (request: AnyRequest) => Promise<object> | object;
   /** Whether that entity has a version, so that the endpoint obeys `If-Match` (RFC 9110, section 13.1.1). */
@@ -160,6 +162,7 @@ interface Description<
   revealedBy?: Scope;
   showsDryRunResult?: boolean;
   obeysLastEventId?: boolean;
+  showsFeed?: boolean;
   /** Does the work. */
   handle: (request: Request) => Promise<Outcome> | Outcome;
   /** What leaves: an allow-list, as JSON. Omitted for an answer without a body. */
@@ -183,8 +186,8 @@ export function isWrite({ method, access }: Pick<Endpoint, 'method' | 'access'>)
 }
 
 /** Whether its answers have a bookmark, where there are read replicas: those of writes, and of the feed. */
-export function givesBookmark(endpoint: Pick<Endpoint, 'method' | 'access' | 'obeysLastEventId'>): boolean {
-  return isWrite(endpoint) || endpoint.obeysLastEventId === true;
+export function givesBookmark(endpoint: Pick<Endpoint, 'method' | 'access' | 'showsFeed'>): boolean {
+  return isWrite(endpoint) || endpoint.showsFeed === true;
 }
 
 /** Whether a checked query asks for a dry run. */

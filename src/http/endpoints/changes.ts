@@ -108,6 +108,7 @@ export function changesEndpoints({ feed, lifecycle, streamTimes }: ChangesDeps):
       },
       refusals: [refusals.badCursor, refusals.cursorOutdated, refusals.notAcceptable],
       obeysLastEventId: true,
+      showsFeed: true,
       async handle({ unit, query, accept, closed, standAside, lastEventId, actor }) {
         const isStream = accept(TYPES) === EVENT_STREAM;
         const limit = isStream ? STREAM_PAGE : query.limit;
