@@ -167,9 +167,10 @@ describe('pages of the change feed', () => {
       // The newest entry, that at the position, and the page.
       expect(scans).to.have.length(3);
       for (const scan of scans) {
-        // The entry at the position is found by its id too.
-        expect(scan['Index Name']).to.be.oneOf(['changes_transaction_id_id_index', 'changes_pkey']);
-        expect(scan['Actual Rows']).to.be.at.most(101);
+        expect(scan['Actual Rows']).to.be.at.most(100);
+        // The entry at the position may be found by its id.
+        if (scan['Index Name'] === 'changes_pkey') continue;
+        expect(scan).to.include({ 'Index Name': 'changes_transaction_id_id_index' });
         expect(scan).to.not.have.property('Rows Removed by Filter');
       }
     }
