@@ -22,8 +22,9 @@ export async function startPair(): Promise<Pair> {
     primary,
     standby,
     async caughtUp() {
+      // Where it writes next counts the head of a new page, and a standby does not.
       const [{ lsn } = { lsn: '' }] = await primary.query<{ lsn: string }>(
-        'select pg_current_wal_insert_lsn() as lsn',
+        'select pg_current_wal_flush_lsn() as lsn',
       );
       await until('the standby', async () => {
         const [row] = await standby.query<{ there: boolean }>(
