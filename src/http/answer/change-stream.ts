@@ -93,6 +93,8 @@ async function* batches(entries: readonly FeedEntry[], live: AsyncIterable<reado
   yield* live;
 }
 
+const UTF8 = new TextEncoder();
+
 function* chunksOf(entries: readonly FeedEntry[], known: SharedChunks): Generator<Buffer> {
   for (let at = 0; at < entries.length; ) {
     const first = entries[at] as FeedEntry;
@@ -105,7 +107,8 @@ function* chunksOf(entries: readonly FeedEntry[], known: SharedChunks): Generato
     }
     let text = '';
     while (at < entries.length && text.length < CHUNK_LENGTH) text += eventOf(entries[at++] as FeedEntry);
-    const bytes = Buffer.from(text);
+    // Memory of its own: a small buffer would keep all of the 64 KiB from which Node cuts those.
+    const bytes = Buffer.from(UTF8.encode(text).buffer);
     known.set(first, { last: entries[at - 1] as FeedEntry, bytes });
     yield bytes;
   }
