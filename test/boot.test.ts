@@ -129,13 +129,14 @@ describe('the boot', function () {
     expect(third.lines.filter(({ level }) => (level as number) > 30)).to.deep.equal([]);
   });
 
-  it('needs six messages where nothing is to be done', async () => {
+  it('needs seven messages where nothing is to be done', async () => {
     await start().ready();
     const proxy = await startProxy(database.url);
     const server = start({ DATABASE_URL: proxy.url });
     await server.ready();
-    // Two find out how to connect; then the lock with the begin of its transaction, a look at everything, the admins, the commit.
-    expect(proxy.statements()).to.equal(6);
+    // Two find out how to connect; then the lock with the begin of its transaction, a look at everything, the admins, the
+    // commit, and which life of the database this is.
+    expect(proxy.statements()).to.equal(7);
     await server.end('SIGTERM');
     await proxy.close();
   });
