@@ -36,7 +36,7 @@ export function lockLimits({
     patientlyMs,
     places,
     // A request waits for its turn half a second at most.
-    stuckMs: 200,
+    stuckMs: 400,
     // With few places, four rounds of waiting.
     stuck: Math.min(16, 4 * places),
     queuedMs: 15_000,
