@@ -1,10 +1,9 @@
 import { LRUCache } from 'lru-cache';
 import type { RateLimiterAbstract } from 'rate-limiter-flexible';
 import { Refusal } from '../../domain/refusal.ts';
-import { InvalidToken } from '../../security/token.ts';
 import { rateLimited } from '../answer/rate-limited.ts';
 import type { Middleware, RequestContext } from '../context.ts';
-import { credentialsOf } from '../request/credentials.ts';
+import { digestOf } from '../request/credentials.ts';
 import type { Forwarded } from '../request/forwarded.ts';
 import { networkOf } from '../request/ip-address.ts';
 import { type Gate, gate } from './gate.ts';
@@ -51,7 +50,7 @@ export const limitFailures = (
   return async function limitFailures(ctx, next) {
     const { headers, socket } = ctx.req;
     if (!headers.authorization && !headers.cookie) return next();
-    const digest = digestOf(ctx, cookieNames);
+    const digest = digestOf(ctx, cookieNames) ?? '';
     // Computed only where a network is over the limit, or fails. A connection that is gone has no address.
     const { remoteAddress } = socket;
     const network = once(() => networkOf(forwarded.clientAddress(ctx.req, remoteAddress)));
@@ -94,16 +93,6 @@ export const limitFailures = (
     }
   };
 };
-
-/** The digest of a request's credentials; empty where none could be valid. */
-function digestOf(ctx: RequestContext, cookieNames: readonly string[]): string {
-  try {
-    return credentialsOf(ctx, cookieNames)?.digest ?? '';
-  } catch (error) {
-    if (error instanceof InvalidToken) return '';
-    throw error;
-  }
-}
 
 /**
  * Whether the credentials are why a request is refused. A token under an unknown key counts too, even while the provider cannot be

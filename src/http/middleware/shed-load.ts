@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import { refusals } from '../../domain/refusals.ts';
 import type { Middleware, RequestContext } from '../context.ts';
-import { credentialsOf } from '../request/credentials.ts';
+import { digestOf } from '../request/credentials.ts';
 import type { Leave, Load } from '../server/load.ts';
 
 /** The most credentials remembered to be an admin's. */
@@ -57,12 +57,3 @@ export const shedLoad = (load: Load, cookieNames: readonly string[]) => {
       return next();
     };
 };
-
-function digestOf(ctx: RequestContext, cookieNames: readonly string[]): string | undefined {
-  try {
-    return credentialsOf(ctx, cookieNames)?.digest;
-  } catch {
-    // Whoever reads them next says what is wrong with them.
-    return undefined;
-  }
-}

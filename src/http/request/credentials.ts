@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { isServiceToken, serviceTokenDigest } from '../../security/service-token.ts';
 import { sessionToken } from '../../security/session-cookie.ts';
-import { tokenDigest } from '../../security/token.ts';
+import { InvalidToken, tokenDigest } from '../../security/token.ts';
 import type { RequestContext } from '../context.ts';
 
 /** The credentials of a request. */
@@ -24,6 +24,17 @@ export interface Credentials {
 export function credentialsOf(ctx: RequestContext, cookieNames: readonly string[]): Credentials | undefined {
   ctx.state.credentials ??= read(ctx, cookieNames);
   return ctx.state.credentials;
+}
+
+/** The digest of a request's credentials; `undefined` where there are none, or none that could be valid. */
+export function digestOf(ctx: RequestContext, cookieNames: readonly string[]): string | undefined {
+  try {
+    return credentialsOf(ctx, cookieNames)?.digest;
+  } catch (error) {
+    // Whoever reads them next says what is wrong with them.
+    if (error instanceof InvalidToken) return undefined;
+    throw error;
+  }
 }
 
 function read({ req }: RequestContext, cookieNames: readonly string[]): Credentials | undefined {
