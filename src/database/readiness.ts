@@ -4,6 +4,7 @@ import { isLockTimeout, isSlow, isUnavailable } from './driver-errors.ts';
 import { LEDGER } from './ledger-name.ts';
 import { sideConnection } from './side-connection.ts';
 import { ReadOnlyStandby } from './standby.ts';
+import { within } from './within.ts';
 
 /** The times of a readiness check, in milliseconds. */
 export interface ReadinessTimes {
@@ -60,7 +61,7 @@ export function readinessCheck(
 
   const ask = async () => {
     try {
-      const [row] = await within(graceMs, side.ask<Answer>({ text: question(graceMs), values: [] }));
+      const [row] = await inTime(graceMs, side.ask<Answer>({ text: question(graceMs), values: [] }));
       if (row?.isReadOnly) throw new ReadOnlyStandby();
       return row?.applied ?? [];
     } catch (error) {
@@ -97,7 +98,7 @@ export function readinessCheck(
         running = undefined;
       });
       running.catch(() => undefined);
-      return within(patienceMs, running).catch(lastAnswer);
+      return inTime(patienceMs, running).catch(lastAnswer);
     },
     close: side.close,
   };
@@ -117,16 +118,6 @@ function question(limitMs: number): string {
 }
 
 /** Waits for `answer`, at most `ms` milliseconds. Throws {@link NoAnswer}. */
-async function within<T>(ms: number, answer: Promise<T>): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  // The event loop may be late itself: what has arrived by then is read first.
-  const timer = setTimeout(
-    () => setImmediate(() => reject(new NoAnswer(`The database has not answered within ${ms} ms.`))),
-    ms,
-  );
-  try {
-    return await Promise.race([answer, promise]);
-  } finally {
-    clearTimeout(timer);
-  }
+function inTime<T>(ms: number, answer: Promise<T>): Promise<T> {
+  return within(ms, answer, () => new NoAnswer(`The database has not answered within ${ms} ms.`));
 }

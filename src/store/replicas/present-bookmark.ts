@@ -1,5 +1,5 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { EntityManager } from '@mikro-orm/postgresql';
+import { within } from '../../database/within.ts';
 import { presentSight, type Sight } from '../feed-epoch.ts';
 import { readLogEnd } from '../log-end.ts';
 import type { PrimaryLog } from './primary-log.ts';
@@ -45,14 +45,7 @@ export class PresentBookmark {
   }
 }
 
-async function inTime<T>(answer: Promise<T>): Promise<T> {
-  const isAnswered = new AbortController();
-  const tooLate = delay(LIMIT_MS, undefined, { signal: isAnswered.signal, ref: false }).then(() => {
-    throw new Error(`the primary has not said within ${LIMIT_MS} ms where its log is`);
-  });
-  try {
-    return await Promise.race([answer, tooLate]);
-  } finally {
-    isAnswered.abort();
-  }
+function inTime<T>(answer: Promise<T>): Promise<T> {
+  const late = () => new Error(`the primary has not said within ${LIMIT_MS} ms where its log is`);
+  return within(LIMIT_MS, answer, late);
 }
