@@ -3,7 +3,7 @@ import type { DatabaseUrl } from '../../config/database-url.ts';
 import type { ServerRole } from './connection.ts';
 import type { HostChoice } from './host-choice.ts';
 import { PipelinedClient, type StatementObserver } from './pipelined-client.ts';
-import { NotAStandby, ReadOnlyStandby } from './standby.ts';
+import { wrongRole } from './standby.ts';
 import { tlsOptions } from './tls.ts';
 
 /** What the driver's types leave out. */
@@ -24,8 +24,8 @@ export interface ClientOptions {
 
 /**
  * The class of the driver's clients that begin their sessions with `settings`. With a choice of hosts, each connection goes to
- * the host that is the primary then. A connection that wants a primary and meets a standby fails with {@link ReadOnlyStandby}, and the
- * other way round with {@link NotAStandby}, where the server tells: from PostgreSQL 14 on, without a pooler between. It tells of a
+ * the host that is the primary then. A connection that wants a primary and meets a standby fails, and the other way round, see
+ * {@link wrongRole}, where the server tells: from PostgreSQL 14 on, without a pooler between. It tells of a
  * promotion too.
  */
 export function clientClass(
@@ -68,7 +68,8 @@ export function clientClass(
       this.connection.on('parameterStatus', ({ parameterName, parameterValue }) => {
         if (parameterName !== 'in_hot_standby') return;
         isStandby = parameterValue === 'on';
-        if (isReady && role === 'standby' && !isStandby) this.connection.stream.destroy(new NotAStandby());
+        const promoted = isReady ? wrongRole(isStandby, role) : undefined;
+        if (promoted !== undefined) this.connection.stream.destroy(promoted);
       });
       // A connection that breaks while nobody asks it anything emits an error, and without a listener that ends the process. Those
       // of the pool and the ORM listen too late for one that the server ends with the same packet that says it is ready.
@@ -78,11 +79,10 @@ export function clientClass(
       });
       await connect.call(this);
       isReady = true;
-      if (isStandby === true && role === 'primary') broken = new ReadOnlyStandby();
-      if (isStandby === false && role === 'standby') broken = new NotAStandby();
-      if (broken === undefined) return;
+      const unfit = wrongRole(isStandby, role) ?? broken;
+      if (unfit === undefined) return;
       this.connection.stream.destroy();
-      throw broken;
+      throw unfit;
     }
   };
 }

@@ -3,7 +3,7 @@ import type { ConnectionMode, ServerRole } from './connection.ts';
 import { quoteIdentifier as quoted } from './quote-identifier.ts';
 import { REQUIRED } from './session-settings.ts';
 import type { SessionSurvey } from './session-survey.ts';
-import { NotAStandby, ReadOnlyStandby } from './standby.ts';
+import { wrongRole } from './standby.ts';
 import { DatabaseUnfit } from './unfit.ts';
 
 /** The search path of all connections: the schema of Rollcall's tables, and that of the trigram operators. */
@@ -13,8 +13,8 @@ export function searchPathOf({ home, path, trigramSchema }: SessionSurvey): read
 }
 
 /**
- * Throws {@link DatabaseUnfit} where Rollcall cannot work with a database: it says why, and which statement mends it. Throws
- * {@link ReadOnlyStandby} for a standby in place of a primary, and {@link NotAStandby} the other way round.
+ * Throws {@link DatabaseUnfit} where Rollcall cannot work with a database: it says why, and which statement mends it. Throws what
+ * {@link wrongRole} returns.
  */
 export function checkFitness(
   seen: SessionSurvey,
@@ -23,8 +23,8 @@ export function checkFitness(
   role: ServerRole = 'primary',
 ): void {
   const { database, encoding, isStandby } = seen;
-  if (isStandby && role === 'primary') throw new ReadOnlyStandby();
-  if (!isStandby && role === 'standby') throw new NotAStandby();
+  const unfit = wrongRole(isStandby, role);
+  if (unfit !== undefined) throw unfit;
   if (encoding !== 'UTF8') {
     throw new DatabaseUnfit(
       `The database ${database} has the encoding ${encoding}, and Rollcall needs UTF8. Make another one: ` +

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { DatabaseSettings } from './connection.ts';
 import type { EmbeddedDatabase, Log } from './embedded/index.ts';
-import { type Reached, reachDatabase } from './reach-database.ts';
+import { type Reached, reachDatabase, reachOnce } from './reach-database.ts';
 
 /** Where the database is: configured, or embedded in `dataDir` where `url` is `null`. */
 export interface DatabaseLocation {
@@ -67,15 +67,12 @@ export async function openForCommand(settings: DatabaseLocation): Promise<Reache
 
 /**
  * Reaches the database only if it answers at once: it starts no server, and does not try again. Returns `undefined` where the
- * embedded server is not running, and throws what {@link reachDatabase} throws.
+ * embedded server is not running, and throws what {@link reachOnce} throws.
  */
 export async function reachIfRunning({ database, dataDir }: DatabaseLocation): Promise<Reached | undefined> {
   const url = database.url ?? (await (await import('./embedded/index.ts')).runningUrl(embeddedIn(dataDir)));
   if (url === undefined) return undefined;
-  return reachDatabase(
-    { ...database, url },
-    { deadline: Date.now(), signal: new AbortController().signal, onSilence: () => undefined },
-  );
+  return reachOnce({ ...database, url });
 }
 
 /** The folder of the embedded database. */

@@ -25,7 +25,7 @@ export async function reachDatabase(
   database: DatabaseSettings,
   options: { deadline: number; signal: AbortSignal; onSilence: (error: Error) => void },
 ): Promise<Reached> {
-  return pRetry(() => unlessAborted(options.signal, tryToConnect(database)), {
+  return pRetry(() => unlessAborted(options.signal, reachOnce(database)), {
     retries: Number.POSITIVE_INFINITY,
     minTimeout: 100,
     maxTimeout: 5_000,
@@ -55,8 +55,8 @@ async function unlessAborted<T>(signal: AbortSignal, promise: Promise<T>): Promi
   }
 }
 
-/** Tries each choice of encryption that the URL allows, in its order. */
-async function tryToConnect(database: DatabaseSettings): Promise<Reached> {
+/** Tries once, with each choice of encryption that the URL allows, in its order. Throws what {@link reachDatabase} throws. */
+export async function reachOnce(database: DatabaseSettings): Promise<Reached> {
   const url = parseDatabaseUrl(database.url);
   const [first = false, ...others] = encryptionAttempts(url);
   let failure: unknown;

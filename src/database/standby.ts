@@ -1,3 +1,5 @@
+import type { ServerRole } from './connection.ts';
+
 /** The server is a read-only standby. It may become the primary, or the address may lead to another one: the error passes. */
 export class ReadOnlyStandby extends Error {
   override readonly name = 'ReadOnlyStandby';
@@ -18,4 +20,10 @@ export class NotAStandby extends Error {
   constructor() {
     super('The server is a primary: DATABASE_REPLICA_URLS names streaming standbys of DATABASE_URL alone.');
   }
+}
+
+/** What is wrong with a server that has another role than it must have; `undefined` if nothing is, or nobody knows. */
+export function wrongRole(isStandby: boolean | undefined, role: ServerRole): Error | undefined {
+  if (isStandby === true && role === 'primary') return new ReadOnlyStandby();
+  return isStandby === false && role === 'standby' ? new NotAStandby() : undefined;
 }

@@ -50,8 +50,8 @@ const CREATABLE = `
     from (select) as always left join pg_available_extension_versions on name = 'pg_trgm'`;
 
 /**
- * What {@link ensureTrigrams} would find: the trigram operators, the reason where the extension cannot be created, or `undefined` where it can.
- * Writes nothing.
+ * What {@link ensureTrigrams} would find: the trigram operators, the reason where the extension cannot be created, or `undefined`
+ * where it can. Writes nothing.
  */
 export async function planTrigrams(connection: Connection): Promise<Trigrams | Error | undefined> {
   const found = await findTrigrams(connection);

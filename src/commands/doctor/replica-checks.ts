@@ -1,7 +1,7 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import type { Settings } from '../../../config/settings.ts';
 import { clientOf, endClient } from '../../database/connection.ts';
-import { type Reached, reachDatabase } from '../../database/reach-database.ts';
+import { type Reached, reachOnce } from '../../database/reach-database.ts';
 import { STARTED_AT } from '../../store/log-end.ts';
 import { reachedFinding } from './connection-check.ts';
 import { type Finding, messageOf, ok, problem, warning } from './finding.ts';
@@ -41,10 +41,7 @@ export async function checkReplicas(
   const checked = replicas.urls.map(async (url, index) => {
     const check = `replica ${index + 1}`;
     try {
-      const reached = await reachDatabase(
-        { ...limits, url, role: 'any' },
-        { deadline: Date.now(), signal: new AbortController().signal, onSilence: () => undefined },
-      );
+      const reached = await reachOnce({ ...limits, url, role: 'any' });
       return findingsOf(check, reached, await ask(reached), primary);
     } catch (error) {
       const mend =

@@ -2,7 +2,7 @@ import type { MikroORM } from '@mikro-orm/postgresql';
 import type { Pool } from 'pg';
 import { closeOrm } from '../../database/close-orm.ts';
 import type { ConnectionMode, DatabaseSettings } from '../../database/connection.ts';
-import { reachDatabase } from '../../database/reach-database.ts';
+import { reachOnce } from '../../database/reach-database.ts';
 import { type SideConnection, sideConnection } from '../../database/side-connection.ts';
 import { poolOf } from '../statements.ts';
 
@@ -34,10 +34,7 @@ export async function openReplica(
   { database, openOrm }: ReplicaOptions,
 ): Promise<OpenReplica> {
   const connectTimeoutMs = Math.min(database.connectTimeoutMs, QUESTION_MS);
-  const { database: reached, mode } = await reachDatabase(
-    { ...database, connectTimeoutMs, role: 'any' },
-    { deadline: Date.now(), signal: new AbortController().signal, onSilence: () => undefined },
-  );
+  const { database: reached, mode } = await reachOnce({ ...database, connectTimeoutMs, role: 'any' });
   const found = { ...database, ...(reached.found && { found: reached.found }) };
   const orm = openOrm({ ...found, role: 'standby' }, mode);
   const side = sideConnection({ ...found, role: 'any' }, mode, {
