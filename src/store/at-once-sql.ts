@@ -29,8 +29,8 @@ export interface WrittenRow {
 
 /**
  * The statements. The parameter of each has the writes as a table: in a line the account's columns, its change as
- * `changeRecord` has it, its author, and the right to check. An update sets all columns, so that its statement is always the same: what has not
- * changed is what the version was read with.
+ * `changeRecord` has it, its author, and the right to check. An update sets all columns, so that its statement is always the same:
+ * what has not changed is what the version was read with.
  */
 export function atOnceStatements(columns: readonly AccountColumn[]): AtOnceStatements {
   const settable = columns.filter(({ property }) => !KEPT.has(property)).map(({ name }) => name);

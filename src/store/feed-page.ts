@@ -3,7 +3,7 @@ import { CHANGE_COLUMNS, CHANGE_VALUES, type ChangeRow, changeOf } from './chang
 import { continuedSql, EPOCH, readInEpoch, type ServerRow, type Sight } from './feed-epoch.ts';
 import { HORIZON } from './feed-order.ts';
 import { FEED_START, type FeedEntry, type FeedPosition, isFeedStart } from './feed-position.ts';
-import { isCutOff, type Measured, readInParts, unmeasured, withinBytes } from './page-bytes.ts';
+import { isCutOff, type Measured, type Part, readInParts, unmeasured, withinBytes } from './page-bytes.ts';
 import type { Statement } from './statements.ts';
 
 /** A page of the feed after a position. */
@@ -74,7 +74,7 @@ type Row = EntryRow | (ServedRow & { transactionId: null });
  * appear before a position that has been served, whatever the order of commits.
  */
 export async function readFeedPage(em: EntityManager, after: FeedPosition, limit: number): Promise<FeedPage> {
-  let first: Part | undefined;
+  let first: FeedPart | undefined;
   let isWithheld = false;
   const { rows, isCut } = await readInParts<FeedEntry>(limit, async (last, size) => {
     const part = await readPart(em, last?.position ?? after, size);
@@ -83,17 +83,14 @@ export async function readFeedPage(em: EntityManager, after: FeedPosition, limit
     // A failover in between: who reads on from here is told.
     return part.isOutdated && last !== undefined ? { rows: [], isCut: true } : part;
   });
-  const { isKnown, isOutdated, seen } = first as Part;
+  const { isKnown, isOutdated, seen } = first as FeedPart;
   return { entries: rows, hasMore: isCut || rows.length === limit, isKnown, isOutdated, isWithheld, seen };
 }
 
 /** What one query reads. */
-type Part = Omit<FeedPage, 'entries' | 'hasMore'> & {
-  readonly rows: readonly FeedEntry[];
-  readonly isCut: boolean;
-};
+type FeedPart = Omit<FeedPage, 'entries' | 'hasMore'> & Part<FeedEntry>;
 
-async function readPart(em: EntityManager, after: FeedPosition, limit: number): Promise<Part> {
+async function readPart(em: EntityManager, after: FeedPosition, limit: number): Promise<FeedPart> {
   const { rows, seen } = await readInEpoch<Row>(em, pageStatement(after, limit));
   const { isThere = false, isWithheld = false, isContinued = false, epochNumber = 0 } = rows[0] ?? {};
   const found = rows.filter((row): row is EntryRow => row.transactionId !== null);

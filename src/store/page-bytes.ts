@@ -38,7 +38,18 @@ export function unmeasured<Row extends Measured>(row: Row): Omit<Row, keyof Meas
   return own;
 }
 
-/** Whether a page leaves out rows that its limit would have allowed. */
+/** Part of a page: `isCut` where it leaves out rows that its limit would have allowed. */
+export interface Part<Row> {
+  readonly rows: readonly Row[];
+  readonly isCut: boolean;
+}
+
+/** A part of these rows. */
+export function partOf<Row extends Measured>(rows: readonly Row[]): Part<Row> {
+  return { rows, isCut: isCutOff(rows) };
+}
+
+/** Whether rows that the limit would have allowed are left out. */
 export function isCutOff(rows: readonly Measured[]): boolean {
   return rows.length < Number(rows[0]?.found ?? 0);
 }
@@ -47,16 +58,13 @@ export function isCutOff(rows: readonly Measured[]): boolean {
 const FIRST_PART = 101;
 
 /**
- * Reads a page in parts, each with up to four times as many rows as the one before, until it is full: measuring a row reads it whole, and
- * of large ones few have room. `readPart` reads so many rows after one, or the first ones.
+ * Reads a page in parts, each with up to four times as many rows as the one before, until it is full: measuring a row reads it
+ * whole, and of large ones few have room. `readPart` reads so many rows after one, or the first ones.
  */
 export async function readInParts<Row extends { readonly bytes: number }>(
   limit: number,
-  readPart: (
-    after: Row | undefined,
-    size: number,
-  ) => Promise<{ readonly rows: readonly Row[]; readonly isCut: boolean }>,
-): Promise<{ readonly rows: readonly Row[]; readonly isCut: boolean }> {
+  readPart: (after: Row | undefined, size: number) => Promise<Part<Row>>,
+): Promise<Part<Row>> {
   const rows: Row[] = [];
   let bytes = 0;
   for (let size = FIRST_PART; ; size *= 4) {

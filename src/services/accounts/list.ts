@@ -8,7 +8,7 @@ import {
   accountTextSelection,
   type MetadataSource,
 } from '../../store/account-columns.ts';
-import { isCutOff, type Measured, readInParts, withinBytes } from '../../store/page-bytes.ts';
+import { type Measured, partOf, readInParts, withinBytes } from '../../store/page-bytes.ts';
 import { parameters, runAlone, runWithin, type Statement } from '../../store/statements.ts';
 import { DEFAULT_LIMIT, type Page, type PageRequest, type Position, pageOf } from '../paging.ts';
 import { contains, isWalk } from './search.ts';
@@ -68,9 +68,9 @@ const ORDERS = {
 const MAX_WALK_MS = 1_000;
 
 /**
- * Reads a page of the accounts in one query; the total takes a second one. Pages continue where the last one ended (keyset
- * pagination) and not after a number of rows: every page costs the same, and concurrent inserts and deletions neither hide an
- * account nor show it twice. Throws `invalid_query` for a short text that hardly any of very many accounts contains.
+ * Reads a page of the accounts in one query, or a few where it is long, see {@link readInParts}; the total takes another one.
+ * Pages continue where the last one ended (keyset pagination) and not after a number of rows: every page costs the same, and
+ * concurrent inserts and deletions neither hide an account nor show it twice. Throws `invalid_query` for a short text that hardly any of very many accounts contains.
  */
 export async function listAccounts(em: EntityManager, request: ListRequest): Promise<AccountPage> {
   const { sort = '-createdAt', limit = DEFAULT_LIMIT, total } = request;
@@ -78,11 +78,7 @@ export async function listAccounts(em: EntityManager, request: ListRequest): Pro
   const { positionOf } = orderOf(sort);
   const { rows, isCut } = await readInParts<AccountTexts & Measured>(limit + 1, async (last, size) => {
     const after = last === undefined ? request.after : positionOf(last);
-    const part = await read<AccountTexts & Measured>(
-      em,
-      pageStatement(em, { ...request, sort, after, size }),
-    );
-    return { rows: part, isCut: isCutOff(part) };
+    return partOf(await read(em, pageStatement(em, { ...request, sort, after, size })));
   });
   const [counted] = total ? await read<{ count: number }>(em, countStatement(em, request)) : [];
   return {

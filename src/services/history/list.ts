@@ -4,7 +4,7 @@ import { emailForms, normalizeEmail } from '../../domain/email.ts';
 import { marksAbove } from '../../domain/field-index.ts';
 import { serviceActor } from '../../domain/service-token.ts';
 import { CHANGE_COLUMNS, CHANGE_VALUES, type ChangeRow, changeOf } from '../../store/change-rows.ts';
-import { isCutOff, type Measured, readInParts, unmeasured, withinBytes } from '../../store/page-bytes.ts';
+import { type Measured, partOf, readInParts, unmeasured, withinBytes } from '../../store/page-bytes.ts';
 import { type Bind, parameters, runAlone, type Statement } from '../../store/statements.ts';
 import { DEFAULT_LIMIT, type Page, type PageRequest, type Position, pageOf } from '../paging.ts';
 
@@ -27,8 +27,8 @@ export interface ChangeFilters {
 const SERVICE = /^service:(.*)$/is;
 
 /**
- * Reads a page of the history, newest first, in one query, and no more than has room in memory: see {@link withinBytes}. Pages
- * continue where the last one ended (keyset pagination).
+ * Reads a page of the history, newest first, and no more than has room in memory: in one query, or a few where the page is long,
+ * see {@link readInParts}. Pages continue where the last one ended (keyset pagination).
  */
 export async function listChanges(
   em: EntityManager,
@@ -40,11 +40,7 @@ export async function listChanges(
   const positionOf = ({ at, id }: ChangeRow): Position => [at, id];
   const { rows, isCut } = await readInParts<ChangeRow & Measured>(limit + 1, async (last, size) => {
     const after = last === undefined ? request.after : positionOf(last);
-    const part = await runAlone<ChangeRow & Measured>(
-      em,
-      changesStatement({ ...request, services, after, size }),
-    );
-    return { rows: part, isCut: isCutOff(part) };
+    return partOf(await runAlone(em, changesStatement({ ...request, services, after, size })));
   });
   return pageOf(rows, limit, {
     isCut,
