@@ -22,6 +22,8 @@ export async function startPair(): Promise<Pair> {
     primary,
     standby,
     async caughtUp() {
+      // The server may have written what no commit has flushed, and a standby gets only that: this commit flushes all before it.
+      await primary.query("select pg_logical_emit_message(true, 'test', 'so far')");
       // Where it writes next counts the head of a new page, and a standby does not.
       const [{ lsn } = { lsn: '' }] = await primary.query<{ lsn: string }>(
         'select pg_current_wal_flush_lsn() as lsn',
