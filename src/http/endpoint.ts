@@ -118,10 +118,10 @@ export interface Endpoint {
 }
 
 /** The answer to a request that succeeded. */
-export interface Answer {
+export interface Answer<Schema extends z.ZodType = z.ZodType> {
   readonly status: 200 | 201 | 204;
   readonly description: string;
-  readonly schema?: z.ZodType;
+  readonly schema?: Schema;
   /** For anything but our JSON; with several types, the answer's `Content-Type` says which. */
   readonly type?: string | readonly string[];
   /** Descriptions of its headers, for the document. A GET with an `ETag` obeys `If-None-Match`. */
@@ -137,17 +137,44 @@ export type Shown = (isKept?: boolean) => {
   readonly headers: Readonly<Record<string, string>>;
 };
 
+/** Holds types, and no value. */
+declare const TYPES: unique symbol;
+
+/** An endpoint with the types of what is sent to it and comes back, which the typed client reads. */
+export interface TypedEndpoint<
+  Method extends Endpoint['method'],
+  Path extends string,
+  Params extends z.ZodType,
+  Query extends z.ZodObject,
+  Body extends z.ZodType,
+  Answered extends z.ZodType,
+> extends Endpoint {
+  readonly method: Method;
+  readonly path: Path;
+  readonly [TYPES]?: {
+    readonly params: z.input<Params>;
+    readonly query: z.input<Query>;
+    readonly body: z.input<Body>;
+    readonly answer: z.output<Answered>;
+  };
+}
+
+/** The types of an endpoint. */
+export type TypesOf<E> = E extends { readonly [TYPES]?: infer Types } ? NonNullable<Types> : never;
+
 type Actor<A extends Access> = A extends 'public' ? undefined : A extends 'account' ? User : User | undefined;
 
 interface Description<
   A extends Access,
+  Path extends string,
   Params extends z.ZodType,
   Query extends z.ZodObject,
   Body extends z.ZodType,
+  Answered extends z.ZodType,
   Request,
   Outcome,
 > {
-  path: string;
+  path: Path;
   access: A;
   scope?: A extends 'admin' ? Scope : never;
   summary: string;
@@ -157,7 +184,7 @@ interface Description<
   body?: BodyDescription<Body>;
   upload?: UploadDescription;
   transfers?: TransferKind;
-  answer: Answer;
+  answer: Answer<Answered>;
   refusals?: Endpoint['refusals'];
   revealedBy?: Scope;
   showsDryRunResult?: boolean;
@@ -195,6 +222,9 @@ export function asksForDryRun(query: unknown): boolean {
   return typeof query === 'object' && query !== null && 'dryRun' in query && query.dryRun === true;
 }
 
+/** The query of an endpoint that takes none. */
+type NoQuery = z.ZodObject<Record<never, never>>;
+
 type CheckedRequest<
   A extends Access,
   Params extends z.ZodType,
@@ -205,33 +235,49 @@ type CheckedRequest<
 /** Describes an endpoint that reads or creates; the types keep its schemas, its handler and its view in step. */
 export function endpoint<
   A extends Access,
+  Method extends 'GET' | 'POST',
+  Path extends string,
   Outcome,
   Params extends z.ZodType = z.ZodUndefined,
-  Query extends z.ZodObject = z.ZodObject,
+  Query extends z.ZodObject = NoQuery,
   Body extends z.ZodType = z.ZodUndefined,
+  Answered extends z.ZodType = z.ZodUndefined,
 >(
-  description: ({ method: 'GET'; readsReplica?: boolean } | { method: 'POST' }) &
-    Description<A, Params, Query, Body, CheckedRequest<A, Params, Query, Body>, Outcome>,
-): Endpoint {
+  description: { method: Method; readsReplica?: Method extends 'GET' ? boolean : never } & Description<
+    A,
+    Path,
+    Params,
+    Query,
+    Body,
+    Answered,
+    CheckedRequest<A, Params, Query, Body>,
+    Outcome
+  >,
+): TypedEndpoint<Method, Path, Params, Query, Body, Answered> {
   return recordOf({ ...(description as AnyDescription), obeysIfMatch: false });
 }
 
 type ChangeDescription<
   A extends Access,
+  Method extends 'PUT' | 'PATCH' | 'DELETE',
+  Path extends string,
   Entity extends object,
   Outcome,
   Params extends z.ZodType,
   Query extends z.ZodObject,
   Body extends z.ZodType,
+  Answered extends z.ZodType,
 > = {
-  method: 'PUT' | 'PATCH' | 'DELETE';
+  method: Method;
   /** Finds the entity. */
   changes: (request: CheckedRequest<A, Params, Query, Body>) => Promise<Entity> | Entity;
 } & Description<
   A,
+  Path,
   Params,
   Query,
   Body,
+  Answered,
   ChangeRequest<CheckedRequest<A, Params, Query, Body>, NoInfer<Entity>>,
   Outcome
 >;
@@ -242,22 +288,32 @@ type ChangeDescription<
  */
 export function change<
   A extends Access,
+  Method extends 'PUT' | 'PATCH' | 'DELETE',
+  Path extends string,
   Entity extends Versioned,
   Outcome,
   Params extends z.ZodType = z.ZodUndefined,
-  Query extends z.ZodObject = z.ZodObject,
+  Query extends z.ZodObject = NoQuery,
   Body extends z.ZodType = z.ZodUndefined,
->(description: ChangeDescription<A, Entity, Outcome, Params, Query, Body>): Endpoint {
+  Answered extends z.ZodType = z.ZodUndefined,
+>(
+  description: ChangeDescription<A, Method, Path, Entity, Outcome, Params, Query, Body, Answered>,
+): TypedEndpoint<Method, Path, Params, Query, Body, Answered> {
   return recordOf({ ...(description as AnyDescription), obeysIfMatch: true });
 }
 
 /** Like {@link change}, for an entity without a version: the router claims it, and `If-Match` means nothing. */
 export function changeUnversioned<
   A extends Access,
+  Method extends 'PUT' | 'PATCH' | 'DELETE',
+  Path extends string,
   Entity extends object & { readonly version?: never },
   Outcome,
   Params extends z.ZodType = z.ZodUndefined,
->(description: ChangeDescription<A, Entity, Outcome, Params, z.ZodObject, z.ZodUndefined>): Endpoint {
+  Answered extends z.ZodType = z.ZodUndefined,
+>(
+  description: ChangeDescription<A, Method, Path, Entity, Outcome, Params, NoQuery, z.ZodUndefined, Answered>,
+): TypedEndpoint<Method, Path, Params, NoQuery, z.ZodUndefined, Answered> {
   return recordOf({ ...(description as AnyDescription), obeysIfMatch: false });
 }
 
@@ -265,9 +321,9 @@ export function changeUnversioned<
 type AnyDescription = {
   method: Endpoint['method'];
   changes?: (request: never) => Promise<object> | object;
-} & Description<Access, z.ZodType, z.ZodObject, z.ZodType, never, never>;
+} & Description<Access, string, z.ZodType, z.ZodObject, z.ZodType, z.ZodType, never, never>;
 
-function recordOf({
+function recordOf<E extends Endpoint>({
   handle,
   view,
   keeps = view,
@@ -276,7 +332,7 @@ function recordOf({
   changes,
   refusals = [],
   ...rest
-}: AnyDescription & { obeysIfMatch: boolean }): Endpoint {
+}: AnyDescription & { obeysIfMatch: boolean }): E {
   const fullQuery = isWrite(rest) ? (query ?? z.strictObject({})).extend({ dryRun }) : query;
   return {
     ...rest,
@@ -290,5 +346,5 @@ function recordOf({
         headers: headers?.(outcome) ?? {},
       });
     },
-  };
+  } satisfies Endpoint as Endpoint as E;
 }

@@ -31,7 +31,15 @@ export interface EndpointDeps extends HealthDeps, ChangesDeps {
 
 /** The route table: every endpoint there is. */
 export function endpoints(deps: EndpointDeps): Endpoint[] {
-  const table = [
+  const table = routes(deps);
+  return [...table, ...docsEndpoints(table, deps.basePath)];
+}
+
+/** An endpoint for programs, with the types of what it takes and answers. */
+export type Route = ReturnType<typeof routes>[number];
+
+function routes(deps: EndpointDeps) {
+  return [
     ...healthEndpoints(deps),
     ...meEndpoints(deps.preferenceRules),
     ...meExportEndpoints(),
@@ -45,5 +53,4 @@ export function endpoints(deps: EndpointDeps): Endpoint[] {
     ...accessEndpoints(deps),
     ...serviceTokenEndpoints(),
   ];
-  return [...table, ...docsEndpoints(table, deps.basePath)];
 }

@@ -23,7 +23,7 @@ export function testEndpoint<A extends Access, Outcome>(description: {
   view: (outcome: Outcome) => unknown;
 }): Endpoint {
   const { takesBody = false, ...rest } = description;
-  return endpoint<A, Outcome, z.ZodUndefined, z.ZodObject, z.ZodType>({
+  return endpoint<A, 'GET' | 'POST', string, Outcome, z.ZodUndefined, z.ZodObject, z.ZodType>({
     ...rest,
     summary: 'For a test',
     answer: { status: 200, description: 'Done.' },

@@ -9,7 +9,7 @@ import {
   type RefusedSignInCounter,
 } from '../../services/access/refused-sign-ins.ts';
 import { linkToNext, readPage } from '../answer/page.ts';
-import { type Endpoint, endpoint } from '../endpoint.ts';
+import { endpoint } from '../endpoint.ts';
 import { LINK, pageQuery, pageSchema } from '../schemas/page.ts';
 
 const refused = z.strictObject({
@@ -31,7 +31,7 @@ export function accessEndpoints(deps: {
   readonly accessPolicy: AccessPolicy;
   readonly refusedSignIns: RefusedSignInCounter;
   readonly cursors: CursorCodec;
-}): Endpoint[] {
+}) {
   const { accessPolicy, refusedSignIns, cursors } = deps;
   return [
     endpoint({

@@ -10,7 +10,7 @@ import { changeView } from '../../services/history/view.ts';
 import { changeStream, type SharedChunks } from '../answer/change-stream.ts';
 import { feedCursor, feedStart } from '../answer/feed-cursor.ts';
 import { until } from '../answer/until.ts';
-import { type Endpoint, endpoint } from '../endpoint.ts';
+import { endpoint } from '../endpoint.ts';
 import { change } from '../schemas/change.ts';
 import { wholeNumber } from '../schemas/whole-number.ts';
 import type { Lifecycle } from '../server/lifecycle.ts';
@@ -87,7 +87,7 @@ const page = z.strictObject({
 });
 
 /** The change feed (admins). */
-export function changesEndpoints({ feed, lifecycle, streamTimes }: ChangesDeps): Endpoint[] {
+export function changesEndpoints({ feed, lifecycle, streamTimes }: ChangesDeps) {
   const { keepAliveMs, stallMs, lifetimeMs, recheckMs } = { ...STREAM_TIMES, ...streamTimes };
   const chunks: SharedChunks = new WeakMap();
   return [

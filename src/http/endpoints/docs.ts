@@ -70,7 +70,7 @@ interface Fixed {
 }
 
 /** The OpenAPI document of these endpoints (and of its own), made on first request, and a page to read it in. */
-export function docsEndpoints(others: readonly Endpoint[], basePath: string): Endpoint[] {
+export function docsEndpoints(others: readonly Endpoint[], basePath: string) {
   const files = new Map<FileName, Fixed>();
   const own: Endpoint[] = [
     endpoint({

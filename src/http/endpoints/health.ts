@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { refusals } from '../../domain/refusals.ts';
-import { type Endpoint, endpoint } from '../endpoint.ts';
+import { endpoint } from '../endpoint.ts';
 import type { Lifecycle } from '../server/lifecycle.ts';
 
 /** What the health endpoints need. */
@@ -11,7 +11,7 @@ export interface HealthDeps {
 }
 
 /** Liveness and readiness. */
-export function healthEndpoints({ lifecycle, pendingMigrations }: HealthDeps): Endpoint[] {
+export function healthEndpoints({ lifecycle, pendingMigrations }: HealthDeps) {
   return [
     endpoint({
       method: 'GET',

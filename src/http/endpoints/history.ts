@@ -13,7 +13,7 @@ import { changeView, writtenChangeView } from '../../services/history/view.ts';
 import type { Page } from '../../services/paging.ts';
 import type { Reader } from '../../store/replicas/reader.ts';
 import { linkToNext, type PageQuery, readPage, type SealedPage } from '../answer/page.ts';
-import { type Answer, type Endpoint, endpoint } from '../endpoint.ts';
+import { type Answer, endpoint } from '../endpoint.ts';
 import { SEED_WARNING } from '../schemas/account.ts';
 import { change, moment } from '../schemas/change.ts';
 import { LINK, pageQuery, pageSchema, searchText } from '../schemas/page.ts';
@@ -56,7 +56,7 @@ const view = ({ page }: Listed) => ({ ...page, items: page.items.map(changeView)
 const headers = ({ path, query, page }: Listed) => linkToNext(path, query, page);
 
 /** The history and undo. */
-export function historyEndpoints(rules: PreferenceRules, cursors: CursorCodec): Endpoint[] {
+export function historyEndpoints(rules: PreferenceRules, cursors: CursorCodec) {
   const list = (reader: Reader, query: PageQuery, given: ChangeFilters) => {
     const { actor, userId, action, field, since, until } = given;
     const scope = ['changes', actor, userId, action, field, since, until];

@@ -2,11 +2,11 @@ import { z } from 'zod';
 import { cuttersOf, identitiesOf, identityOf, identityView } from '../../services/access/identities.ts';
 import { accountById } from '../../services/accounts/accounts.ts';
 import { id } from '../../services/accounts/fields.ts';
-import { changeUnversioned, type Endpoint, endpoint } from '../endpoint.ts';
+import { changeUnversioned, endpoint } from '../endpoint.ts';
 import { identity } from '../schemas/identity.ts';
 
 /** The identities of an account (admins). */
-export function identityEndpoints(): Endpoint[] {
+export function identityEndpoints() {
   return [
     endpoint({
       method: 'GET',

@@ -5,13 +5,13 @@ import { cuttersOf, identitiesOf, identityView } from '../../services/access/ide
 import { accountView } from '../../services/accounts/view.ts';
 import { historyOf } from '../../services/history/account-history.ts';
 import { changeView } from '../../services/history/view.ts';
-import { type Endpoint, endpoint } from '../endpoint.ts';
+import { endpoint } from '../endpoint.ts';
 import { account } from '../schemas/account.ts';
 import { change } from '../schemas/change.ts';
 import { identity } from '../schemas/identity.ts';
 
 /** My data export, as a download. */
-export function meExportEndpoints(): Endpoint[] {
+export function meExportEndpoints() {
   return [
     endpoint({
       method: 'GET',

@@ -5,7 +5,7 @@ import { changeAccount, deleteAccount, setPreferences } from '../../services/acc
 import { fields, ownFields } from '../../services/accounts/fields.ts';
 import { accountView } from '../../services/accounts/view.ts';
 import { accountHeaders } from '../answer/views.ts';
-import { change, type Endpoint, endpoint } from '../endpoint.ts';
+import { change, endpoint } from '../endpoint.ts';
 import { account, ETAG, SEED_WARNING } from '../schemas/account.ts';
 
 /** A merge patch may come under its own name or as plain JSON. */
@@ -16,7 +16,7 @@ const changes = ({ actor }: { readonly actor: User }) => actor;
 const preferencesView = ({ preferences }: User) => preferences ?? {};
 
 /** Your own account. */
-export function meEndpoints(rules: PreferenceRules): Endpoint[] {
+export function meEndpoints(rules: PreferenceRules) {
   return [
     endpoint({
       method: 'GET',

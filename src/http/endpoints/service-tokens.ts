@@ -10,7 +10,7 @@ import {
   serviceTokenById,
 } from '../../services/access/service-tokens.ts';
 import { id, text } from '../../services/accounts/fields.ts';
-import { changeUnversioned, type Endpoint, endpoint } from '../endpoint.ts';
+import { changeUnversioned, endpoint } from '../endpoint.ts';
 
 const EXAMPLE = {
   id: 1,
@@ -49,7 +49,7 @@ const tokenName = text(100)
   .refine((name) => !hasInvisible(name), 'Must not contain invisible characters.');
 
 /** Service tokens for back ends (admins). */
-export function serviceTokenEndpoints(): Endpoint[] {
+export function serviceTokenEndpoints() {
   return [
     endpoint({
       method: 'POST',

@@ -7,7 +7,7 @@ import { FORMATS, NO_VALUE, SEPARATOR_NAMES } from '../../services/transfer/form
 import { IMPORT_MODES, importAccounts } from '../../services/transfer/import.ts';
 import { reportWithin } from '../../services/transfer/report-within.ts';
 import { MAX_KEPT_BYTES } from '../../store/kept-answer.ts';
-import { type Endpoint, endpoint } from '../endpoint.ts';
+import { endpoint } from '../endpoint.ts';
 import { SEED_WARNING } from '../schemas/account.ts';
 import { flag } from '../schemas/flag.ts';
 import { importReport } from '../schemas/import-report.ts';
@@ -17,7 +17,7 @@ const OPTIONAL_FIELDS = STATE_FIELDS.filter((field) => field !== 'email').map((f
 const TYPES = FORMATS.map(({ mediaType }) => mediaType);
 
 /** Import and export (admins). */
-export function transferEndpoints(rules: PreferenceRules): Endpoint[] {
+export function transferEndpoints(rules: PreferenceRules) {
   return [
     endpoint({
       method: 'POST',

@@ -4,7 +4,7 @@ import type { CursorCodec } from '../../security/cursor.ts';
 import { changeableFields } from '../../services/accounts/fields.ts';
 import { COUNT_CAP, listAccounts, SORTS } from '../../services/accounts/list.ts';
 import { linkToNext, pageJson, readPage } from '../answer/page.ts';
-import { type Endpoint, endpoint } from '../endpoint.ts';
+import { endpoint } from '../endpoint.ts';
 import { account } from '../schemas/account.ts';
 import { LINK, pageQuery, pageSchema, searchText } from '../schemas/page.ts';
 
@@ -38,7 +38,7 @@ const page = pageSchema(account).extend({
 });
 
 /** The list of accounts (admins). */
-export function userListEndpoints({ cursors }: { readonly cursors: CursorCodec }): Endpoint[] {
+export function userListEndpoints({ cursors }: { readonly cursors: CursorCodec }) {
   return [
     endpoint({
       method: 'GET',

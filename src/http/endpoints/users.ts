@@ -13,7 +13,7 @@ import { accountView, writtenAccountView } from '../../services/accounts/view.ts
 import { accountAt } from '../../services/history/account-history.ts';
 import type { Unit } from '../../store/unit.ts';
 import { accountHeaders } from '../answer/views.ts';
-import { change, type Endpoint, endpoint } from '../endpoint.ts';
+import { change, endpoint } from '../endpoint.ts';
 import { account, ETAG, SEED_WARNING, writtenAccount } from '../schemas/account.ts';
 import { moment } from '../schemas/change.ts';
 import { MERGE_PATCH_TYPES } from './me.ts';
@@ -24,7 +24,7 @@ const changes = (request: { readonly unit: Unit; readonly params: { id: number }
   accountById(request.unit.em, request.params.id);
 
 /** Any account (admins). */
-export function userEndpoints(rules: PreferenceRules): Endpoint[] {
+export function userEndpoints(rules: PreferenceRules) {
   return [
     endpoint({
       method: 'POST',

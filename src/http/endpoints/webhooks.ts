@@ -2,11 +2,11 @@ import { z } from 'zod';
 import type { Webhook } from '../../domain/webhook.ts';
 import { resumeWebhook, webhookStatuses } from '../../services/webhooks/status.ts';
 import { webhookView } from '../answer/views.ts';
-import { type Endpoint, endpoint } from '../endpoint.ts';
+import { endpoint } from '../endpoint.ts';
 import { webhook } from '../schemas/webhook.ts';
 
 /** Webhook status (admins). */
-export function webhookEndpoints(hooks: readonly Webhook[]): Endpoint[] {
+export function webhookEndpoints(hooks: readonly Webhook[]) {
   return [
     endpoint({
       method: 'GET',
