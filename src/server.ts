@@ -9,6 +9,7 @@ import { EXIT_CONFIG, settingsOrExit } from '../config/exit.ts';
 import { CannotStart } from './boot/cannot-start.ts';
 import { checkAddress, listen, operatorsAddress } from './boot/listen.ts';
 import { boundMemory } from './boot/memory.ts';
+import { StartProgress } from './boot/start-progress.ts';
 import { welcomeOf } from './boot/welcome.ts';
 import { bounded, DeadlinePassed } from './database/bounded-work.ts';
 import { isLockTimeout, isUnavailable } from './database/driver-errors.ts';
@@ -18,6 +19,7 @@ import type { PreferenceRules } from './domain/preferences.ts';
 import { refusals } from './domain/refusals.ts';
 import { LISTENING } from './http/server/acceptors.ts';
 import { createLog } from './log.ts';
+import type { Answers } from './metrics/operators-server.ts';
 import { preferenceRules } from './services/accounts/preferences-schema.ts';
 import type { Application } from './wiring.ts';
 
@@ -75,17 +77,24 @@ try {
 /** Journey one: each step awaited, in this order. While the database answers one, the modules of the next are loaded. */
 async function boot(): Promise<Application> {
   const deadline = Date.now() + settings.bootTimeoutMs;
+  const progress = new StartProgress();
+  const operators = Promise.withResolvers<Answers>();
+  const closeOperatorsPort =
+    settings.metrics.port === null ? undefined : await openOperatorsPort(operators.promise);
   if (settings.port !== 0) await checkAddress(settings);
-  if (settings.metrics.port) await checkAddress(operatorsAddress(settings));
   const rules = await readRules();
-  const reaching = begun(reach(deadline));
+  const reaching = begun(reach(deadline, progress));
   const [{ openStore }, { prepareDatabase }] = [
     await import('./boot/open-store.ts'),
     await import('./boot/prepare-database.ts'),
   ];
   const metrics =
-    settings.metrics.port === null ? undefined : (await import('./metrics/metrics.ts')).createMetrics();
+    settings.metrics.port === null
+      ? undefined
+      : (await import('./metrics/metrics.ts')).createMetrics(progress, buildInfo?.commit ?? '');
+  if (metrics !== undefined) operators.resolve(metrics.answers);
   const { database, mode } = await reaching;
+  progress.begin('preparing the database');
   const { history, replicas, initialAdmins, bootTimeoutMs, migrateOnBoot } = settings;
   const store = await openStore({
     database,
@@ -108,7 +117,12 @@ async function boot(): Promise<Application> {
       bootTimeoutMs,
       migrateOnBoot,
       signal: stop,
-      onPending: waiting.show,
+      onWait: (error) => progress.wait(error, !isUnavailable(error)),
+      onGranted: () => progress.goOn(),
+      async onPending(migrations) {
+        progress.waitForMigrations(migrations);
+        await waiting.show(migrations);
+      },
     }).finally(waiting.close),
   );
   const [{ keyRing }, { sourcesOf }, { wireApplication }] = [
@@ -117,6 +131,7 @@ async function boot(): Promise<Application> {
     await import('./wiring.ts'),
   ];
   await preparing;
+  progress.begin('opening the application');
 
   const sources = sourcesOf(settings.auth, await keyRing(settings.auth, settings.dataDir));
   const observer = metrics?.observer;
@@ -128,9 +143,8 @@ async function boot(): Promise<Application> {
   });
   opened.push({ name: 'application', close: application.close });
   if (metrics !== undefined) {
-    const commit = buildInfo?.commit ?? '';
-    const close = await metrics.serve({ store, database, mode, settings, commit, sources, application, log });
-    opened.push({ name: 'port for operators', close });
+    const close = await metrics.show({ store, database, mode, settings, sources, application });
+    opened.push({ name: 'metrics', close: () => Promise.all([closeOperatorsPort?.(), close()]) });
   }
 
   const { server, acceptors } = application;
@@ -187,6 +201,22 @@ function waitingProbes() {
   };
 }
 
+/** Opens the port for operators, whose requests wait for the answers. Returns how to close it, which happens at the end anyway. */
+async function openOperatorsPort(answers: Promise<Answers>): Promise<() => Promise<void>> {
+  const { operatorsServer } = await import('./metrics/operators-server.ts');
+  const server = operatorsServer(answers, (err) =>
+    log.error({ err }, 'metrics failed, by a fault of this program; report it with this line'),
+  );
+  const address = await listen(server, operatorsAddress(settings));
+  const close = async () => {
+    server.close();
+    server.closeAllConnections();
+  };
+  opened.push({ name: 'port for operators', close });
+  log.info({ address }, 'serving metrics');
+  return close;
+}
+
 /** A step that runs while something else does. Its failure is dealt with where the step is awaited. */
 function begun<T>(step: Promise<T>): Promise<T> {
   step.catch(() => undefined);
@@ -203,17 +233,19 @@ async function readRules(): Promise<PreferenceRules> {
   }
 }
 
-async function reach(deadline: number): Promise<OpenDatabase> {
+async function reach(deadline: number, progress: StartProgress): Promise<OpenDatabase> {
   const tooLong = AbortSignal.timeout(settings.bootTimeoutMs + MARGIN_MS);
   const found = await openDatabase(settings, {
     log,
     deadline,
     signal: AbortSignal.any([stop, tooLong]),
-    onSilence: (error) =>
+    onSilence(error) {
+      progress.wait(error, false);
       log.warn(
         { reason: error.message },
         'database unavailable; trying again; if this lasts, check DATABASE_URL and the server',
-      ),
+      );
+    },
   }).catch((error: Error) => {
     if (error === stop.reason) throw error;
     if (error instanceof DatabaseUnfit) throw new CannotStart(error.message, { exitCode: EXIT_CONFIG });

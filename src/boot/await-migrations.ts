@@ -17,7 +17,7 @@ const LOOK_AGAIN_MS = 1_000;
 
 /**
  * Prepares the database without migrating it: waits until another process has applied all migrations, then continues the feed and
- * seeds the admins under the boot lock. `onPending` is told of the migrations that are missing, whenever these change. Throws
+ * seeds the admins under the boot lock. `onPending` is told of the migrations that are missing, at each look at them. Throws
  * {@link CannotStart} after the deadline.
  *
  * It waits because a rolling deployment starts replicas and the process that migrates at the same time. It ends, because a
@@ -39,9 +39,9 @@ export async function awaitMigrations(
         { migrations: pending },
         'waiting for migrations; run the command migrate, because MIGRATE_ON_BOOT is false',
       );
-      await onPending(pending);
       told = names;
     }
+    await onPending(pending);
     if (Date.now() > deadline) {
       throw new CannotStart(
         `Migrations are pending, and MIGRATE_ON_BOOT is false: ${names}. Nobody applied them within BOOT_TIMEOUT_MS. ` +

@@ -20,7 +20,7 @@ export interface PrepareOptions extends BootLockOptions {
   /** Normalized, no duplicates. */
   readonly initialAdmins: readonly string[];
   readonly log: Logger;
-  /** Called with the pending migrations that another process has to apply, whenever they change. */
+  /** Called with the pending migrations that another process has to apply, at each look at them. */
   readonly onPending: (migrations: readonly string[]) => Promise<void>;
 }
 
@@ -38,7 +38,7 @@ export interface Prepared extends Seeded {
 export async function prepareDatabase(
   store: Store,
   database: DatabaseSettings,
-  options: Omit<PrepareOptions, 'onWait'> & {
+  options: PrepareOptions & {
     readonly bootTimeoutMs: number;
     readonly migrateOnBoot: boolean;
   },
@@ -48,6 +48,7 @@ export async function prepareDatabase(
   const prepare: PrepareOptions = {
     ...options,
     onWait(error) {
+      options.onWait(error);
       if (error instanceof LockHeld) waited = { error, at: Date.now() };
       log.info({ reason: error.message }, 'waiting for the boot lock');
     },

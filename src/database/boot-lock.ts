@@ -29,6 +29,8 @@ export interface BootLockOptions {
   readonly signal: AbortSignal;
   /** Called for each attempt that has to be repeated. */
   readonly onWait: (reason: Error) => void;
+  /** Called when the work has the lock. */
+  readonly onGranted?: () => void;
   /** The server's limit for each statement of the work; none by default. */
   readonly statementTimeoutMs?: number;
   /**
@@ -59,6 +61,7 @@ export async function underBootLock<T>(
           String(options.lockWaitMs ?? 0),
         ]);
         if (!row?.granted) throw new LockHeld();
+        options.onGranted?.();
         return work(em);
       },
       // Others keep a snapshot until they end, and an index built CONCURRENTLY would wait for it.

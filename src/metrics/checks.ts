@@ -1,3 +1,4 @@
+import type { StartState } from '../boot/start-progress.ts';
 import type { Lifecycle } from '../http/server/lifecycle.ts';
 import type { ChangeFeed } from '../services/feed/change-feed.ts';
 import type { WebhookBacklog } from '../services/webhooks/backlog.ts';
@@ -12,6 +13,8 @@ const HELD_BACK_S = 60;
 export interface Report {
   readonly status: 'ready' | 'not_ready';
   readonly phase: Lifecycle['phase'];
+  /** How far the start is, until it has ended. */
+  readonly start?: StartState;
   readonly checks: {
     readonly database: Standing;
     /** By the number of the read replica. */
@@ -28,6 +31,7 @@ export interface Report {
 /** What the checks look at. */
 export interface ChecksOptions {
   readonly lifecycle: Pick<Lifecycle, 'phase'>;
+  readonly start: StartState;
   readonly feed: Pick<ChangeFeed, 'isFailing'>;
   /** The names of the issuers and of the webhooks. */
   readonly issuers: readonly string[];
@@ -57,7 +61,7 @@ export class Checks {
 
   /** The report by these figures. */
   report(
-    { lifecycle: { phase }, feed, issuers, webhooks, replicas }: ChecksOptions,
+    { lifecycle: { phase }, start, feed, issuers, webhooks, replicas }: ChecksOptions,
     figures: Figures,
   ): Report {
     const database = this.#database(figures);
@@ -68,6 +72,7 @@ export class Checks {
     return {
       status: isReady ? 'ready' : 'not_ready',
       phase,
+      ...(phase === 'booting' && { start }),
       checks: {
         database,
         replicas: this.#replicas(replicas),

@@ -7,8 +7,12 @@ export interface Answer {
   readonly body: string;
 }
 
+/** The paths of the port. */
+const PATHS = ['/metrics', '/healthz', '/readyz'] as const;
+type Path = (typeof PATHS)[number];
+
 /** What answers at each path. The query is as it came, without its question mark. */
-export type Answers = Readonly<Record<string, (query: string) => Promise<Answer>>>;
+export type Answers = Readonly<Record<Path, (query: string) => Promise<Answer>>>;
 
 /** How long a request may take to arrive, in milliseconds: it has no body. */
 const REQUEST_MS = 5_000;
@@ -21,23 +25,24 @@ const MAX_CONNECTIONS = 100;
 
 /**
  * Creates the server of the port for operators. It knows no callers: whoever reaches the port may read. It answers `GET` and
- * `HEAD`, and those who ask for the same at the same time with one answer.
+ * `HEAD`, and those who ask for the same at the same time with one answer. Requests wait until there are `answers`.
  */
-export function operatorsServer(answers: Answers, onError: (error: unknown) => void): Server {
+export function operatorsServer(answers: Promise<Answers>, onError: (error: unknown) => void): Server {
   const answering = new Map<string, Promise<Answer>>();
-  const answerOnce = (path: string, query: string): Promise<Answer> => {
+  const answerOnce = (path: Path, query: string): Promise<Answer> => {
     const key = `${path}?${query}`;
     const known = answering.get(key);
     if (known !== undefined) return known;
-    const answer = (answers[path] as Answers[string])(query).finally(() => answering.delete(key));
+    const answer = answers.then((by) => by[path](query)).finally(() => answering.delete(key));
     answering.set(key, answer);
     return answer;
   };
   const server = createServer(
     { requestTimeout: REQUEST_MS, headersTimeout: REQUEST_MS, connectionsCheckingInterval: 1_000 },
     ({ method = '', url = '' }, response) => {
-      const [path = '', query = ''] = url.split('?', 2);
-      if (!Object.hasOwn(answers, path)) return send(response, text(404, 'not found'));
+      const [asked = '', query = ''] = url.split('?', 2);
+      const path = PATHS.find((one) => one === asked);
+      if (path === undefined) return send(response, text(404, 'not found'));
       if (method !== 'GET' && method !== 'HEAD') {
         response.setHeader('Allow', 'GET, HEAD');
         return send(response, text(405, 'method not allowed'));

@@ -24,6 +24,13 @@ const gauge = (series: string, bad: number, good: number) => ({
 export const ALERTS: readonly AlertCase[] = [
   { alert: 'RollcallDown', at: '10m', ...gauge('up{job="rollcall",instance="a"}', 0, 1) },
   {
+    alert: 'RollcallStarting',
+    at: '20m',
+    // It ends at its deadline and is started again, and there is not always an answer to a scrape.
+    fires: { 'rollcall_starting{instance="a"}': '1 _ 1 1 _ 1 1 _ 1 1 _ 1 1 _ 1 1 _ 1 1 _ 1' },
+    quiet: { 'rollcall_starting{instance="a"}': '1 1 1 0x30' },
+  },
+  {
     alert: 'RollcallRestarts',
     at: '30m',
     fires: { 'process_start_time_seconds{job="rollcall"}': '1 1 2 2 3 3 4 4 5x40' },

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'chai';
 import { Registry } from 'prom-client';
+import { StartProgress } from '../../src/boot/start-progress.ts';
 import { readinessCheck } from '../../src/database/readiness.ts';
 import { sideConnection } from '../../src/database/side-connection.ts';
 import { Checks, type Report } from '../../src/metrics/checks.ts';
@@ -295,6 +296,7 @@ describe('metrics of a standby', function () {
     const checks = new Checks();
     const options = {
       lifecycle: { phase: 'ready' },
+      start: new StartProgress().state,
       feed: { isFailing: false },
       issuers: [],
       webhooks: [],
