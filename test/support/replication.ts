@@ -7,7 +7,7 @@ export interface Pair {
   readonly standby: PostgresServer;
   /** Waits until the standby has everything that the primary has written so far. */
   caughtUp(): Promise<void>;
-  /** Ends the replication: what is written from now on, the standby never gets. */
+  /** Ends the replication: the standby has what has been written so far, and never gets what is written from now on. */
   separate(): Promise<void>;
   /** Makes the standby a primary. */
   promote(): Promise<void>;
@@ -18,12 +18,10 @@ export interface Pair {
 export async function startPair(): Promise<Pair> {
   const primary = await startPostgres();
   const standby = await startPostgres({ primary });
-  return {
+  const pair: Pair = {
     primary,
     standby,
     async caughtUp() {
-      // The server may have written what no commit has flushed, and a standby gets only that: this commit flushes all before it.
-      await primary.query("select pg_logical_emit_message(true, 'test', 'so far')");
       // Where it writes next counts the head of a new page, and a standby does not.
       const [{ lsn } = { lsn: '' }] = await primary.query<{ lsn: string }>(
         'select pg_current_wal_flush_lsn() as lsn',
@@ -36,6 +34,9 @@ export async function startPair(): Promise<Pair> {
       });
     },
     async separate() {
+      // A standby gets only what has been flushed, and this commit flushes all before it.
+      await primary.query("select pg_logical_emit_message(true, 'test', 'so far')");
+      await pair.caughtUp();
       await standby.query("alter system set primary_conninfo = ''");
       await standby.query('select pg_reload_conf()');
       await until('the end of the replication', async () => {
@@ -50,4 +51,5 @@ export async function startPair(): Promise<Pair> {
       await primary.remove();
     },
   };
+  return pair;
 }

@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs';
 import { relative } from 'node:path';
 import Mocha from 'mocha';
 
@@ -16,7 +17,8 @@ interface Suite {
 }
 
 /**
- * The reporter of `npm test`: a line for each finished file, then the slowest files, the counts, and the failures in full. Works in mocha's parallel mode, where the events of a file come together when it is done.
+ * The reporter of `npm test`: a line for each finished file, then the slowest files, the counts, and the failures in full. Writes
+ * the names of the files with failures to the file that FAILED_FILES names. Works in mocha's parallel mode, where the events of a file come together when it is done.
  */
 export default class SlowestSuites extends Mocha.reporters.Base {
   readonly #suites = new Map<string, Suite>();
@@ -57,6 +59,10 @@ export default class SlowestSuites extends Mocha.reporters.Base {
     console.log(`\nThe ${slowest.length} slowest suites, with their seconds and tests:`);
     for (const [name] of slowest) console.log(this.#line(name));
     this.epilogue();
+    const failed = [...this.#suites].filter(([, { failures }]) => failures > 0).map(([name]) => name);
+    const { FAILED_FILES: file } = process.env;
+    if (file !== undefined && failed.length > 0)
+      writeFileSync(file, failed.map((name) => `${name}\n`).join(''));
   }
 }
 
