@@ -6,11 +6,13 @@ import { ledgerName } from './src/database/ledger-name.ts';
 import { MigrationsOnly } from './src/database/migrations-only.ts';
 import { openForCommand } from './src/database/open-database.ts';
 import { AccountIdentity } from './src/domain/account-identity.ts';
+import { ConsoleSession } from './src/domain/console-session.ts';
 import { ServiceToken } from './src/domain/service-token.ts';
 import { HistoryRecorder } from './src/store/history-recorder.ts';
 import { LastAdminGuard } from './src/store/last-admin-guard.ts';
 import { ChangeSchema } from './src/store/tables/change.ts';
 import { ChangeFieldSchema } from './src/store/tables/change-field.ts';
+import { ConsoleCodeSchema } from './src/store/tables/console-code.ts';
 import { FeedEpochSchema } from './src/store/tables/feed-epoch.ts';
 import { FeedShiftSchema } from './src/store/tables/feed-shift.ts';
 import { KeptAnswerSchema } from './src/store/tables/kept-answer.ts';
@@ -33,6 +35,8 @@ export function ormOptions(database: DatabaseSettings, mode: ConnectionMode = 'd
       ServiceToken,
       AccountIdentity,
       RefusedSignInSchema,
+      ConsoleSession,
+      ConsoleCodeSchema,
       WebhookSchema,
     ],
     entityManager: UnitEntityManager,
@@ -49,8 +53,8 @@ export function ormOptions(database: DatabaseSettings, mode: ConnectionMode = 'd
     flushMode: 'commit',
     // A batch update compares versions before the statement and not in it, and could overwrite what came between.
     useBatchUpdates: false,
-    // Not entities: `src/store/rate-limits.ts` writes the one, and migrations make functions.
-    schemaGenerator: { skipTables: ['rate_limits'], ignoreRoutines: true },
+    // Not entities: `src/store/rate-limits.ts` writes the one, and migrations make functions and triggers.
+    schemaGenerator: { skipTables: ['rate_limits'], ignoreRoutines: true, ignoreTriggers: true },
     migrations: {
       tableName: ledgerName(database.found?.searchPath?.[0]),
       // This file is bundled into dist/, with the migrations beside it, so that one path serves both.

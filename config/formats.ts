@@ -182,6 +182,16 @@ export const formats = {
       );
     },
   },
+  'public-url': {
+    coerce: (text: string) => originOf(text) ?? text,
+    validate(text: string, { httpsOnly }) {
+      const isMet = originOf(text) === text && isProviderUrl(text, { httpsOnly });
+      check(
+        isMet,
+        'be an https origin without a path (http is allowed on this machine and outside production)',
+      );
+    },
+  },
   'proxy-url': {
     // Without a scheme, as curl takes it too.
     coerce: (text: string) => (text.includes('://') ? text : `http://${text}`),

@@ -18,6 +18,8 @@ export interface Settings {
   readonly port: number;
   /** With a leading and without a trailing slash; empty: none. */
   readonly basePath: string;
+  /** The origin at which browsers reach Rollcall; `null`: what their requests say. */
+  readonly publicUrl: string | null;
   readonly database: {
     /** `null`: the embedded database. Never `null` in production. */
     readonly url: string | null;
@@ -33,6 +35,10 @@ export interface Settings {
   /** Absolute path. */
   readonly dataDir: string;
   readonly auth: AuthSettings;
+  readonly console: {
+    /** Whether there is a console, and sessions to sign in to it. */
+    readonly enabled: boolean;
+  };
   /** As browsers write them in `Origin`. */
   readonly corsOrigins: readonly string[];
   readonly corsHeaders: readonly string[];
@@ -143,6 +149,15 @@ export function schemaFor(environment: Environment, texts: NodeJS.Dict<string> =
       env: 'BASE_PATH',
       example: '/rollcall',
     },
+    publicUrl: {
+      doc: 'Origin at which browsers reach Rollcall, such as https://rollcall.example.com, without BASE_PATH. Default: what requests say.',
+      format: 'public-url',
+      httpsOnly: production,
+      default: null,
+      nullable: true,
+      env: 'PUBLIC_URL',
+      example: 'https://rollcall.example.com',
+    },
     database: {
       url: {
         doc: 'PostgreSQL database. Required in production; otherwise Rollcall runs an embedded PostgreSQL.',
@@ -200,6 +215,14 @@ export function schemaFor(environment: Environment, texts: NodeJS.Dict<string> =
       env: 'DATA_DIR',
     },
     auth: authSchema(production, texts),
+    console: {
+      enabled: {
+        doc: 'Whether there is a console for admins, with its sign-in and its sessions: true or false.',
+        format: 'true-or-false',
+        default: true,
+        env: 'CONSOLE',
+      },
+    },
     corsOrigins: {
       doc: 'Other origins whose pages may call the API from a browser, cookies included, separated by commas.',
       format: 'origins',

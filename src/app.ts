@@ -6,7 +6,7 @@ import type { Endpoint } from './http/endpoint.ts';
 import { accessLog } from './http/middleware/access-log.ts';
 import { authenticate } from './http/middleware/authenticate.ts';
 import { cors } from './http/middleware/cors.ts';
-import { refuseCrossSite } from './http/middleware/cross-site.ts';
+import { refuseCrossSite, refuseForeign } from './http/middleware/cross-site.ts';
 import { drain } from './http/middleware/drain.ts';
 import { limitFailures } from './http/middleware/limit-failures.ts';
 import { limitHistory } from './http/middleware/limit-history.ts';
@@ -19,6 +19,9 @@ import { securityHeaders } from './http/middleware/security-headers.ts';
 import { serverTiming } from './http/middleware/server-timing.ts';
 import { shedLoad } from './http/middleware/shed-load.ts';
 import { traceRequests } from './http/middleware/trace-requests.ts';
+import { browserReader } from './http/request/browser.ts';
+import { consoleCookies, type PublicAddress } from './http/request/console-cookies.ts';
+import type { CookieNames } from './http/request/credentials.ts';
 import { forwarded, type TrustProxy } from './http/request/forwarded.ts';
 import { createRouter } from './http/router.ts';
 import type { Lifecycle } from './http/server/lifecycle.ts';
@@ -26,6 +29,7 @@ import type { Load } from './http/server/load.ts';
 import type { Transfers } from './http/transfers/limits.ts';
 import type { TokenVerifier } from './security/token.ts';
 import type { Admission } from './services/access/admission.ts';
+import type { SessionLookUp } from './services/access/console-session-look-up.ts';
 import type { ServiceTokenLookUp } from './services/access/service-token-look-up.ts';
 import type { Seeds } from './services/accounts/seed-warning.ts';
 import type { RateLimits } from './store/rate-limits.ts';
@@ -42,8 +46,13 @@ export interface AppDeps {
   readonly statementTimes: StatementTimes | undefined;
   readonly lifecycle: Lifecycle;
   readonly verifier: TokenVerifier;
-  /** The names of the session cookie. */
-  readonly sessionCookies: readonly string[];
+  /** The names of the Auth.js cookie. */
+  readonly authjsCookies: readonly string[];
+  /** Finds the sessions of the console. */
+  readonly sessions: SessionLookUp;
+  /** Whether there is a console. */
+  readonly hasConsole: boolean;
+  readonly publicAddress: PublicAddress;
   /** Whether a refused sign-in is told the cause, which otherwise only the log has. */
   readonly tellsCauses: boolean;
   /** Finds the account of a sign-in, or creates it. */
@@ -77,9 +86,14 @@ export function createApp(deps: AppDeps): Koa<RequestState> {
   const { failures, requests, history } = deps.rateLimits;
   const origins = new Set(deps.corsOrigins);
   const proxies = forwarded(deps.trustProxy);
+  const cookies = consoleCookies(deps.publicAddress, proxies);
+  const names: CookieNames = {
+    authjs: deps.authjsCookies,
+    session: deps.hasConsole ? cookies.sessionName : () => undefined,
+  };
   const identify = compose<RequestContext>([
     ...(requests ? [limitRefusedSignIns(requests)] : []),
-    authenticate(deps.verifier, deps.sessionCookies, deps, deps.tellsCauses),
+    authenticate(deps.verifier, names, deps, deps.tellsCauses),
     refuseCrossSite(origins, proxies),
     ...(requests ? [limitRequests(requests)] : []),
     ...(history ? [limitHistory(history)] : []),
@@ -98,9 +112,16 @@ export function createApp(deps: AppDeps): Koa<RequestState> {
   app.use(securityHeaders());
   if (origins.size > 0) app.use(cors(origins, deps.corsHeaders));
   // In front of the load, in which they would take places for their wait.
-  const guards = failures ? [limitFailures(failures, proxies, deps.sessionCookies)] : [];
-  const router = { ...deps, guards, shedLoad: shedLoad(deps.load, deps.sessionCookies) };
-  app.use(createRouter(deps.endpoints, identify, deps.inUnit, router));
+  const guards = failures ? [limitFailures(failures, proxies, names)] : [];
+  app.use(
+    createRouter(deps.endpoints, identify, deps.inUnit, {
+      ...deps,
+      guards,
+      refuseForeign: refuseForeign(proxies),
+      browserOf: browserReader(cookies, names, proxies),
+      shedLoad: shedLoad(deps.load, names),
+    }),
+  );
   return app;
 }
 

@@ -10,7 +10,7 @@ import { CannotStart } from './boot/cannot-start.ts';
 import { checkAddress, listen, operatorsAddress } from './boot/listen.ts';
 import { boundMemory } from './boot/memory.ts';
 import { StartProgress } from './boot/start-progress.ts';
-import { welcomeOf } from './boot/welcome.ts';
+import { welcomeLink, welcomeOf } from './boot/welcome.ts';
 import { bounded, DeadlinePassed } from './database/bounded-work.ts';
 import { isLockTimeout, isUnavailable } from './database/driver-errors.ts';
 import { type OpenDatabase, openDatabase } from './database/open-database.ts';
@@ -162,13 +162,13 @@ async function boot(): Promise<Application> {
   application.lifecycle.phase = 'ready';
   // Milliseconds since the process began.
   log.info({ address, connectionMode: mode, bootMs: Math.round(performance.now()) }, 'ready');
-  if (settings.environment === 'development')
-    console.log(
-      welcomeOf(address + settings.basePath, {
-        ...(settings.initialAdmins[0] && { email: settings.initialAdmins[0] }),
-        canSign: sources.ring.length > 0,
-      }),
-    );
+  if (settings.environment === 'development') {
+    const [email] = settings.initialAdmins;
+    const base = (settings.publicUrl ?? address) + settings.basePath;
+    const link = settings.console.enabled ? await welcomeLink(store.inUnit, base, email) : undefined;
+    const canSign = sources.ring.length > 0;
+    console.log(welcomeOf(address + settings.basePath, { ...(email && { email }), canSign, link }));
+  }
   application.start();
   // For the next start. At the end of this one, V8 has forgotten the functions of the boot.
   setImmediate(() => {

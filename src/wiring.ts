@@ -27,6 +27,7 @@ import { sourceWarnings } from './security/source-warnings.ts';
 import type { Sources } from './security/sources.ts';
 import { tokenVerifier } from './security/verifier.ts';
 import { admission } from './services/access/admission.ts';
+import { sessionLookUp } from './services/access/console-session-look-up.ts';
 import { RefusedSignInCounter } from './services/access/refused-sign-ins.ts';
 import { serviceTokenLookUp } from './services/access/service-token-look-up.ts';
 import { ChangeFeed } from './services/feed/change-feed.ts';
@@ -53,12 +54,14 @@ export interface ApplicationSettings
     | 'environment'
     | 'access'
     | 'basePath'
+    | 'console'
     | 'initialAdmins'
     | 'corsHeaders'
     | 'corsOrigins'
     | 'history'
     | 'keepAliveTimeoutMs'
     | 'proxy'
+    | 'publicUrl'
     | 'requestTimeoutMs'
     | 'transfers'
     | 'trustProxy'
@@ -206,24 +209,32 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
   for (const { message, ...where } of sourceWarnings(sources)) log.warn(where, message);
 
   const lookUps = batchedLookUps(orm, observer?.onLookUps);
+  const verifier = await tokenVerifier(sources, {
+    ...(now && { now }),
+    proxy: settings.proxy,
+    onProviderFailure: (issuer, { message: reason }) => {
+      observer?.onProviderKeys(issuer, false);
+      log.warn(
+        { issuer, reason },
+        'keys of the identity provider unavailable; check its address and the network',
+      );
+    },
+    ...(observer && { onProviderKeys: (issuer) => observer.onProviderKeys(issuer, true) }),
+  });
+  const sessions = sessionLookUp(orm, lookUps);
   const app = createApp({
     inUnit,
     log,
     statementTimes: store.statementTimes,
     lifecycle,
-    verifier: await tokenVerifier(sources, {
-      ...(now && { now }),
-      proxy: settings.proxy,
-      onProviderFailure: (issuer, { message: reason }) => {
-        observer?.onProviderKeys(issuer, false);
-        log.warn(
-          { issuer, reason },
-          'keys of the identity provider unavailable; check its address and the network',
-        );
-      },
-      ...(observer && { onProviderKeys: (issuer) => observer.onProviderKeys(issuer, true) }),
-    }),
-    sessionCookies: sources.cookieNames,
+    verifier,
+    authjsCookies: sources.cookieNames,
+    sessions,
+    hasConsole: settings.console.enabled,
+    publicAddress: {
+      publicUrl: settings.publicUrl,
+      allowsPlain: settings.environment !== 'production',
+    },
     tellsCauses: settings.environment === 'development',
     admit: admission({
       findAccount: accountLookUp(orm, lookUps),
@@ -243,6 +254,9 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
         accessPolicy: settings.access,
         refusedSignIns,
         webhooks: hooks,
+        console: settings.console.enabled
+          ? { sessions, verifier, acceptsAuthjs: sources.ring.length > 0 }
+          : undefined,
         basePath: settings.basePath,
         pendingMigrations: readiness.pending,
       }),

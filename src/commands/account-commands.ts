@@ -1,4 +1,6 @@
+import { consoleAddress, consoleLink } from '../boot/console-link.ts';
 import { ACTIVE_ADMIN, type User } from '../domain/user.ts';
+import { makeCode } from '../services/access/console-codes.ts';
 import { identitiesOf } from '../services/access/identities.ts';
 import {
   type AccountChanges,
@@ -65,6 +67,12 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
       for (const identity of bound) identity.cut(new Date(), unit.author);
       return { cut: bound.length };
     }),
+  console: async (email, { inUnit, settings }) => {
+    if (!settings.console.enabled)
+      throw new UsageError('CONSOLE is false: there is no console to sign in to.');
+    const { code, expiresAt } = await inUnit((unit) => makeCode(unit, given(email)));
+    return { link: consoleLink(consoleAddress(settings), code), expiresAt: expiresAt.toISOString() };
+  },
   erase: async (email, { inUnit }) => ({ erased: await inUnit((unit) => eraseAccounts(unit, given(email))) }),
   verify: async (_, { inUnit }) => {
     const verification = await inUnit(({ em }) => verifyHistory(em), { readOnly: true });

@@ -14,6 +14,8 @@ export const USAGE = `Usage: ${invocationOf('accounts', 'COMMAND [--json]')}
   restore EMAIL                                         accept its sign-ins again
   delete EMAIL                                          delete it; an undo can restore it
   cut EMAIL                                             cut its identities: its next sign-in takes their place
+  console EMAIL                                         print a link that signs it in to the console, once, within two
+                                                        minutes
   erase EMAIL                                           delete it and its values in the history, for good
   import FILE [--upsert] [--partial] [--dry-run]        import .ndjson, .jsonl, .csv, .tsv or .txt; - reads standard
          [--format csv] [--charset windows-1252]        input; defaults: NDJSON, UTF-8

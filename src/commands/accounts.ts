@@ -74,7 +74,7 @@ async function main(): Promise<void> {
       await warnOfSeeds(unit, settings.initialAdmins);
       return result;
     };
-    const result = await command(argument, { inUnit, rules, values });
+    const result = await command(argument, { inUnit, rules, values, settings });
     if (result !== undefined) console.log(values.json ? JSON.stringify(result, null, 2) : printed(result));
   } finally {
     await store.close();

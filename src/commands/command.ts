@@ -1,3 +1,4 @@
+import type { Settings } from '../../config/settings.ts';
 import type { PreferenceRules } from '../domain/preferences.ts';
 import type { UnitOfWork } from '../store/unit.ts';
 import type { Values } from './account-options.ts';
@@ -7,6 +8,7 @@ export interface CommandContext {
   readonly inUnit: UnitOfWork;
   readonly rules: PreferenceRules;
   readonly values: Values;
+  readonly settings: Settings;
 }
 
 /** A command: takes its argument, and returns what is printed. */

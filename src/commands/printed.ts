@@ -20,10 +20,11 @@ const COUNT_COLUMNS = [
   'wrong',
 ];
 
-/** A command's result for people: one account or several, or a count of what was done. */
+/** A command's result for people: one account or several, a link, or a count of what was done. */
 export function printed(result: unknown): string {
   if (Array.isArray(result)) return table(ACCOUNT_COLUMNS, result);
   const record = result as Record<string, unknown>;
+  if ('link' in record) return `${record['link']}`;
   if ('email' in record) return table(ACCOUNT_COLUMNS, [record]);
   const counts = table(
     COUNT_COLUMNS.filter((column) => column in record),

@@ -63,6 +63,8 @@ export const refusals = {
     403,
     () => 'A write with a session cookie must come from our own origin or from one in CORS_ORIGINS.',
   ),
+  /** A read or a write by a session of the console, or at one of its doors. */
+  foreignPage: kind('cross_site', 403, () => "This must come from the console's own pages."),
   cursorOutdated: kind(
     'cursor_outdated',
     410,
@@ -268,6 +270,11 @@ export const refusals = {
     400,
     (timeoutMs: number) => `The caller has not read the answer within ${timeoutMs} ms.`,
     1_800_000,
+  ),
+  codeInvalid: kind(
+    'unauthenticated',
+    401,
+    () => 'This link has been used or has expired: make a new one with the command accounts console.',
   ),
   requestInProgress: kind(
     'request_in_progress',

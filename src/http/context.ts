@@ -2,6 +2,7 @@ import type { Middleware as KoaMiddleware, ParameterizedContext } from 'koa';
 import type { Logger } from 'pino';
 import type { RefusalCode } from '../domain/refusals.ts';
 import type { User } from '../domain/user.ts';
+import type { Session } from '../services/access/console-sessions.ts';
 import type { KnownServiceToken } from '../services/access/service-token-look-up.ts';
 import type { Unit } from '../store/unit.ts';
 import type { Shown, Upload } from './endpoint.ts';
@@ -29,10 +30,14 @@ export interface RequestState {
   actor?: User;
   /** The service token that asks, instead of an actor. */
   service?: KnownServiceToken;
+  /** The session of the console by which the actor asks. */
+  session?: Session;
+  /** Whether its endpoint opens or ends a session of the console. */
+  isDoor?: true;
   /** What the request was sent with. */
   credentials?: Credentials | undefined;
   /** What identified the caller. A browser sends a cookie by itself, even when another site makes it ask. */
-  credential?: 'bearer' | 'cookie';
+  credential?: Credentials['credential'];
   /** The code of the problem that answers the request. */
   problem?: RefusalCode;
   /** The limit that it is over. */

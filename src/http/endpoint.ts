@@ -2,9 +2,11 @@ import { z } from 'zod';
 import type { RefusalKind } from '../domain/refusal.ts';
 import type { Scope } from '../domain/service-token.ts';
 import type { User } from '../domain/user.ts';
+import type { Session } from '../services/access/console-sessions.ts';
 import type { Reader } from '../store/replicas/reader.ts';
 import type { Unit } from '../store/unit.ts';
 import type { Versioned } from './answer/entity-tag.ts';
+import type { Browser } from './request/browser.ts';
 import { flag } from './schemas/flag.ts';
 import type { TransferKind } from './transfers/limits.ts';
 
@@ -54,6 +56,10 @@ export interface EndpointRequest<Params, Query, Body, Actor> {
   readonly actor: Actor;
   /** Whether the caller may see what this scope shows: an account that may call may see everything. */
   sees(scope: Scope): boolean;
+  /** The session of the console that the request was sent with, if it was. */
+  readonly session: Session | undefined;
+  /** The browser that asks at a door of the console. */
+  readonly browser: Browser;
   /** Which of these media types the caller prefers (`Accept`); the first by default. Throws `not_acceptable`. */
   accept(types: readonly string[]): string;
   /** Aborts when the caller hangs up, and when the whole answer has been sent. */
@@ -84,6 +90,11 @@ export interface Endpoint {
   /** The scope that a service token needs; without one, service tokens are refused. */
   readonly scope?: Scope;
   readonly summary: string;
+  /**
+   * Whether it opens, shows or ends a session of the console. It is for our own pages alone; it knows no dry run and no `Idempotency-Key`,
+   * and where it needs an account, it takes a sign-in and no session. What is refused there counts as failed authentications do.
+   */
+  readonly isDoor?: boolean;
   /** Whether it answers outside of the base path too: probes ask the process, past any proxy. */
   readonly isProbe?: boolean;
   /**
@@ -178,6 +189,7 @@ interface Description<
   access: A;
   scope?: A extends 'admin' ? Scope : never;
   summary: string;
+  isDoor?: boolean;
   isProbe?: boolean;
   params?: Params;
   query?: Query;
@@ -208,12 +220,14 @@ const dryRun = flag(
 );
 
 /** Whether it writes, and so accepts `dryRun=true`. */
-export function isWrite({ method, access }: Pick<Endpoint, 'method' | 'access'>): boolean {
-  return method !== 'GET' && access !== 'public';
+export function isWrite({ method, access, isDoor }: Pick<Endpoint, 'method' | 'access' | 'isDoor'>): boolean {
+  return method !== 'GET' && access !== 'public' && !isDoor;
 }
 
 /** Whether its answers have a bookmark, where there are read replicas: those of writes, and of the feed. */
-export function givesBookmark(endpoint: Pick<Endpoint, 'method' | 'access' | 'showsFeed'>): boolean {
+export function givesBookmark(
+  endpoint: Pick<Endpoint, 'method' | 'access' | 'isDoor' | 'showsFeed'>,
+): boolean {
   return isWrite(endpoint) || endpoint.showsFeed === true;
 }
 

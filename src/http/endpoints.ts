@@ -13,6 +13,8 @@ import { identityEndpoints } from './endpoints/identities.ts';
 import { meEndpoints } from './endpoints/me.ts';
 import { meExportEndpoints } from './endpoints/me-export.ts';
 import { serviceTokenEndpoints } from './endpoints/service-tokens.ts';
+import { type SessionDeps, sessionDoors } from './endpoints/session.ts';
+import { sessionEndpoints } from './endpoints/sessions.ts';
 import { transferEndpoints } from './endpoints/transfer.ts';
 import { userListEndpoints } from './endpoints/user-list.ts';
 import { userEndpoints } from './endpoints/users.ts';
@@ -25,6 +27,8 @@ export interface EndpointDeps extends HealthDeps, ChangesDeps {
   readonly preferenceRules: PreferenceRules;
   readonly cursors: CursorCodec;
   readonly webhooks: readonly Webhook[];
+  /** The doors of the console; `undefined` where it is off. */
+  readonly console: SessionDeps | undefined;
   /** In front of every path; empty: none. */
   readonly basePath: string;
 }
@@ -52,5 +56,6 @@ function routes(deps: EndpointDeps) {
     ...webhookEndpoints(deps.webhooks),
     ...accessEndpoints(deps),
     ...serviceTokenEndpoints(),
+    ...(deps.console ? [...sessionDoors(deps.console), ...sessionEndpoints(deps)] : []),
   ];
 }

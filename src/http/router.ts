@@ -18,6 +18,7 @@ import { enterTransfer, leaveTransfer } from './middleware/transfers.ts';
 import { unitOfWork } from './middleware/unit-of-work.ts';
 import { warnOfSeed } from './middleware/warn-of-seed.ts';
 import { readingCaller } from './request/bookmark.ts';
+import type { BrowserReader } from './request/browser.ts';
 import { HandledRequest } from './request/handled-request.ts';
 import { hasKey, keyedRequestOf } from './request/idempotency-key.ts';
 import { checkBody, checkParams, checkQuery } from './request/input.ts';
@@ -35,6 +36,10 @@ export interface RouterOptions {
   readonly transfers: Transfers;
   /** The middleware in front of all that needs an identity. */
   readonly guards: readonly Middleware[];
+  /** Refuses what is sent to a door of the console from another site. */
+  readonly refuseForeign: Middleware;
+  /** Reads what a request says about its browser. */
+  readonly browserOf: BrowserReader;
   /** Bounds the work in flight. */
   readonly shedLoad: (work: Middleware) => Middleware;
   /** The read replicas; without any, everything is read from the primary. */
@@ -50,19 +55,21 @@ export function createRouter(
   endpoints: readonly Endpoint[],
   identify: Middleware,
   inUnit: UnitOfWork,
-  { basePath, requestTimeoutMs, seeds, transfers, guards, shedLoad, replicas }: RouterOptions,
+  options: RouterOptions,
 ): Middleware {
+  const { basePath, requestTimeoutMs, seeds, transfers, guards, refuseForeign, shedLoad, replicas } = options;
   const probes = new Router<RequestState>();
   const fixed = new Router<RequestState>({ prefix: basePath });
   const patterns = new Router<RequestState>({ prefix: basePath });
   for (const endpoint of endpoints) {
-    const { method, path, access, body, upload, transfers: kind = upload && 'accounts' } = endpoint;
+    const { method, path, access, isDoor, body, upload, transfers: kind = upload && 'accounts' } = endpoint;
     const inside = compose<RequestContext>([
+      ...(isDoor ? [refuseForeign] : []),
       ...(access === 'public' ? [] : [identify, authorize(endpoint)]),
       ...(body ? [readJson(body.types, requestTimeoutMs)] : []),
       ...(kind ? [refuseQuery(endpoint), enterTransfer(transfers, kind)] : []),
       ...(upload ? [readUpload(upload.types, transfers.limits)] : []),
-      handle(endpoint, replicas),
+      handle(endpoint, options),
     ]);
     const routers = [
       path.includes(':') ? patterns : fixed,
@@ -76,7 +83,7 @@ export function createRouter(
     // Composed here: the router composes what it is given anew for every request.
     const route = compose<RequestContext>([
       nameRoute(endpoint),
-      ...(access === 'public' ? [] : guards),
+      ...(mayRefuseCredentials(endpoint) ? guards : []),
       ...(kind ? [leaveTransfer()] : []),
       endpoint.isProbe || kind ? work : unlessStreamed(endpoint, shedLoad(work), work),
       ...(seeds.length > 0 && isWrite(endpoint) ? [warnOfSeed(seeds)] : []),
@@ -96,9 +103,15 @@ export function createRouter(
   ]);
 }
 
-const nameRoute = ({ path, isProbe }: Endpoint): Middleware =>
+/** Whether it can answer `unauthenticated`, and so is limited in that. */
+function mayRefuseCredentials({ access, refusals: own }: Endpoint): boolean {
+  return access !== 'public' || own.some(({ code }) => code === refusals.unauthenticated.code);
+}
+
+const nameRoute = ({ path, isProbe, isDoor }: Endpoint): Middleware =>
   function nameRoute(ctx, next) {
     ctx.state.route = path;
+    if (isDoor) ctx.state.isDoor = true;
     if (isProbe) ctx.state.isProbe = true;
     return next();
   };
@@ -118,7 +131,10 @@ const refuseQuery = (endpoint: Endpoint): Middleware =>
     return next();
   };
 
-const handle = (endpoint: Endpoint, replicas: Replicas | undefined): Middleware => {
+const handle = (
+  endpoint: Endpoint,
+  { replicas, browserOf }: Pick<RouterOptions, 'replicas' | 'browserOf'>,
+): Middleware => {
   const writes = isWrite(endpoint);
   // The one place that decides who reads from a replica: endpoints that say so, and nobody else.
   const readerOf = (ctx: RequestContext) =>
@@ -137,7 +153,7 @@ const handle = (endpoint: Endpoint, replicas: Replicas | undefined): Middleware 
     }
     const params = checkParams(endpoint.params, ctx['params']);
     const checked = { params, query, body: checkBody(endpoint.body?.schema, body) };
-    const request = new HandledRequest(ctx, checked, readerOf);
+    const request = new HandledRequest(ctx, checked, readerOf, browserOf);
     if (keyed !== undefined) unit.keeps = answerToKeep(keyed, ctx, request);
     const entity = await endpoint.changes?.(request);
     if (entity !== undefined) {

@@ -108,8 +108,8 @@ function foundIn(em: EntityManager, row: Row): FoundAccount {
   };
 }
 
-/** The entity of a row, as a query of the ORM makes it: `em.map` takes twice the time, because it copies the values twice more. */
-function entityOf(em: EntityManager, account: object): User {
+/** The entity of a row of accounts, as a query of the ORM makes it: `em.map` takes twice the time, because it copies the values twice more. */
+export function entityOf(em: EntityManager, account: object): User {
   const values = em.getDriver().mapResult<User>(account, em.getMetadata(User));
   return em
     .getEntityFactory()

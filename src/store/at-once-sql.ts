@@ -2,6 +2,7 @@ import type { Right } from '../domain/right.ts';
 import type { AccountColumn } from './account-columns.ts';
 import { recordSql } from './change-log.ts';
 import { USABLE } from './right-check.ts';
+import { SESSION_USABLE } from './session-condition.ts';
 
 /** The text of a statement, and the name under which it is prepared. */
 export interface NamedText {
@@ -102,7 +103,7 @@ function lineSql(columns: readonly AccountColumn[]): string {
   return `line as materialized (
       select * from jsonb_to_recordset($1::jsonb) as line (
         ${own.join(', ')}, ordinal int, action text, before jsonb, after jsonb, fields text[], names text[],
-        actor_id int, actor text, request_id text, right_account int, right_token int, as_admin boolean)
+        actor_id int, actor text, request_id text, right_account int, right_session int, right_token int, as_admin boolean)
     )`;
 }
 
@@ -124,6 +125,10 @@ function allowed(once: string): readonly string[] {
         from users join line on users.id = right_account and users.status = 'active' and (users.role = 'admin' or not as_admin)
        ${once} for share of users
     )`,
+    `session as materialized (
+      select console_sessions.id from console_sessions join line on console_sessions.id = right_session and ${SESSION_USABLE}
+       ${once} for key share of console_sessions
+    )`,
     `token as materialized (
       select service_tokens.id from service_tokens join line on service_tokens.id = right_token and ${USABLE}
        ${once} for share of service_tokens
@@ -131,14 +136,18 @@ function allowed(once: string): readonly string[] {
     `allowed as (
       select * from line
        where (right_account is null or right_account in (select id from author))
+         and (right_session is null or right_session in (select id from session))
          and (right_token is null or right_token in (select id from token))
     )`,
   ];
 }
 
-/** A right as a line has it. */
-export function rightColumns(right: Right) {
-  return 'serviceTokenId' in right
-    ? { right_token: right.serviceTokenId }
-    : { right_account: right.accountId, as_admin: right.asAdmin };
+/** A right as a line has it; `isChecked` but for the session of the author. */
+export function rightColumns(right: Right, isChecked: boolean) {
+  if ('serviceTokenId' in right) return isChecked ? {} : { right_token: right.serviceTokenId };
+  const { accountId, asAdmin, sessionId } = right;
+  return {
+    ...(!isChecked && { right_account: accountId, as_admin: asAdmin }),
+    ...(sessionId !== undefined && { right_session: sessionId }),
+  };
 }

@@ -1,11 +1,13 @@
 import { ChangeSetType, type UnitOfWork } from '@mikro-orm/core';
 import type { EntityManager } from '@mikro-orm/postgresql';
 import type { ChangeDraft } from '../domain/change.ts';
+import { ConsoleSession } from '../domain/console-session.ts';
 import { Refusal } from '../domain/refusal.ts';
 import { refusals } from '../domain/refusals.ts';
 import type { Right } from '../domain/right.ts';
-import { type Account, isActiveAdmin } from '../domain/user.ts';
+import { type Account, isActiveAdmin, User } from '../domain/user.ts';
 import { accountChangeSets, originalOf } from './account-change-sets.ts';
+import { SESSION_USABLE } from './session-condition.ts';
 import type { Unit } from './unit.ts';
 
 /** The condition for a row of `service_tokens` that may be used. By the clock: `now()` is when the transaction began. */
@@ -21,9 +23,44 @@ export async function checkRight(unit: Unit): Promise<void> {
   await check(unit, 'for share');
 }
 
-/** The same without a lock, for what has not been written because the right is gone. Throws what {@link checkRight} throws. */
+/** The same without a lock, and of the session too, for what has not been written because the right is gone. Throws what {@link checkRight} throws. */
 export async function requireRightNow(unit: Unit): Promise<void> {
   await check(unit, '');
+  await requireSession(unit);
+}
+
+/** Whether the author of a unit acts by a session of the console, which must last. */
+export function actsBySession({ right }: Pick<Unit, 'right'>): boolean {
+  return right !== null && 'sessionId' in right && right.sessionId !== undefined;
+}
+
+/**
+ * Whether a unit ends the session of its author itself, with the account or alone: afterwards, nobody could check it.
+ */
+export function endsOwnSession({ right, ownValuesBefore }: Unit, uow: UnitOfWork): boolean {
+  if (right === null || 'serviceTokenId' in right) return false;
+  const { accountId, sessionId } = right;
+  return (
+    ownValuesBefore === null ||
+    ownValuesBefore.status !== undefined ||
+    uow.getChangeSets().some(({ type, entity, payload }) => {
+      if (entity instanceof ConsoleSession) return entity.id === sessionId;
+      const isOwn = entity instanceof User && entity.id === accountId;
+      return isOwn && (type === ChangeSetType.DELETE || 'status' in payload);
+    })
+  );
+}
+
+/**
+ * Checks that the session of a unit's author lasts. With a lock, inside the transaction that is about to commit: it orders the check
+ * against the end of the session, and against nothing else; after the account, which whoever suspends it locks first too.
+ * Throws `unauthenticated`.
+ */
+export async function requireSession({ em, right }: Unit, lock: 'for key share' | '' = ''): Promise<void> {
+  if (right === null || 'serviceTokenId' in right || right.sessionId === undefined) return;
+  const text = `select id from console_sessions where id = ? and ${SESSION_USABLE} ${lock}`;
+  const rows = await em.execute(text, [right.sessionId]);
+  if (rows.length === 0) throw refusals.unauthenticated();
 }
 
 async function check({ em, right, ownValuesBefore }: Unit, lock: 'for share' | ''): Promise<void> {

@@ -8,7 +8,13 @@ import { historySize } from './history-size.ts';
 import { keepAnswer, keptSize, requireNotCarriedOut } from './kept-answers.ts';
 import type { LockLimits } from './lock-limits.ts';
 import { Contended, LockQueue } from './lock-queue.ts';
-import { checkRight, isCheckedByFlush } from './right-check.ts';
+import {
+  actsBySession,
+  checkRight,
+  endsOwnSession,
+  isCheckedByFlush,
+  requireSession,
+} from './right-check.ts';
 import { subjectOf, Unit, type UnitOfWork, type UnitOptions } from './unit.ts';
 import { singleWrite, writerAtOnce } from './write-at-once.ts';
 
@@ -144,9 +150,12 @@ async function runOnce<T>(
     // A pooler does not tell the server that the client is gone: a write that waits there would be carried out all the same.
     const single = hasChanged && mode === 'direct' ? singleWrite(unit, changes) : undefined;
     const isChecked = unit.right === null || readOnly || isCheckedByFlush(changes, unit.right);
+    const needsSession = !readOnly && actsBySession(unit);
+    const endsSession = needsSession && endsOwnSession(unit, changes);
     const flush = async () => {
       if (single !== undefined) return writeAtOnce(unit, single, isChecked);
       if (hasChanged || unit.keeps !== null) await unit.begin();
+      if (endsSession) await requireSession(unit);
       if (unit.keeps !== null) {
         // Only now: a request under a key is told first whether the same one runs.
         if (unit.subject !== undefined) queue?.check(unit.subject);
@@ -157,12 +166,16 @@ async function runOnce<T>(
         if (hasChanged) await em.flush();
         await checkRight(unit);
       }
+      if (needsSession && !endsSession) {
+        if (hasChanged) await em.flush();
+        await requireSession(unit, 'for key share');
+      }
       if (em.isInTransaction()) {
         if (unit.dryRun) await em.flush().then(() => em.rollback());
         else await em.commit();
       }
     };
-    if (hasChanged || !isChecked || unit.keeps !== null || em.isInTransaction())
+    if (hasChanged || !isChecked || needsSession || unit.keeps !== null || em.isInTransaction())
       await inSpan('flush', {}, flush);
     if (hasChanged || unit.hasRecorded) observer?.onFlush(wayOf(unit, single !== undefined));
     if (unit.hasRecorded && !unit.dryRun) onRecorded?.();

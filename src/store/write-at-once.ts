@@ -9,7 +9,7 @@ import { protectAdmins } from './admin-protection.ts';
 import { atOnceStatements, type NamedText, rightColumns, type WrittenRow } from './at-once-sql.ts';
 import { changeRecord, noteChanges } from './change-log.ts';
 import { LOG_END, type LogEnd } from './log-end.ts';
-import { requireRightNow } from './right-check.ts';
+import { actsBySession, requireRightNow } from './right-check.ts';
 import { dateOf } from './rows.ts';
 import { sameTurn } from './same-turn.ts';
 import { runAlone, runWithNext } from './statements.ts';
@@ -42,7 +42,7 @@ interface Due {
   readonly unit: Unit;
   readonly account: User;
   readonly difference: Difference;
-  /** Whether it writes the author's own account, or nobody's right needs a check. */
+  /** Whether it writes the author's own account, or nobody's right needs a check: at most that of a session. */
   readonly isChecked: boolean;
 }
 
@@ -85,14 +85,14 @@ export function writerAtOnce(
       ...Object.fromEntries(columns.map(({ property, name }) => [name, account[property]])),
       ...changeRecord(difference),
       ...{ actor_id: author.actorId, actor: author.actor, request_id: author.requestId },
-      ...(!isChecked && right !== null && rightColumns(right)),
+      ...(right !== null && rightColumns(right, isChecked)),
     };
   };
   const writeAlone = async (statement: NamedText, due: Due) => {
     const row = (await write(statement, [due])).get(0);
     if (row !== undefined) return row;
     // Either the right is lost or the race is.
-    if (!due.isChecked) await requireRightNow(due.unit);
+    if (!due.isChecked || actsBySession(due.unit)) await requireRightNow(due.unit);
     throw OptimisticLockError.lockFailed(due.account);
   };
   /** Updates all that it can without waiting, at least two; `null` for those that it skips, `undefined` where each must run alone. */
@@ -108,7 +108,8 @@ export function writerAtOnce(
   const update = async (due: Due) => {
     // A new email may have to wait for a transaction that uses it too.
     const isNewEmail = originalOf(due.account)?.email !== due.account.email;
-    const row = due.isChecked && !isNewEmail ? await updateSeveral(due) : undefined;
+    const needsNoCheck = due.isChecked && !actsBySession(due.unit);
+    const row = needsNoCheck && !isNewEmail ? await updateSeveral(due) : undefined;
     // Another transaction has changed the account, or is about to.
     if (row === null) throw OptimisticLockError.lockFailed(due.account);
     return row ?? writeAlone(statements.update, due);

@@ -60,7 +60,8 @@ describe('the schema', () => {
 
   it('is the same after up, down to nothing, and up again', async () => {
     const before = await describeSchema();
-    await store.orm.migrator.down({ to: 0 });
+    // One by one, as `npx mikro-orm` does: an index is dropped concurrently, which waits for transactions that lock its table.
+    while ((await store.orm.migrator.getExecuted()).length > 0) await store.orm.migrator.down();
     expect((await describeSchema()).filter(({ name }) => /^(users|rate_limits)/.test(name))).to.deep.equal(
       [],
     );

@@ -37,11 +37,13 @@ const WRITES: Readonly<Record<string, Write>> = {
   'POST /v1/history/:id/undo': { path: '/v1/history/{entry}/undo' },
 };
 
-/** Writes without history entries. The suites of identities, service tokens and webhooks test their dry runs. */
+/** Writes without history entries. The suites of identities, service tokens, sessions and webhooks test their dry runs. */
 const WITHOUT_HISTORY = [
   'DELETE /v1/users/:id/identities/:identityId',
   'POST /v1/service-tokens',
   'DELETE /v1/service-tokens/:id',
+  'DELETE /v1/sessions/:id',
+  'DELETE /v1/me/sessions/:id',
   'POST /v1/webhooks/:name/resume',
 ];
 

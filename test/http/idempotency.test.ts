@@ -22,7 +22,7 @@ const WEBHOOKS = [
   { name: 'crm', url: 'https://crm.example.com/', secrets: [WEBHOOK_SECRET], actions: null, fields: null },
 ];
 
-/** For each write, one that succeeds. `{grace}`, `{entry}`, `{identity}` and `{token}` stand for ids. */
+/** For each write, one that succeeds. `{grace}`, `{entry}`, `{identity}`, `{token}`, `{session}` and `{own}` stand for ids. */
 const WRITES: Readonly<Record<string, KeyedInit & { path?: string }>> = {
   'PATCH /v1/me': { as: GRACE, body: '{"name":"Hopper","preferences":{"theme":"dark"}}' },
   'PUT /v1/me/preferences': { as: GRACE, body: '{"theme":"dark"}' },
@@ -38,6 +38,8 @@ const WRITES: Readonly<Record<string, KeyedInit & { path?: string }>> = {
   'POST /v1/history/:id/undo': { path: '/v1/history/{entry}/undo' },
   'DELETE /v1/users/:id/identities/:identityId': { path: '/v1/users/{grace}/identities/{identity}' },
   'DELETE /v1/service-tokens/:id': { path: '/v1/service-tokens/{token}' },
+  'DELETE /v1/sessions/:id': { path: '/v1/sessions/{session}' },
+  'DELETE /v1/me/sessions/:id': { as: GRACE, path: '/v1/me/sessions/{own}' },
   'POST /v1/webhooks/:name/resume': { path: '/v1/webhooks/crm/resume' },
 };
 
@@ -60,7 +62,15 @@ describe('a write with an Idempotency-Key', () => {
       [grace, GRACE],
     );
     const { id: token } = await mint();
-    ids = { grace, entry: Number(entry?.id), identity: identity?.id ?? 0, token };
+    const [session, own] = await app.database.query<{ id: number }>(
+      `insert into console_sessions (digest, account_id, door, expires_at)
+       select place, $1, 'code', now() + interval '1 hour' from generate_series(1, 2) as place returning id`,
+      [grace],
+    );
+    ids = {
+      ...{ grace, entry: Number(entry?.id), identity: identity?.id ?? 0, token },
+      ...{ session: session?.id ?? 0, own: own?.id ?? 0 },
+    };
   });
 
   afterEach(() => app.close());
@@ -90,6 +100,7 @@ describe('a write with an Idempotency-Key', () => {
     changes: await app.database.query('select id, user_id, action, version from changes order by id'),
     identities: await app.database.query('select id, cut_at from identities order by id'),
     tokens: await app.database.query('select id, name, revoked_at from service_tokens order by id'),
+    sessions: await app.database.query('select id from console_sessions order by id'),
     webhooks: await app.database.query('select name, attempts, failing_since from webhooks order by name'),
   });
   const kept = () => app.database.query<Record<string, unknown>>('select * from kept_answers');

@@ -8,6 +8,7 @@ import { MAX_BODY_BYTES } from '../../src/http/middleware/read-json.ts';
 import { openApiDocument } from '../../src/http/openapi/document.ts';
 import { keyDigest } from '../../src/http/request/idempotency-key.ts';
 import type { Leave } from '../../src/http/transfers/places.ts';
+import { consoleSecretDigest, mintConsoleSecret } from '../../src/security/console-token.ts';
 import { mintServiceToken } from '../../src/security/service-token.ts';
 import { lockOf } from '../../src/store/kept-answers.ts';
 import { addAccount } from '../support/accounts.ts';
@@ -171,6 +172,11 @@ describe('the server', () => {
   let tokenId: number;
   let identityId: number;
   const service = mintServiceToken();
+  /** The session of the console of an admin, and that of `fresh`. */
+  const [adminSession, ownSession] = [mintConsoleSecret(), mintConsoleSecret()];
+  let sessionId: number;
+  /** How many failures have come from addresses of their own. */
+  let failures = 0;
   let fresh: { id: number; email: string };
   /** A token of an identity provider that has shut down. */
   let orphan: string;
@@ -198,6 +204,7 @@ describe('the server', () => {
       }),
     );
     adaId = (await addAccount(database, ADA, { role: 'admin' })).id;
+    await addSession(adaId, adminSession.digest);
   });
 
   after(async () => {
@@ -223,7 +230,21 @@ describe('the server', () => {
       [fresh.id, fresh.email],
     );
     identityId = identity?.id ?? 0;
+    sessionId = await addSession(fresh.id, ownSession.digest);
+    await app.database.query(
+      `insert into console_codes (digest, account_id, expires_at) values ($1, $2, now() + interval '1 hour')`,
+      [consoleSecretDigest(CODE), fresh.id],
+    );
   });
+
+  const addSession = async (accountId: number, digest: string) => {
+    const [row] = await app.database.query<{ id: number }>(
+      `insert into console_sessions (digest, account_id, door, expires_at)
+       values ($1, $2, 'code', now() + interval '1 hour') returning id`,
+      [digest, accountId],
+    );
+    return row?.id ?? 0;
+  };
 
   const lastEntryOf = async (userId: number) => {
     const rows = await app.database.query<{ id: string }>(
@@ -235,12 +256,14 @@ describe('the server', () => {
 
   /** A request built from the document's examples, made by an account that may make it. */
   const validRequest = ({ method, path, operation }: Operation) => {
-    const isForAdmins = !path.startsWith('/v1/me');
+    const isForAdmins = !path.startsWith('/v1/me') && path !== '/v1/session';
     const id = path.startsWith('/v1/history')
       ? entryId
       : path.startsWith('/v1/service-tokens')
         ? tokenId
-        : fresh.id;
+        : /\/sessions\//.test(path)
+          ? sessionId
+          : fresh.id;
     const [type, media] = Object.entries(bodyOf(operation)).at(-1) ?? [];
     return {
       path: path
@@ -249,15 +272,18 @@ describe('the server', () => {
         .replace('{name}', 'crm.example.com')
         .replace('{file}', 'initializer.js'),
       method,
-      headers: { 'Cache-Control': 'max-age=0', ...(type && { 'Content-Type': type }) } as Record<
-        string,
-        string
-      >,
+      headers: {
+        'Cache-Control': 'max-age=0',
+        ...(type && { 'Content-Type': type }),
+        ...(isDoor(path) && { 'Sec-Fetch-Site': 'same-origin', ...cookie(ownSession) }),
+      } as Record<string, string>,
       ...(media && { body: examplesOf(media)[0] ?? '' }),
       ...(operation.security?.length && { as: isForAdmins ? ADA : fresh.email }),
     };
   };
   type ValidRequest = ReturnType<typeof validRequest>;
+
+  const cookie = ({ secret }: { secret: string }) => ({ Cookie: `rollcall-console=${secret}` });
 
   const bearing = (request: Omit<ValidRequest, 'as'>, token: string) => ({
     ...request,
@@ -280,6 +306,7 @@ describe('the server', () => {
       as $$ begin raise exception 'lost' using errcode = '${code}'; end $$;
       create trigger lose before insert or update or delete on users execute function lose();
       create trigger lose before insert or update on service_tokens execute function lose();
+      create trigger lose before insert or update or delete on console_sessions execute function lose();
       create trigger lose before update on identities execute function lose();
       create trigger lose before update on webhooks execute function lose()`);
 
@@ -309,7 +336,10 @@ describe('the server', () => {
       ...request,
       headers: {
         ...request.headers,
-        Cookie: `authjs.session-token=${await sessionOf({ token: { email } })}`,
+        // A read is refused with a session of the console only.
+        ...(request.method === 'GET'
+          ? cookie(email === ADA ? adminSession : ownSession)
+          : { Cookie: await authjsCookie(email) }),
         'Sec-Fetch-Site': 'cross-site',
       },
     }),
@@ -349,6 +379,7 @@ describe('the server', () => {
     identity_provider_unavailable: ({ as: _, ...request }) => bearing(request, orphan),
     internal: async (request) => {
       await app.database.query('alter table users rename to gone');
+      await app.database.query('alter table console_sessions rename to gone_too_soon');
       await app.database.query('alter table rollcall_migrations rename to gone_too');
       return request;
     },
@@ -409,7 +440,11 @@ describe('the server', () => {
     rate_limited: async ({ as: _, ...request }) => {
       const bad = { 'X-Forwarded-For': '203.0.113.66', Authorization: 'Bearer nonsense' };
       await app.call('/v1/me', { headers: bad });
-      return { ...request, headers: { ...request.headers, ...bad } };
+      return {
+        ...request,
+        headers: { ...request.headers, ...bad },
+        ...(request.body && { body: WRONG_CODE }),
+      };
     },
     request_in_progress: async (request) => {
       const key = randomUUID();
@@ -440,7 +475,15 @@ describe('the server', () => {
         taken.push(leave);
       return request;
     },
-    unauthenticated: ({ as: _, ...request }) => request,
+    unauthenticated: ({ as: _, ...request }) =>
+      isDoor(request.path)
+        ? // What fails at a door counts.
+          {
+            ...request,
+            headers: { ...request.headers, 'X-Forwarded-For': `203.0.113.${++failures}` },
+            ...(request.body && { body: WRONG_CODE }),
+          }
+        : request,
     unsupported_media_type: (request) => ({
       ...request,
       headers: { ...request.headers, 'Content-Type': 'text/plain' },
@@ -482,6 +525,7 @@ describe('the server', () => {
     if (await app.database.query('select 1 from pg_class where relname = $1', ['gone']).then(isSome)) {
       await app.database.query('alter table gone rename to users');
       await app.database.query('alter table gone_too rename to rollcall_migrations');
+      await app.database.query('alter table gone_too_soon rename to console_sessions');
     }
     await app.database.query('select pg_advisory_unlock_all()');
     await app.database.query('drop function if exists lose cascade');
@@ -491,7 +535,7 @@ describe('the server', () => {
 
   for (const known of operations) {
     const { id, method, path, operation } = known;
-    const usesDatabase = path === '/readyz' || operation.security?.length !== 0;
+    const usesDatabase = path === '/readyz' || isDoor(path) || operation.security?.length !== 0;
 
     describe(`at ${method} ${path}`, () => {
       afterEach(restore);
@@ -502,7 +546,10 @@ describe('the server', () => {
       it(`answers ${success}, as documented, to the document's own examples`, async () => {
         const request = validRequest(known);
         const bodies = Object.entries(bodyOf(operation)).flatMap(([type, media]) =>
-          examplesOf(media).map((body) => ({ headers: { 'Content-Type': type }, body })),
+          examplesOf(media).map((body) => ({
+            headers: { ...request.headers, 'Content-Type': type },
+            body,
+          })),
         );
         for (const body of bodies.length > 0 ? bodies : [{}]) {
           await app.database.query(`delete from users where email not in ('${ADA}', '${fresh.email}')`);
@@ -553,6 +600,18 @@ describe('the server', () => {
     expect(app.answered).to.include.all.keys('- 200', '- 405', '- 404');
   });
 });
+
+/** The code in the document's example, and a body with one that nobody has made. */
+const CODE = 'wEQnWbsU4ECx0dOBbiVIFpUPnqKoLw0vyJTSDA9mNB0';
+const WRONG_CODE = JSON.stringify({ code: 'A'.repeat(43) });
+
+function isDoor(path: string): boolean {
+  return /^\/v1\/session(?:\/|$)/.test(path);
+}
+
+async function authjsCookie(email: string | undefined): Promise<string> {
+  return `authjs.session-token=${await sessionOf({ token: { email } })}`;
+}
 
 /** The examples of a body, serialized as they are sent. */
 function examplesOf({ schema, example }: oas31.MediaTypeObject): string[] {

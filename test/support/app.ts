@@ -80,6 +80,8 @@ export async function startApp(
     through?: string;
     preferenceRules?: PreferenceRules;
     basePath?: string;
+    console?: boolean;
+    publicUrl?: string;
     corsOrigins?: readonly string[];
     corsHeaders?: readonly string[];
     trustProxy?: TrustProxy;
@@ -133,6 +135,8 @@ export async function startApp(
         emailChanges: options.emailChanges ?? 'follow',
       },
       basePath: options.basePath ?? '',
+      console: { enabled: options.console ?? true },
+      publicUrl: options.publicUrl ?? null,
       initialAdmins: options.initialAdmins ?? [],
       corsOrigins: options.corsOrigins ?? [],
       corsHeaders: options.corsHeaders ?? [],

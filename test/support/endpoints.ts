@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { User } from '../../src/domain/user.ts';
 import { type Access, type Endpoint, type EndpointRequest, endpoint } from '../../src/http/endpoint.ts';
+import type { SessionDeps } from '../../src/http/endpoints/session.ts';
 import { endpoints } from '../../src/http/endpoints.ts';
 import { Lifecycle } from '../../src/http/server/lifecycle.ts';
 import { cursorCodec } from '../../src/security/cursor.ts';
@@ -42,6 +43,7 @@ export function describedEndpoints(): Endpoint[] {
     refusedSignIns: new RefusedSignInCounter(),
     accessPolicy: { policy: 'invited', domains: [] },
     webhooks: [],
+    console: {} as SessionDeps,
     basePath: '',
   });
 }

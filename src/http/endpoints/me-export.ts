@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import { z } from 'zod';
 import type { Change } from '../../domain/change.ts';
+import { sessionsOf } from '../../services/access/console-sessions.ts';
 import { cuttersOf, identitiesOf, identityView } from '../../services/access/identities.ts';
 import { accountView } from '../../services/accounts/view.ts';
 import { historyOf } from '../../services/history/account-history.ts';
@@ -9,6 +10,7 @@ import { endpoint } from '../endpoint.ts';
 import { account } from '../schemas/account.ts';
 import { change } from '../schemas/change.ts';
 import { identity } from '../schemas/identity.ts';
+import { consoleSession } from '../schemas/session.ts';
 
 /** My data export, as a download. */
 export function meExportEndpoints() {
@@ -25,6 +27,9 @@ export function meExportEndpoints() {
         schema: z.strictObject({
           account,
           identities: z.array(identity).meta({ description: 'Its sign-ins at each issuer, newest first.' }),
+          sessions: z
+            .array(consoleSession)
+            .meta({ description: 'Where it is signed in to the console, newest first.' }),
           history: z.array(change).meta({ description: 'Its history, oldest first.' }),
         }),
         headers: { 'Content-Disposition': 'Suggested file name.' },
@@ -37,6 +42,7 @@ export function meExportEndpoints() {
           head: {
             account: accountView(actor),
             identities: identities.map((one) => identityView(one, nameOf)),
+            sessions: await sessionsOf(em, actor.id),
           },
           history: historyOf(em, actor.id, actor.updatedAt, textOf),
         };

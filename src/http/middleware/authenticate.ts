@@ -11,30 +11,33 @@ import {
   type TokenVerifier,
 } from '../../security/token.ts';
 import type { Admission, SignIn } from '../../services/access/admission.ts';
+import type { SessionLookUp } from '../../services/access/console-session-look-up.ts';
 import type { ServiceTokenLookUp } from '../../services/access/service-token-look-up.ts';
 import type { Middleware, RequestContext, RequestState } from '../context.ts';
-import { type Credentials, credentialsOf } from '../request/credentials.ts';
+import { type CookieNames, type Credentials, credentialsOf } from '../request/credentials.ts';
 
 /**
- * Finds out who is asking, from a bearer token (RFC 6750) or else a session cookie, and signs the unit of work. The token says
- * who; the account, or our entry of a service token, says what they may do. All refusals of a token look alike; the log has
+ * Finds out who is asking, from a bearer token (RFC 6750) or else a cookie, and signs the unit of work. The token says
+ * who; the account, or our entry of a service token or of a session, says what they may do. All refusals of a token look alike; the log has
  * the cause, and with `tellsCauses` so does the answer.
  */
 export const authenticate = (
   verifier: TokenVerifier,
-  cookieNames: readonly string[],
-  { admit, findServiceToken }: Admissions,
+  names: CookieNames,
+  { admit, findServiceToken, sessions }: Admissions,
   tellsCauses: boolean,
 ): Middleware =>
   async function authenticate(ctx, next) {
     const { state } = ctx;
     const began = performance.now();
     try {
-      const credentials = credentialsOf(ctx, cookieNames);
+      const credentials = credentialsOf(ctx, names);
       if (credentials === undefined) throw unauthenticated(ctx, 'Bearer');
       const who = await (credentials.isService
         ? identifyService(state, credentials, findServiceToken)
-        : identifyAccount(state, credentials, verifier, admit, tellsCauses));
+        : credentials.credential === 'session'
+          ? identifySession(state, credentials, sessions)
+          : identifyAccount(state, credentials, verifier, admit, tellsCauses));
       state.credential = credentials.credential;
       state.unit.author = { ...who, requestId: state.requestId };
     } catch (error) {
@@ -59,10 +62,11 @@ function pauseUntil(time: number): Promise<void> {
   return delay(Math.max(0, Math.ceil(time - performance.now()) + 1));
 }
 
-/** The look-ups of accounts and of service tokens. */
+/** The look-ups of accounts, of service tokens and of sessions of the console. */
 export interface Admissions {
   readonly admit: Admission;
   readonly findServiceToken: ServiceTokenLookUp;
+  readonly sessions: SessionLookUp;
 }
 
 type Identified = Pick<Author, 'actorId' | 'actor' | 'isService'>;
@@ -92,15 +96,30 @@ async function identifyAccount(
 
 async function identifyService(
   state: RequestState,
-  { serviceDigest }: Credentials,
+  { storedDigest }: Credentials,
   find: ServiceTokenLookUp,
 ): Promise<Identified> {
-  if (serviceDigest === undefined)
+  if (storedDigest === undefined)
     throw new InvalidToken('this is not a service token: its checksum is wrong');
-  const known = await find(serviceDigest);
+  const known = await find(storedDigest);
   if (known === null) throw new InvalidToken('this service token is unknown, expired or revoked');
   state.service = known;
   return { actorId: null, actor: serviceActor(known.name), isService: true };
+}
+
+async function identifySession(
+  state: RequestState,
+  { storedDigest }: Credentials,
+  { find, noteUse }: SessionLookUp,
+): Promise<Identified> {
+  const found = storedDigest === undefined ? null : await find(state.unit.em, storedDigest);
+  if (found === null)
+    throw new InvalidToken('this session of the console is unknown, has expired or was ended');
+  const { account, session } = found;
+  noteUse(session);
+  state.actor = account;
+  state.session = session;
+  return { actorId: account.id, actor: account.email };
 }
 
 function refusal(ctx: RequestContext, error: unknown, tellsCauses: boolean): unknown {

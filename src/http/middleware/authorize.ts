@@ -9,7 +9,7 @@ import type { Endpoint } from '../endpoint.ts';
  */
 export const authorize = ({ access, scope }: Pick<Endpoint, 'access' | 'scope'>): Middleware =>
   function authorize(ctx, next) {
-    const { actor, service, unit } = ctx.state;
+    const { actor, service, session, unit } = ctx.state;
     if (service !== undefined) {
       if (scope === undefined) throw refusals.accountsOnly();
       if (!sees(service, scope)) throw refusals.scopeMissing(scope);
@@ -17,6 +17,8 @@ export const authorize = ({ access, scope }: Pick<Endpoint, 'access' | 'scope'>)
       throw refusals.adminsOnly();
     }
     if (service !== undefined) unit.right = { serviceTokenId: service.id };
-    else if (actor !== undefined) unit.right = { accountId: actor.id, asAdmin: access === 'admin' };
+    else if (actor !== undefined) {
+      unit.right = { accountId: actor.id, asAdmin: access === 'admin', sessionId: session?.id };
+    }
     return next();
   };

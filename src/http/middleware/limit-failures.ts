@@ -3,7 +3,7 @@ import type { RateLimiterAbstract } from 'rate-limiter-flexible';
 import { Refusal } from '../../domain/refusal.ts';
 import { rateLimited } from '../answer/rate-limited.ts';
 import type { Middleware, RequestContext } from '../context.ts';
-import { digestOf } from '../request/credentials.ts';
+import { type CookieNames, digestOf } from '../request/credentials.ts';
 import type { Forwarded } from '../request/forwarded.ts';
 import { networkOf } from '../request/ip-address.ts';
 import { type Gate, gate } from './gate.ts';
@@ -28,6 +28,8 @@ const MAX_PROVEN = 10_000;
  * The checks of an address over the limit are few at a time, and a failing one keeps its place until its refusal, which takes
  * 20 ms at least: so they cost a small part of one core, however many requests come.
  *
+ * What is given at the doors of the console, such as a code, counts as credentials do.
+ *
  * An authenticated request, or one without credentials, does not count and asks no store: where processes share their counts,
  * each learns of an address over the limit by the first failure that it sees itself.
  *
@@ -36,7 +38,7 @@ const MAX_PROVEN = 10_000;
 export const limitFailures = (
   limit: RateLimiterAbstract,
   forwarded: Forwarded,
-  cookieNames: readonly string[],
+  names: CookieNames,
 ): Middleware => {
   const usedUp = new LRUCache<string, true>({ max: MAX_NETWORKS });
   /** By digest, so that it holds no tokens. */
@@ -49,8 +51,8 @@ export const limitFailures = (
   };
   return async function limitFailures(ctx, next) {
     const { headers, socket } = ctx.req;
-    if (!headers.authorization && !headers.cookie) return next();
-    const digest = digestOf(ctx, cookieNames) ?? '';
+    if (!headers.authorization && !headers.cookie && !ctx.state.isDoor) return next();
+    const digest = digestOf(ctx, names) ?? '';
     // Computed only where a network is over the limit, or fails. A connection that is gone has no address.
     const { remoteAddress } = socket;
     const network = once(() => networkOf(forwarded.clientAddress(ctx.req, remoteAddress)));
@@ -101,7 +103,9 @@ export const limitFailures = (
 function isRefusalOfCredentials(ctx: RequestContext, error: unknown): boolean {
   if (!(error instanceof Refusal)) return false;
   if (error.code === 'identity_provider_unavailable') return ctx.state.hasUnknownKey === true;
-  return error.code === 'unauthenticated' && ctx.state.hasBadCredentials === true;
+  // What a door is given may be a code in the body.
+  const { hasBadCredentials, isDoor } = ctx.state;
+  return error.code === 'unauthenticated' && (hasBadCredentials === true || isDoor === true);
 }
 
 /** Calls `compute` at the first call, and remembers its result. */

@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import { refusals } from '../../domain/refusals.ts';
 import type { Middleware, RequestContext } from '../context.ts';
-import { digestOf } from '../request/credentials.ts';
+import { type CookieNames, digestOf } from '../request/credentials.ts';
 import type { Leave, Load } from '../server/load.ts';
 
 /** The most credentials remembered to be an admin's. */
@@ -16,11 +16,11 @@ const RETRY_AFTER = '1';
  * others (`state.standAside`), and before the caller reads the answer. Credentials that were an admin's before are urgent, so that admins
  * can act while everybody else waits; they decide nothing else. Throws `overloaded`.
  */
-export const shedLoad = (load: Load, cookieNames: readonly string[]) => {
+export const shedLoad = (load: Load, names: CookieNames) => {
   /** By digest, so that it holds no tokens. */
   const ofAdmins = new LRUCache<string, true>({ max: MAX_KNOWN });
   const isUrgent = (ctx: RequestContext) => {
-    const digest = digestOf(ctx, cookieNames);
+    const digest = digestOf(ctx, names);
     return digest !== undefined && ofAdmins.has(digest);
   };
   const enter = async (ctx: RequestContext): Promise<Leave> => {

@@ -10,6 +10,7 @@ import {
   type ZodOpenApiResponseObject,
 } from 'zod-openapi';
 import packageJson from '../../../package.json' with { type: 'json' };
+import { refusals } from '../../domain/refusals.ts';
 import { type Endpoint, givesBookmark, isWrite, type UploadDescription } from '../endpoint.ts';
 import { dryRunChanges } from '../schemas/change.ts';
 import { problem } from '../schemas/problem.ts';
@@ -39,6 +40,9 @@ const BEARER = [
   'A service token with `users:write` cannot create, change or delete admins.',
 ].join(' ');
 
+/** How an account shows who it is. */
+const SIGN_INS = [{ bearer: [] }, { session: [] }];
+
 const TAGS = [
   { name: 'My account', under: /^\/v1\/me/, description: 'Your own account.' },
   { name: 'Accounts', under: /^\/v1\/users/, description: 'Any account (admins).' },
@@ -53,6 +57,11 @@ const TAGS = [
     name: 'Access',
     under: /^\/v1\/(access|service-tokens)/,
     description: 'Access policy, refused sign-ins and service tokens (admins).',
+  },
+  {
+    name: 'Console',
+    under: /^\/v1\/session/,
+    description: 'Signing in to the console, and its sessions.',
   },
   { name: 'Service', under: /^/, description: 'Health checks, and this document.' },
 ];
@@ -102,13 +111,20 @@ export function openApiDocument(endpoints: readonly Endpoint[], basePath = ''): 
           description:
             'The session cookie of Auth.js 5, used where there is no `Authorization` header. Without HTTPS its name has no `__Secure-` prefix; `AUTH_COOKIE_NAME` sets another name.',
         },
+        console: {
+          type: 'apiKey',
+          in: 'cookie',
+          name: '__Host-rollcall',
+          description:
+            'A session of the console, for its own pages alone, used where there is neither of the others or where the request has the header `Rollcall-Console`. Outside of production, its name on this machine without HTTPS is `rollcall-console`. It exists where `CONSOLE` is true.',
+        },
       },
     },
   }) as oas31.OpenAPIObject;
 }
 
 function operation(endpoint: Endpoint): ZodOpenApiOperationObject {
-  const { path, access, scope, summary, params, query, body, upload } = endpoint;
+  const { path, access, isDoor, scope, summary, params, query, body, upload } = endpoint;
   return {
     operationId: operationId(endpoint),
     summary,
@@ -116,7 +132,7 @@ function operation(endpoint: Endpoint): ZodOpenApiOperationObject {
     tags: TAGS.filter(({ under }) => under.test(path))
       .slice(0, 1)
       .map(({ name }) => name),
-    security: access === 'public' ? [] : [{ bearer: [] }, { session: [] }],
+    security: access === 'public' ? [] : isDoor ? SIGN_INS : [...SIGN_INS, { console: [] }],
     requestParams: {
       ...(params && { path: params as z.ZodObject }),
       ...(query && { query }),
@@ -211,8 +227,9 @@ function responses(endpoint: Endpoint): Record<`${1 | 2 | 3 | 4 | 5}${string}`, 
   const dryRun = isWrite(endpoint) ? dryRunSchema(endpoint) : undefined;
   const schema =
     status === 200 && dryRun ? z.union([endpoint.answer.schema ?? z.any(), dryRun]) : endpoint.answer.schema;
-  const standing = endpoint.access === 'public' ? {} : STANDING;
-  const kinds = Map.groupBy(refusalsOf(endpoint), ({ status }) => status);
+  const refused = refusalsOf(endpoint);
+  const standing = refused.some(({ code }) => code === refusals.rateLimited.code) ? STANDING : {};
+  const kinds = Map.groupBy(refused, ({ status }) => status);
   return {
     ...(dryRun && {
       200: {

@@ -24,7 +24,7 @@ const IDEMPOTENCY_REFUSALS: readonly AnyRefusalKind[] = [
 
 /** Every kind of refusal that the endpoint can answer with, one for each code. */
 export function refusalsOf(endpoint: Endpoint): AnyRefusalKind[] {
-  const { method, access, params, body, upload, transfers, obeysIfMatch } = endpoint;
+  const { method, access, isDoor, params, body, upload, transfers, obeysIfMatch } = endpoint;
   const kinds: readonly AnyRefusalKind[] = [
     ...endpoint.refusals,
     // Even without a query: unknown parameters are refused.
@@ -32,7 +32,10 @@ export function refusalsOf(endpoint: Endpoint): AnyRefusalKind[] {
     ...(access === 'public' ? [] : AUTHENTICATION_REFUSALS),
     ...(access === 'admin' ? [refusals.adminsOnly] : []),
     ...(access === 'account' ? [refusals.accountsOnly] : []),
-    ...(access === 'public' || method === 'GET' ? [] : [refusals.crossSite]),
+    // The last of a code counts: a read is refused only where it comes with a session.
+    ...(access === 'public' && !isDoor ? [] : [refusals.foreignPage]),
+    ...(access === 'public' || isDoor || method === 'GET' ? [] : [refusals.crossSite]),
+    ...(isDoor ? [refusals.lockTimeout] : []),
     ...(isWrite(endpoint) ? IDEMPOTENCY_REFUSALS : []),
     ...(params ? [refusals.notFound] : []),
     // Not `request_aborted`: nobody is left to read it.

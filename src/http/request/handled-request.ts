@@ -5,6 +5,7 @@ import { sees } from '../../services/access/service-token-look-up.ts';
 import type { Reader } from '../../store/replicas/reader.ts';
 import type { RequestContext } from '../context.ts';
 import type { AnyRequest, ChangeRequest, Upload } from '../endpoint.ts';
+import type { BrowserReader } from './browser.ts';
 
 /** A request as an endpoint gets it. Few endpoints need all of it, so most of it is computed on access. */
 export class HandledRequest implements ChangeRequest<AnyRequest, object | undefined> {
@@ -14,17 +15,20 @@ export class HandledRequest implements ChangeRequest<AnyRequest, object | undefi
   entity: object | undefined;
   readonly #ctx: RequestContext;
   readonly #readerOf: (ctx: RequestContext) => Reader;
+  readonly #browserOf: BrowserReader;
 
   constructor(
     ctx: RequestContext,
     { params, query, body }: Pick<AnyRequest, 'params' | 'query' | 'body'>,
     readerOf: (ctx: RequestContext) => Reader,
+    browserOf: BrowserReader,
   ) {
     this.#ctx = ctx;
     this.params = params;
     this.query = query;
     this.body = body;
     this.#readerOf = readerOf;
+    this.#browserOf = browserOf;
   }
 
   get reader() {
@@ -37,6 +41,14 @@ export class HandledRequest implements ChangeRequest<AnyRequest, object | undefi
 
   get actor() {
     return this.#ctx.state.actor;
+  }
+
+  get session() {
+    return this.#ctx.state.session;
+  }
+
+  get browser() {
+    return this.#browserOf(this.#ctx);
   }
 
   get upload(): Upload {

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { pruneAnswers } from '../../store/kept-answers.ts';
 import type { UnitOfWork } from '../../store/unit.ts';
+import { pruneSessions } from '../access/console-sessions.ts';
 import { pruneRefused, type RefusedSignInCounter } from '../access/refused-sign-ins.ts';
 import { eraseDue } from './erasure.ts';
 
@@ -28,8 +29,8 @@ export interface EraserDeps {
 }
 
 /**
- * Erases what is due, deleted accounts, old refused sign-ins and old kept answers: soon after the start, and then about once an
- * hour. A failure of one of them does not hold up the others. It is logged, and retried after a minute at first, later and later.
+ * Erases what is due, deleted accounts, old refused sign-ins, old kept answers and sessions that have ended: soon after the start, and
+ * then about once an hour. A failure of one of them does not hold up the others. It is logged, and retried after a minute at first, later and later.
  * Returns how to stop it, which resolves when no round is running. It does not keep the process alive.
  */
 export function startEraser(deps: EraserDeps): () => Promise<void> {
@@ -83,6 +84,7 @@ function jobsOf({ inUnit, refusedSignIns, log, eraseAfterDays }: EraserDeps): Re
         await refusedSignIns.flush(em);
         await pruneRefused(em);
       }),
+    'console sessions': () => inUnit(({ em }) => pruneSessions(em)),
     'kept answers': (signal) => inUnit(({ em }) => pruneAnswers(em, signal)),
   };
 }

@@ -1,0 +1,60 @@
+import type { IncomingMessage } from 'node:http';
+import { isIP } from 'node:net';
+import { SESSION_HOURS } from '../../domain/console-session.ts';
+import type { Forwarded } from './forwarded.ts';
+
+/** The name of the cookie of a session. Browsers accept it over HTTPS alone, for this host alone (RFC 6265bis, section 4.1.3.2). */
+const SECURE_NAME = '__Host-rollcall';
+
+/** Its name on this machine without HTTPS, where some browsers accept no secure cookie. */
+const PLAIN_NAME = 'rollcall-console';
+
+/** How browsers reach the service. */
+export interface PublicAddress {
+  /** The origin, as in the setting PUBLIC_URL; `null`: what requests say. */
+  readonly publicUrl: string | null;
+  /** Whether requests may say that the service is on the browser's own machine, without HTTPS: not in production. */
+  readonly allowsPlain: boolean;
+}
+
+/** The cookies of the console, as a browser gets them. */
+export interface ConsoleCookies {
+  /** The name of the session's cookie for whoever sends this request. No other site can set it, but another port of this machine can set the plain one. */
+  sessionName(request: IncomingMessage): string;
+  /** The `Set-Cookie` of a new session. */
+  setSession(request: IncomingMessage, token: string): string;
+  /** The `Set-Cookie` that removes it. */
+  clearSession(request: IncomingMessage): string;
+}
+
+/** Creates the cookies of the console. */
+export function consoleCookies(
+  { publicUrl, allowsPlain }: PublicAddress,
+  forwarded: Forwarded,
+): ConsoleCookies {
+  const known = publicUrl === null ? undefined : new URL(publicUrl);
+  const isPlain = (request: IncomingMessage) =>
+    known === undefined
+      ? allowsPlain && isLoopback(hostNameOf(forwarded.host(request)))
+      : known.protocol === 'http:' && isLoopback(known.hostname);
+  const sessionName = (request: IncomingMessage) => (isPlain(request) ? PLAIN_NAME : SECURE_NAME);
+  const cookie = (request: IncomingMessage, value: string, maxAgeSeconds: number) =>
+    `${sessionName(request)}=${value}; Path=/; Max-Age=${maxAgeSeconds}; HttpOnly; SameSite=Strict${isPlain(request) ? '' : '; Secure'}`;
+  return {
+    sessionName,
+    setSession: (request, token) => cookie(request, token, SESSION_HOURS * 3600),
+    clearSession: (request) => cookie(request, '', 0),
+  };
+}
+
+/** The name of a host in a `Host` header, without its port and in lower case; an IPv6 address without brackets. */
+export function hostNameOf(host: string): string {
+  const { hostname = '' } = URL.parse(`http://${host}`) ?? {};
+  return hostname.replace(/^\[(.*)\]$/, '$1').replace(/\.$/, '');
+}
+
+/** Whether the name of a host means this machine. */
+export function isLoopback(name: string): boolean {
+  const bare = name.replace(/^\[(.*)\]$/, '$1');
+  return /^(?:.+\.)?localhost$/.test(bare) || (isIP(bare) === 4 && bare.startsWith('127.')) || bare === '::1';
+}
