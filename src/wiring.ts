@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { Settings } from '../config/settings.ts';
 import { createApp } from './app.ts';
 import type { Store } from './boot/open-store.ts';
+import { consoleFiles } from './console/bundle.ts';
 import type { ConnectionMode, DatabaseSettings } from './database/connection.ts';
 import { toRefusal } from './database/driver-errors.ts';
 import { type Readiness, type ReadinessTimes, readinessCheck } from './database/readiness.ts';
@@ -259,6 +260,7 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
           : undefined,
         basePath: settings.basePath,
         pendingMigrations: readiness.pending,
+        readConsoleFiles: () => consoleFiles(import.meta.dirname),
       }),
       ...extra,
     ],

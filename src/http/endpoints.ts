@@ -6,6 +6,7 @@ import type { RefusedSignInCounter } from '../services/access/refused-sign-ins.t
 import type { Endpoint } from './endpoint.ts';
 import { accessEndpoints } from './endpoints/access.ts';
 import { type ChangesDeps, changesEndpoints } from './endpoints/changes.ts';
+import { consoleEndpoints, type ReadConsoleFiles } from './endpoints/console.ts';
 import { docsEndpoints } from './endpoints/docs.ts';
 import { type HealthDeps, healthEndpoints } from './endpoints/health.ts';
 import { historyEndpoints } from './endpoints/history.ts';
@@ -29,6 +30,7 @@ export interface EndpointDeps extends HealthDeps, ChangesDeps {
   readonly webhooks: readonly Webhook[];
   /** The doors of the console; `undefined` where it is off. */
   readonly console: SessionDeps | undefined;
+  readonly readConsoleFiles: ReadConsoleFiles;
   /** In front of every path; empty: none. */
   readonly basePath: string;
 }
@@ -36,7 +38,8 @@ export interface EndpointDeps extends HealthDeps, ChangesDeps {
 /** The route table: every endpoint there is. */
 export function endpoints(deps: EndpointDeps): Endpoint[] {
   const table = routes(deps);
-  return [...table, ...docsEndpoints(table, deps.basePath)];
+  const pages = deps.console ? consoleEndpoints(deps.readConsoleFiles, deps.basePath) : [];
+  return [...table, ...pages, ...docsEndpoints([...table, ...pages], deps.basePath)];
 }
 
 /** An endpoint for programs, with the types of what it takes and answers. */

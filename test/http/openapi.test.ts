@@ -270,7 +270,8 @@ describe('the server', () => {
         .replace('{id}', `${id}`)
         .replace('{identityId}', `${identityId}`)
         .replace('{name}', 'crm.example.com')
-        .replace('{file}', 'initializer.js'),
+        .replace('{file}', path.startsWith('/docs') ? 'initializer.js' : 'console.js')
+        .replace('{view}', 'accounts'),
       method,
       headers: {
         'Cache-Control': 'max-age=0',
@@ -591,8 +592,8 @@ describe('the server', () => {
   }
 
   it('answers other methods and other paths as the document says in prose', async () => {
-    for (const { path } of operations) {
-      const at = path.replace('{id}', '1').replace('{name}', 'x').replace('{file}', 'initializer.js');
+    for (const operation of operations) {
+      const { path: at } = validRequest(operation);
       await app.call(at, { method: 'OPTIONS' });
       await app.call(at, { method: 'PURGE' });
       await app.call(`${at}/nonsense/nonsense`);

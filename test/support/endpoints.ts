@@ -44,6 +44,7 @@ export function describedEndpoints(): Endpoint[] {
     accessPolicy: { policy: 'invited', domains: [] },
     webhooks: [],
     console: {} as SessionDeps,
+    readConsoleFiles: async () => new Map(),
     basePath: '',
   });
 }

@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
+import { type Fixed, fixed } from '../answer/fixed.ts';
 import { type Endpoint, endpoint } from '../endpoint.ts';
 import { PAGE_FOLDER } from '../openapi/page-files.ts';
 
@@ -62,12 +62,6 @@ const FILES = {
 type FileName = keyof typeof FILES;
 
 const fileName = z.enum(Object.keys(FILES) as [FileName]).meta({ examples: ['initializer.js'] });
-
-/** Content that stays the same while the process lives. */
-interface Fixed {
-  readonly content: Buffer;
-  readonly headers: Record<string, string>;
-}
 
 /** The OpenAPI document of these endpoints (and of its own), made on first request, and a page to read it in. */
 export function docsEndpoints(others: readonly Endpoint[], basePath: string) {
@@ -146,20 +140,6 @@ export function docsEndpoints(others: readonly Endpoint[], basePath: string) {
     'Content-Security-Policy': CONTENT_SECURITY_POLICY,
   });
   return own;
-}
-
-function fixed(text: string | Buffer, type: string, headers: Record<string, string> = {}): Fixed {
-  const content = Buffer.from(text);
-  return {
-    content,
-    headers: {
-      ...headers,
-      'Content-Type': type,
-      // Stored, and revalidated each time: the next release has other files under the same names.
-      'Cache-Control': 'no-cache',
-      ETag: `"${createHash('sha256').update(content).digest('base64url')}"`,
-    },
-  };
 }
 
 /** Reads a file of the package: from beside the program, where the build has put it, or from where it is installed. */

@@ -39,12 +39,12 @@ const filters = query.extend({
   until: moment.optional().meta({ description: 'Exclusive.' }),
 });
 
-const answer: Answer = {
-  status: 200,
+const answer = {
+  status: 200 as const,
   description: 'A page of the history, newest first.',
   schema: pageSchema(change),
   headers: LINK,
-};
+} satisfies Answer;
 
 /** What a list is shown from. */
 interface Listed {

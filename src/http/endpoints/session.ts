@@ -12,7 +12,7 @@ import {
 } from '../../services/access/console-sessions.ts';
 import { accountView } from '../../services/accounts/view.ts';
 import type { Unit } from '../../store/unit.ts';
-import { type Endpoint, endpoint } from '../endpoint.ts';
+import { endpoint } from '../endpoint.ts';
 import type { Browser } from '../request/browser.ts';
 import { account } from '../schemas/account.ts';
 import { consoleSession } from '../schemas/session.ts';
@@ -30,7 +30,7 @@ const signedIn = z.strictObject({ account, session: consoleSession });
 const COOKIE = { 'Set-Cookie': 'The session, for this host alone.' };
 
 /** The doors of the console: who is signed in, how to sign in, and how to sign out. */
-export function sessionDoors({ sessions, verifier, acceptsAuthjs }: SessionDeps): Endpoint[] {
+export function sessionDoors({ sessions, verifier, acceptsAuthjs }: SessionDeps) {
   return [
     endpoint({
       method: 'GET',

@@ -4,12 +4,12 @@ import type { CursorCodec } from '../../security/cursor.ts';
 import { listSessions, sessionById, sessionsOf } from '../../services/access/console-sessions.ts';
 import { id } from '../../services/accounts/fields.ts';
 import { linkToNext, readPage } from '../answer/page.ts';
-import { changeUnversioned, type Endpoint, endpoint } from '../endpoint.ts';
+import { changeUnversioned, endpoint } from '../endpoint.ts';
 import { LINK, pageQuery, pageSchema } from '../schemas/page.ts';
 import { accountSession, listedSession } from '../schemas/session.ts';
 
 /** The sessions of the console: mine, and those of everybody (admins). */
-export function sessionEndpoints({ cursors }: { readonly cursors: CursorCodec }): Endpoint[] {
+export function sessionEndpoints({ cursors }: { readonly cursors: CursorCodec }) {
   return [
     endpoint({
       method: 'GET',

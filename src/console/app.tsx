@@ -1,0 +1,121 @@
+import { LocationProvider, Route, Router, useLocation } from 'preact-iso';
+import { isOnline } from './data/api.ts';
+import { iconUrl, viewUrl } from './data/place.ts';
+import { isAdmin, loadSession, me, session, sessionError, signOut } from './data/session.ts';
+import { THEMES, type Theme, theme } from './data/theme.ts';
+import { Icon, type IconName } from './parts/icons.tsx';
+import { SignInDialog, SignInPage } from './parts/sign-in.tsx';
+import { Bones, Failed, NotFound } from './parts/states.tsx';
+import { sayFault, Toasts } from './parts/toasts.tsx';
+import { texts } from './texts.ts';
+import { ADMIN_VIEWS, VIEWS } from './views.tsx';
+
+/** The whole page. */
+export function App() {
+  return (
+    <LocationProvider scope={new RegExp(`^${viewUrl().replace(/[^\w/]/g, '\\$&')}(/|$)`)}>
+      <Content />
+      <Toasts />
+    </LocationProvider>
+  );
+}
+
+function Content() {
+  if (session.value === undefined) {
+    return (
+      <main class="alone">
+        {sessionError.value === undefined ? (
+          <div class="box">
+            <Bones />
+          </div>
+        ) : (
+          <Failed error={sessionError.value} retry={loadSession} />
+        )}
+      </main>
+    );
+  }
+  if (me.value === undefined) return <SignInPage />;
+  return (
+    <>
+      <Frame />
+      <SignInDialog />
+    </>
+  );
+}
+
+function Frame() {
+  const views = isAdmin.value ? ADMIN_VIEWS : VIEWS;
+  return (
+    <div class="frame">
+      <a class="button primary skip" href="#view">
+        {texts.skip}
+      </a>
+      {!isOnline.value && (
+        <p class="offline" role="status">
+          {texts.offline}
+        </p>
+      )}
+      <div class="side">
+        <a class="brand" href={viewUrl()}>
+          <img src={iconUrl()} alt="" />
+          {texts.product}
+        </a>
+        <nav class="nav" aria-label={texts.nav.label}>
+          {views
+            .filter(({ name }) => name !== undefined)
+            .map(({ path, name }) => (
+              <NavLink key={path} path={path} name={name as IconName & keyof typeof texts.nav} />
+            ))}
+        </nav>
+        <Me />
+      </div>
+      <main class="view" id="view" tabIndex={-1}>
+        <Router>
+          {views.flatMap(({ path, paths = [], component }) =>
+            [path, ...paths].map((one) => <Route key={one} path={viewUrl(one)} component={component} />),
+          )}
+          <Route default component={NotFound} />
+        </Router>
+      </main>
+    </div>
+  );
+}
+
+function NavLink({ path, name }: { path: string; name: IconName & keyof typeof texts.nav }) {
+  const { path: here } = useLocation();
+  const url = viewUrl(path);
+  const isHere = here === url || (path !== '' && here.startsWith(`${url}/`));
+  return (
+    <a href={url} {...(isHere && { 'aria-current': 'page' })}>
+      <Icon name={name} />
+      {texts.nav[name]}
+    </a>
+  );
+}
+
+function Me() {
+  return (
+    <div class="me">
+      <bdi title={me.value?.email}>{me.value?.email}</bdi>
+      <label class="row">
+        <span class="unseen">{texts.session.theme}</span>
+        <select
+          class="input"
+          value={theme.value}
+          onChange={({ currentTarget }) => {
+            theme.value = currentTarget.value as Theme;
+          }}
+        >
+          {THEMES.map((name) => (
+            <option key={name} value={name}>
+              {texts.session.themes[name]}
+            </option>
+          ))}
+        </select>
+      </label>
+      <button type="button" class="button" onClick={() => signOut().catch(sayFault)}>
+        {texts.session.signOut}
+      </button>
+    </div>
+  );
+}

@@ -1,0 +1,61 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { basename, join, sep } from 'node:path';
+import type { Plugin } from 'esbuild';
+
+/** The folder beside a built program with the files of {@link bundleConsole} in it. */
+export const CONSOLE_FOLDER = 'console-files';
+
+/** Files by name. */
+export type ConsoleFiles = ReadonlyMap<string, Uint8Array>;
+
+/** Refuses code of the server: of that, the console and the client import types alone, which are gone by now. */
+const noServerCode: Plugin = {
+  name: 'no-server-code',
+  setup({ onLoad }) {
+    onLoad({ filter: /\.tsx?$/, namespace: 'file' }, ({ path }) => {
+      const isOurs = [import.meta.dirname, join(import.meta.dirname, '../client')].some((room) =>
+        path.startsWith(room + sep),
+      );
+      if (isOurs || path.includes('node_modules')) return undefined;
+      return {
+        errors: [{ text: `${path} is code of the server: import its types alone, with "import type".` }],
+      };
+    });
+  },
+};
+
+/** Bundles the console for browsers: one script, one style sheet and the icon. Throws where it imports code of the server. */
+export async function bundleConsole(): Promise<ConsoleFiles> {
+  // A development dependency: a built program has the files.
+  const { build } = await import('esbuild');
+  const { outputFiles } = await build({
+    absWorkingDir: import.meta.dirname,
+    entryPoints: { console: 'main.tsx', icon: 'icon.svg' },
+    loader: { '.svg': 'copy' },
+    outdir: CONSOLE_FOLDER,
+    bundle: true,
+    minify: true,
+    write: false,
+    format: 'esm',
+    target: ['chrome123', 'firefox120', 'safari17.5'],
+    jsx: 'automatic',
+    jsxImportSource: 'preact',
+    plugins: [noServerCode],
+    legalComments: 'none',
+    logLevel: 'warning',
+  });
+  return new Map(outputFiles.map(({ path, contents }) => [basename(path), contents]));
+}
+
+/** The console's files: from beside the program, where the build has put them, or bundled now. */
+export async function consoleFiles(folder: string): Promise<ConsoleFiles> {
+  const names = await readdir(join(folder, CONSOLE_FOLDER)).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error;
+    return undefined;
+  });
+  if (names === undefined) return bundleConsole();
+  const contents = names.map(
+    async (name) => [name, await readFile(join(folder, CONSOLE_FOLDER, name))] as const,
+  );
+  return new Map(await Promise.all(contents));
+}

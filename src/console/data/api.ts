@@ -1,0 +1,27 @@
+import { signal } from '@preact/signals';
+import { type Call, createClient, Problem, Unreachable } from '../../client/client.ts';
+import { BASE_PATH } from './place.ts';
+
+const send = createClient({ baseUrl: BASE_PATH });
+
+/** Whether the last request reached the service. */
+export const isOnline = signal(true);
+
+/** Whether the session ended while the page was open: what is on the screen stays, and waits for a new one. */
+export const hasSessionEnded = signal(false);
+
+/** Calls the service with the session of this browser. Throws what the client throws. */
+export const call: Call = async (name, request) => {
+  try {
+    const answer = await send(name, request);
+    isOnline.value = true;
+    return answer;
+  } catch (error) {
+    if (error instanceof Unreachable) isOnline.value = false;
+    else if (error instanceof Problem) {
+      isOnline.value = true;
+      if (error.code === 'unauthenticated') hasSessionEnded.value = true;
+    }
+    throw error;
+  }
+};

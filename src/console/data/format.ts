@@ -1,0 +1,35 @@
+const numbers = new Intl.NumberFormat();
+const days = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium' });
+const moments = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
+const ages = new Intl.RelativeTimeFormat(undefined, { numeric: 'auto', style: 'short' });
+
+/** A number as the reader writes it. */
+export function formatNumber(value: number): string {
+  return numbers.format(value);
+}
+
+/** A day in the reader's time zone. */
+export function formatDay(time: string): string {
+  return days.format(new Date(time));
+}
+
+/** A time in the reader's time zone, to the minute. */
+export function formatMoment(time: string): string {
+  return moments.format(new Date(time));
+}
+
+const UNITS = [
+  ['year', 31_557_600],
+  ['month', 2_629_800],
+  ['week', 604_800],
+  ['day', 86_400],
+  ['hour', 3_600],
+  ['minute', 60],
+] as const;
+
+/** How long ago a time was: `3 hours ago`. */
+export function formatAge(time: string, now = Date.now()): string {
+  const seconds = (new Date(time).getTime() - now) / 1000;
+  const [unit, length] = UNITS.find(([, length]) => Math.abs(seconds) >= length) ?? (['second', 1] as const);
+  return ages.format(Math.trunc(seconds / length), unit);
+}

@@ -1,0 +1,60 @@
+import { computed, signal } from '@preact/signals';
+import type { Answered } from '../../client/client.ts';
+import { call, hasSessionEnded } from './api.ts';
+import { viewUrl } from './place.ts';
+
+/** Who is signed in to the console, and how to sign in. */
+export type SessionInfo = Answered<'GET /v1/session'>;
+
+/** `undefined` until the service has said it. */
+export const session = signal<SessionInfo | undefined>(undefined);
+
+/** Why it is not known. */
+export const sessionError = signal<unknown>(undefined);
+
+/** The account that is signed in. */
+export const me = computed(() => session.value?.account ?? undefined);
+
+/** Whether it is an admin that may act. */
+export const isAdmin = computed(() => me.value?.role === 'admin' && me.value.status === 'active');
+
+/** Asks the service who is signed in. */
+export async function loadSession(): Promise<void> {
+  try {
+    session.value = await call('GET /v1/session');
+    sessionError.value = undefined;
+    if (session.value.account) hasSessionEnded.value = false;
+  } catch (error) {
+    sessionError.value = error;
+  }
+}
+
+/** The one-time code of the link that opened this page, taken out of the address at once, so that nobody reads it there. */
+export const linkCode = signal(takeCode());
+
+function takeCode(): string | undefined {
+  const code = new URLSearchParams(location.hash.slice(1)).get('code') ?? undefined;
+  if (code !== undefined) history.replaceState(null, '', location.pathname + location.search);
+  return code;
+}
+
+/** Signs in with the code of the link. Throws what the service refuses. */
+export async function signInByLink(code: string): Promise<void> {
+  // It works once, whatever comes of it.
+  linkCode.value = undefined;
+  await call('POST /v1/session/code', { body: { code } });
+  await loadSession();
+}
+
+/** Signs in with the app's own session in this browser. Throws what the service refuses. */
+export async function signInByApp(): Promise<void> {
+  await call('POST /v1/session', {});
+  await loadSession();
+}
+
+/** Ends the session, and shows the way in. */
+export async function signOut(): Promise<void> {
+  await call('POST /v1/session/sign-out', {});
+  // A new page, so that nothing of the account stays in memory.
+  location.assign(viewUrl());
+}

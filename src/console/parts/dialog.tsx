@@ -1,0 +1,42 @@
+import type { ComponentChildren } from 'preact';
+import { useEffect, useRef } from 'preact/hooks';
+
+/** A modal dialog: the browser keeps the focus in it, closes it on Esc and gives the focus back. */
+export function Dialog({
+  title,
+  onClose,
+  isWide = false,
+  mayClose = true,
+  children,
+}: {
+  title: string;
+  onClose: () => void;
+  isWide?: boolean;
+  /** Whether Esc closes it. */
+  mayClose?: boolean;
+  children: ComponentChildren;
+}) {
+  const element = useRef<HTMLDialogElement>(null);
+  useEffect(() => {
+    const dialog = element.current;
+    const from = document.activeElement;
+    dialog?.showModal();
+    return () => {
+      dialog?.close();
+      if (from instanceof HTMLElement) from.focus();
+    };
+  }, []);
+  return (
+    <dialog
+      ref={element}
+      class={isWide ? 'wide' : ''}
+      aria-label={title}
+      onCancel={(event) => {
+        event.preventDefault();
+        if (mayClose) onClose();
+      }}
+    >
+      {children}
+    </dialog>
+  );
+}

@@ -1,0 +1,90 @@
+import { useSignal } from '@preact/signals';
+import { hasSessionEnded } from '../data/api.ts';
+import { iconUrl } from '../data/place.ts';
+import { linkCode, session, signInByApp, signInByLink } from '../data/session.ts';
+import { texts } from '../texts.ts';
+import { Dialog } from './dialog.tsx';
+import { Icon } from './icons.tsx';
+import { messageOf } from './states.tsx';
+
+/** The ways in, in the place of the page. */
+export function SignInPage() {
+  return (
+    <main class="alone">
+      <div class="box">
+        <p class="brand">
+          <img src={iconUrl()} alt="" />
+          {texts.product}
+        </p>
+        <h1>{texts.session.title}</h1>
+        <p class="soft">{texts.session.admin}</p>
+        <Doors />
+      </div>
+    </main>
+  );
+}
+
+/** The ways in, over a page whose session has ended: what was typed there stays. */
+export function SignInDialog() {
+  if (!hasSessionEnded.value) return null;
+  return (
+    <Dialog title={texts.session.title} onClose={() => undefined} mayClose={false}>
+      <div class="body">
+        <h2>{texts.session.title}</h2>
+        <p class="note">{texts.session.ended}</p>
+        <Doors />
+      </div>
+    </Dialog>
+  );
+}
+
+function Doors() {
+  const isBusy = useSignal(false);
+  const fault = useSignal<string | undefined>(undefined);
+  const enter = (way: () => Promise<void>) => async () => {
+    isBusy.value = true;
+    fault.value = undefined;
+    try {
+      await way();
+    } catch (error) {
+      fault.value = messageOf(error);
+    }
+    isBusy.value = false;
+  };
+  const code = linkCode.value;
+  const email = session.value?.doors.authjs?.email;
+  return (
+    <div class="stack">
+      {fault.value !== undefined && (
+        <p class="note bad" role="alert">
+          <Icon name="warning" />
+          {fault.value}
+        </p>
+      )}
+      {code !== undefined && (
+        <>
+          <p>{texts.session.linkReady}</p>
+          <button
+            type="button"
+            class="button primary"
+            disabled={isBusy.value}
+            onClick={enter(() => signInByLink(code))}
+          >
+            {texts.session.withLink}
+          </button>
+        </>
+      )}
+      {email && (
+        <button type="button" class="button primary" disabled={isBusy.value} onClick={enter(signInByApp)}>
+          {texts.session.withApp} ({email})
+        </button>
+      )}
+      {code === undefined && (
+        <div class="stack">
+          <p class="soft">{texts.session.linkHelp}</p>
+          <pre class="command">{texts.session.command}</pre>
+        </div>
+      )}
+    </div>
+  );
+}

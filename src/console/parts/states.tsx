@@ -1,0 +1,78 @@
+import type { ComponentChildren } from 'preact';
+import { Problem, Unreachable } from '../../client/client.ts';
+import { texts } from '../texts.ts';
+import { Icon, type IconName } from './icons.tsx';
+
+/** What a view shows in place of its content. */
+export function State({
+  icon,
+  title,
+  children,
+}: {
+  icon: IconName;
+  title: string;
+  children?: ComponentChildren;
+}) {
+  return (
+    <div class="state">
+      <Icon name={icon} />
+      <h2>{title}</h2>
+      {children}
+    </div>
+  );
+}
+
+/** What an error says to a reader. */
+export function messageOf(error: unknown): string {
+  if (error instanceof Unreachable) return texts.states.unreachable;
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** A failed view, with a way to try again. */
+export function Failed({ error, retry }: { error: unknown; retry?: () => void }) {
+  if (error instanceof Problem && error.code === 'not_found') return <NotFound />;
+  return (
+    <div role="alert">
+      <State icon="warning" title={texts.states.failed}>
+        <p>{messageOf(error)}</p>
+        {error instanceof Problem && <p class="mono">{texts.states.request(error.details.requestId)}</p>}
+        {retry && (
+          <button type="button" class="button" onClick={retry}>
+            {texts.states.retry}
+          </button>
+        )}
+      </State>
+    </div>
+  );
+}
+
+/** Nothing is at this address. */
+export function NotFound() {
+  return (
+    <State icon="search" title={texts.states.notFound}>
+      <p>{texts.states.notFoundText}</p>
+    </State>
+  );
+}
+
+/** The view is for admins. */
+export function Forbidden() {
+  return (
+    <State icon="turnedAway" title={texts.states.forbidden}>
+      <p>{texts.states.forbiddenText}</p>
+    </State>
+  );
+}
+
+/** Lines in place of a content that is loading, of about its size. */
+export function Bones({ lines = 4 }: { lines?: number }) {
+  const widths = ['70%', '90%', '55%', '80%'];
+  return (
+    <div class="stack" role="status">
+      <span class="unseen">{texts.states.loading}</span>
+      {Array.from({ length: lines }, (_, line) => (
+        <span key={line} class="bone" style={{ width: widths[line % widths.length] }} />
+      ))}
+    </div>
+  );
+}

@@ -1,0 +1,29 @@
+import type { AnyComponent } from 'preact';
+import type { IconName } from './parts/icons.tsx';
+import type { texts } from './texts.ts';
+import { Accounts } from './views/accounts.tsx';
+
+/** What the address says to a view. */
+export interface ViewProps {
+  readonly id?: string;
+}
+
+/** A view of the console. */
+export interface View {
+  /** Its address, after `/console`. */
+  readonly path: string;
+  /** Further addresses, with parameters as `:name`. */
+  readonly paths?: readonly string[];
+  /** Its name in the navigation, where it is there. */
+  readonly name?: IconName & keyof typeof texts.nav;
+  readonly component: AnyComponent<ViewProps>;
+}
+
+/** The views of everybody. */
+export const VIEWS: readonly View[] = [];
+
+/** The views of admins. */
+export const ADMIN_VIEWS: readonly View[] = [
+  { path: '/accounts', paths: [''], name: 'accounts', component: Accounts },
+  ...VIEWS,
+];

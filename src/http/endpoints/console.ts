@@ -1,0 +1,142 @@
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import { ITEM_VIEW_NAMES, VIEW_NAMES } from '../../console/addresses.ts';
+import { id } from '../../services/accounts/fields.ts';
+import { type Fixed, fixed } from '../answer/fixed.ts';
+import { endpoint } from '../endpoint.ts';
+
+/** The page's own policy: its script, its style sheet and this service, and no way to make script of a text (Trusted Types). */
+const CONTENT_SECURITY_POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self'",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+  "require-trusted-types-for 'script'",
+  "trusted-types 'none'",
+].join(';');
+
+const HTML = 'text/html; charset=utf-8';
+
+/** The files of the page, and their media types. */
+const TYPES = {
+  'console.js': 'text/javascript; charset=utf-8',
+  'console.css': 'text/css; charset=utf-8',
+  'icon.svg': 'image/svg+xml',
+} as const;
+
+type FileName = keyof typeof TYPES;
+
+const FILE_NAMES = Object.keys(TYPES) as [FileName];
+
+/** `urlOf` has the content's digest in the address, so that browsers keep a file for good and get the next one at once. */
+const pageAt = (basePath: string, urlOf: (name: FileName) => string) => `<!doctype html>
+<html lang="en">
+  <head>
+    <meta charset="utf-8">
+    <meta name="viewport" content="width=device-width, initial-scale=1">
+    <meta name="color-scheme" content="light dark">
+    <meta name="base-path" content="${basePath}">
+    <title>Rollcall</title>
+    <link rel="icon" type="image/svg+xml" href="${urlOf('icon.svg')}">
+    <link rel="stylesheet" href="${urlOf('console.css')}">
+    <script type="module" src="${urlOf('console.js')}"></script>
+  </head>
+  <body>
+    <noscript>The console needs JavaScript.</noscript>
+  </body>
+</html>
+`;
+
+/** Reads the files of the console, by name. */
+export type ReadConsoleFiles = () => Promise<ReadonlyMap<string, Uint8Array>>;
+
+/** The web console: one page at all of its addresses, and the page's files, which are read on the first request. */
+export function consoleEndpoints(read: ReadConsoleFiles, basePath: string) {
+  let served: Promise<Served> | undefined;
+  const serve = () => {
+    served ??= prepare(read, basePath).catch((error: unknown) => {
+      served = undefined;
+      throw error;
+    });
+    return served;
+  };
+  const page = {
+    method: 'GET',
+    access: 'public',
+    answer: {
+      status: 200,
+      description: 'A page that loads nothing from other hosts.',
+      type: 'text/html',
+      headers: { ETag: "The page's entity tag." },
+    },
+    handle: async () => (await serve()).page,
+    view: ({ content }: Fixed) => content,
+    headers: ({ headers }: Fixed) => headers,
+  } as const;
+  return [
+    endpoint({ ...page, path: '/console', summary: 'Open the console' }),
+    endpoint({
+      ...page,
+      path: '/console/files/:file',
+      summary: 'Get a file of the console',
+      params: z.object({ file: z.enum(FILE_NAMES).meta({ examples: ['console.js'] }) }),
+      query: z.strictObject({
+        v: z.string().max(64).optional().meta({
+          description: "The content's digest: browsers keep the answer for good where it is the right one.",
+        }),
+      }),
+      answer: {
+        status: 200,
+        description: 'The file.',
+        type: ['text/javascript', 'text/css', 'image/svg+xml'],
+        headers: { ETag: "The file's entity tag." },
+      },
+      async handle({ params: { file }, query: { v } }): Promise<Fixed> {
+        const { content, digest } = (await serve()).files[file];
+        // After an upgrade, an old page may still ask for what is gone: it gets what there is, and keeps it for now only.
+        return v === digest ? keptForGood(content) : content;
+      },
+    }),
+    endpoint({
+      ...page,
+      path: '/console/:view',
+      summary: 'Open a view of the console',
+      params: z.object({ view: z.enum(VIEW_NAMES).meta({ examples: ['accounts'] }) }),
+    }),
+    endpoint({
+      ...page,
+      path: '/console/:view/:id',
+      summary: 'Open an item in the console',
+      params: z.object({ view: z.enum(ITEM_VIEW_NAMES).meta({ examples: ['accounts'] }), id }),
+    }),
+  ];
+}
+
+/** What is served. */
+interface Served {
+  readonly page: Fixed;
+  readonly files: Readonly<Record<FileName, { readonly content: Fixed; readonly digest: string }>>;
+}
+
+async function prepare(read: ReadConsoleFiles, basePath: string): Promise<Served> {
+  const contents = await read();
+  const entries = FILE_NAMES.map((name) => {
+    const bytes = Buffer.from(contents.get(name) ?? '');
+    const digest = createHash('sha256').update(bytes).digest('base64url').slice(0, 16);
+    return [name, { content: fixed(bytes, TYPES[name]), digest }] as const;
+  });
+  const files = Object.fromEntries(entries) as Served['files'];
+  const urlOf = (name: FileName) => `${basePath}/console/files/${name}?v=${files[name].digest}`;
+  return {
+    page: fixed(pageAt(basePath, urlOf), HTML, { 'Content-Security-Policy': CONTENT_SECURITY_POLICY }),
+    files,
+  };
+}
+
+function keptForGood({ content, headers }: Fixed): Fixed {
+  return { content, headers: { ...headers, 'Cache-Control': 'public, max-age=31536000, immutable' } };
+}
