@@ -48,6 +48,12 @@ function quoteAll(texts: readonly string[]): string {
   return texts.map((text) => JSON.stringify(maskUrls(text))).join(', ');
 }
 
+/** The issuers that these variables name. Lists that are no lists are a problem of their own. */
+function namedIssuers({ AUTH_ISSUER, AUTH_ISSUERS = '[]' }: NodeJS.Dict<string>): string[] {
+  const listed = parseIssuers(AUTH_ISSUERS);
+  return [AUTH_ISSUER ?? [], typeof listed === 'string' ? [] : listed.map(({ issuer }) => issuer)].flat(2);
+}
+
 /** What describes the single issuer would be ignored without it. */
 const ISSUER_RULE =
   'not be set unless AUTH_ISSUER or AUTH_JWKS_URL is; entries of AUTH_ISSUERS have their own';
@@ -190,6 +196,38 @@ export const formats = {
         isMet,
         'be an https origin without a path (http is allowed on this machine and outside production)',
       );
+    },
+  },
+  'console-client': {
+    validate(value: string | null, { console: texts, needsPublicUrl }) {
+      if (value === null) return;
+      check(/^[\x21-\x7e]+$/.test(value), 'be a client id, of printable ASCII characters without blanks');
+      const { CONSOLE_OIDC_ISSUER, PUBLIC_URL } = texts as NodeJS.Dict<string>;
+      const issuers = namedIssuers(texts);
+      check(
+        CONSOLE_OIDC_ISSUER !== undefined || issuers.length === 1 || texts.AUTH_ISSUER !== undefined,
+        issuers.length === 0
+          ? 'not be set without an issuer: set AUTH_ISSUER'
+          : 'not be set with several issuers in AUTH_ISSUERS, unless CONSOLE_OIDC_ISSUER names one of them',
+      );
+      check(
+        !needsPublicUrl || PUBLIC_URL !== undefined,
+        'not be set in production without PUBLIC_URL, to which the issuer sends browsers back',
+      );
+    },
+  },
+  'client-secret': {
+    validate: (value: string | null) =>
+      check(
+        value === null || /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/.test(value),
+        'be printable ASCII characters',
+      ),
+  },
+  'console-issuer': {
+    validate(value: string | null, { console: texts }) {
+      const issuers = namedIssuers(texts);
+      const isOne = value === null || (value.trim() !== '' && issuers.includes(value));
+      check(isOne, 'be AUTH_ISSUER or an issuer of AUTH_ISSUERS');
     },
   },
   'proxy-url': {

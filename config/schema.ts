@@ -38,6 +38,11 @@ export interface Settings {
   readonly console: {
     /** Whether there is a console, and sessions to sign in to it. */
     readonly enabled: boolean;
+    /** `null`: nobody signs in at a provider. */
+    readonly clientId: string | null;
+    readonly clientSecret: string | null;
+    /** `null`: AUTH_ISSUER, or else the only one of AUTH_ISSUERS. */
+    readonly issuer: string | null;
   };
   /** As browsers write them in `Origin`. */
   readonly corsOrigins: readonly string[];
@@ -115,7 +120,7 @@ const limit = { format: 'whole-number', min: 0, max: 1_000_000 };
 /**
  * The convict schema of every setting; `texts` holds the text of each variable that is set. Convict defines `doc`,
  * `format`, `default`, `env`, `nullable` and `sensitive` (never printed). Rollcall adds arguments of its formats (`min`,
- * `max`, `refusePlaceholders`, `httpsOnly`, `mayHaveQuery`, `mayBeEmpty`, `isLimit`, `hasIssuer`, `primaryIssuer`, `policy`, `poolMax`, `port`, `primary`),
+ * `max`, `refusePlaceholders`, `httpsOnly`, `mayHaveQuery`, `mayBeEmpty`, `isLimit`, `hasIssuer`, `primaryIssuer`, `policy`, `poolMax`, `port`, `primary`, `console`, `needsPublicUrl`),
  * `example` (shown in `.env.example` instead of the default) and `fallback` (a second variable to read).
  */
 export function schemaFor(environment: Environment, texts: NodeJS.Dict<string> = {}) {
@@ -221,6 +226,34 @@ export function schemaFor(environment: Environment, texts: NodeJS.Dict<string> =
         format: 'true-or-false',
         default: true,
         env: 'CONSOLE',
+      },
+      clientId: {
+        doc: 'Client id of the console at an OpenID Connect issuer, for signing in there. In production, set PUBLIC_URL too.',
+        format: 'console-client',
+        console: texts,
+        needsPublicUrl: production,
+        default: null,
+        nullable: true,
+        env: 'CONSOLE_OIDC_CLIENT_ID',
+        example: 'rollcall-console',
+      },
+      clientSecret: {
+        doc: 'Secret of that client, if the issuer wants one.',
+        format: 'client-secret',
+        default: null,
+        nullable: true,
+        env: 'CONSOLE_OIDC_CLIENT_SECRET',
+        sensitive: true,
+        example: 'the-secret-of-the-client',
+      },
+      issuer: {
+        doc: 'Issuer at which the console signs in, one whose tokens are accepted. Default: AUTH_ISSUER, or else the only one of AUTH_ISSUERS.',
+        format: 'console-issuer',
+        console: texts,
+        default: null,
+        nullable: true,
+        env: 'CONSOLE_OIDC_ISSUER',
+        example: 'https://id.example.com/realms/main',
       },
     },
     corsOrigins: {

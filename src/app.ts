@@ -15,6 +15,7 @@ import { linger } from './http/middleware/linger.ts';
 import { observe, type RequestObserver } from './http/middleware/observe.ts';
 import { problems } from './http/middleware/problems.ts';
 import { requestId } from './http/middleware/request-id.ts';
+import { returnRefused } from './http/middleware/return-refused.ts';
 import { securityHeaders } from './http/middleware/security-headers.ts';
 import { serverTiming } from './http/middleware/server-timing.ts';
 import { shedLoad } from './http/middleware/shed-load.ts';
@@ -118,6 +119,7 @@ export function createApp(deps: AppDeps): Koa<RequestState> {
       ...deps,
       guards,
       refuseForeign: refuseForeign(proxies),
+      returnRefused: returnRefused(deps.translate, cookies, deps.basePath),
       browserOf: browserReader(cookies, names, proxies),
       shedLoad: shedLoad(deps.load, names),
     }),

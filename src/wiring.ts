@@ -24,6 +24,8 @@ import {
 } from './http/transfers/limits.ts';
 import type { Observer } from './metrics/observer.ts';
 import { cursorCodec } from './security/cursor.ts';
+import { signInSealer } from './security/sealed-sign-in.ts';
+import { type SignInProvider, signInProvider } from './security/sign-in-provider.ts';
 import { sourceWarnings } from './security/source-warnings.ts';
 import type { Sources } from './security/sources.ts';
 import { tokenVerifier } from './security/verifier.ts';
@@ -222,6 +224,13 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
     },
     ...(observer && { onProviderKeys: (issuer) => observer.onProviderKeys(issuer, true) }),
   });
+  const admit = admission({
+    findAccount: accountLookUp(orm, lookUps),
+    policy: settings.access,
+    emailChanges: settings.access.emailChanges,
+    refusedSignIns,
+    inUnit,
+  });
   const sessions = sessionLookUp(orm, lookUps);
   const app = createApp({
     inUnit,
@@ -237,13 +246,7 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
       allowsPlain: settings.environment !== 'production',
     },
     tellsCauses: settings.environment === 'development',
-    admit: admission({
-      findAccount: accountLookUp(orm, lookUps),
-      policy: settings.access,
-      emailChanges: settings.access.emailChanges,
-      refusedSignIns,
-      inUnit,
-    }),
+    admit,
     findServiceToken: serviceTokenLookUp(lookUps),
     endpoints: [
       ...endpoints({
@@ -256,7 +259,16 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
         refusedSignIns,
         webhooks: hooks,
         console: settings.console.enabled
-          ? { sessions, verifier, acceptsAuthjs: sources.ring.length > 0 }
+          ? {
+              sessions,
+              verifier,
+              acceptsAuthjs: sources.ring.length > 0,
+              provider: consoleProvider(options),
+              sealer: signInSealer([newest, ...older], now),
+              admit,
+              onInvalid: (cause, requestId) =>
+                log.info({ requestId, cause }, 'sign-in at the provider refused'),
+            }
           : undefined,
         basePath: settings.basePath,
         pendingMigrations: readiness.pending,
@@ -313,4 +325,32 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
       await readiness.close();
     },
   };
+}
+
+/** The provider that people sign in at to the console; `undefined` where none is configured. */
+function consoleProvider({
+  settings,
+  sources,
+  log,
+  now,
+}: Pick<ApplicationOptions, 'settings' | 'sources' | 'log' | 'now'>): SignInProvider | undefined {
+  const { clientId, clientSecret, issuer: chosen } = settings.console;
+  if (clientId === null) return undefined;
+  const named = sources.issuers.flatMap(({ issuer, ...rest }) =>
+    issuer === null ? [] : [{ issuer, ...rest }],
+  );
+  const issuer = chosen === null ? named[0] : named.find((one) => one.issuer === chosen);
+  if (issuer === undefined) return undefined;
+  return signInProvider(
+    { issuer, clientId, clientSecret },
+    {
+      ...(now && { now }),
+      proxy: settings.proxy,
+      onFailure: ({ message: reason }) =>
+        log.warn(
+          { issuer: issuer.issuer, reason },
+          'sign-in to the console failed at the provider; check CONSOLE_OIDC_CLIENT_ID, its secret and the network',
+        ),
+    },
+  );
 }

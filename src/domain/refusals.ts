@@ -276,6 +276,11 @@ export const refusals = {
     401,
     () => 'This link has been used or has expired: make a new one with the command accounts console.',
   ),
+  signInInvalid: kind(
+    'unauthenticated',
+    401,
+    () => 'This sign-in has not begun in this browser, has taken too long or was not completed: begin again.',
+  ),
   requestInProgress: kind(
     'request_in_progress',
     409,

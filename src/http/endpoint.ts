@@ -95,6 +95,10 @@ export interface Endpoint {
    * and where it needs an account, it takes a sign-in and no session. What is refused there counts as failed authentications do.
    */
   readonly isDoor?: boolean;
+  /** Whether browsers open it as a page: whoever is refused is sent back to the console, which says why. */
+  readonly isNavigation?: boolean;
+  /** Whether it is a door to which a provider sends browsers, from its own site. */
+  readonly isCallback?: boolean;
   /** Whether it answers outside of the base path too: probes ask the process, past any proxy. */
   readonly isProbe?: boolean;
   /**
@@ -130,7 +134,8 @@ export interface Endpoint {
 
 /** The answer to a request that succeeded. */
 export interface Answer<Schema extends z.ZodType = z.ZodType> {
-  readonly status: 200 | 201 | 204;
+  /** 303 has no body. */
+  readonly status: 200 | 201 | 204 | 303;
   readonly description: string;
   readonly schema?: Schema;
   /** For anything but our JSON; with several types, the answer's `Content-Type` says which. */
@@ -146,6 +151,8 @@ export interface Answer<Schema extends z.ZodType = z.ZodType> {
 export type Shown = (isKept?: boolean) => {
   readonly body: unknown;
   readonly headers: Readonly<Record<string, string>>;
+  /** The cookies that it sets, which nobody keeps. */
+  readonly cookies?: readonly string[];
 };
 
 /** Holds types, and no value. */
@@ -190,6 +197,8 @@ interface Description<
   scope?: A extends 'admin' ? Scope : never;
   summary: string;
   isDoor?: boolean;
+  isNavigation?: boolean;
+  isCallback?: boolean;
   isProbe?: boolean;
   params?: Params;
   query?: Query;
@@ -213,6 +222,8 @@ interface Description<
   keeps?: (outcome: Outcome) => unknown;
   /** The headers of the answer. */
   headers?: (outcome: Outcome) => Record<string, string>;
+  /** The cookies that the answer sets, each as in `Set-Cookie`. */
+  cookies?: (outcome: Outcome) => readonly string[];
 }
 
 const dryRun = flag(
@@ -342,6 +353,7 @@ function recordOf<E extends Endpoint>({
   view,
   keeps = view,
   headers,
+  cookies,
   query,
   changes,
   refusals = [],
@@ -358,6 +370,7 @@ function recordOf<E extends Endpoint>({
       return (isKept = false) => ({
         body: (isKept ? keeps : view)?.(outcome),
         headers: headers?.(outcome) ?? {},
+        ...(cookies && { cookies: cookies(outcome) }),
       });
     },
   } satisfies Endpoint as Endpoint as E;

@@ -59,6 +59,6 @@ function routes(deps: EndpointDeps) {
     ...webhookEndpoints(deps.webhooks),
     ...accessEndpoints(deps),
     ...serviceTokenEndpoints(),
-    ...(deps.console ? [...sessionDoors(deps.console), ...sessionEndpoints(deps)] : []),
+    ...(deps.console ? [...sessionDoors(deps.console, deps.basePath), ...sessionEndpoints(deps)] : []),
   ];
 }

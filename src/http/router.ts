@@ -38,6 +38,8 @@ export interface RouterOptions {
   readonly guards: readonly Middleware[];
   /** Refuses what is sent to a door of the console from another site. */
   readonly refuseForeign: Middleware;
+  /** Sends browsers that are refused back to the console. */
+  readonly returnRefused: Middleware;
   /** Reads what a request says about its browser. */
   readonly browserOf: BrowserReader;
   /** Bounds the work in flight. */
@@ -62,9 +64,19 @@ export function createRouter(
   const fixed = new Router<RequestState>({ prefix: basePath });
   const patterns = new Router<RequestState>({ prefix: basePath });
   for (const endpoint of endpoints) {
-    const { method, path, access, isDoor, body, upload, transfers: kind = upload && 'accounts' } = endpoint;
+    const {
+      method,
+      path,
+      access,
+      isDoor,
+      isNavigation,
+      isCallback,
+      body,
+      upload,
+      transfers: kind = upload && 'accounts',
+    } = endpoint;
     const inside = compose<RequestContext>([
-      ...(isDoor ? [refuseForeign] : []),
+      ...(isDoor && !isCallback ? [refuseForeign] : []),
       ...(access === 'public' ? [] : [identify, authorize(endpoint)]),
       ...(body ? [readJson(body.types, requestTimeoutMs)] : []),
       ...(kind ? [refuseQuery(endpoint), enterTransfer(transfers, kind)] : []),
@@ -83,6 +95,7 @@ export function createRouter(
     // Composed here: the router composes what it is given anew for every request.
     const route = compose<RequestContext>([
       nameRoute(endpoint),
+      ...(isNavigation ? [options.returnRefused] : []),
       ...(mayRefuseCredentials(endpoint) ? guards : []),
       ...(kind ? [leaveTransfer()] : []),
       endpoint.isProbe || kind ? work : unlessStreamed(endpoint, shedLoad(work), work),

@@ -70,7 +70,7 @@ async function fetchJson(url: string, exchange: Exchange): Promise<unknown> {
       headers: { Accept: 'application/json' },
     });
     // Read error responses too: an unread body keeps the connection.
-    const body = await read(response);
+    const body = await readBounded(response);
     if (response.status !== 200) throw new Error(`the response status is ${response.status}`);
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body));
   } catch (error) {
@@ -79,7 +79,8 @@ async function fetchJson(url: string, exchange: Exchange): Promise<unknown> {
   }
 }
 
-async function read({ body }: { body: AsyncIterable<Uint8Array> | null }): Promise<Buffer> {
+/** The body of a provider's answer. Throws where it is longer than any provider's. */
+export async function readBounded({ body }: { body: AsyncIterable<Uint8Array> | null }): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of body ?? []) {

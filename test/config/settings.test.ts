@@ -86,7 +86,7 @@ describe('settings', () => {
         issuerDomains: [],
         issuers: [],
       },
-      console: { enabled: true },
+      console: { enabled: true, clientId: null, clientSecret: null, issuer: null },
       corsOrigins: [],
       corsHeaders: [],
       trustProxy: 0,
@@ -118,6 +118,9 @@ describe('settings', () => {
         BASE_PATH: '/apps/rollcall/',
         PUBLIC_URL: 'https://Rollcall.example.com/',
         CONSOLE: 'false',
+        CONSOLE_OIDC_CLIENT_ID: 'rollcall-console',
+        CONSOLE_OIDC_CLIENT_SECRET: 'a secret of the client',
+        CONSOLE_OIDC_ISSUER: 'https://c.example.com',
         DATABASE_URL: URL_,
         DATABASE_POOL_MAX: '2',
         DATABASE_CONNECT_TIMEOUT_MS: '100',
@@ -242,7 +245,12 @@ describe('settings', () => {
           },
         ],
       },
-      console: { enabled: false },
+      console: {
+        enabled: false,
+        clientId: 'rollcall-console',
+        clientSecret: 'a secret of the client',
+        issuer: 'https://c.example.com',
+      },
       corsOrigins: ['https://app.example.com'],
       corsHeaders: ['X-Requested-With', 'x-datadog-trace-id'],
       trustProxy: ['10.0.0.0/8'],
@@ -568,6 +576,27 @@ describe('settings', () => {
           `HOST must be an IP address or a host name, not "${value}"`,
         ],
       ),
+      ...[
+        'rollcall.example.com',
+        'https://rollcall.example.com/path',
+        'https://user@rollcall.example.com',
+        'app://x',
+      ].map((value): [string, string, RegExp] => [
+        'PUBLIC_URL',
+        value,
+        /^PUBLIC_URL must be an https origin without a path/,
+      ]),
+      ['CONSOLE_OIDC_CLIENT_ID', 'a b', /^CONSOLE_OIDC_CLIENT_ID must be a client id/],
+      [
+        'CONSOLE_OIDC_CLIENT_ID',
+        'web',
+        'CONSOLE_OIDC_CLIENT_ID must not be set without an issuer: set AUTH_ISSUER, not "web"',
+      ],
+      [
+        'CONSOLE_OIDC_ISSUER',
+        'https://id.example.com',
+        'CONSOLE_OIDC_ISSUER must be AUTH_ISSUER or an issuer of AUTH_ISSUERS, not "https://id.example.com"',
+      ],
       ['DATA_DIR', ' ', 'DATA_DIR must be the path of a folder, not " "'],
       ...['yes', '1', 'TRUE', ' true'].map((value): [string, string, string] => [
         'WEBHOOKS_ALLOW_PRIVATE',
@@ -736,6 +765,36 @@ describe('settings', () => {
       expect(problems.map((problem) => problem.split(' ')[0])).to.deep.equal(names);
       expect(problems.join('')).not.to.include('\n');
       expect(() => loadSettings(all)).to.throw(SettingsError, problems.join('\n'));
+    });
+  });
+
+  describe('of the console at a provider', () => {
+    const issuer = (name: string) => ({ issuer: `https://${name}.example.com`, audience: 'web' });
+    const client = { CONSOLE_OIDC_CLIENT_ID: 'web' };
+
+    it('name one issuer, by themselves or by CONSOLE_OIDC_ISSUER', () => {
+      const [one, two] = [JSON.stringify([issuer('a')]), JSON.stringify([issuer('a'), issuer('b')])];
+      expect(problemsOf({ ...client, AUTH_ISSUERS: one })).to.deep.equal([]);
+      expect(problemsOf({ ...client, AUTH_ISSUERS: two }).join()).to.match(
+        /^CONSOLE_OIDC_CLIENT_ID must not be set with several issuers in AUTH_ISSUERS, unless CONSOLE_OIDC_ISSUER/,
+      );
+      const single = { AUTH_ISSUER: 'https://c.example.com', AUTH_AUDIENCE: 'web' };
+      expect(problemsOf({ ...client, AUTH_ISSUERS: two, ...single })).to.deep.equal([]);
+      for (const name of ['a', 'b']) {
+        const chosen = { CONSOLE_OIDC_ISSUER: issuer(name).issuer };
+        expect(problemsOf({ ...client, AUTH_ISSUERS: two, ...chosen })).to.deep.equal([]);
+      }
+    });
+
+    it('need PUBLIC_URL in production, over https', () => {
+      const env = { ...PRODUCTION, ...client, AUTH_ISSUERS: JSON.stringify([issuer('a')]) };
+      expect(problemsOf(env).join()).to.match(
+        /^CONSOLE_OIDC_CLIENT_ID must not be set in production without PUBLIC_URL/,
+      );
+      expect(problemsOf({ ...env, PUBLIC_URL: 'https://rollcall.example.com' })).to.deep.equal([]);
+      expect(problemsOf({ ...env, PUBLIC_URL: 'http://rollcall.example.com' }).join()).to.match(
+        /^PUBLIC_URL must be an https origin/,
+      );
     });
   });
 

@@ -66,7 +66,7 @@ describe('sessions of the console', () => {
     expect(await state('')).to.deep.include({
       account: null,
       session: null,
-      doors: { authjs: { email: null } },
+      doors: { authjs: { email: null }, oidc: null },
     });
     expect(await state(`rollcall-console=${'A'.repeat(43)}`)).to.deep.include({ account: null });
     expect(await state('rollcall-console=nonsense')).to.deep.include({ account: null });
@@ -114,7 +114,10 @@ describe('sessions of the console', () => {
     const enter = (headers: Record<string, string>) =>
       app.call('/v1/session', { method: 'POST', headers: { ...OWN_PAGE, ...headers } });
     const authjs = `authjs.session-token=${await sessionOf({ token: { email: ADA } })}`;
-    expect(await state(authjs)).to.deep.include({ account: null, doors: { authjs: { email: ADA } } });
+    expect(await state(authjs)).to.deep.include({
+      account: null,
+      doors: { authjs: { email: ADA }, oidc: null },
+    });
     const response = await enter({ Cookie: authjs });
     expect(response.status).to.equal(201);
     expect(((await response.json()) as SignedIn).session.door).to.equal('authjs');

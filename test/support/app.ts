@@ -81,6 +81,7 @@ export async function startApp(
     preferenceRules?: PreferenceRules;
     basePath?: string;
     console?: boolean;
+    consoleClient?: Pick<Settings['console'], 'clientId' | 'clientSecret'>;
     publicUrl?: string;
     corsOrigins?: readonly string[];
     corsHeaders?: readonly string[];
@@ -135,7 +136,11 @@ export async function startApp(
         emailChanges: options.emailChanges ?? 'follow',
       },
       basePath: options.basePath ?? '',
-      console: { enabled: options.console ?? true },
+      console: {
+        enabled: options.console ?? true,
+        ...(options.consoleClient ?? { clientId: null, clientSecret: null }),
+        issuer: null,
+      },
       publicUrl: options.publicUrl ?? null,
       initialAdmins: options.initialAdmins ?? [],
       corsOrigins: options.corsOrigins ?? [],

@@ -1,7 +1,10 @@
 import { z } from 'zod';
 import { SESSION_IDLE_MINUTES } from '../../domain/console-session.ts';
 import { refusals } from '../../domain/refusals.ts';
-import type { TokenVerifier } from '../../security/token.ts';
+import type { SignInSealer } from '../../security/sealed-sign-in.ts';
+import type { SignInProvider } from '../../security/sign-in-provider.ts';
+import { InvalidToken, ProviderUnavailable, type TokenVerifier } from '../../security/token.ts';
+import type { Admission } from '../../services/access/admission.ts';
 import { redeemCode } from '../../services/access/console-codes.ts';
 import type { SessionLookUp } from '../../services/access/console-session-look-up.ts';
 import {
@@ -14,6 +17,7 @@ import { accountView } from '../../services/accounts/view.ts';
 import type { Unit } from '../../store/unit.ts';
 import { endpoint } from '../endpoint.ts';
 import type { Browser } from '../request/browser.ts';
+import { CONSOLE_PATH, consolePath } from '../request/console-path.ts';
 import { account } from '../schemas/account.ts';
 import { consoleSession } from '../schemas/session.ts';
 
@@ -23,14 +27,38 @@ export interface SessionDeps {
   readonly verifier: TokenVerifier;
   /** Whether Auth.js sessions can be verified. */
   readonly acceptsAuthjs: boolean;
+  /** The OpenID Connect provider, if there is one to sign in at. */
+  readonly provider: SignInProvider | undefined;
+  readonly sealer: SignInSealer;
+  /** Finds the account of a sign-in at the provider, or creates it. */
+  readonly admit: Admission;
+  /** Told why a sign-in at the provider is refused. */
+  readonly onInvalid: (cause: string, requestId: string) => void;
 }
 
 const signedIn = z.strictObject({ account, session: consoleSession });
 
 const COOKIE = { 'Set-Cookie': 'The session, for this host alone.' };
 
+/** Where a sign-in at a provider begins, and where it comes back to. */
+const START = '/v1/session/oidc';
+const CALLBACK = `${START}/callback`;
+
 /** The doors of the console: who is signed in, how to sign in, and how to sign out. */
-export function sessionDoors({ sessions, verifier, acceptsAuthjs }: SessionDeps) {
+export function sessionDoors(deps: SessionDeps, basePath: string) {
+  const { sessions, verifier, acceptsAuthjs, provider, sealer } = deps;
+  /** Refuses what the provider does not confirm. */
+  const refusing = async <T>({ requestId }: Browser, work: () => Promise<T>): Promise<T> => {
+    try {
+      return await work();
+    } catch (error) {
+      if (error instanceof ProviderUnavailable) throw refusals.identityProviderUnavailable(error.cause);
+      if (!(error instanceof InvalidToken)) throw error;
+      deps.onInvalid(error.message, requestId);
+      throw refusals.signInInvalid();
+    }
+  };
+  const redirectUriOf = ({ origin }: Browser) => `${origin}${basePath}${CALLBACK}`;
   return [
     endpoint({
       method: 'GET',
@@ -55,6 +83,15 @@ export function sessionDoors({ sessions, verifier, acceptsAuthjs }: SessionDeps)
               })
               .nullable()
               .meta({ description: '`null`: Auth.js sessions are not accepted.' }),
+            oidc: z
+              .strictObject({
+                issuer: z.string(),
+                start: z.string().meta({
+                  description: 'Where the browser goes to sign in; with `returnTo`, it ends at that path.',
+                }),
+              })
+              .nullable()
+              .meta({ description: '`null`: there is no provider to sign in at.' }),
           }),
         }),
       },
@@ -67,7 +104,10 @@ export function sessionDoors({ sessions, verifier, acceptsAuthjs }: SessionDeps)
         account: found && accountView(found.account),
         session: found?.session ?? null,
         idleSeconds: SESSION_IDLE_MINUTES * 60,
-        doors: { authjs: acceptsAuthjs ? { email } : null },
+        doors: {
+          authjs: acceptsAuthjs ? { email } : null,
+          oidc: provider ? { issuer: provider.issuer, start: basePath + START } : null,
+        },
       }),
     }),
     endpoint({
@@ -80,7 +120,7 @@ export function sessionDoors({ sessions, verifier, acceptsAuthjs }: SessionDeps)
       handle: ({ unit, actor, browser }) =>
         enter(unit, browser, { accountId: actor.id, door: browser.signInBy }),
       view: signedInView,
-      headers: cookieOf,
+      cookies: cookiesOf,
     }),
     endpoint({
       method: 'POST',
@@ -103,7 +143,7 @@ export function sessionDoors({ sessions, verifier, acceptsAuthjs }: SessionDeps)
       handle: async ({ unit, body, browser }) =>
         enter(unit, browser, { accountId: await redeemCode(unit, body.code), door: 'code' }),
       view: signedInView,
-      headers: cookieOf,
+      cookies: cookiesOf,
     }),
     endpoint({
       method: 'POST',
@@ -120,7 +160,80 @@ export function sessionDoors({ sessions, verifier, acceptsAuthjs }: SessionDeps)
         if (browser.sessionDigest !== undefined) await endSession(unit, browser.sessionDigest);
         return browser;
       },
-      headers: (browser) => ({ 'Set-Cookie': browser.setSession(null) }),
+      cookies: (browser) => [browser.setSession(null)],
+    }),
+    endpoint({
+      method: 'GET',
+      path: START,
+      access: 'public',
+      isDoor: true,
+      isNavigation: true,
+      summary: 'Begin a sign-in to the console at the OpenID Connect provider',
+      query: z.strictObject({
+        returnTo: z
+          .string()
+          .optional()
+          .meta({ description: 'A path of the console, such as `/console/accounts`; any other is ignored.' }),
+      }),
+      answer: {
+        status: 303,
+        description:
+          'The browser goes to the provider; one that is refused goes to `/console/#error=CODE`, with the code of the refusal.',
+        headers: {
+          Location: 'The provider, or the console.',
+          'Set-Cookie': 'What the sign-in continues with.',
+        },
+      },
+      refusals: [refusals.identityProviderUnavailable],
+      async handle({ browser, query, standAside }) {
+        if (provider === undefined) throw refusals.notFound('provider to sign in at');
+        const begun = await refusing(browser, () => standAside(() => provider.begin(redirectUriOf(browser))));
+        const { url, ...pending } = begun;
+        const returnTo = consolePath(query.returnTo ?? CONSOLE_PATH);
+        const sealed = await sealer.seal({ ...pending, returnTo, replaces: browser.sessionDigest });
+        return { url, cookie: browser.setSignIn(sealed) };
+      },
+      headers: ({ url }) => ({ Location: url }),
+      cookies: ({ cookie }) => [cookie],
+    }),
+    endpoint({
+      method: 'GET',
+      path: CALLBACK,
+      access: 'public',
+      isDoor: true,
+      isNavigation: true,
+      isCallback: true,
+      summary: 'Finish a sign-in to the console at the OpenID Connect provider',
+      query: z.looseObject({
+        code: z.string().optional(),
+        state: z.string().optional(),
+        iss: z.string().optional().meta({ description: 'The issuer (RFC 9207).' }),
+        error: z.string().optional(),
+      }),
+      answer: {
+        status: 303,
+        description:
+          'The browser is signed in and goes to the console; one that is refused goes to `/console/#error=CODE`, with the code of the refusal.',
+        headers: { Location: 'The console.', 'Set-Cookie': 'The session, for this host alone.' },
+      },
+      refusals: [refusals.signInInvalid],
+      async handle({ unit, browser, standAside }) {
+        if (provider === undefined) throw refusals.notFound('provider to sign in at');
+        const pending = browser.signIn === undefined ? undefined : await sealer.open(browser.signIn);
+        if (pending === undefined) throw refusals.signInInvalid();
+        const answer = new URL(`${redirectUriOf(browser)}?${browser.query}`);
+        // The provider takes its code once.
+        const identity = await browser.once(() =>
+          refusing(browser, () => standAside(() => provider.finish(answer, pending))),
+        );
+        const { id: accountId } = await deps.admit(unit.em, identity, browser.requestId);
+        const { address, userAgent, sessionDigest } = browser;
+        const replaces = sessionDigest ?? pending.replaces;
+        const { token } = await openSession(unit, { accountId, door: 'oidc', address, userAgent, replaces });
+        return { returnTo: pending.returnTo, browser, token };
+      },
+      headers: ({ returnTo }) => ({ Location: returnTo }),
+      cookies: ({ browser, token }) => [browser.setSession(token), browser.setSignIn(null)],
     }),
   ];
 }
@@ -143,8 +256,8 @@ function signedInView({ account, session }: Entered) {
   return { account: accountView(account), session };
 }
 
-function cookieOf({ browser, token }: Entered) {
-  return { 'Set-Cookie': browser.setSession(token) };
+function cookiesOf({ browser, token }: Entered) {
+  return [browser.setSession(token)];
 }
 
 /** The email of a sign-in that could be used; `null` where there is none that is valid now. */

@@ -30,7 +30,7 @@ export const present = (
       return;
     }
     const [type] = [answer.type ?? 'application/json'].flat();
-    const { body, headers } = ctx.state.shown?.() ?? NOTHING;
+    const { body, headers, cookies } = ctx.state.shown?.() ?? NOTHING;
     const tag = headers['ETag'];
     ctx.status = answer.status;
     for (const [name, value] of Object.entries(headers)) {
@@ -38,12 +38,14 @@ export const present = (
       if (name === 'Vary') ctx.vary(value);
       else ctx.res.setHeader(name, underBasePath(name, value, basePath));
     }
+    if (cookies !== undefined) ctx.res.setHeader('Set-Cookie', [...cookies]);
     if (method === 'GET' && tag !== undefined && isKnownTo(ctx.get('If-None-Match'), tag)) {
       // With all headers of the 200: a cache replaces those that it stored (RFC 9111, section 3.2).
       ctx.status = 304;
       ctx.body = null;
-    } else if (answer.status === 204) {
+    } else if (answer.status === 204 || answer.status === 303) {
       ctx.body = null;
+      ctx.status = answer.status;
     } else {
       if (headers['Content-Type'] === undefined) ctx.type = type ?? '';
       try {
@@ -53,6 +55,7 @@ export const present = (
       } catch (error) {
         // They belong to an answer that is not sent.
         for (const name of Object.keys(headers)) if (name !== 'Vary') ctx.remove(name);
+        ctx.remove('Set-Cookie');
         throw error;
       }
     }
@@ -62,7 +65,7 @@ const NOTHING: ReturnType<Shown> = { body: undefined, headers: {} };
 
 /** Puts the base path in front of the paths in `Location` and `Link`: endpoints know their own paths alone. */
 function underBasePath(name: string, value: string, basePath: string): string {
-  if (name === 'Location') return basePath + value;
+  if (name === 'Location') return value.startsWith('/') ? basePath + value : value;
   return name === 'Link' ? value.replace(/^</, `<${basePath}`) : value;
 }
 

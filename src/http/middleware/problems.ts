@@ -1,6 +1,6 @@
 import { refusals } from '../../domain/refusals.ts';
 import { problemOf } from '../answer/problem.ts';
-import type { Middleware } from '../context.ts';
+import type { Middleware, RequestContext } from '../context.ts';
 import { adviceOn } from './advice.ts';
 
 /**
@@ -26,9 +26,7 @@ export const problems = (translate: (error: unknown) => unknown): Middleware =>
           { code: problem.code, err: error },
           'request failed, by a fault of this program; report it with this line',
         );
-      // What is shed is logged once, by the load itself: a line for each would be load too.
-      else if (problem.status > 500 && problem.code !== 'overloaded')
-        ctx.state.log.warn({ code: problem.code, reason: reasonOf(error) }, adviceOn(problem.code));
+      else if (problem.status > 500) warnOf(ctx, problem, error);
       else if (ctx.headerSent) ctx.state.log.info({ reason: problem.detail }, 'answer cut short');
       ctx.status = problem.status;
       ctx.type = 'application/problem+json';
@@ -44,6 +42,13 @@ export const problems = (translate: (error: unknown) => unknown): Middleware =>
       if (isBusy && !ctx.response.get('Retry-After')) ctx.set('Retry-After', '1');
     }
   };
+
+/** Warns operators of a refusal that is no fault of the caller. */
+export function warnOf({ state }: RequestContext, problem: { readonly code: string }, error: unknown): void {
+  // What is shed is logged once, by the load itself: a line for each would be load too.
+  if (problem.code === 'overloaded') return;
+  state.log.warn({ code: problem.code, reason: reasonOf(error) }, adviceOn(problem.code));
+}
 
 function reasonOf(error: unknown): string {
   const { message, cause } = error as Error;

@@ -248,7 +248,8 @@ function responses(endpoint: Endpoint): Record<`${1 | 2 | 3 | 4 | 5}${string}`, 
           ...standing,
         }),
       },
-      ...(status !== 204 && { content: content([type ?? 'application/json'].flat(), schema) }),
+      ...(status !== 204 &&
+        status !== 303 && { content: content([type ?? 'application/json'].flat(), schema) }),
     },
     ...(isCacheable(endpoint) && {
       304: {

@@ -25,6 +25,8 @@ const IDEMPOTENCY_REFUSALS: readonly AnyRefusalKind[] = [
 /** Every kind of refusal that the endpoint can answer with, one for each code. */
 export function refusalsOf(endpoint: Endpoint): AnyRefusalKind[] {
   const { method, access, isDoor, params, body, upload, transfers, obeysIfMatch } = endpoint;
+  // Whoever is refused is sent on.
+  if (endpoint.isNavigation) return [refusals.internal];
   const kinds: readonly AnyRefusalKind[] = [
     ...endpoint.refusals,
     // Even without a query: unknown parameters are refused.

@@ -22,6 +22,17 @@ export interface Browser {
   readonly signInBy: 'authjs' | 'bearer';
   /** The `Set-Cookie` of a new session, or of none. */
   setSession(token: string | null): string;
+  /** The sealed sign-in at a provider, as it came. */
+  readonly signIn: string | undefined;
+  /** The `Set-Cookie` of a sealed sign-in at a provider, or of none. */
+  setSignIn(sealed: string | null): string;
+  /** The origin at which it has reached us. */
+  readonly origin: string;
+  /** The query of its request, as it came. */
+  readonly query: string;
+  readonly requestId: string;
+  /** Does what can be done once for a request only, also where its unit of work is replayed. */
+  once<T>(work: () => Promise<T>): Promise<T>;
 }
 
 /** Reads what a request says about its browser. */
@@ -33,26 +44,46 @@ export function browserReader(
   names: CookieNames,
   forwarded: Forwarded,
 ): BrowserReader {
-  return (ctx) => ({
-    get address() {
-      return forwarded.clientAddress(ctx.req) || null;
-    },
-    get userAgent() {
-      return loggable(ctx.get('User-Agent'), USER_AGENT_MAX_LENGTH) || null;
-    },
-    get sessionDigest() {
-      const token = valid(() => sessionToken(ctx.get('Cookie'), [cookies.sessionName(ctx.req)]));
-      return token === undefined ? undefined : consoleSecretDigest(token);
-    },
-    get signInToken() {
-      return valid(() => sessionToken(ctx.get('Cookie'), names.authjs));
-    },
-    get signInBy() {
-      return credentialsOf(ctx, names)?.credential === 'bearer' ? 'bearer' : 'authjs';
-    },
-    setSession: (token) =>
-      token === null ? cookies.clearSession(ctx.req) : cookies.setSession(ctx.req, token),
-  });
+  /** What was done once, by request. */
+  const done = new WeakMap<RequestContext, Promise<unknown>>();
+  return (ctx) => {
+    const { req, state } = ctx;
+    const cookieNamed = (...cookieNames: string[]) =>
+      valid(() => sessionToken(ctx.get('Cookie'), cookieNames));
+    return {
+      get address() {
+        return forwarded.clientAddress(req) || null;
+      },
+      get userAgent() {
+        return loggable(ctx.get('User-Agent'), USER_AGENT_MAX_LENGTH) || null;
+      },
+      get sessionDigest() {
+        const token = cookieNamed(cookies.sessionName(req));
+        return token === undefined ? undefined : consoleSecretDigest(token);
+      },
+      get signInToken() {
+        return cookieNamed(...names.authjs);
+      },
+      get signInBy() {
+        return credentialsOf(ctx, names)?.credential === 'bearer' ? 'bearer' : 'authjs';
+      },
+      setSession: (token) => (token === null ? cookies.clearSession(req) : cookies.setSession(req, token)),
+      get signIn() {
+        return cookieNamed(cookies.signInName(req));
+      },
+      setSignIn: (sealed) => (sealed === null ? cookies.clearSignIn(req) : cookies.setSignIn(req, sealed)),
+      get origin() {
+        return cookies.origin(req);
+      },
+      query: ctx.querystring,
+      requestId: state.requestId,
+      once<T>(work: () => Promise<T>) {
+        const result = (done.get(ctx) as Promise<T> | undefined) ?? work();
+        done.set(ctx, result);
+        return result;
+      },
+    };
+  };
 }
 
 /** The token in a cookie; `undefined` where the cookies contradict each other. */

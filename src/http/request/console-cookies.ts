@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
 import { SESSION_HOURS } from '../../domain/console-session.ts';
+import { SIGN_IN_SECONDS } from '../../security/sealed-sign-in.ts';
 import type { Forwarded } from './forwarded.ts';
 
 /** The name of the cookie of a session. Browsers accept it over HTTPS alone, for this host alone (RFC 6265bis, section 4.1.3.2). */
@@ -8,6 +9,9 @@ const SECURE_NAME = '__Host-rollcall';
 
 /** Its name on this machine without HTTPS, where some browsers accept no secure cookie. */
 const PLAIN_NAME = 'rollcall-console';
+
+/** The names of the cookie of a sign-in at a provider, which comes back from there: from another site. */
+const SIGN_IN_NAMES = { secure: '__Host-rollcall-sign-in', plain: 'rollcall-console-sign-in' };
 
 /** How browsers reach the service. */
 export interface PublicAddress {
@@ -25,6 +29,12 @@ export interface ConsoleCookies {
   setSession(request: IncomingMessage, token: string): string;
   /** The `Set-Cookie` that removes it. */
   clearSession(request: IncomingMessage): string;
+  /** The same of a sign-in at a provider. */
+  signInName(request: IncomingMessage): string;
+  setSignIn(request: IncomingMessage, sealed: string): string;
+  clearSignIn(request: IncomingMessage): string;
+  /** The origin at which the browser has reached us: PUBLIC_URL, or else what the request says. */
+  origin(request: IncomingMessage): string;
 }
 
 /** Creates the cookies of the console. */
@@ -38,12 +48,25 @@ export function consoleCookies(
       ? allowsPlain && isLoopback(hostNameOf(forwarded.host(request)))
       : known.protocol === 'http:' && isLoopback(known.hostname);
   const sessionName = (request: IncomingMessage) => (isPlain(request) ? PLAIN_NAME : SECURE_NAME);
-  const cookie = (request: IncomingMessage, value: string, maxAgeSeconds: number) =>
-    `${sessionName(request)}=${value}; Path=/; Max-Age=${maxAgeSeconds}; HttpOnly; SameSite=Strict${isPlain(request) ? '' : '; Secure'}`;
+  const signInName = (request: IncomingMessage) =>
+    isPlain(request) ? SIGN_IN_NAMES.plain : SIGN_IN_NAMES.secure;
+  const cookie = (
+    request: IncomingMessage,
+    pair: string,
+    sameSite: 'Strict' | 'Lax',
+    maxAgeSeconds: number,
+  ) =>
+    `${pair}; Path=/; Max-Age=${maxAgeSeconds}; HttpOnly; SameSite=${sameSite}${isPlain(request) ? '' : '; Secure'}`;
   return {
     sessionName,
-    setSession: (request, token) => cookie(request, token, SESSION_HOURS * 3600),
-    clearSession: (request) => cookie(request, '', 0),
+    setSession: (request, token) =>
+      cookie(request, `${sessionName(request)}=${token}`, 'Strict', SESSION_HOURS * 3600),
+    clearSession: (request) => cookie(request, `${sessionName(request)}=`, 'Strict', 0),
+    signInName,
+    setSignIn: (request, sealed) =>
+      cookie(request, `${signInName(request)}=${sealed}`, 'Lax', SIGN_IN_SECONDS),
+    clearSignIn: (request) => cookie(request, `${signInName(request)}=`, 'Lax', 0),
+    origin: (request) => publicUrl ?? `http://${forwarded.host(request)}`,
   };
 }
 
