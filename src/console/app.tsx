@@ -55,7 +55,7 @@ function Frame() {
           {texts.offline}
         </p>
       )}
-      <div class="side">
+      <header class="side">
         <a class="brand" href={viewUrl()}>
           <img src={iconUrl()} alt="" />
           {texts.product}
@@ -68,7 +68,7 @@ function Frame() {
             ))}
         </nav>
         <Me />
-      </div>
+      </header>
       <main class="view" id="view" tabIndex={-1}>
         <Router>
           {views.flatMap(({ path, paths = [], component }) =>

@@ -101,6 +101,8 @@ export interface Endpoint {
   readonly isCallback?: boolean;
   /** Whether it answers outside of the base path too: probes ask the process, past any proxy. */
   readonly isProbe?: boolean;
+  /** Whether it is a page, which reads the query of its address itself: any query is accepted. */
+  readonly isPage?: boolean;
   /**
    * Whether its `reader` may read from a read replica, which is a little late. Who asks and what they may do is read from the primary
    * all the same. Never what decides about access, nor one's own account, nor what a write is based on, nor the change feed.
@@ -200,6 +202,7 @@ interface Description<
   isNavigation?: boolean;
   isCallback?: boolean;
   isProbe?: boolean;
+  isPage?: boolean;
   params?: Params;
   query?: Query;
   body?: BodyDescription<Body>;

@@ -179,8 +179,8 @@ const handle = (
 };
 
 /** The query of a request, checked. */
-function queryOf({ query, method }: Endpoint, ctx: RequestContext) {
-  return checkQuery(query, ctx.querystring, method === 'GET');
+function queryOf({ query, method, isPage = false }: Endpoint, ctx: RequestContext) {
+  return isPage ? {} : checkQuery(query, ctx.querystring, method === 'GET');
 }
 
 function matchPrecondition(ctx: RequestContext, entity: Versioned): void {

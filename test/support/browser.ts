@@ -28,7 +28,7 @@ export async function openPage(): Promise<WatchedPage> {
       '--disable-sync',
     ],
   });
-  const page = await browser.newPage();
+  const page = await (await browser.newContext()).newPage();
   const complaints: string[] = [];
   const requests: string[] = [];
   page.on('console', (message) => {

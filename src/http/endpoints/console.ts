@@ -67,6 +67,7 @@ export function consoleEndpoints(read: ReadConsoleFiles, basePath: string) {
   const page = {
     method: 'GET',
     access: 'public',
+    isPage: true,
     answer: {
       status: 200,
       description: 'A page that loads nothing from other hosts.',
@@ -81,6 +82,7 @@ export function consoleEndpoints(read: ReadConsoleFiles, basePath: string) {
     endpoint({ ...page, path: '/console', summary: 'Open the console' }),
     endpoint({
       ...page,
+      isPage: false,
       path: '/console/files/:file',
       summary: 'Get a file of the console',
       params: z.object({ file: z.enum(FILE_NAMES).meta({ examples: ['console.js'] }) }),

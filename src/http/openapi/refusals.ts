@@ -30,7 +30,7 @@ export function refusalsOf(endpoint: Endpoint): AnyRefusalKind[] {
   const kinds: readonly AnyRefusalKind[] = [
     ...endpoint.refusals,
     // Even without a query: unknown parameters are refused.
-    refusals.invalidQuery,
+    ...(endpoint.isPage ? [] : [refusals.invalidQuery]),
     ...(access === 'public' ? [] : AUTHENTICATION_REFUSALS),
     ...(access === 'admin' ? [refusals.adminsOnly] : []),
     ...(access === 'account' ? [refusals.accountsOnly] : []),

@@ -1,0 +1,62 @@
+import { AxeBuilder } from '@axe-core/playwright';
+import { expect } from 'chai';
+import type { Page } from 'playwright-core';
+import { signHs256 } from '../../src/security/hmac.ts';
+import { addAccount } from './accounts.ts';
+import { SECRET, startApp, type TestApp } from './app.ts';
+import { openPage, type WatchedPage } from './browser.ts';
+
+/** The admin that is signed in to the console. */
+export const ADA = 'ada@example.com';
+
+/** The console of a service, in a real browser with an admin's session. */
+export interface TestConsole {
+  readonly app: TestApp;
+  readonly page: Page;
+  readonly watched: WatchedPage;
+  /** Opens a view: `/accounts`. */
+  open(path: string): Promise<void>;
+  /** Signs the browser in, with a session of its own. */
+  signIn(email?: string): Promise<void>;
+  /** Asserts that axe finds nothing wrong with the page, in both themes. */
+  expectAccessible(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Starts a service with one admin, {@link ADA}, and opens a browser that is signed in as her. */
+export async function openConsole(options: Parameters<typeof startApp>[0] = {}): Promise<TestConsole> {
+  const app = await startApp(options);
+  await addAccount(app.database, ADA, { role: 'admin', name: 'Ada Lovelace' });
+  const watched = await openPage();
+  const { page } = watched;
+  const console: TestConsole = {
+    app,
+    page,
+    watched,
+    async open(path) {
+      await page.goto(`${app.url}/console${path}`);
+      await page.locator('main.view').waitFor();
+    },
+    async signIn(email = ADA) {
+      const headers = { Authorization: `Bearer ${await signHs256(SECRET, email, '1h')}` };
+      const answer = await fetch(`${app.url}/v1/session`, { method: 'POST', headers });
+      expect(answer.status, await answer.text()).to.equal(201);
+      const [, name = '', value = ''] = /^([^=]+)=([^;]+)/.exec(answer.headers.getSetCookie()[0] ?? '') ?? [];
+      await page.context().addCookies([{ name, value, url: app.url, httpOnly: true, sameSite: 'Strict' }]);
+    },
+    async expectAccessible() {
+      for (const colorScheme of ['light', 'dark'] as const) {
+        await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+        const { violations } = await new AxeBuilder({ page }).analyze();
+        const found = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
+        expect(found, colorScheme).to.deep.equal([]);
+      }
+    },
+    async close() {
+      await watched.close();
+      await app.close();
+    },
+  };
+  await console.signIn();
+  return console;
+}
