@@ -19,6 +19,7 @@ import { oneOf } from './account-options.ts';
 import type { Command, CommandContext } from './command.ts';
 import { EXIT } from './exit-codes.ts';
 import { exportFile, importFile } from './transfer-commands.ts';
+import { undo } from './undo-command.ts';
 import { UsageError } from './usage-error.ts';
 
 /** The commands, by name. */
@@ -81,6 +82,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   },
   import: (file, context) => importFile(given(file, 'a file'), context),
   export: exportFile,
+  undo: (requestId, context) => undo(given(requestId, 'a request id'), context),
 };
 
 async function change(

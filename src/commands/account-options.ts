@@ -21,6 +21,9 @@ export const USAGE = `Usage: ${invocationOf('accounts', 'COMMAND [--json]')}
          [--format csv] [--charset windows-1252]        input; defaults: NDJSON, UTF-8
   export [FILE] [--format csv] [--bom]                  export .ndjson or .csv; default: NDJSON to standard output;
          [--separator comma|semicolon|tab]              --bom lets Excel read CSV
+  undo REQUEST [--actor A] [--partial] [--dry-run]      take back everything that a request, an import or a command has
+                                                        changed, by its request id; --partial leaves what has changed
+                                                        since
   adopt [--merge]                                       show what the first start makes of a table users of another
                                                         service; --merge merges accounts with one email
   doctor                                                check settings, database, providers, webhooks and disk, and
@@ -30,7 +33,7 @@ export const USAGE = `Usage: ${invocationOf('accounts', 'COMMAND [--json]')}
 --json prints JSON instead of a table; --help prints this text.
 
 Exit codes: 0 done, 64 usage error, 65 invalid input or history, 66 file not found, 67 account not found, 69 database
-unavailable, 77 refused (email taken, last admin), 78 invalid settings, 1 anything else.`;
+unavailable, 77 refused (email taken, last admin, changed since), 78 invalid settings, 1 anything else.`;
 
 /** Its options, as `parseArgs` takes them. */
 export const OPTIONS = {
@@ -45,6 +48,7 @@ export const OPTIONS = {
   partial: { type: 'boolean', default: false },
   format: { type: 'string' },
   charset: { type: 'string' },
+  actor: { type: 'string' },
   bom: { type: 'boolean', default: false },
   separator: { type: 'string' },
   merge: { type: 'boolean', default: false },

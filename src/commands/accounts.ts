@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { settingsOrExit } from '../../config/exit.ts';
 import { openStore } from '../boot/open-store.ts';
@@ -32,6 +33,7 @@ try {
   console.error(isUsageError(error) ? `${error.message}\n\n${USAGE}` : error.message);
   if (error instanceof Refusal) {
     for (const { path, message } of error.errors ?? []) console.error(`${path}: ${message}`);
+    if (error.code === refusals.requestChangedSince.code) console.error(printed(error.details?.['report']));
   }
   process.exitCode = exitCodeOf(error);
 }
@@ -55,7 +57,8 @@ async function main(): Promise<void> {
     database: { ...database, statementTimeoutMs: 0 },
     mode,
     history,
-    author: COMMAND_LINE,
+    // So that everything that it changes can be undone as a whole.
+    author: { ...COMMAND_LINE, requestId: randomUUID() },
   });
   try {
     // Without a ledger, no migration has been applied, not even the first.

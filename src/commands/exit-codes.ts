@@ -27,6 +27,7 @@ const EXIT_OF_CODE: Partial<Record<RefusalCode, number>> = {
   not_ready: EXIT.unavailable,
   email_taken: EXIT.refused,
   last_admin: EXIT.refused,
+  changed_since: EXIT.refused,
   lost_race: EXIT.refused,
 };
 

@@ -1,4 +1,5 @@
 import type { ImportReport } from '../domain/import-report.ts';
+import type { UndoReport } from '../domain/undo-report.ts';
 import type { Verification } from '../services/history/verification.ts';
 import { table } from './table.ts';
 
@@ -13,11 +14,15 @@ const COUNT_COLUMNS = [
   'failed',
   'wouldCreate',
   'wouldUpdate',
+  'undone',
+  'wouldUndo',
+  'skipped',
   'cut',
   'erased',
   'accounts',
   'changes',
   'wrong',
+  'requestId',
 ];
 
 /** A command's result for people: one account or several, a link, or a count of what was done. */
@@ -31,6 +36,7 @@ export function printed(result: unknown): string {
     [record],
   );
   if ('findings' in record) return `${counts}${findingsOf(result as Verification)}`;
+  if ('skippedChanges' in record) return `${counts}${skippedOf(result as UndoReport)}`;
   return 'failures' in record ? `${counts}${detailsOf(result as ImportReport)}` : counts;
 }
 
@@ -48,6 +54,18 @@ function detailsOf({ ignoredColumns, failures }: ImportReport): string {
       : []),
   ];
   return tables.map((text) => `\n\n${text}`).join('');
+}
+
+function skippedOf({ skipped, skippedChanges }: UndoReport): string {
+  if (skipped === 0) return '';
+  const rows = skippedChanges.map(({ id, userId, reason, fields }) => ({
+    changeId: id,
+    userId,
+    reason,
+    fields: fields.join(', '),
+  }));
+  const more = skipped > rows.length ? `\nand ${skipped - rows.length} more` : '';
+  return `\n\n${table(['changeId', 'userId', 'reason', 'fields'], rows)}${more}`;
 }
 
 function findingsOf({ findings, wrong }: Verification): string {

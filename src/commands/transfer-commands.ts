@@ -20,7 +20,7 @@ const EXTENSIONS = FORMATS.flatMap(({ extensions }) => extensions);
 export async function importFile(
   path: string,
   { inUnit, rules, values }: CommandContext,
-): Promise<ImportReport> {
+): Promise<ImportReport & { readonly requestId?: string | null }> {
   const format = formatOf(path, values.format);
   const { charset } = values;
   if (charset !== undefined && !isCharset(charset)) {
@@ -29,14 +29,16 @@ export async function importFile(
   const bytes = path === STANDARD ? process.stdin : createReadStream(path);
   const [create, upsert] = IMPORT_MODES;
   return inUnit(
-    (unit) => {
+    async (unit) => {
       unit.dryRun = values['dry-run'];
-      return importAccounts(unit, format.read(bytes, charset), {
+      const report = await importAccounts(unit, format.read(bytes, charset), {
         mode: values.upsert ? upsert : create,
         partial: values.partial,
         rules,
         onProgress: (lines) => process.stderr.isTTY && process.stderr.write(`\r${lines} lines`),
       });
+      // What `undo` takes it back by.
+      return unit.dryRun ? report : { ...report, requestId: unit.author.requestId };
     },
     { replays: false },
   );

@@ -8,7 +8,7 @@ export interface Author {
   readonly actorId: number | null;
   /** One of {@link ACTORS}. */
   readonly actor: string;
-  /** The HTTP request, if there is one. */
+  /** The HTTP request, or one run of a command. */
   readonly requestId: string | null;
   /** Whether it is a service token, which may not change admins. */
   readonly isService?: true;
@@ -17,5 +17,8 @@ export interface Author {
 /** The author of what a start does by itself. */
 export const BOOT: Author = { actorId: null, actor: 'boot', requestId: null };
 
-/** The author of what the command line does: the operating system knows its user, the accounts do not. */
+/**
+ * The author of what the command line does: the operating system knows its user, the accounts do not. Each run adds a request id of
+ * its own.
+ */
 export const COMMAND_LINE: Author = { actorId: null, actor: 'cli', requestId: null };

@@ -49,6 +49,8 @@ export interface ChangeDraft extends Difference {
   readonly version: number;
   /** Whether the account is an admin before or after the change. */
   readonly ofAdmin: boolean;
+  /** The id of the change that it undoes. */
+  readonly undoes?: number;
   /** Whether its values are erased, see {@link erased}. */
   readonly erased?: true;
 }

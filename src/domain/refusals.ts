@@ -1,5 +1,6 @@
 import type { ImportReport } from './import-report.ts';
 import { type InputError, Refusal } from './refusal.ts';
+import type { UndoReport } from './undo-report.ts';
 
 const { kind } = Refusal;
 
@@ -57,6 +58,24 @@ export const refusals = {
     'changed_since',
     409,
     () => 'What this change changed has changed since: the scope history:read shows the fields.',
+  ),
+  /** For a request as a whole: `report` names the changes that cannot be undone. */
+  requestChangedSince: kind(
+    'changed_since',
+    409,
+    (report: UndoReport) => ({
+      message: `Nothing was undone: ${report.skipped} of ${report.skipped + (report.wouldUndo ?? 0)} changes cannot be undone. Undo the others with partial=true.`,
+      details: { report },
+    }),
+    {
+      undone: 0,
+      wouldUndo: 1,
+      skipped: 1,
+      actions: { created: 0, updated: 0, deleted: 1 },
+      undoneRequestId: '5f0c4b1e-8a53-4d0e-9d0b-3f1f6a2b7c11',
+      requestId: 'ec893c10-9ed7-4037-87cf-5d67d62a2837',
+      skippedChanges: [{ id: 7, userId: 2, reason: 'changed_since', fields: ['name'] }],
+    },
   ),
   crossSite: kind(
     'cross_site',
@@ -280,6 +299,11 @@ export const refusals = {
     'unauthenticated',
     401,
     () => 'This sign-in has not begun in this browser, has taken too long or was not completed: begin again.',
+  ),
+  requestUnknown: kind(
+    'request_unknown',
+    409,
+    () => 'This change has no request id, so what was changed with it is not known: undo it alone.',
   ),
   requestInProgress: kind(
     'request_in_progress',

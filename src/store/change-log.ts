@@ -1,7 +1,8 @@
-import { type ChangeDraft, type Difference, ERASED_ACTOR } from '../domain/change.ts';
+import { type ChangeDraft, type Difference, ERASED_ACTOR, erased } from '../domain/change.ts';
 import { indexNames } from '../domain/field-index.ts';
 import { protectAdmins } from './admin-protection.ts';
 import { noteAdmins } from './admins-touched.ts';
+import { eraseHistory } from './erase-history.ts';
 import { feedOrderOf } from './feed-order.ts';
 import { noteOwnChanges } from './right-check.ts';
 import { dateOf } from './rows.ts';
@@ -61,9 +62,9 @@ export function recordSql({ actorId, actor, requestId, undoes }: AuthorSql, { is
 const RECORD = `
   with draft as materialized (
     select draft.*, users.updated_at as at from jsonb_to_recordset($1::jsonb) as draft
-      (ordinal int, user_id int, action text, before jsonb, after jsonb, fields text[], names text[], version int, erased boolean)
+      (ordinal int, user_id int, action text, before jsonb, after jsonb, fields text[], names text[], version int, undoes bigint, erased boolean)
       left join users on users.id = draft.user_id and draft.action <> 'deleted'
-  ), ${recordSql({ actorId: '$2', actor: '$3', requestId: '$4', undoes: '$5' })}
+  ), ${recordSql({ actorId: '$2', actor: '$3', requestId: '$4', undoes: 'draft.undoes' })}
   select id, at, erased_at from written order by id`;
 
 /** A change as {@link recordSql} takes it, without its account and its place among others. */
@@ -88,23 +89,23 @@ export async function recordChanges(unit: Unit, drafts: readonly ChangeDraft[]):
   if (drafts.length === 0) return;
   protectAdmins(unit, drafts);
   noteChanges(unit, drafts);
-  const { em, author, undoes } = unit;
+  const { em, author } = unit;
   const { actorId, requestId } = author;
   const isErased = drafts.some(({ userId, erased }) => erased && userId === actorId);
   const actor = isErased ? `${ERASED_ACTOR}${actorId}` : author.actor;
   const records = drafts.map((draft, ordinal) => {
-    const { userId, version, erased } = draft;
-    return { ...changeRecord(draft), user_id: userId, version, erased, ordinal };
+    const { userId, version, erased, undoes } = draft;
+    return { ...changeRecord(draft), user_id: userId, version, undoes, erased, ordinal };
   });
   const rows = await runInTransaction<{ id: string; at: string; erased_at: string | null }>(em, {
     name: 'record-changes',
     text: RECORD,
-    values: [JSON.stringify(records), actorId, actor, requestId, undoes],
+    values: [JSON.stringify(records), actorId, actor, requestId],
     isAnsweredByNext: !unit.remembers,
   });
   for (const [index, row] of rows.entries()) {
     if (!unit.remembers) break;
-    const { fields, erased, ofAdmin, ...draft } = drafts[index] as ChangeDraft;
+    const { fields, erased, ofAdmin, undoes = null, ...draft } = drafts[index] as ChangeDraft;
     const erasedAt = row.erased_at === null ? null : dateOf(em, row.erased_at);
     unit.remember({
       id: Number(row.id),
@@ -117,4 +118,20 @@ export async function recordChanges(unit: Unit, drafts: readonly ChangeDraft[]):
       erasedAt,
     });
   }
+}
+
+/**
+ * Like {@link recordChanges}, and erases the accounts that were deleted where the unit erases what it deletes. Throws
+ * `forbidden`.
+ */
+export async function recordAndErase(unit: Unit, drafts: readonly ChangeDraft[]): Promise<void> {
+  // Before their values are gone.
+  noteOwnChanges(unit, drafts);
+  noteAdmins(unit, drafts);
+  const recorded = drafts.map((draft) => (unit.erases && draft.action === 'deleted' ? erased(draft) : draft));
+  await recordChanges(unit, recorded);
+  await eraseHistory(
+    unit.em,
+    recorded.filter((draft) => draft.erased).map(({ userId }) => userId),
+  );
 }

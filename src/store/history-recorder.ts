@@ -1,12 +1,10 @@
 import { type ChangeSet, ChangeSetType, type EventSubscriber, type FlushEventArgs } from '@mikro-orm/core';
 import type { EntityManager } from '@mikro-orm/postgresql';
-import { type ChangeDraft, erased } from '../domain/change.ts';
+import type { ChangeDraft } from '../domain/change.ts';
 import type { User } from '../domain/user.ts';
 import { accountChangeSets, differenceOf, isOfAdmin } from './account-change-sets.ts';
 import { protectAdmins } from './admin-protection.ts';
-import { noteAdmins } from './admins-touched.ts';
-import { recordChanges } from './change-log.ts';
-import { eraseHistory } from './erase-history.ts';
+import { recordAndErase } from './change-log.ts';
 import { unitOf } from './unit.ts';
 
 /** Completes a draft once its change set has been written: only then are id and version known. */
@@ -37,16 +35,9 @@ export class HistoryRecorder implements EventSubscriber {
     const pending = this.#pending.get(args.uow);
     if (pending === undefined) return;
     this.#pending.delete(args.uow);
-    const unit = unitOf(args.em as EntityManager);
-    const complete = pending.map((complete) => complete());
-    noteAdmins(unit, complete);
-    const drafts = complete.map((draft) =>
-      unit.erases && draft.action === 'deleted' ? erased(draft) : draft,
-    );
-    await recordChanges(unit, drafts);
-    await eraseHistory(
-      unit.em,
-      drafts.filter((draft) => draft.erased).map(({ userId }) => userId),
+    await recordAndErase(
+      unitOf(args.em as EntityManager),
+      pending.map((complete) => complete()),
     );
   }
 }

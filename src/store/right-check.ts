@@ -69,7 +69,9 @@ async function check({ em, right, ownValuesBefore }: Unit, lock: 'for share' | '
   const [row] = await em.execute<Rights[]>(`select role, status from users where id = ? ${lock}`, [
     right.accountId,
   ]);
-  requireRight(row && ownValuesBefore ? { ...row, ...ownValuesBefore } : undefined, right);
+  // Without a row, the unit has deleted the account, whose values it knows then, or others have.
+  const known = row ?? (ownValuesBefore !== null && 'status' in ownValuesBefore ? {} : undefined);
+  requireRight(known && ownValuesBefore ? { ...known, ...ownValuesBefore } : undefined, right);
 }
 
 /** Whether the author of a unit that only reads still has its right. An outage of the database takes nobody's right away. */

@@ -21,12 +21,12 @@ export class UnitEntityManager extends EntityManager {
 export class Unit {
   /** The unit's own. Only the unit flushes it. */
   readonly em: EntityManager;
-  /** The id of the change that this unit undoes. */
-  undoes: number | null = null;
   /** Whether the accounts that it deletes are erased at once, so that nothing can restore them. */
   erases: boolean;
   /** Whether everything, guards and history included, is done and then rolled back. */
   dryRun = false;
+  /** How many of its changes it remembers beside those of a dry run: those that its answer shows. */
+  shows = 0;
   /**
    * Called with the bytes that the unit is about to add to the history and the kept answers, before its transaction; throws to
    * refuse them. `null` where there is no limit.
@@ -92,14 +92,14 @@ export class Unit {
     this.#author = author;
   }
 
-  /** In a dry run or an undo, the changes recorded so far, before the commit: the first {@link MAX_RECORDED}. */
+  /** The changes recorded so far, before the commit: in a dry run the first {@link MAX_RECORDED}, else as many as {@link shows}. */
   get recorded(): readonly Change[] {
     return this.#recorded;
   }
 
-  /** Whether another recorded change should be remembered: only a dry run and an undo show them. */
+  /** Whether another recorded change should be remembered. */
   get remembers(): boolean {
-    return (this.dryRun || this.undoes !== null) && this.#recorded.length < MAX_RECORDED;
+    return this.#recorded.length < (this.dryRun ? MAX_RECORDED : this.shows);
   }
 
   /** Remembers a change that was recorded in this unit. */

@@ -17,7 +17,7 @@ import type { Unit } from './unit.ts';
 
 /**
  * The change set of a unit that changes one account and nothing else, and that {@link writerAtOnce} can write; `undefined` for any
- * other unit. Dry runs, undos, erasures, kept answers and whatever may take the last admin away need a transaction.
+ * other unit. Dry runs, erasures, kept answers and whatever may take the last admin away need a transaction.
  */
 export function singleWrite(unit: Unit, changes: UnitOfWork): ChangeSet<User> | undefined {
   const [single, ...others] = changes.getChangeSets();
@@ -28,7 +28,6 @@ export function singleWrite(unit: Unit, changes: UnitOfWork): ChangeSet<User> | 
     unit.em.isInTransaction() ||
     unit.dryRun ||
     unit.keeps !== null ||
-    unit.undoes !== null ||
     (unit.erases && type === ChangeSetType.DELETE) ||
     changes.getExtraUpdates().size > 0 ||
     changes.getCollectionUpdates().length > 0;

@@ -130,6 +130,45 @@ describe('npm run accounts', function () {
     }
   });
 
+  it('takes an import back as a whole, and the undo too', async () => {
+    done('invite', 'grace@example.com', '--name', 'Grace');
+    const file = join(folder, 'in.ndjson');
+    await writeFile(file, '{"email":"grace@example.com","name":"Hopper"}\n{"email":"new@example.com"}\n');
+    const { requestId } = JSON.parse(done('import', file, '--upsert', '--json')) as { requestId: string };
+    expect(requestId).to.match(/^[0-9a-f-]{36}$/);
+    const imported = await states();
+
+    expect(done('undo', requestId, '--dry-run')).to.match(/^undone +wouldUndo +skipped +requestId\n0 +2 +0 /);
+    expect(await states()).to.deep.equal(imported);
+    const undone = JSON.parse(done('undo', requestId, '--json')) as { undone: number; requestId: string };
+    expect(undone).to.include({ undone: 2 });
+    expect((await accountsIn(database)).map(({ email, name }) => [email, name])).to.deep.equal([
+      ['grace@example.com', 'Grace'],
+    ]);
+    expect(done('undo', undone.requestId)).to.match(/^2 +0 /m);
+    expect(await states()).to.deep.equal(imported);
+
+    done('promote', 'grace@example.com');
+    await database.query(
+      `update users set name = 'Admiral', version = version + 1 where email like 'grace%'`,
+    );
+    const refused = run(['undo', requestId]);
+    expect(refused.status).to.equal(77);
+    expect(refused.stderr)
+      .to.match(/^Nothing was undone: 1 of 2 /)
+      .and.to.match(/changed_since +name$/m);
+    expect(done('undo', requestId, '--partial')).to.match(/^1 +1 /m);
+    expect(await states()).to.deep.equal([['grace@example.com', 'admin', 'active']]);
+
+    expect(run(['undo', 'nothing']).status).to.equal(67);
+    expect(run(['undo']).status).to.equal(64);
+    await database.query(`update changes set request_id = 'both', actor = 'cli-' || (id % 2)`);
+    const ambiguous = run(['undo', 'both', '--dry-run']);
+    expect(ambiguous.status).to.equal(64);
+    expect(ambiguous.stderr).to.match(/name one of cli-[01], cli-[01] with --actor/);
+    expect(run(['undo', 'both', '--dry-run', '--partial', '--actor', 'cli-1']).status).to.equal(0);
+  });
+
   it('imports files of spreadsheets, by any case of their extension and from standard input', async () => {
     const fixture = join(ROOT, 'test/http/fixtures/excel-german.csv');
     const shouted = join(folder, 'PEOPLE.CSV');

@@ -35,6 +35,7 @@ const WRITES: Readonly<Record<string, Write>> = {
   'PATCH /v1/users/:id': { path: '/v1/users/{grace}', body: '{"role":"admin","status":"suspended"}' },
   'DELETE /v1/users/:id': { path: '/v1/users/{grace}' },
   'POST /v1/history/:id/undo': { path: '/v1/history/{entry}/undo' },
+  'POST /v1/history/:id/undo-request': { path: '/v1/history/{entry}/undo-request' },
 };
 
 /** Writes without history entries. The suites of identities, service tokens, sessions and webhooks test their dry runs. */
@@ -109,6 +110,10 @@ describe('a dry run', () => {
         const { wouldCreate: created, wouldUpdate: updated, ...rest } = result as Record<string, unknown>;
         expect(rest).to.include({ created: 0, updated: 0 });
         expect(await written.json()).to.deep.equal({ ...rest, created, updated });
+      } else if (name.endsWith('undo-request')) {
+        const { wouldUndo: undone, requestId, ...rest } = result as Record<string, unknown>;
+        expect(rest).to.include({ undone: 0 });
+        expect(await written.json()).to.deep.include({ ...rest, undone });
       } else expect(result).to.deep.equal({});
       const history = (await app.call(`/v1/history?limit=${changes.length}`, { as: ADMIN })).json();
       // Times, request ids and the ids of new accounts differ between the dry run and the write.

@@ -36,6 +36,7 @@ const WRITES: Readonly<Record<string, KeyedInit & { path?: string }>> = {
   'PATCH /v1/users/:id': { path: '/v1/users/{grace}', body: '{"name":"Hopper"}' },
   'DELETE /v1/users/:id': { path: '/v1/users/{grace}' },
   'POST /v1/history/:id/undo': { path: '/v1/history/{entry}/undo' },
+  'POST /v1/history/:id/undo-request': { path: '/v1/history/{entry}/undo-request' },
   'DELETE /v1/users/:id/identities/:identityId': { path: '/v1/users/{grace}/identities/{identity}' },
   'DELETE /v1/service-tokens/:id': { path: '/v1/service-tokens/{token}' },
   'DELETE /v1/sessions/:id': { path: '/v1/sessions/{session}' },

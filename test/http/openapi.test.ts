@@ -224,6 +224,7 @@ describe('the server', () => {
     );
     tokenId = row?.id ?? 0;
     entryId = await lastEntryOf(fresh.id);
+    await app.database.query(`update changes set request_id = 'request-' || id`);
     const [identity] = await app.database.query<{ id: number }>(
       `insert into identities (user_id, issuer, subject, email)
        values ($1, 'https://other.example.com', 'subject', $2) returning id`,
@@ -330,6 +331,18 @@ describe('the server', () => {
     }),
     cursor_outdated: (request) => ({ ...request, path: `${request.path}?after=1-1-000000000000-0` }),
     changed_since: async (request) => {
+      if (request.path.endsWith('/undo-request')) {
+        // Of an account that is gone.
+        await app.database.query(`delete from changes where id = 7`);
+        await app.database.query(`
+          insert into changes (id, actor, user_id, action, before, after, fields, version) overriding system value
+          values (7, 'test', 2, 'updated', '{"name":"A"}', '{"name":"B"}', '{name}', 2)`);
+        await app.database.query(
+          `update changes set request_id = '5f0c4b1e-8a53-4d0e-9d0b-3f1f6a2b7c11' where id in (7, ${entryId})`,
+        );
+        const id = { 'X-Request-Id': 'ec893c10-9ed7-4037-87cf-5d67d62a2837' };
+        return { ...request, headers: { ...request.headers, ...id } };
+      }
       await app.database.query(`update users set preferences = '{"theme":"dark"}' where id = ${fresh.id}`);
       return request;
     },
@@ -399,12 +412,12 @@ describe('the server', () => {
     last_admin: async (request) => {
       if (request.path.endsWith('/import'))
         return { ...request, path: `${request.path}?mode=upsert`, body: `email,role\r\n${ADA},user\r\n` };
-      const isUndo = request.path.endsWith('/undo');
+      const undo = /undo(-request)?$/.exec(request.path)?.[0];
       return {
         ...request,
         as: ADA,
-        path: isUndo
-          ? `/v1/history/${await lastEntryOf(adaId)}/undo`
+        path: undo
+          ? `/v1/history/${await lastEntryOf(adaId)}/${undo}`
           : request.path.replace(`${fresh.id}`, `${adaId}`),
         ...(request.body && { body: '{"role":"user"}' }),
       };
@@ -453,6 +466,10 @@ describe('the server', () => {
       const lock = lockOf(keyDigest(await callerOf(request), key));
       await app.database.query('select pg_advisory_lock($1)', [`${lock}`]);
       return underKey(request, `"${key}"`);
+    },
+    request_unknown: async (request) => {
+      await app.database.query('update changes set request_id = null');
+      return request;
     },
     storage_unavailable: (request) => {
       process.env['TMPDIR'] = '/nonexistent';

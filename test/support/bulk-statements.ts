@@ -26,5 +26,5 @@ export function bulkStatements(source: string): string[] {
 
 /** Whether a source text writes to the history itself. */
 export function recordsChanges(source: string): boolean {
-  return /\b(?:recordChanges|recordSql)\s*\(/.test(source);
+  return /\b(?:recordAndErase|recordChanges|recordSql)\s*\(/.test(source);
 }

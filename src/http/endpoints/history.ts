@@ -9,17 +9,30 @@ import { accountById } from '../../services/accounts/accounts.ts';
 import { id } from '../../services/accounts/fields.ts';
 import { type ChangeFilters, listChanges } from '../../services/history/list.ts';
 import { undoChange } from '../../services/history/undo.ts';
+import { requestOf, undoRequest } from '../../services/history/undo-request.ts';
 import { changeView, writtenChangeView } from '../../services/history/view.ts';
 import type { Page } from '../../services/paging.ts';
+import { reportWithin } from '../../services/report-within.ts';
+import { MAX_KEPT_BYTES } from '../../store/kept-answer.ts';
 import type { Reader } from '../../store/replicas/reader.ts';
 import { linkToNext, type PageQuery, readPage, type SealedPage } from '../answer/page.ts';
 import { type Answer, endpoint } from '../endpoint.ts';
 import { SEED_WARNING } from '../schemas/account.ts';
 import { change, moment } from '../schemas/change.ts';
+import { flag } from '../schemas/flag.ts';
 import { LINK, pageQuery, pageSchema, searchText } from '../schemas/page.ts';
+import { undoReport } from '../schemas/undo-report.ts';
 
 const params = z.object({ id });
 const query = z.strictObject(pageQuery);
+
+const changeParams = z.object({
+  id: z
+    .string()
+    .regex(/^\d{1,15}$/)
+    .transform(Number)
+    .meta({ description: "The change's id.", examples: ['7'] }),
+});
 
 const filters = query.extend({
   actor: searchText.optional().meta({
@@ -27,6 +40,10 @@ const filters = query.extend({
     examples: ['ada@example.com'],
   }),
   userId: id.optional().meta({ description: 'The account that was changed.' }),
+  requestId: searchText.optional().meta({
+    description: 'The request that made the change: everything that one request or one import has changed.',
+    examples: ['5f0c4b1e-8a53-4d0e-9d0b-3f1f6a2b7c11'],
+  }),
   action: z.enum(ACTIONS).optional(),
   field: searchText
     .regex(new RegExp(`^(${STATE_FIELDS.join('|')}|preferences\\..+)$`, 's'), 'This field does not exist.')
@@ -58,8 +75,8 @@ const headers = ({ path, query, page }: Listed) => linkToNext(path, query, page)
 /** The history and undo. */
 export function historyEndpoints(rules: PreferenceRules, cursors: CursorCodec) {
   const list = (reader: Reader, query: PageQuery, given: ChangeFilters) => {
-    const { actor, userId, action, field, since, until } = given;
-    const scope = ['changes', actor, userId, action, field, since, until];
+    const { actor, userId, requestId, action, field, since, until } = given;
+    const scope = ['changes', actor, userId, action, field, since, until, requestId];
     return readPage(cursors, scope, query, (request) =>
       reader.read((em) => listChanges(em, { ...given, ...request })),
     );
@@ -124,13 +141,7 @@ export function historyEndpoints(rules: PreferenceRules, cursors: CursorCodec) {
       access: 'admin',
       scope: 'users:write',
       summary: 'Undo a change',
-      params: z.object({
-        id: z
-          .string()
-          .regex(/^\d{1,15}$/)
-          .transform(Number)
-          .meta({ description: "The change's id.", examples: ['7'] }),
-      }),
+      params: changeParams,
       revealedBy: 'history:read',
       answer: {
         status: 200,
@@ -155,6 +166,41 @@ export function historyEndpoints(rules: PreferenceRules, cursors: CursorCodec) {
       },
       view: ({ unit: { recorded }, isRevealed }) =>
         (isRevealed ? changeView : writtenChangeView)(recorded[0] as Change),
+    }),
+    endpoint({
+      method: 'POST',
+      path: '/v1/history/:id/undo-request',
+      access: 'admin',
+      scope: 'users:write',
+      summary: 'Undo everything that a request has changed',
+      params: changeParams,
+      query: z.strictObject({
+        partial: flag(
+          'Undo what can be undone even if other changes cannot. Otherwise one such change refuses the undo.',
+        ),
+      }),
+      transfers: 'accounts',
+      revealedBy: 'history:read',
+      answer: {
+        status: 200,
+        description: [
+          'The report: everything that was changed under the same request id by the same author as this change, be it a request, an import or a command, is undone, newest first, in one transaction.',
+          'For service tokens without `history:read`, without the fields that have changed since, and without the values of changes.',
+        ].join(' '),
+        schema: undoReport,
+        headers: SEED_WARNING,
+      },
+      refusals: [refusals.requestChangedSince, refusals.lastAdmin, refusals.requestUnknown],
+      showsDryRunResult: true,
+      async handle({ unit, params, query: { partial }, sees }) {
+        const showsFields = sees('history:read');
+        const request = await requestOf(unit, params.id);
+        const report = await undoRequest(unit, request, { partial, rules, showsFields });
+        const viewOf = showsFields ? changeView : writtenChangeView;
+        return { ...report, changes: unit.dryRun ? [] : unit.recorded.map(viewOf) };
+      },
+      view: (report) => report,
+      keeps: (report) => reportWithin(report, 'changes', MAX_KEPT_BYTES),
     }),
   ];
 }

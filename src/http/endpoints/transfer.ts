@@ -2,10 +2,10 @@ import { z } from 'zod';
 import { STATE_FIELDS } from '../../domain/change.ts';
 import type { PreferenceRules } from '../../domain/preferences.ts';
 import { refusals } from '../../domain/refusals.ts';
+import { reportWithin } from '../../services/report-within.ts';
 import { exportAccounts } from '../../services/transfer/export.ts';
 import { FORMATS, NO_VALUE, SEPARATOR_NAMES } from '../../services/transfer/formats/index.ts';
 import { IMPORT_MODES, importAccounts } from '../../services/transfer/import.ts';
-import { reportWithin } from '../../services/transfer/report-within.ts';
 import { MAX_KEPT_BYTES } from '../../store/kept-answer.ts';
 import { endpoint } from '../endpoint.ts';
 import { SEED_WARNING } from '../schemas/account.ts';
@@ -57,7 +57,7 @@ export function transferEndpoints(rules: PreferenceRules) {
       handle: ({ unit, upload, query }) =>
         importAccounts(unit, formatOf(upload.type).read(upload.bytes, upload.charset), { ...query, rules }),
       view: (report) => report,
-      keeps: (report) => reportWithin(report, MAX_KEPT_BYTES),
+      keeps: (report) => reportWithin(report, 'failures', MAX_KEPT_BYTES),
     }),
     endpoint({
       method: 'GET',

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { REFUSAL_CODES, type RefusalCode } from '../../domain/refusals.ts';
 import { importReport } from './import-report.ts';
+import { refusedUndoReport } from './undo-report.ts';
 
 /** The schema of a problem. A kind may have members of its own (RFC 9457, section 3.2). */
 export const problem = z
@@ -20,6 +21,9 @@ export const problem = z
       .optional()
       .meta({ description: 'Fields and preference paths that have changed since.' }),
     cause: z.string().optional().meta({ description: 'Why a sign-in was refused; in development only.' }),
-    report: importReport.optional().meta({ description: 'The report of a refused import.' }),
+    report: z
+      .union([importReport, refusedUndoReport])
+      .optional()
+      .meta({ description: 'The report of a refused import or undo.' }),
   })
   .meta({ id: 'Problem', description: 'A refusal (RFC 9457).' });

@@ -1,9 +1,9 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
-import { type AccountValues, STATE_FIELDS } from '../../domain/change.ts';
+import { type AccountValues, STATE_FIELDS, type StateField } from '../../domain/change.ts';
 import { normalizeEmail } from '../../domain/email.ts';
 import { checkPreferences, type PreferenceRules, patchPreferences } from '../../domain/preferences.ts';
 import { refusals } from '../../domain/refusals.ts';
-import { User } from '../../domain/user.ts';
+import { type Account, acceptEmail, User } from '../../domain/user.ts';
 import type { Unit } from '../../store/unit.ts';
 
 /** New values of an account's fields; of the preferences, a JSON Merge Patch (RFC 7396). `undefined` leaves a field as it is. */
@@ -34,14 +34,26 @@ export async function accountByEmail(em: EntityManager, email: string): Promise<
  * and, at the flush, `email_taken` and `last_admin`.
  */
 export function changeAccount(account: User, changes: AccountChanges, rules: PreferenceRules): void {
+  const { preferences, ...values } = changedValues(account, changes, rules);
+  Object.assign(account, values);
+  if (preferences) account.prefer(preferences);
+}
+
+/** The values that the changes give an account. Throws `invalid_input` for preferences that are not allowed, and `email_invalid`. */
+export function changedValues(
+  account: Pick<Account, 'preferences'>,
+  changes: AccountChanges,
+  rules: PreferenceRules,
+): Partial<Pick<Account, StateField>> {
   const { email, preferences } = changes;
-  if (email !== undefined) account.rename(email);
-  for (const field of PLAIN_FIELDS) {
-    if (changes[field] !== undefined) Object.assign(account, { [field]: changes[field] });
-  }
-  if (preferences !== undefined) {
-    account.prefer(patchPreferences(account.preferences ?? {}, preferences, rules));
-  }
+  const plain = PLAIN_FIELDS.filter((field) => changes[field] !== undefined);
+  return {
+    ...(email !== undefined && { email: acceptEmail(email) }),
+    ...Object.fromEntries(plain.map((field) => [field, changes[field]])),
+    ...(preferences !== undefined && {
+      preferences: patchPreferences(account.preferences ?? {}, preferences, rules),
+    }),
+  };
 }
 
 /** Replaces the preferences of an account that has been claimed. Throws `invalid_input`. */

@@ -14,6 +14,8 @@ export interface ChangeFilters {
   readonly actor?: string | undefined;
   /** The account that was changed. */
   readonly userId?: number | undefined;
+  /** The request that made the change, by its id. */
+  readonly requestId?: string | undefined;
   readonly action?: Action | undefined;
   /** A changed field, or a path in the preferences: `preferences.theme`. */
   readonly field?: string | undefined;
@@ -119,12 +121,17 @@ function sources({ actor, services = [], ...filters }: StatementFilters, bind: B
   return actors.flatMap((each) => sourcesOf({ ...filters, actor: each }, bind));
 }
 
-function sourcesOf({ actor, userId, action, field }: ChangeFilters, bind: Bind): Source[] {
+function sourcesOf({ actor, userId, requestId, action, field }: ChangeFilters, bind: Bind): Source[] {
   const equals = (column: string, value: unknown) =>
     value === undefined ? [] : [`${column} = ${bind(value)}`];
   const hasField = () => (field === undefined ? [] : [`${bind(field)} = any(fields)`]);
-  if (userId !== undefined) {
-    const conditions = [...equals('user_id', userId), ...equals('actor', actor), ...equals('action', action)];
+  if (userId !== undefined || requestId !== undefined) {
+    const conditions = [
+      ...equals('user_id', userId),
+      ...equals('request_id', requestId),
+      ...equals('actor', actor),
+      ...equals('action', action),
+    ];
     return [{ from: 'changes', conditions: [...conditions, ...hasField()] }];
   }
   return (action === undefined ? ACTIONS : [action]).flatMap((each): Source[] => {

@@ -1,18 +1,18 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
-import {
-  type AccountState,
-  type AccountValues,
-  type ChangeDraft,
-  creation,
-  type Difference,
-  difference,
-  STATE_FIELDS,
-  stateOf,
-} from '../../domain/change.ts';
-import { type Account, isActiveAdmin, isAdmin } from '../../domain/user.ts';
+import { type AccountState, type AccountValues, creation, stateOf } from '../../domain/change.ts';
+import { isAdmin } from '../../domain/user.ts';
 import { accountColumns, accountSelection } from '../../store/account-columns.ts';
+import {
+  type AccountRow,
+  changeBetween,
+  linesSql,
+  orDefault,
+  recordsOf,
+  stateColumns,
+  writeAccounts,
+} from '../../store/account-writes.ts';
 import { recordChanges } from '../../store/change-log.ts';
-import { dateOf, type RowOf } from '../../store/rows.ts';
+import { dateOf } from '../../store/rows.ts';
 import { runInTransaction } from '../../store/statements.ts';
 import type { Unit } from '../../store/unit.ts';
 import type { ImportMode } from './import.ts';
@@ -42,30 +42,19 @@ export interface BatchResult {
 /** How often the batch tries to get hold of accounts that others create and delete at the same time. */
 const MAX_PASSES = 5;
 
-/** A row that a statement has read or written. */
-type Row = RowOf<Account, 'createdAt' | 'updatedAt'>;
-
-/** The change of an account that a line asks for. */
-interface LineChange {
-  readonly line: ImportLine;
-  readonly before: Row;
-  readonly after: Row;
-  readonly difference: Difference;
-}
-
 /**
  * Writes lines by their emails with a few statements in the unit's transaction, past its identity map: a flush would take
  * several times as long and keep every account in memory. The history is written along. A line that changes nothing is only read.
  * Throws `forbidden`.
  */
-export async function writeAccounts(
+export async function writeLines(
   unit: Unit,
   lines: ReadonlyMap<string, ImportLine>,
   mode: ImportMode,
 ): Promise<BatchResult> {
   const { em } = unit;
   const statements = statementsFor(em);
-  const run = (text: string, value: unknown) => runInTransaction<Row>(em, { text, values: [value] });
+  const run = (text: string, value: unknown) => runInTransaction<AccountRow>(em, { text, values: [value] });
 
   const outcomes: Outcome[] = [];
   let takesAdminAway = false;
@@ -83,10 +72,11 @@ export async function writeAccounts(
         asked.map(({ line }) => line),
         locked,
       );
-      if (changes.length > 0)
-        await run(statements.update, statements.recordsOf(changes.map(({ after }) => after)));
-      takesAdminAway ||= changes.some(({ before, after }) => isActiveAdmin(before) && !isActiveAdmin(after));
-      await recordChanges(unit, changes.map(draftOf));
+      const written = await writeAccounts(
+        unit,
+        changes.map(({ change }) => change),
+      );
+      takesAdminAway ||= written.takesAdminAway;
 
       const isAsked = new Set(asked.map(({ line }) => line));
       const isChanged = new Set(changes.map(({ line }) => line));
@@ -115,15 +105,11 @@ export async function writeAccounts(
 
 /** The statements of an import. One parameter carries all emails or rows. */
 function statementsFor(em: EntityManager) {
-  const state = accountColumns(em).filter(({ property }) => STATE_FIELDS.some((field) => field === property));
   const created = accountColumns(em).filter(({ property }) => property === 'createdAt');
-  const ids = accountColumns(em).filter(({ property }) => property === 'id');
+  const state = stateColumns(em);
   const columns = [...state, ...created];
-  const lines = `jsonb_to_recordset($1::jsonb) as line
-    (${[...ids, ...columns].map(({ name, type }) => `${name} ${type}`).join(', ')})`;
-  const values = state.map(({ name, default: value }) =>
-    value === undefined ? `line.${name}` : `coalesce(line.${name}, ${value})`,
-  );
+  const lines = linesSql(columns);
+  const values = state.map(orDefault);
   // By the clock of the database, which may be slower than the one that made the file.
   const times = created.map(({ name, default: now }) => `least(line.${name}, ${now})`);
   const selection = accountSelection(em);
@@ -139,26 +125,17 @@ function statementsFor(em: EntityManager) {
       select ${selection} from unnest($1::text[]) as line (email)
        cross join lateral (select * from users where users.email = line.email offset 0) as users`,
     lock: `select ${selection} from users where email = any($1::text[]) order by id for update`,
-    // As a flush of the entity does it: a new version and a new time. The rows are locked.
-    update: `
-      update users set
-        ${state.map(({ name }) => `${name} = line.${name}`).join(', ')},
-        version = users.version + 1,
-        updated_at = greatest(clock_timestamp(), users.updated_at + interval '1 millisecond')
-      from ${lines}
-      where users.id = line.id`,
-    recordsOf: (accounts: readonly Partial<Row>[]) =>
-      JSON.stringify(
-        accounts.map((account) =>
-          Object.fromEntries([...ids, ...columns].map(({ property, name }) => [name, account[property]])),
-        ),
-      ),
+    recordsOf: (accounts: readonly Partial<AccountRow>[]) => recordsOf(columns, accounts),
   };
 }
 
 /** What a line gives, as an account. */
-function valuesOf({ email, createdAt, values }: ImportLine): Partial<Row> {
-  return { email, ...(typeof createdAt === 'string' && { createdAt }), ...(givenIn(values) as Partial<Row>) };
+function valuesOf({ email, createdAt, values }: ImportLine): Partial<AccountRow> {
+  return {
+    email,
+    ...(typeof createdAt === 'string' && { createdAt }),
+    ...(givenIn(values) as Partial<AccountRow>),
+  };
 }
 
 /** The values that a line gives. */
@@ -167,29 +144,23 @@ function givenIn(values: ImportLine['values']): AccountValues {
 }
 
 /** What these lines would change in the accounts that have their emails. */
-function changesOf(lines: readonly ImportLine[], accounts: ReadonlyMap<string, Row>): LineChange[] {
+function changesOf(lines: readonly ImportLine[], accounts: ReadonlyMap<string, AccountRow>) {
   return lines.flatMap((line) => {
     const before = accounts.get(line.email);
     if (before === undefined) return [];
-    const after = { ...before, ...givenIn(line.values) } as Row;
-    const found = difference(stateOf(before), stateOf(after));
-    return found === undefined ? [] : [{ line, before, after, difference: found }];
+    const change = changeBetween(before, { ...before, ...givenIn(line.values) } as AccountRow);
+    return change === undefined ? [] : [{ line, change }];
   });
 }
 
 /** The state of a new account: with its age, where that is not the time of the import. */
-function createdState(em: EntityManager, row: Row): AccountState {
+function createdState(em: EntityManager, row: AccountRow): AccountState {
   if (row.createdAt === row.updatedAt) return stateOf(row);
   return { ...stateOf(row), createdAt: dateOf(em, row.createdAt).toISOString() };
 }
 
-function byEmail(rows: readonly Row[]): Map<string, Row> {
+function byEmail(rows: readonly AccountRow[]): Map<string, AccountRow> {
   return new Map(rows.map((row) => [row.email, row]));
-}
-
-function draftOf({ before, after, difference: found }: LineChange): ChangeDraft {
-  const ofAdmin = isAdmin(before) || isAdmin(after);
-  return { ...found, userId: before.id, version: before.version + 1, ofAdmin };
 }
 
 function emailsOf(lines: readonly ImportLine[]): readonly string[] {

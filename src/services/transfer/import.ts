@@ -10,7 +10,7 @@ import type { Unit } from '../../store/unit.ts';
 import { changeableFields, errorsOf, fields } from '../accounts/fields.ts';
 import { creationTime } from './creation-time.ts';
 import type { Line } from './formats/index.ts';
-import { type ImportLine, type Outcome, writeAccounts } from './import-batch.ts';
+import { type ImportLine, type Outcome, writeLines } from './import-batch.ts';
 
 /** What to do with an account that exists: `create` refuses the line, `upsert` changes what the line gives. */
 export const IMPORT_MODES = ['create', 'upsert'] as const;
@@ -84,7 +84,7 @@ export async function importAccounts(
   const writeAll = async (lines: ReadonlyMap<string, ImportLine>) => {
     // Only when there is something to write: the body may take its time, and a transaction must not.
     await unit.begin();
-    const result = await writeAccounts(unit, lines, mode);
+    const result = await writeLines(unit, lines, mode);
     for (const outcome of result.outcomes) count[outcome]++;
     for (const { number } of result.taken) fail(number, [emailTaken()]);
     takesAdminAway ||= result.takesAdminAway;

@@ -16,6 +16,10 @@ export const ChangeSchema = defineEntity({
     { name: 'changes_actor_id_index', properties: ['actorId'] },
     { name: 'changes_action_at_id_index', properties: ['action', 'at', 'id'] },
     {
+      name: 'changes_request_id_at_id_index',
+      expression: `create index "changes_request_id_at_id_index" on "changes" ("request_id", "at", "id") where request_id is not null`,
+    },
+    {
       name: 'changes_erasable_index',
       expression: `create index "changes_erasable_index" on "changes" ("at") where action = 'deleted' and erased_at is null`,
     },
@@ -34,6 +38,7 @@ export const ChangeSchema = defineEntity({
     fields: p.array().columnType('text[]'),
     version: p.integer(),
     undoes: p.bigint('number').nullable(),
+    reason: p.text().nullable(),
     erasedAt: p.datetime().columnType('timestamptz').nullable(),
   },
 });

@@ -13,6 +13,10 @@ const PAGE = 4 * (LIMIT + 1);
 /** Half of the changes record accounts that are older than the history; in the other half, one account changes very often. */
 const BUSY = { userId: 7, entries: 2_000 };
 
+/** A request that has changed a lot, an import, and one that has changed three accounts. */
+const IMPORT = { requestId: 'import', entries: 3_000 };
+const SMALL = { requestId: 'request-5' };
+
 /** Every kind of filter value: it matches nearly all rows, a few, none, or only old ones. */
 const FILTERS: [filters: ChangeFilters, reads?: number][] = [
   [{}],
@@ -54,6 +58,13 @@ const FILTERS: [filters: ChangeFilters, reads?: number][] = [
   [{ userId: BUSY.userId, action: 'created' }, PAGE + BUSY.entries],
   [{ userId: BUSY.userId, field: 'role' }, PAGE + BUSY.entries],
   [{ userId: BUSY.userId, actor: 'boot', field: 'preferences.rare' }, PAGE + BUSY.entries],
+  [{ requestId: IMPORT.requestId }],
+  [SMALL],
+  [{ requestId: 'nothing' }],
+  [{ requestId: IMPORT.requestId, action: 'deleted' }, PAGE + IMPORT.entries],
+  [{ requestId: IMPORT.requestId, field: 'role' }, PAGE + IMPORT.entries],
+  [{ requestId: IMPORT.requestId, actor: 'cli' }, PAGE + IMPORT.entries],
+  [{ requestId: IMPORT.requestId, userId: BUSY.userId }, PAGE + BUSY.entries + IMPORT.entries],
 ];
 
 const TIMES: Pick<ChangeFilters, 'since' | 'until'>[] = [
@@ -74,8 +85,9 @@ describe('a history of 100,000 changes', () => {
          select i, i <= ${CHANGES / 2} as old, i % 25 = 1 as busy, i % 5000 = 3 as rare, i % 100 = 1 as new, i % 500 = 2 as gone
            from generate_series(1, ${CHANGES}) i
        )
-       insert into changes (at, actor, user_id, action, before, after, fields, version)
+       insert into changes (at, request_id, actor, user_id, action, before, after, fields, version)
        select timestamptz '2024-01-01' + i * interval '1 second',
+              case when i between 65000 and ${65_000 + IMPORT.entries} then 'import' when not old then 'request-' || i / 3 % 10000 end,
               case when old then 'boot' when i % 10 = 0 then 'cli' else 'p' || i % 1000 || '@example.com' end,
               case when not old and busy then ${BUSY.userId} else i % ${CHANGES / 2} end,
               case when old or new then 'created' when gone then 'deleted' else 'updated' end, '{}', '{}',
