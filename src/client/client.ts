@@ -77,6 +77,8 @@ export interface ClientOptions {
   readonly baseUrl?: string;
   /** A bearer token for each request; default: the browser's cookies. */
   readonly token?: () => string | Promise<string>;
+  /** Headers of each request. */
+  readonly headers?: Readonly<Record<string, string>>;
   /** Default: the global one. */
   readonly fetch?: typeof fetch;
 }
@@ -87,12 +89,17 @@ export interface ClientOptions {
  * The calls throw a {@link Problem} for a refusal, {@link Unreachable} where there is no answer of the service, and the signal's
  * reason once it aborts.
  */
-export function createClient({ baseUrl = '', token, fetch: send = fetch }: ClientOptions = {}): Call {
+export function createClient({
+  baseUrl = '',
+  token,
+  headers: own,
+  fetch: send = fetch,
+}: ClientOptions = {}): Call {
   return async (name, request) => {
     const { params, query, body, version, idempotencyKey, headers, signal } = (request ?? {}) as AnyRequest;
     const [method = '', path = ''] = name.split(' ');
     const init: RequestInit = { method, ...(signal && { signal }) };
-    const sent = new Headers(headers);
+    const sent = new Headers({ ...own, ...headers });
     if (token) sent.set('Authorization', `Bearer ${await token()}`);
     if (version !== undefined) sent.set('If-Match', `"${version}"`);
     if (idempotencyKey !== undefined) sent.set('Idempotency-Key', `"${idempotencyKey}"`);

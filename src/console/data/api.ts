@@ -2,7 +2,8 @@ import { signal } from '@preact/signals';
 import { type Call, createClient, Problem, Unreachable } from '../../client/client.ts';
 import { BASE_PATH } from './place.ts';
 
-const send = createClient({ baseUrl: BASE_PATH });
+// The session counts, also where the browser has one of the app too.
+const send = createClient({ baseUrl: BASE_PATH, headers: { 'Rollcall-Console': '1' } });
 
 /** Whether the last request reached the service. */
 export const isOnline = signal(true);
