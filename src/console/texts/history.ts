@@ -21,4 +21,7 @@ export const history = {
   later: 'Later changes, oldest first',
   undoLater: 'Undo the later changes first, newest first.',
   erased: 'The values of this change were erased. Nobody can bring them back.',
+  openAccount: 'Open the account',
+  refused: 'This cannot be undone.',
+  lookAgain: 'Look again',
 } as const;
