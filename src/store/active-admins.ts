@@ -1,5 +1,6 @@
 import { LockMode } from '@mikro-orm/core';
 import type { EntityManager } from '@mikro-orm/postgresql';
+import { refusals } from '../domain/refusals.ts';
 import { ACTIVE_ADMIN, User } from '../domain/user.ts';
 
 /**
@@ -15,4 +16,9 @@ export async function lockActiveAdmins(em: EntityManager): Promise<Set<number>> 
     .setLockMode(LockMode.PESSIMISTIC_WRITE)
     .execute('all', false);
   return new Set(rows.map(({ id }) => id));
+}
+
+/** Throws `last_admin` where there is no active admin any more, once what was changed past the flush has been written. */
+export async function requireActiveAdmin(em: EntityManager): Promise<void> {
+  if ((await lockActiveAdmins(em)).size === 0) throw refusals.lastAdmin();
 }

@@ -32,6 +32,7 @@ const WRITES: Readonly<Record<string, Write>> = {
     type: NDJSON,
     body: `{"email":"${GRACE}","role":"admin"}\n{"email":"new@example.com"}\n{"email":"nonsense"}\n`,
   },
+  'POST /v1/users/bulk': { body: '{"ids":[{grace},999],"role":"admin"}' },
   'PATCH /v1/users/:id': { path: '/v1/users/{grace}', body: '{"role":"admin","status":"suspended"}' },
   'DELETE /v1/users/:id': { path: '/v1/users/{grace}' },
   'POST /v1/history/:id/undo': { path: '/v1/history/{entry}/undo' },
@@ -80,7 +81,7 @@ describe('a dry run', () => {
       method,
       as,
       headers: { ...headers, ...(body !== undefined && { 'Content-Type': type }) },
-      ...(body !== undefined && { body }),
+      ...(body !== undefined && { body: body.replace('{grace}', `${graceId}`) }),
     });
   };
   const dry = (method: string, path: string, body?: unknown, as = ADMIN) =>
@@ -110,6 +111,10 @@ describe('a dry run', () => {
         const { wouldCreate: created, wouldUpdate: updated, ...rest } = result as Record<string, unknown>;
         expect(rest).to.include({ created: 0, updated: 0 });
         expect(await written.json()).to.deep.equal({ ...rest, created, updated });
+      } else if (name.endsWith('bulk')) {
+        const { wouldChange: changed, requestId, ...rest } = result as Record<string, unknown>;
+        expect(rest).to.deep.equal({ changed: 0, unchanged: 0, missing: 1, missingIds: [999] });
+        expect(await written.json()).to.deep.include({ ...rest, changed });
       } else if (name.endsWith('undo-request')) {
         const { wouldUndo: undone, requestId, ...rest } = result as Record<string, unknown>;
         expect(rest).to.include({ undone: 0 });

@@ -33,6 +33,7 @@ const WRITES: Readonly<Record<string, KeyedInit & { path?: string }>> = {
     type: NDJSON,
     body: `{"email":"${GRACE}","name":"Imported"}\n{"email":"new@example.com"}\n{"email":"nonsense"}\n`,
   },
+  'POST /v1/users/bulk': { body: '{"ids":[{grace},999],"status":"suspended"}' },
   'PATCH /v1/users/:id': { path: '/v1/users/{grace}', body: '{"name":"Hopper"}' },
   'DELETE /v1/users/:id': { path: '/v1/users/{grace}' },
   'POST /v1/history/:id/undo': { path: '/v1/history/{entry}/undo' },
@@ -89,11 +90,15 @@ describe('a write with an Idempotency-Key', () => {
       token: string;
     };
   };
-  const filled = (path: string) => path.replace(/\{(\w+)\}/g, (_, name: string) => `${ids[name]}`);
+  const filled = (text: string) => text.replace(/\{(\w+)\}/g, (_, name: string) => `${ids[name]}`);
   const write = (name: string, key?: string) => {
     const [method = '', route = ''] = name.split(' ');
-    const { path = route, ...init } = WRITES[name] as KeyedInit & { path?: string };
-    return send(method, filled(path), { ...init, ...(key !== undefined && { key }) });
+    const { path = route, body, ...init } = WRITES[name] as KeyedInit & { path?: string };
+    return send(method, filled(path), {
+      ...init,
+      ...(body && { body: filled(body) }),
+      ...(key !== undefined && { key }),
+    });
   };
   /** Everything that a write can change, without what a request changes anyway. */
   const stored = async () => ({

@@ -280,7 +280,7 @@ describe('the server', () => {
         ...(type && { 'Content-Type': type }),
         ...(isDoor(path) && { 'Sec-Fetch-Site': 'same-origin', ...cookie(ownSession) }),
       } as Record<string, string>,
-      ...(media && { body: examplesOf(media)[0] ?? '' }),
+      ...(media && { body: (examplesOf(media)[0] ?? '').replace('"ids":[2,3]', `"ids":[${fresh.id}]`) }),
       ...(operation.security?.length && { as: isForAdmins ? ADA : fresh.email }),
     };
   };
@@ -412,6 +412,7 @@ describe('the server', () => {
     last_admin: async (request) => {
       if (request.path.endsWith('/import'))
         return { ...request, path: `${request.path}?mode=upsert`, body: `email,role\r\n${ADA},user\r\n` };
+      if (request.path.endsWith('/bulk')) return { ...request, body: `{"ids":[${adaId}],"role":"user"}` };
       const undo = /undo(-request)?$/.exec(request.path)?.[0];
       return {
         ...request,

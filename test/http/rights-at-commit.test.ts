@@ -77,6 +77,8 @@ describe('rights that are lost while the body arrives', () => {
     ['change an account', 'PATCH', '/v1/users/3', JSON_TYPE, '{"role":"admin"}'],
     ['ask for a dry run', 'PATCH', '/v1/users/3?dryRun=true', JSON_TYPE, '{"role":"admin"}'],
     ['read an account by changing nothing', 'PATCH', '/v1/users/3', JSON_TYPE, '{ }'],
+    ['change accounts in bulk', 'POST', '/v1/users/bulk', JSON_TYPE, '{"ids":[3],"role":"admin"}'],
+    ['change their own account in bulk', 'POST', '/v1/users/bulk', JSON_TYPE, '{"ids":[1,3],"delete":true}'],
     ['import accounts', 'POST', '/v1/users/import', NDJSON, '{"email":"new@example.com"}\n'],
   ];
 

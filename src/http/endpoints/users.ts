@@ -8,6 +8,7 @@ import {
   createAccount,
   deleteAccount,
 } from '../../services/accounts/accounts.ts';
+import { changeInBulk } from '../../services/accounts/bulk.ts';
 import { changeableFields, fields, id } from '../../services/accounts/fields.ts';
 import { accountView, writtenAccountView } from '../../services/accounts/view.ts';
 import { accountAt } from '../../services/history/account-history.ts';
@@ -15,6 +16,7 @@ import type { Unit } from '../../store/unit.ts';
 import { accountHeaders } from '../answer/views.ts';
 import { change, endpoint } from '../endpoint.ts';
 import { account, ETAG, SEED_WARNING, writtenAccount } from '../schemas/account.ts';
+import { bulkChange, bulkReport } from '../schemas/bulk.ts';
 import { moment } from '../schemas/change.ts';
 import { MERGE_PATCH_TYPES } from './me.ts';
 
@@ -49,6 +51,25 @@ export function userEndpoints(rules: PreferenceRules) {
       handle: ({ body, unit }) => createAccount(unit, body, rules),
       view: accountView,
       headers: (user) => ({ ...accountHeaders(user), Location: `/v1/users/${user.id}` }),
+    }),
+    endpoint({
+      method: 'POST',
+      path: '/v1/users/bulk',
+      access: 'admin',
+      scope: 'users:write',
+      summary: 'Change or delete many accounts',
+      body: { schema: bulkChange, types: ['application/json'] },
+      answer: {
+        status: 200,
+        description: 'The report: all accounts that exist are changed, or none.',
+        schema: bulkReport,
+        headers: SEED_WARNING,
+      },
+      refusals: [refusals.lastAdmin],
+      showsDryRunResult: true,
+      handle: ({ unit, body: { ids, delete: isDeletion, ...change } }) =>
+        changeInBulk(unit, ids, isDeletion ? 'delete' : change),
+      view: (report) => report,
     }),
     endpoint({
       method: 'GET',

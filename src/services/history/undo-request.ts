@@ -4,11 +4,12 @@ import { normalizeEmail } from '../../domain/email.ts';
 import type { PreferenceRules } from '../../domain/preferences.ts';
 import { refusals } from '../../domain/refusals.ts';
 import type { SkippedChange, UndoReport } from '../../domain/undo-report.ts';
+import { requireActiveAdmin } from '../../store/active-admins.ts';
 import { CHANGE_COLUMNS, CHANGE_VALUES, type ChangeRow, changeOf } from '../../store/change-rows.ts';
 import { type Measured, unmeasured, withinBytes } from '../../store/page-bytes.ts';
 import { runInTransaction } from '../../store/statements.ts';
 import type { Unit } from '../../store/unit.ts';
-import { findEntry, type Obstacle, requireAdmin, undoEntries } from './undo.ts';
+import { findEntry, type Obstacle, undoEntries } from './undo.ts';
 
 /** A request with its author: callers may choose the same id, and one must not undo the changes of another along. */
 export interface AuthoredRequest extends Pick<Change, 'actorId' | 'actor'> {
@@ -113,7 +114,7 @@ export async function undoRequest(
     skippedChanges,
   };
   if (isRefused) throw refusals.requestChangedSince(report);
-  if (takesAdminAway) await requireAdmin(unit);
+  if (takesAdminAway) await requireActiveAdmin(unit.em);
   return report;
 }
 

@@ -12,7 +12,7 @@ import {
   lockAccounts,
   writeAccounts,
 } from '../../store/account-writes.ts';
-import { lockActiveAdmins } from '../../store/active-admins.ts';
+import { requireActiveAdmin } from '../../store/active-admins.ts';
 import { CHANGE_COLUMNS, type ChangeRow, changeOf } from '../../store/change-rows.ts';
 import { runInTransaction } from '../../store/statements.ts';
 import { subjectOf, type Unit } from '../../store/unit.ts';
@@ -33,7 +33,7 @@ export async function undoChange(unit: Unit, id: number, rules: PreferenceRules)
   unit.subject = subjectOf(entry.userId);
   const { obstacles, takesAdminAway } = await undoEntries(unit, [entry], rules);
   if (obstacles[0] !== undefined) throw obstacles[0].refusal;
-  if (takesAdminAway) await requireAdmin(unit);
+  if (takesAdminAway) await requireActiveAdmin(unit.em);
 }
 
 /** The entry with this id, in the unit's transaction. Throws `not_found`. */
@@ -42,11 +42,6 @@ export async function findEntry(unit: Unit, id: number): Promise<Change> {
   const [entry] = await entriesWhere(unit, 'id = $1', [id]);
   if (entry === undefined) throw refusals.notFound('history entry with this id');
   return entry;
-}
-
-/** Throws `last_admin` where there is no active admin any more. */
-export async function requireAdmin({ em }: Unit): Promise<void> {
-  if ((await lockActiveAdmins(em)).size === 0) throw refusals.lastAdmin();
 }
 
 /** An entry that cannot be undone, and why. */

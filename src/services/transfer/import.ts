@@ -5,7 +5,7 @@ import { checkPreferences, type PreferenceRules } from '../../domain/preferences
 import { type InputError, Refusal } from '../../domain/refusal.ts';
 import { refusals } from '../../domain/refusals.ts';
 import { acceptEmail, COLUMNS } from '../../domain/user.ts';
-import { lockActiveAdmins } from '../../store/active-admins.ts';
+import { requireActiveAdmin } from '../../store/active-admins.ts';
 import type { Unit } from '../../store/unit.ts';
 import { changeableFields, errorsOf, fields } from '../accounts/fields.ts';
 import { creationTime } from './creation-time.ts';
@@ -132,7 +132,7 @@ export async function importAccounts(
   const written = isRefused || unit.dryRun ? nothingOf(count) : count;
   const report = { ...written, ignoredColumns, failures };
   if (isRefused) throw refusals.invalidLines(report);
-  if (takesAdminAway && (await lockActiveAdmins(unit.em)).size === 0) throw refusals.lastAdmin();
+  if (takesAdminAway) await requireActiveAdmin(unit.em);
   return report;
 }
 
