@@ -5,6 +5,7 @@ import type { RequestContext, RequestState } from './http/context.ts';
 import type { Endpoint } from './http/endpoint.ts';
 import { accessLog } from './http/middleware/access-log.ts';
 import { authenticate } from './http/middleware/authenticate.ts';
+import { checkHost } from './http/middleware/check-host.ts';
 import { cors } from './http/middleware/cors.ts';
 import { refuseCrossSite, refuseForeign } from './http/middleware/cross-site.ts';
 import { drain } from './http/middleware/drain.ts';
@@ -54,6 +55,8 @@ export interface AppDeps {
   /** Whether there is a console. */
   readonly hasConsole: boolean;
   readonly publicAddress: PublicAddress;
+  /** The names of hosts that requests may be for, beside addresses and private names; `undefined`: any. */
+  readonly knownHosts: readonly string[] | undefined;
   /** Whether a refused sign-in is told the cause, which otherwise only the log has. */
   readonly tellsCauses: boolean;
   /** Finds the account of a sign-in, or creates it. */
@@ -111,6 +114,7 @@ export function createApp(deps: AppDeps): Koa<RequestState> {
   app.use(drain(deps.lifecycle));
   app.use(problems(deps.translate));
   app.use(securityHeaders());
+  if (deps.knownHosts) app.use(checkHost(new Set(deps.knownHosts), proxies));
   if (origins.size > 0) app.use(cors(origins, deps.corsHeaders));
   // In front of the load, in which they would take places for their wait.
   const guards = failures ? [limitFailures(failures, proxies, names)] : [];

@@ -56,6 +56,7 @@ export interface ApplicationSettings
     Settings,
     | 'environment'
     | 'access'
+    | 'host'
     | 'basePath'
     | 'console'
     | 'initialAdmins'
@@ -241,6 +242,8 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
     authjsCookies: sources.cookieNames,
     sessions,
     hasConsole: settings.console.enabled,
+    // In production, proxies say which hosts there are.
+    knownHosts: settings.environment === 'development' ? knownHosts(settings) : undefined,
     publicAddress: {
       publicUrl: settings.publicUrl,
       allowsPlain: settings.environment !== 'production',
@@ -325,6 +328,11 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
       await readiness.close();
     },
   };
+}
+
+/** The names of hosts that the settings name. */
+function knownHosts({ host, publicUrl }: Pick<ApplicationSettings, 'host' | 'publicUrl'>): string[] {
+  return [host.toLowerCase(), ...(publicUrl === null ? [] : [new URL(publicUrl).hostname])];
 }
 
 /** The provider that people sign in at to the console; `undefined` where none is configured. */

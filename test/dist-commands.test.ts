@@ -77,6 +77,8 @@ describe('the commands of the build', function () {
     expect(run('accounts', 'list').status).to.equal(69);
     expect(run('migrate', '--yes').status).to.equal(0);
     expect(done('accounts', 'invite', 'ada@example.com')).to.include('ada@example.com');
+    const link = done('accounts', 'console', 'ada@example.com').trim();
+    expect(link).to.match(/^http:\/\/localhost:8000\/console\/#code=[\w-]{43}$/);
     expect(run('accounts', 'doctor').stdout).to.match(/^ok +migrations +all are applied$/m);
     const token = done('token', 'ada@example.com', '--force').trim();
     expect((await jwtVerify(token, Buffer.from(SECRET))).payload['email']).to.equal('ada@example.com');

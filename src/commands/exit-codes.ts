@@ -25,6 +25,7 @@ const EXIT_OF_CODE: Partial<Record<RefusalCode, number>> = {
   database_unavailable: EXIT.unavailable,
   lock_timeout: EXIT.unavailable,
   not_ready: EXIT.unavailable,
+  account_suspended: EXIT.refused,
   email_taken: EXIT.refused,
   last_admin: EXIT.refused,
   changed_since: EXIT.refused,

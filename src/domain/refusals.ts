@@ -214,6 +214,13 @@ export const refusals = {
     [{ path: '', message: "Expected property name or '}' in JSON at position 1 (line 1 column 2)" }],
   ),
   malformedRequest: kind('malformed_request', 400, () => 'This is not a valid HTTP request.'),
+  misdirected: kind(
+    'misdirected_request',
+    421,
+    (host: string) =>
+      `Host is ${host}, which is not known as a name of this machine: set PUBLIC_URL to the origin that you use.`,
+    'rollcall.example.com:8000',
+  ),
   requestTimeout: kind('malformed_request', 408, () => 'The request did not arrive in time.'),
   headersTooLarge: kind('malformed_request', 431, () => 'The request headers are too large.'),
   methodNotAllowed: kind(

@@ -29,26 +29,24 @@ export async function requireRightNow(unit: Unit): Promise<void> {
   await requireSession(unit);
 }
 
-/** Whether the author of a unit acts by a session of the console, which must last. */
-export function actsBySession({ right }: Pick<Unit, 'right'>): boolean {
-  return right !== null && 'sessionId' in right && right.sessionId !== undefined;
+/**
+ * Whether the author of a unit acts by a session of the console, which must last. Not where the unit has ended it itself past the flush,
+ * with the account.
+ */
+export function actsBySession({ right, ownValuesBefore }: Pick<Unit, 'right' | 'ownValuesBefore'>): boolean {
+  if (right === null || 'serviceTokenId' in right || right.sessionId === undefined) return false;
+  return ownValuesBefore !== null && ownValuesBefore.status === undefined;
 }
 
-/**
- * Whether a unit ends the session of its author itself, with the account or alone: afterwards, nobody could check it.
- */
-export function endsOwnSession({ right, ownValuesBefore }: Unit, uow: UnitOfWork): boolean {
+/** Whether the flush of a unit ends the session of its author, with the account or alone: afterwards, nobody could check it. */
+export function endsOwnSession({ right }: Unit, uow: UnitOfWork): boolean {
   if (right === null || 'serviceTokenId' in right) return false;
   const { accountId, sessionId } = right;
-  return (
-    ownValuesBefore === null ||
-    ownValuesBefore.status !== undefined ||
-    uow.getChangeSets().some(({ type, entity, payload }) => {
-      if (entity instanceof ConsoleSession) return entity.id === sessionId;
-      const isOwn = entity instanceof User && entity.id === accountId;
-      return isOwn && (type === ChangeSetType.DELETE || 'status' in payload);
-    })
-  );
+  return uow.getChangeSets().some(({ type, entity, payload }) => {
+    if (entity instanceof ConsoleSession) return entity.id === sessionId;
+    const isOwn = entity instanceof User && entity.id === accountId;
+    return isOwn && (type === ChangeSetType.DELETE || 'status' in payload);
+  });
 }
 
 /**

@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -276,6 +277,39 @@ describe('npm run accounts', function () {
     await database.query(`insert into users (email) values ('ada@example.com')`);
     done('promote', 'ada@example.com');
     expect(await states()).to.deep.equal([['ada@example.com', 'admin', 'active']]);
+  });
+
+  it('prints a link that signs in to the console, and stores the digest of its code', async () => {
+    done('invite', 'ada@example.com');
+    const linkOf = (args: string[] = [], more: NodeJS.ProcessEnv = {}) => {
+      const { status, stdout, stderr } = run(['console', 'ADA@example.com', ...args], { more });
+      expect([status, stderr]).to.deep.equal([0, '']);
+      return stdout.trim();
+    };
+    expect(linkOf()).to.match(/^http:\/\/127\.0\.0\.1:8000\/console\/#code=[\w-]{43}$/);
+    expect(linkOf([], { HOST: '0.0.0.0', PORT: '80', BASE_PATH: '/rollcall' })).to.match(
+      /^http:\/\/localhost:80\/rollcall\/console\/#code=/,
+    );
+    expect(linkOf([], { HOST: '::1' })).to.match(/^http:\/\/\[::1\]:8000\/console\/#code=/);
+    const json = linkOf(['--json'], { PUBLIC_URL: 'https://rollcall.example.com', BASE_PATH: '/x' });
+    const { link, expiresAt } = JSON.parse(json) as { link: string; expiresAt: string };
+    expect(link).to.match(/^https:\/\/rollcall\.example\.com\/x\/console\/#code=/);
+    expect(Date.parse(expiresAt) - Date.now()).to.be.within(60_000, 130_000);
+    const rows = await database.query<{ digest: string }>('select digest from console_codes');
+    expect(rows).to.have.length(4);
+    const digest = createHash('sha256').update(link.replace(/.*=/, '')).digest('hex');
+    expect(rows.map((row) => row.digest)).to.include(digest);
+    // However often it is asked for, an account has few that can be used.
+    for (let n = 0; n < 8; n++) linkOf();
+    expect(await database.query('select from console_codes')).to.have.length(10);
+
+    expect(run(['console', 'nobody@example.com']).status).to.equal(67);
+    const off = run(['console', 'ada@example.com'], { more: { CONSOLE: 'false' } });
+    expect([off.status, off.stdout]).to.deep.equal([64, '']);
+    expect(off.stderr).to.match(/^CONSOLE is false/);
+    done('suspend', 'ada@example.com');
+    expect(run(['console', 'ada@example.com']).status).to.equal(77);
+    expect(await database.query('select from console_codes')).to.deep.equal([]);
   });
 
   it('reports each failure by its exit code, and changes nothing', async () => {

@@ -4,6 +4,7 @@ import { expect } from 'chai';
 import { signHs256 } from '../../src/security/hmac.ts';
 import { accountsIn, addAccount } from '../support/accounts.ts';
 import { SECRET, startApp, type TestApp } from '../support/app.ts';
+import { type SignedInBrowser, signInToConsole } from '../support/console.ts';
 import { dial } from '../support/raw-http.ts';
 import { eventually } from '../support/waiting.ts';
 
@@ -36,11 +37,16 @@ describe('rights that are lost while the body arrives', () => {
     type: string,
     body: string,
     token?: string,
+    session?: SignedInBrowser,
   ): Promise<OpenRequest> {
     const authorization = token ?? (await signHs256(SECRET, 'ada@example.com', '1h'));
+    const credentials =
+      session === undefined
+        ? `Authorization: Bearer ${authorization}`
+        : `Sec-Fetch-Site: same-origin\r\nCookie: ${session.cookie.replace(/^[^=]+/, '__Host-rollcall')}`;
     const socket = await dial(app.url);
     socket.write(
-      `${method} ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer ${authorization}\r\n` +
+      `${method} ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${credentials}\r\n` +
         `Content-Type: ${type}\r\nContent-Length: ${Buffer.byteLength(body)}\r\nExpect: 100-continue\r\n\r\n`,
     );
     const [first] = (await once(socket, 'data')) as [Buffer];
@@ -105,6 +111,67 @@ describe('rights that are lost while the body arrives', () => {
       expect(await accountsIn(app.database)).to.deep.equal(before);
     });
   }
+
+  for (const [what, ...request] of [
+    ...WRITES,
+    ['change itself', 'PATCH', '/v1/me', JSON_TYPE, '{"name":"Ada"}'],
+    ['replace its preferences', 'PUT', '/v1/me/preferences', JSON_TYPE, '{"a":1}'],
+    [
+      'import itself',
+      'POST',
+      '/v1/users/import?mode=upsert',
+      NDJSON,
+      '{"email":"ada@example.com","name":"A"}\n',
+    ],
+  ] as typeof WRITES) {
+    it(`a browser that is signed out meanwhile cannot ${what}`, async () => {
+      const session = await signInToConsole(app, 'ada@example.com');
+      const pending = await open(...request, undefined, session);
+      const ended = await app.call(`/v1/sessions/${session.session.id}`, {
+        as: 'grace@example.com',
+        method: 'DELETE',
+      });
+      expect(ended.status).to.equal(204);
+      const before = await accountsIn(app.database);
+      const { status, body } = await pending.finish();
+      expect([status, body['code']]).to.deep.equal([401, 'unauthenticated']);
+      expect(await accountsIn(app.database)).to.deep.equal(before);
+      expect(await app.database.query('select * from service_tokens')).to.deep.equal([]);
+    });
+  }
+
+  it('a browser may do what ends its own session', async () => {
+    const as = 'grace@example.com';
+    const send = (session: SignedInBrowser, method: string, path: string, body?: string, type = JSON_TYPE) =>
+      session.call(path, { method, ...(body && { body, headers: { 'Content-Type': type } }) });
+    const own = await signInToConsole(app, as);
+    expect((await send(own, 'DELETE', `/v1/me/sessions/${own.session.id}`)).status).to.equal(204);
+    const demoted = await signInToConsole(app, as);
+    expect((await send(demoted, 'PATCH', '/v1/users/2', '{"role":"user"}')).status).to.equal(200);
+    expect((await send(demoted, 'PATCH', '/v1/me', '{"name":"Grace"}')).status).to.equal(200);
+    expect((await send(demoted, 'DELETE', '/v1/me')).status).to.equal(204);
+    expect((await send(demoted, 'PATCH', '/v1/me', '{"name":"Grace"}')).status).to.equal(401);
+    await addAccount(app.database, 'second@example.com', { role: 'admin' });
+    for (const [email, suspend] of [
+      ['second@example.com', ['PATCH', '/v1/users/{id}', '{"status":"suspended"}']],
+      [
+        'ada@example.com',
+        [
+          'POST',
+          '/v1/users/import?mode=upsert',
+          '{"email":"ada@example.com","status":"suspended"}\n',
+          NDJSON,
+        ],
+      ],
+    ] as const) {
+      await addAccount(app.database, `spare-${email}`, { role: 'admin' });
+      const session = await signInToConsole(app, email);
+      const [method, path, body, type] = suspend;
+      const answer = await send(session, method, path.replace('{id}', `${session.account.id}`), body, type);
+      expect(answer.status, await answer.clone().text()).to.equal(200);
+      expect((await session.call('/v1/me')).status).to.equal(401);
+    }
+  });
 
   it('an account that is suspended meanwhile cannot change itself', async () => {
     const pending = await open('PATCH', '/v1/me', JSON_TYPE, '{"name":"Ada"}');

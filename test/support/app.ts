@@ -131,6 +131,7 @@ export async function startApp(
     mode,
     settings: {
       environment: options.environment ?? 'test',
+      host: '127.0.0.1',
       access: {
         ...(options.accessPolicy ?? { policy: 'invited', domains: [] }),
         emailChanges: options.emailChanges ?? 'follow',

@@ -81,6 +81,31 @@ describe('the eraser', () => {
     expect(await server.end('SIGTERM')).to.equal(0);
   });
 
+  it('deletes sessions of the console that have ended, and codes that have expired', async () => {
+    const { id } = await addAccount(database, 'grace@example.com');
+    await database.query(
+      `insert into console_sessions (digest, account_id, door, last_used_at, expires_at) values
+         ('idle', $1, 'code', now() - interval '31 minutes', now() + interval '1 hour'),
+         ('old', $1, 'code', now(), now() - interval '1 minute'),
+         ('used', $1, 'code', now() - interval '20 minutes', now() + interval '1 hour')`,
+      [id],
+    );
+    await database.query(
+      `insert into console_codes (digest, account_id, expires_at) values
+         ('late', $1, now() - interval '1 second'), ('good', $1, now() + interval '1 hour')`,
+      [id],
+    );
+    const server = start();
+    await server.ready();
+    const left = () =>
+      database.query(
+        `select digest from console_sessions union all select digest from console_codes order by 1`,
+      );
+    await until('the sessions are deleted', async () => (await left()).length === 2, 20_000);
+    expect(await left()).to.deep.equal([{ digest: 'good' }, { digest: 'used' }]);
+    expect(await server.end('SIGTERM')).to.equal(0);
+  });
+
   it('deletes all stored answers that are older than a day', async () => {
     await database.query(
       `insert into kept_answers (digest, at)
