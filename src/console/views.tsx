@@ -2,6 +2,7 @@ import type { AnyComponent } from 'preact';
 import type { IconName } from './parts/icons.tsx';
 import type { texts } from './texts.ts';
 import { Accounts } from './views/accounts.tsx';
+import { MyAccount } from './views/me.tsx';
 
 /** What the address says to a view. */
 export interface ViewProps {
@@ -19,11 +20,13 @@ export interface View {
   readonly component: AnyComponent<ViewProps>;
 }
 
+const ME: View = { path: '/me', name: 'me', component: MyAccount };
+
 /** The views of everybody. */
-export const VIEWS: readonly View[] = [];
+export const VIEWS: readonly View[] = [{ ...ME, paths: [''] }];
 
 /** The views of admins. */
 export const ADMIN_VIEWS: readonly View[] = [
   { path: '/accounts', paths: [''], name: 'accounts', component: Accounts },
-  ...VIEWS,
+  ME,
 ];

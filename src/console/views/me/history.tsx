@@ -1,0 +1,66 @@
+import { call } from '../../data/api.ts';
+import { usePages } from '../../data/load.ts';
+import { me } from '../../data/session.ts';
+import { Diff } from '../../parts/diff.tsx';
+import { Bones, Failed } from '../../parts/states.tsx';
+import { Time } from '../../parts/time.tsx';
+import { meTexts } from '../../texts/me.ts';
+import { texts as shared } from '../../texts.ts';
+
+const texts = meTexts.history;
+
+/** What has happened to my account, newest first. */
+export function MyHistory({ version }: { version: number }) {
+  const { items, isLoading, hasMore, error, more, reload } = usePages(`${version}`, (cursor, signal) =>
+    call('GET /v1/me/history', { query: { cursor, limit: '10' }, signal }),
+  );
+  return (
+    <section class="box" aria-busy={isLoading}>
+      <header>
+        <h2>{texts.title}</h2>
+        <span class="soft small-text">{texts.help}</span>
+      </header>
+      {items.length > 0 ? (
+        <ol class="items">
+          {items.map(({ id, at, action, actorId, actor, before, after, undoes, erasedAt }) => (
+            <li key={id} class="stack tight">
+              <p class="row">
+                <strong>{shared.actions[action]}</strong>
+                <span>
+                  {actorId !== null && actorId === me.value?.id ? (
+                    texts.by(meTexts.you)
+                  ) : (
+                    <bdi>{texts.by(actor)}</bdi>
+                  )}
+                </span>
+                {undoes !== null && <span class="badge">{texts.undoes}</span>}
+                <span class="soft small-text">
+                  <Time at={at} />
+                </span>
+              </p>
+              {erasedAt === null ? (
+                <Diff before={before} after={after} />
+              ) : (
+                <p class="soft">{texts.erased}</p>
+              )}
+            </li>
+          ))}
+        </ol>
+      ) : isLoading ? (
+        <div class="inside">
+          <Bones lines={6} />
+        </div>
+      ) : (
+        error === undefined && <p class="inside soft">{texts.empty}</p>
+      )}
+      {error !== undefined && <Failed error={error} retry={items.length > 0 ? more : reload} />}
+      {hasMore && items.length > 0 && (
+        <p class="inside">
+          <button type="button" class="button" disabled={isLoading} onClick={more}>
+            {texts.more}
+          </button>
+        </p>
+      )}
+    </section>
+  );
+}
