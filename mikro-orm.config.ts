@@ -17,6 +17,7 @@ import { FeedEpochSchema } from './src/store/tables/feed-epoch.ts';
 import { FeedShiftSchema } from './src/store/tables/feed-shift.ts';
 import { KeptAnswerSchema } from './src/store/tables/kept-answer.ts';
 import { RefusedSignInSchema } from './src/store/tables/refused-sign-in.ts';
+import { SightingSchema } from './src/store/tables/sighting.ts';
 import { User } from './src/store/tables/user.ts';
 import { WebhookSchema } from './src/store/tables/webhook.ts';
 import { UnitEntityManager } from './src/store/unit.ts';
@@ -37,6 +38,7 @@ export function ormOptions(database: DatabaseSettings, mode: ConnectionMode = 'd
       RefusedSignInSchema,
       ConsoleSession,
       ConsoleCodeSchema,
+      SightingSchema,
       WebhookSchema,
     ],
     entityManager: UnitEntityManager,

@@ -33,6 +33,7 @@ import { admission } from './services/access/admission.ts';
 import { sessionLookUp } from './services/access/console-session-look-up.ts';
 import { RefusedSignInCounter } from './services/access/refused-sign-ins.ts';
 import { serviceTokenLookUp } from './services/access/service-token-look-up.ts';
+import { Sightings } from './services/access/sightings.ts';
 import { ChangeFeed } from './services/feed/change-feed.ts';
 import { EpochWatch } from './services/feed/epoch-watch.ts';
 import { startEraser } from './services/history/eraser.ts';
@@ -140,6 +141,14 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
   });
   const readiness = readinessCheck(database, mode, store.migrations, options.readinessTimes);
   const refusedSignIns = new RefusedSignInCounter();
+  const sightings = new Sightings({
+    em: orm.em.fork(),
+    onFailure: ({ message: reason }) =>
+      log.warn(
+        { reason },
+        'sightings of accounts not written; trying again; if this lasts, check the database',
+      ),
+  });
   const epochs = new EpochWatch({
     ask: () => renewEpoch(orm.em.fork()),
     onEpoch: (known) =>
@@ -230,9 +239,10 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
     policy: settings.access,
     emailChanges: settings.access.emailChanges,
     refusedSignIns,
+    sightings,
     inUnit,
   });
-  const sessions = sessionLookUp(orm, lookUps);
+  const sessions = sessionLookUp(orm, lookUps, sightings);
   const app = createApp({
     inUnit,
     log,
@@ -324,6 +334,7 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
     },
     async close() {
       await stopEraser();
+      await sightings.close();
       await feed.close();
       await readiness.close();
     },

@@ -54,11 +54,20 @@ export type Column = keyof typeof columns;
 /** All columns of an account. */
 export const COLUMNS = Object.keys(columns) as readonly Column[];
 
+/** All that is shown of an account: its columns, and when it was last seen. */
+export const SHOWN_FIELDS = [...COLUMNS, 'lastSeenAt'] as const;
+
 /** How the entity maps to its table; `store/tables/user.ts` adds the indexes. */
 export const UserSchema = defineEntity({ name: 'User', tableName: 'users', properties: columns });
 
 /** An account: one person, known by one email address. */
 export class User extends UserSchema.class {
+  /**
+   * When it last made a request, to the hour; null where it never has, or not since that is noted. Nobody decides it: it is outside of
+   * the columns, the history and the version, and `store/tables/user.ts` says where it is.
+   */
+  declare readonly lastSeenAt?: Date | null;
+
   /**
    * A new account with the role `user`; it exists once its unit of work has been flushed.
    * Throws `email_invalid`.
@@ -102,7 +111,7 @@ export function acceptEmail(typed: string): string {
 }
 
 /** An account as data: an entity, or a row of a list. */
-export type Account = Pick<User, Column>;
+export type Account = Pick<User, Column | 'lastSeenAt'>;
 
 /** Whether an account with this role is an admin, active or not. */
 export function isAdmin({ role }: Partial<Pick<Account, 'role'>>): boolean {

@@ -1,6 +1,7 @@
 import type { EntityMetadata } from '@mikro-orm/core';
 import { type Account, type Column, User } from '../domain/user.ts';
 import type { RowOf } from './rows.ts';
+import { lastSeenSql } from './tables/user.ts';
 
 /** A column of `users`, as the ORM's metadata has it. */
 export interface AccountColumn {
@@ -23,18 +24,17 @@ export interface MetadataSource {
 export function accountColumns(source: MetadataSource): readonly AccountColumn[] {
   return source
     .getMetadata(User)
-    .props.map(
-      ({ name, fieldNames: [field = ''], columnTypes: [type = ''], defaultRaw, default: initial }) => ({
-        property: name as Column,
-        name: field,
-        type: type.replace(/\(.*/, ''),
-        default: defaultRaw,
-        initial,
-      }),
-    );
+    .props.filter(({ persist }) => persist !== false)
+    .map(({ name, fieldNames: [field = ''], columnTypes: [type = ''], defaultRaw, default: initial }) => ({
+      property: name as Column,
+      name: field,
+      type: type.replace(/\(.*/, ''),
+      default: defaultRaw,
+      initial,
+    }));
 }
 
-/** All columns of `users` for a `select` or a `returning`, each under its property's name: rows are accounts then. */
+/** All columns of `users` for a `select` or a `returning`, each under its property's name: rows are accounts then, but for `lastSeenAt`. */
 export function accountSelection(source: MetadataSource): string {
   return accountColumns(source)
     .map(({ property, name }) => `users.${name} as "${property}"`)
@@ -42,7 +42,8 @@ export function accountSelection(source: MetadataSource): string {
 }
 
 /** An account as {@link accountTextSelection} reads it. */
-export type AccountTexts = RowOf<Omit<Account, 'preferences'>, 'createdAt' | 'updatedAt'> & {
+export type AccountTexts = RowOf<Omit<Account, 'preferences' | 'lastSeenAt'>, 'createdAt' | 'updatedAt'> & {
+  readonly lastSeenAt: string | null;
   /** JSON. */
   readonly preferences: string | null;
 };
@@ -52,7 +53,8 @@ export type AccountTexts = RowOf<Omit<Account, 'preferences'>, 'createdAt' | 'up
  * length: a prepared statement fails once a migration has widened a column that it returns.
  */
 export function accountTextSelection(source: MetadataSource): string {
-  return accountColumns(source)
-    .map(({ property, name, type }) => `users.${name}::${type === 'jsonb' ? 'text' : type} as "${property}"`)
-    .join(', ');
+  const columns = accountColumns(source).map(
+    ({ property, name, type }) => `users.${name}::${type === 'jsonb' ? 'text' : type} as "${property}"`,
+  );
+  return [...columns, `${lastSeenSql('users.id')} as "lastSeenAt"`].join(', ');
 }

@@ -20,6 +20,8 @@ export interface FoundAccount {
   readonly identity: KnownIdentity | undefined;
   /** Whether it was found by its email, and belongs to another subject of the issuer. */
   readonly isOfAnother: boolean;
+  /** Whether it was last seen more than an hour ago, or never. */
+  readonly isUnseen: boolean;
 }
 
 /** An identity that an account has. */
@@ -44,7 +46,13 @@ interface Row {
   readonly identity_is_stale: boolean;
   readonly email_is_taken: boolean;
   readonly is_of_another: boolean;
+  readonly is_unseen: boolean;
 }
+
+/** SQL for when an account was last seen, and whether that should be noted again, with {@link SIGHTING_JOIN}. */
+export const SIGHTING_COLUMNS = `nullif(sightings.last_seen_at, '-infinity')::timestamptz as last_seen_at,
+           coalesce(sightings.last_seen_at < now() - interval '1 hour', true) as is_unseen`;
+export const SIGHTING_JOIN = 'left join sightings on sightings.user_id = users.id';
 
 /**
  * Creates the look-up that every authenticated request begins with, shared by those that arrive together. Each signer gets an
@@ -64,7 +72,8 @@ export function accountLookUp(source: MetadataSource, lookUps: LookUps): Account
            ) as email_is_taken,
            own.id is null and exists (
              select from identities where user_id = users.id and issuer = asked.issuer and cut_at is null
-           ) as is_of_another
+           ) as is_of_another,
+           ${SIGHTING_COLUMNS}
       from unnest($1::text[], $2::text[], $3::text[]) with ordinality as asked (email, issuer, subject, place)
       join users on users.id = coalesce(
         (select user_id from identities join users as known on known.id = user_id
@@ -72,7 +81,8 @@ export function accountLookUp(source: MetadataSource, lookUps: LookUps): Account
         (select id from users where email = asked.email)
       )
       left join identities as own
-        on own.user_id = users.id and own.issuer = asked.issuer and own.subject = asked.subject and own.cut_at is null`;
+        on own.user_id = users.id and own.issuer = asked.issuer and own.subject = asked.subject and own.cut_at is null
+      ${SIGHTING_JOIN}`;
   const rowOf = lookUps<Signer, Row>({
     name: 'accounts-of-signers',
     text,
@@ -91,8 +101,16 @@ export function accountLookUp(source: MetadataSource, lookUps: LookUps): Account
 }
 
 function foundIn(em: EntityManager, row: Row): FoundAccount {
-  const { place, identity_id, identity_email, identity_is_stale, email_is_taken, is_of_another, ...account } =
-    row;
+  const {
+    place,
+    identity_id,
+    identity_email,
+    identity_is_stale,
+    email_is_taken,
+    is_of_another,
+    is_unseen,
+    ...account
+  } = row;
   return {
     account: entityOf(em, account),
     identity:
@@ -105,6 +123,7 @@ function foundIn(em: EntityManager, row: Row): FoundAccount {
             isEmailTaken: email_is_taken,
           },
     isOfAnother: is_of_another,
+    isUnseen: is_unseen,
   };
 }
 

@@ -26,7 +26,7 @@ import { runInTransaction } from './statements.ts';
 import type { Unit } from './unit.ts';
 
 /** An account that a statement has read or written. */
-export type AccountRow = RowOf<Account, 'createdAt' | 'updatedAt'>;
+export type AccountRow = RowOf<Omit<Account, 'lastSeenAt'>, 'createdAt' | 'updatedAt'>;
 
 /** Some columns of an account, for a statement that reads them from JSON. */
 type Columns = Pick<AccountColumn, 'property' | 'name' | 'type'>;

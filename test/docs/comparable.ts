@@ -1,6 +1,8 @@
 /** What two runs of the same commands cannot have in common, and what stands for it in a comparison. */
 const DIFFERENCES: readonly (readonly [pattern: RegExp, name: string])[] = [
   [/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)/g, '<time>'],
+  // Before an account's first request is noted, and after.
+  [/(?<="lastSeenAt": ?)(?:null|"<time>")/g, '<time>'],
   [/(?<=^\[)\d\d:\d\d:\d\d(?=\])/gm, '<time>'],
   [/(?<=^date: ).*/gim, '<time>'],
   [/(?<=^webhook-timestamp: )\d+/gim, '<time>'],

@@ -43,6 +43,7 @@ describe('GET /v1/me', () => {
       version: 1,
       createdAt: LONG_AGO,
       updatedAt: LONG_AGO,
+      lastSeenAt: null,
     });
   });
 
@@ -59,6 +60,7 @@ describe('GET /v1/me', () => {
       version: 1,
       createdAt: LONG_AGO,
       updatedAt: LONG_AGO,
+      lastSeenAt: null,
     });
   });
 
@@ -69,6 +71,7 @@ describe('GET /v1/me', () => {
     expect(await (await me('ada@example.com')).json()).to.include({
       createdAt: '2024-02-29T18:14:59.123Z',
       updatedAt: LONG_AGO,
+      lastSeenAt: null,
     });
   });
 

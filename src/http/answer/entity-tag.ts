@@ -3,7 +3,10 @@ export interface Versioned {
   readonly version: number;
 }
 
-/** The entity tag of a version: strong, because a version is one representation, byte by byte. */
+/**
+ * The entity tag of a version: strong, because a version is one representation, byte by byte, but for `lastSeenAt`, which is no part of
+ * what a writer could overwrite.
+ */
 export function entityTag({ version }: Versioned): string {
   return `"${version}"`;
 }

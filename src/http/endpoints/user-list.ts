@@ -6,9 +6,16 @@ import { COUNT_CAP, listAccounts, SORTS } from '../../services/accounts/list.ts'
 import { linkToNext, pageJson, readPage } from '../answer/page.ts';
 import { endpoint } from '../endpoint.ts';
 import { account } from '../schemas/account.ts';
+import { moment } from '../schemas/change.ts';
 import { LINK, pageQuery, pageSchema, searchText } from '../schemas/page.ts';
 
 const PATH = '/v1/users';
+
+function time(description: string) {
+  return moment.optional().meta({
+    description: `${description} With very many accounts, a list in another order is refused where it would take too long.`,
+  });
+}
 
 const query = changeableFields.pick({ role: true, status: true, storageMode: true }).extend({
   ...pageQuery,
@@ -17,6 +24,11 @@ const query = changeableFields.pick({ role: true, status: true, storageMode: tru
     description: 'The order; descending with a minus.',
   }),
   email: searchText.optional().meta({ description: 'The whole email, in any case.' }),
+  domain: searchText.optional().meta({ description: 'The domain of the email, in any case.' }),
+  createdSince: time('Created at this time or later.'),
+  createdBefore: time('Created before this time.'),
+  seenSince: time('Last seen at this time or later.'),
+  seenBefore: time('Last seen before this time, or never.'),
   q: searchText.optional().meta({
     description:
       'A part of the email or the name, in any case. With very many accounts, a search without three letters or digits in a row is refused where few accounts match.',
@@ -56,8 +68,18 @@ export function userListEndpoints({ cursors }: { readonly cursors: CursorCodec }
       },
       refusals: [refusals.badCursor],
       async handle({ reader, query }) {
-        const { sort = '-createdAt', role, status, storageMode, email, q } = query;
-        const scope = ['accounts', sort, role, status, storageMode, email, q];
+        const { limit: _, cursor: __, total: ___, sort = '-createdAt', ...filters } = query;
+        const { role, status, storageMode, email, q, ...others } = filters;
+        const scope = [
+          'accounts',
+          sort,
+          role,
+          status,
+          storageMode,
+          email,
+          q,
+          ...(Object.keys(others).length > 0 ? [others] : []),
+        ];
         const page = await readPage(cursors, scope, query, (request) =>
           reader.read((em) => listAccounts(em, { ...query, ...request })),
         );

@@ -13,6 +13,7 @@ const EXAMPLE: AccountView = {
   version: 3,
   createdAt: '2026-01-31T12:00:00.000Z',
   updatedAt: '2026-02-01T08:30:00.000Z',
+  lastSeenAt: '2026-02-03T17:45:00.000Z',
 };
 
 /** The schema of {@link AccountView}. */
@@ -25,6 +26,10 @@ export const account = z
     version: z.int().meta({ description: 'The number of its changes, as in `ETag`.' }),
     createdAt: z.iso.datetime(),
     updatedAt: z.iso.datetime(),
+    lastSeenAt: z.iso.datetime().nullable().meta({
+      description:
+        'When it last made a request, up to an hour behind; null for never, and in views of the past. No change: it is not in the history, and `version`, `updatedAt` and `ETag` stay.',
+    }),
   })
   .meta({ id: 'Account', examples: [EXAMPLE] });
 

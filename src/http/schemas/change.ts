@@ -5,7 +5,7 @@ import { account } from './account.ts';
 
 /** Some fields of an account; of the preferences, a merge patch of the changed paths. */
 const values = account
-  .omit({ id: true, version: true, createdAt: true, updatedAt: true })
+  .omit({ id: true, version: true, createdAt: true, updatedAt: true, lastSeenAt: true })
   .partial()
   .extend({ createdAt: z.iso.datetime({ offset: true }).optional() })
   .nullable();

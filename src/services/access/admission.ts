@@ -11,6 +11,7 @@ import type { Unit, UnitOfWork } from '../../store/unit.ts';
 import { fields } from '../accounts/fields.ts';
 import { bindIdentity, noteSignIn } from './identities.ts';
 import type { RefusedSignInCounter } from './refused-sign-ins.ts';
+import type { Sightings } from './sightings.ts';
 import { signerOf } from './signer.ts';
 
 /** A sign-in: the identity in a valid token. */
@@ -25,6 +26,7 @@ export interface AdmissionDeps {
   readonly policy: AccessPolicy;
   readonly emailChanges: EmailChangePolicy;
   readonly refusedSignIns: RefusedSignInCounter;
+  readonly sightings: Pick<Sightings, 'note'>;
   /** For what a sign-in changes: it stays, even if the request fails. */
   readonly inUnit: UnitOfWork;
 }
@@ -42,6 +44,7 @@ export function admission({
   policy,
   emailChanges,
   refusedSignIns,
+  sightings,
   inUnit,
 }: AdmissionDeps): Admission {
   /** Changes accounts in the name of the sign-in itself, unless another request or account was quicker. */
@@ -70,7 +73,11 @@ export function admission({
       if (found.account.status === 'suspended') throw await counted(refusals.accountSuspended());
       return found;
     };
-    const findAgain = async () => (await check(await findAccount(em, signer))).account;
+    const admitted = ({ account, isUnseen }: FoundAccount) => {
+      if (isUnseen) sightings.note(account.id);
+      return account;
+    };
+    const findAgain = async () => admitted(await check(await findAccount(em, signer)));
 
     if (signIn.isUnverified) throw await counted(refusals.emailUnverified());
     let found = await findAccount(em, signer);
@@ -78,9 +85,10 @@ export function admission({
       await change(requestId, (unit) => create(unit, email, signIn.name));
       found = await findAccount(em, signer);
     }
-    const { account, identity } = await check(found);
+    const checked = await check(found);
+    const { account, identity } = checked;
     if (identity === undefined) {
-      if (signer.subject === undefined) return account;
+      if (signer.subject === undefined) return admitted(checked);
       await bindIdentity(em, account.id, { ...signer, subject: signer.subject });
       return findAgain();
     }
@@ -96,7 +104,7 @@ export function admission({
       }
     }
     if (seen !== identity.email || identity.isStale) await noteSignIn(em, identity.id, seen);
-    return account;
+    return admitted(checked);
   };
 }
 

@@ -1,12 +1,13 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import type { User } from '../../domain/user.ts';
 import { accountColumns, type MetadataSource } from '../../store/account-columns.ts';
-import { entityOf } from '../../store/account-look-up.ts';
+import { entityOf, SIGHTING_COLUMNS, SIGHTING_JOIN } from '../../store/account-look-up.ts';
 import type { LookUps } from '../../store/batched-look-ups.ts';
 import { isoTimeOf } from '../../store/rows.ts';
 import { SESSION_USABLE } from '../../store/session-condition.ts';
 import { runAlone } from '../../store/statements.ts';
 import type { Session } from './console-sessions.ts';
+import type { Sightings } from './sightings.ts';
 
 /** A session that may be used now, and its account, which is active and managed by the EntityManager of the look-up. */
 export interface FoundSession {
@@ -32,6 +33,7 @@ interface Row {
   readonly session_last_used_at: string;
   readonly session_expires_at: string;
   readonly session_is_stale: boolean;
+  readonly is_unseen: boolean;
 }
 
 // Whoever else has the row locked notes its use, or ends it.
@@ -50,6 +52,7 @@ const NOTE_USE = `
 export function sessionLookUp(
   source: MetadataSource & { readonly em: EntityManager },
   lookUps: LookUps,
+  sightings: Pick<Sightings, 'note'>,
 ): SessionLookUp {
   const columns = accountColumns(source).map(({ name, type }) => `users.${name}::${type}`);
   const rowOf = lookUps<string, Row>({
@@ -60,10 +63,11 @@ export function sessionLookUp(
              address::text as session_address, user_agent::text as session_user_agent,
              console_sessions.created_at::timestamptz as session_created_at,
              last_used_at::timestamptz as session_last_used_at, expires_at::timestamptz as session_expires_at,
-             last_used_at < now() - interval '1 minute' as session_is_stale
+             last_used_at < now() - interval '1 minute' as session_is_stale, ${SIGHTING_COLUMNS}
         from unnest($1::text[]) with ordinality as asked (digest, place)
         join console_sessions on console_sessions.digest = asked.digest and ${SESSION_USABLE}
-        join users on users.id = console_sessions.account_id and users.status = 'active'`,
+        join users on users.id = console_sessions.account_id and users.status = 'active'
+        ${SIGHTING_JOIN}`,
     values: (digests) => [[...digests]],
   });
   const stale = new WeakSet<Session>();
@@ -82,6 +86,7 @@ export function sessionLookUp(
         session_last_used_at: lastUsedAt,
         session_expires_at: expiresAt,
         session_is_stale: isStale,
+        is_unseen: isUnseen,
         ...account
       } = row;
       const session = {
@@ -94,7 +99,9 @@ export function sessionLookUp(
         expiresAt: isoTimeOf(em, expiresAt),
       };
       if (isStale) stale.add(session);
-      return { session, account: entityOf(em, account) };
+      const found = entityOf(em, account);
+      if (isUnseen) sightings.note(found.id);
+      return { session, account: found };
     },
     noteUse(session) {
       const { id } = session;

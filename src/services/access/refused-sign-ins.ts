@@ -6,7 +6,7 @@ import { runAlone } from '../../store/statements.ts';
 import { DEFAULT_LIMIT, type Page, type PageRequest, type Position, pageOf } from '../paging.ts';
 
 /** How long a refused sign-in is kept. */
-const KEPT_DAYS = 30;
+export const KEPT_DAYS = 30;
 
 /** The most that are kept: somebody who can sign in with any number of emails must not fill the disk. */
 const MAX_KEPT = 10_000;

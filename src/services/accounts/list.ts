@@ -1,4 +1,5 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
+import { asciiDomain, foldCase, readableDomain } from '../../domain/domain-name.ts';
 import { normalizeEmail } from '../../domain/email.ts';
 import { refusals } from '../../domain/refusals.ts';
 import type { Column, Role, Status, StorageMode } from '../../domain/user.ts';
@@ -10,12 +11,13 @@ import {
 } from '../../store/account-columns.ts';
 import { type Measured, partOf, readInParts, withinBytes } from '../../store/page-bytes.ts';
 import { parameters, runAlone, runWithin, type Statement } from '../../store/statements.ts';
+import { DOMAIN } from '../../store/tables/user.ts';
 import { DEFAULT_LIMIT, type Page, type PageRequest, type Position, pageOf } from '../paging.ts';
 import { contains, isWalk } from './search.ts';
 import { accountJson } from './view.ts';
 
 /** The orders of the list; without a minus, ascending. */
-export const SORTS = ['createdAt', '-createdAt', 'email', '-email'] as const;
+export const SORTS = ['createdAt', '-createdAt', 'email', '-email', 'lastSeenAt', '-lastSeenAt'] as const;
 /** One of them. */
 export type Sort = (typeof SORTS)[number];
 
@@ -26,6 +28,15 @@ export interface AccountFilters {
   readonly storageMode?: StorageMode | undefined;
   /** The whole email, in any form of it. */
   readonly email?: string | undefined;
+  /** The domain of the email, in any form of it. */
+  readonly domain?: string | undefined;
+  /** Created at this time or later. */
+  readonly createdSince?: Date | undefined;
+  readonly createdBefore?: Date | undefined;
+  /** Last seen at this time or later. */
+  readonly seenSince?: Date | undefined;
+  /** Last seen before this time, or never. */
+  readonly seenBefore?: Date | undefined;
   /** A part of the email or the name, in any case; every character stands for itself. */
   readonly q?: string | undefined;
 }
@@ -62,7 +73,24 @@ const ORDERS = {
     names: ['email'],
     positionOf: (row: AccountTexts): Position => [row.email],
   },
+  lastSeenAt: {
+    columns: ['sightings.last_seen_at', 'sightings.user_id'],
+    names: ['"sightedAt"', 'id'],
+    positionOf: (row: AccountTexts & { readonly sightedAt?: string }): Position => [
+      row.sightedAt ?? '',
+      row.id,
+    ],
+  },
 };
+
+/** The filters by time, each with its order: in another one, few matches may be far apart. */
+const RANGES = {
+  createdSince: { sort: 'createdAt', column: 'users.created_at', operator: '>=' },
+  createdBefore: { sort: 'createdAt', column: 'users.created_at', operator: '<' },
+  seenSince: { sort: 'lastSeenAt', column: 'sightings.last_seen_at', operator: '>=' },
+  seenBefore: { sort: 'lastSeenAt', column: 'sightings.last_seen_at', operator: '<' },
+} as const;
+const RANGE_NAMES = Object.keys(RANGES) as readonly (keyof typeof RANGES)[];
 
 /** How long a walk may take, in milliseconds. It reads about a million accounts; nobody waits longer for what they type. */
 const MAX_WALK_MS = 1_000;
@@ -70,11 +98,13 @@ const MAX_WALK_MS = 1_000;
 /**
  * Reads a page of the accounts in one query, or a few where it is long, see {@link readInParts}; the total takes another one.
  * Pages continue where the last one ended (keyset pagination) and not after a number of rows: every page costs the same, and
- * concurrent inserts and deletions neither hide an account nor show it twice. Throws `invalid_query` for a short text that hardly any of very many accounts contains.
+ * concurrent inserts and deletions neither hide an account nor show it twice. Throws `invalid_query` for a search among very many accounts that
+ * takes too long: for a short text that hardly any of them contains, or in another order than that of a range of times.
  */
 export async function listAccounts(em: EntityManager, request: ListRequest): Promise<AccountPage> {
   const { sort = '-createdAt', limit = DEFAULT_LIMIT, total } = request;
-  const read = isWalk(request.q) ? walk(performance.now() + MAX_WALK_MS) : runAlone;
+  const slowPart = slowPartOf(request, sort);
+  const read = slowPart ? walk(performance.now() + MAX_WALK_MS, slowPart) : runAlone;
   const { positionOf } = orderOf(sort);
   const { rows, isCut } = await readInParts<AccountTexts & Measured>(limit + 1, async (last, size) => {
     const after = last === undefined ? request.after : positionOf(last);
@@ -93,13 +123,19 @@ export async function listAccounts(em: EntityManager, request: ListRequest): Pro
   };
 }
 
+/** What can make a list slow, and what to do about it. */
+function slowPartOf(request: ListRequest, sort: Sort): { path: string; advice: string } | undefined {
+  if (isWalk(request.q)) return { path: 'q', advice: 'search for at least three letters or digits in a row' };
+  const range = RANGE_NAMES.find((name) => request[name] !== undefined && !sort.endsWith(RANGES[name].sort));
+  return range && { path: range, advice: `sort by ${RANGES[range].sort}` };
+}
+
 /** Reads until a time of `performance.now()`. */
-function walk(deadline: number) {
+function walk(deadline: number, { path, advice }: { path: string; advice: string }) {
   return async <Row>(em: EntityManager, statement: Statement): Promise<Row[]> => {
     const rows = await runWithin<Row>(em, deadline - performance.now(), statement);
     if (rows !== undefined) return rows;
-    const message = 'Took too long to find: search for at least three letters or digits in a row.';
-    throw refusals.invalidQuery([{ path: 'q', message }]);
+    throw refusals.invalidQuery([{ path, message: `Took too long to find: ${advice}.` }]);
   };
 }
 
@@ -115,6 +151,8 @@ export function pageStatement(
 ): Statement {
   const { columns, names, isDescending } = orderOf(sort);
   const { conditions, values, bind } = conditionsOf(source, filters);
+  const isBySighting = sort.endsWith('lastSeenAt');
+  const tables = isBySighting || isSeen(filters) ? WITH_SIGHTINGS : 'users';
   // The page that nearly everybody reads. Its plan depends on no value but the limit, which is therefore in the text.
   const isUsual = conditions.length === 0 && size === DEFAULT_LIMIT + 1;
   if (after !== undefined) {
@@ -122,14 +160,14 @@ export function pageStatement(
   }
   const inOrder = (names: readonly string[]) =>
     names.map((name) => `${name} ${isDescending ? 'desc' : 'asc'}`).join(', ');
-  const page = `from users ${where(conditions)} order by ${inOrder(columns)} limit ${isUsual ? size : bind(size)}`;
-  const selection = accountTextSelection(source);
+  const page = `from ${tables} ${where(conditions)} order by ${inOrder(columns)} limit ${isUsual ? size : bind(size)}`;
+  const selection = `${accountTextSelection(source)}${isBySighting ? ', sightings.last_seen_at as "sightedAt"' : ''}`;
   return {
     name: isUsual ? `accounts by ${sort}${after === undefined ? '' : ' after'}` : undefined,
     // A long walk reads an index alone, and at the end only the rows that it found.
     text: withinBytes(
       isWalk(filters.q)
-        ? `select ${selection} from users join (select id ${page}) as page using (id)`
+        ? `select ${selection} from ${tables} join (select users.id ${page}) as page on page.id = users.id`
         : `select ${selection} ${page}`,
       { order: inOrder(names), columns: ['preferences'] },
     ),
@@ -145,14 +183,28 @@ export function countStatement(source: MetadataSource, filters: AccountFilters):
   const { conditions, values, bind } = conditionsOf(source, filters);
   return {
     text: `select count(*)::int as count
-      from (select from users ${where(conditions)} order by created_at, id limit ${bind(COUNT_CAP + 1)}) as counted`,
+      from (select from ${isSeen(filters) ? `${WITH_SIGHTINGS} ${where(conditions)} order by last_seen_at, user_id` : `users ${where(conditions)} order by created_at, id`} limit ${bind(COUNT_CAP + 1)}) as counted`,
     values,
   };
+}
+
+/** Every account has a sighting. */
+const WITH_SIGHTINGS = 'users join sightings on sightings.user_id = users.id';
+
+function isSeen({ seenSince, seenBefore }: AccountFilters): boolean {
+  return seenSince !== undefined || seenBefore !== undefined;
 }
 
 function orderOf(sort: Sort) {
   const isDescending = sort.startsWith('-');
   return { isDescending, ...ORDERS[(isDescending ? sort.slice(1) : sort) as keyof typeof ORDERS] };
+}
+
+/** A domain that somebody has typed, as emails have it. */
+function storedDomain(typed: string): string {
+  const folded = foldCase(typed.trim());
+  const ascii = asciiDomain(folded);
+  return ascii === undefined ? folded : readableDomain(ascii);
 }
 
 function where(conditions: readonly string[]): string {
@@ -167,7 +219,12 @@ function conditionsOf(source: MetadataSource, filters: AccountFilters) {
     const value = filter && filters[filter];
     if (value !== undefined) conditions.push(`${name} = ${bind(value)}`);
   }
-  const { email, q } = filters;
+  for (const name of RANGE_NAMES) {
+    const { column, operator } = RANGES[name];
+    if (filters[name] !== undefined) conditions.push(`${column} ${operator} ${bind(filters[name])}`);
+  }
+  const { email, domain, q } = filters;
+  if (domain !== undefined) conditions.push(`${DOMAIN} = ${bind(storedDomain(domain))}`);
   if (email !== undefined) conditions.push(`email = ${bind(normalizeEmail(email))}`);
   if (q !== undefined) conditions.push(contains(q, bind));
   return { conditions, values, bind };

@@ -7,7 +7,11 @@ import type { AccountChanges } from './accounts.ts';
 
 /** What may leave of an account, over HTTP, in an export or on the command line, in JSON's types. */
 export function accountView(account: Account) {
-  const times = { createdAt: account.createdAt.toISOString(), updatedAt: account.updatedAt.toISOString() };
+  const times = {
+    createdAt: account.createdAt.toISOString(),
+    updatedAt: account.updatedAt.toISOString(),
+    lastSeenAt: account.lastSeenAt?.toISOString() ?? null,
+  };
   return { ...shown(account, times), preferences: account.preferences ?? {} };
 }
 
@@ -16,6 +20,7 @@ export function accountJson(em: EntityManager, account: AccountTexts): string {
   const times = {
     createdAt: isoTimeOf(em, account.createdAt),
     updatedAt: isoTimeOf(em, account.updatedAt),
+    lastSeenAt: account.lastSeenAt === null ? null : isoTimeOf(em, account.lastSeenAt),
   };
   return `${JSON.stringify(shown(account, times)).slice(0, -1)},"preferences":${short(account.preferences ?? '{}')}}`;
 }
@@ -31,9 +36,20 @@ function short(json: string): string {
 /** The allow-list of both, but for the preferences. Times in ISO 8601, in UTC. */
 function shown(
   { id, email, name, role, status, storageMode, version }: Account | AccountTexts,
-  { createdAt, updatedAt }: Pick<AccountTexts, 'createdAt' | 'updatedAt'>,
+  { createdAt, updatedAt, lastSeenAt }: Pick<AccountTexts, 'createdAt' | 'updatedAt' | 'lastSeenAt'>,
 ) {
-  return { id, email, name: name ?? null, role, status, storageMode, version, createdAt, updatedAt };
+  return {
+    id,
+    email,
+    name: name ?? null,
+    role,
+    status,
+    storageMode,
+    version,
+    createdAt,
+    updatedAt,
+    lastSeenAt,
+  };
 }
 
 /** An account for who has changed it and may not read it: the fields that were given, and of the preferences the patch. */

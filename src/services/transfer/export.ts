@@ -3,7 +3,7 @@ import type { EntityManager } from '@mikro-orm/postgresql';
 import type { Account } from '../../domain/user.ts';
 import { accountSelection } from '../../store/account-columns.ts';
 import type { Reader } from '../../store/replicas/reader.ts';
-import { type RowOf, withDates } from '../../store/rows.ts';
+import { dateOf, type RowOf, withDates } from '../../store/rows.ts';
 import { inSnapshot } from '../../store/snapshot.ts';
 import { accountView } from '../accounts/view.ts';
 import type { Format, WriteOptions, Writer } from './formats/index.ts';
@@ -11,7 +11,9 @@ import type { Format, WriteOptions, Writer } from './formats/index.ts';
 /** How many accounts are fetched at once. */
 const BATCH_SIZE = 200;
 
-type Row = RowOf<Account, 'createdAt' | 'updatedAt'>;
+type Row = RowOf<Omit<Account, 'lastSeenAt'>, 'createdAt' | 'updatedAt'> & {
+  readonly lastSeenAt: string | null;
+};
 
 /**
  * Exports all accounts, ordered by id, from one consistent snapshot that has all that is committed now: a stream of text that the reader paces. It asks the
@@ -25,11 +27,16 @@ export function exportAccounts(reader: Reader, format: Format, options?: WriteOp
 }
 
 function chunks(em: EntityManager, writer: Writer): AsyncGenerator<string> {
-  const query = `select ${accountSelection(em)} from users order by id`;
+  const query = `
+    select ${accountSelection(em)}, nullif(last_seen_at, '-infinity') as "lastSeenAt"
+      from users left join sightings on user_id = id order by id`;
   return inSnapshot(em, async function* ({ batches }) {
     let text = writer.head;
     for await (const rows of batches<Row>({ name: 'accounts', query, size: BATCH_SIZE })) {
-      for (const row of rows) text += writer.write(accountView(withDates(em, row, 'createdAt', 'updatedAt')));
+      for (const row of rows) {
+        const lastSeenAt = row.lastSeenAt === null ? null : dateOf(em, row.lastSeenAt);
+        text += writer.write(accountView({ ...withDates(em, row, 'createdAt', 'updatedAt'), lastSeenAt }));
+      }
       if (text !== '') yield text;
       text = '';
     }

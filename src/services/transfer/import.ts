@@ -4,7 +4,7 @@ import type { ImportFailure, ImportReport } from '../../domain/import-report.ts'
 import { checkPreferences, type PreferenceRules } from '../../domain/preferences.ts';
 import { type InputError, Refusal } from '../../domain/refusal.ts';
 import { refusals } from '../../domain/refusals.ts';
-import { acceptEmail, COLUMNS } from '../../domain/user.ts';
+import { acceptEmail, SHOWN_FIELDS } from '../../domain/user.ts';
 import { requireActiveAdmin } from '../../store/active-admins.ts';
 import type { Unit } from '../../store/unit.ts';
 import { changeableFields, errorsOf, fields } from '../accounts/fields.ts';
@@ -41,7 +41,7 @@ const MAX_FAULT_LENGTH = 200;
 export const MAX_IGNORED_COLUMNS = 100;
 
 /** Columns of an export that an import ignores: an account is known by its email. */
-const IGNORED = COLUMNS.filter(
+const IGNORED = SHOWN_FIELDS.filter(
   (column) => column !== 'createdAt' && !STATE_FIELDS.some((field) => field === column),
 );
 

@@ -38,6 +38,18 @@ const FILTERS: AccountFilters[] = [
   { role: 'admin', q: 'zq' },
   { role: 'user', q: 'example' },
   { status: 'suspended', storageMode: 'account', q: 'hopper' },
+  { domain: 'Example.COM' },
+  { domain: 'rare.example' },
+  { domain: 'nowhere.example' },
+  { domain: 'example.com', status: 'suspended' },
+  { createdSince: new Date('2024-01-02T03:46:00Z') },
+  { createdBefore: new Date('2024-01-01T12:00:00Z'), role: 'user' },
+  { seenSince: new Date('2026-01-01T00:00:00Z') },
+  { seenSince: new Date('2024-01-15T00:00:00Z') },
+  { seenBefore: new Date('2024-01-15T00:00:00Z') },
+  { seenBefore: new Date('2020-01-01T00:00:00Z') },
+  { seenBefore: new Date('2024-01-15T00:00:00Z'), role: 'admin' },
+  { seenSince: new Date('2024-01-15T00:00:00Z'), domain: 'rare.example' },
 ];
 
 describe('a list of 100,000 accounts', () => {
@@ -49,7 +61,7 @@ describe('a list of 100,000 accounts', () => {
     orm = await MikroORM.init(ormOptions(database));
     await database.query(
       `insert into users (email, name, role, status, storage_mode, created_at)
-       select (array['ada', 'grace', 'alan', 'edsger'])[1 + i % 4] || '.' || i || '@example.com',
+       select (array['ada', 'grace', 'alan', 'edsger'])[1 + i % 4] || '.' || i || '@' || case when i % 5000 = 9 then 'rare.example' else 'example.com' end,
               case when i % 10 > 0 then (array['Ada Lovelace', 'Grace Hopper', 'Alan Turing'])[1 + i % 3] end,
               case when i in (33333, 66666) then 'admin' else 'user' end,
               case when i % 1000 = 7 then 'suspended' else 'active' end,
@@ -57,7 +69,13 @@ describe('a list of 100,000 accounts', () => {
               timestamptz '2024-01-01' + i * interval '1 second'
          from generate_series(1, ${ACCOUNTS}) i`,
     );
+    // One in a hundred was never seen, and the others at all times of a month.
+    await database.query(
+      `update sightings set last_seen_at = timestamptz '2024-01-01' + user_id * 7919 % 720 * interval '1 hour' where user_id % 100 > 0`,
+    );
+    await database.query('vacuum full sightings');
     await database.query('vacuum analyze users');
+    await database.query('vacuum analyze sightings');
   });
 
   after(async () => {

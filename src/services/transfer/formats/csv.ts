@@ -1,5 +1,5 @@
 import type { InputError } from '../../../domain/refusal.ts';
-import { COLUMNS } from '../../../domain/user.ts';
+import { SHOWN_FIELDS } from '../../../domain/user.ts';
 import { cellOf, cellsOf, NO_VALUE, unmasked } from './cells.ts';
 import { type Format, type Line, SEPARATORS } from './format.ts';
 import { type Header, headerOf } from './header.ts';
@@ -23,8 +23,8 @@ export const csv: Format = {
   writer({ separator = 'comma', bom = false } = {}) {
     const between = SEPARATORS[separator];
     return {
-      head: `${bom ? '\uFEFF' : ''}${COLUMNS.join(between)}\r\n`,
-      write: (account) => `${COLUMNS.map((column) => cellOf(account[column])).join(between)}\r\n`,
+      head: `${bom ? '\uFEFF' : ''}${SHOWN_FIELDS.join(between)}\r\n`,
+      write: (account) => `${SHOWN_FIELDS.map((column) => cellOf(account[column])).join(between)}\r\n`,
     };
   },
   async *read(bytes, charset) {

@@ -1,5 +1,5 @@
 import type { InputError } from '../../../domain/refusal.ts';
-import { COLUMNS, type Column } from '../../../domain/user.ts';
+import { COLUMNS, type Column, SHOWN_FIELDS } from '../../../domain/user.ts';
 
 /** The names of the column with the email, by precedence: a row has the first one that is not empty. */
 const EMAILS = ['email', 'primaryEmail', 'mail', 'userPrincipalName', 'login', 'username'] as const;
@@ -18,10 +18,10 @@ const ALIASES: Readonly<Record<string, string>> = {
 };
 
 /** Columns of an export that an import does not need: an account is known by its email. */
-const PASSED_OVER: readonly Column[] = ['id', 'version', 'updatedAt'];
+const PASSED_OVER: readonly (typeof SHOWN_FIELDS)[number][] = ['id', 'version', 'updatedAt', 'lastSeenAt'];
 
 /** Our columns whose names stand for something else in the file of a directory. */
-const AMBIGUOUS: readonly string[] = ['role', 'status', ...PASSED_OVER] satisfies Column[];
+const AMBIGUOUS: readonly string[] = ['role', 'status', ...PASSED_OVER];
 
 /** A file is that of a directory if it names the email otherwise than `email`, or has brackets in a name, as Google's does. */
 const OF_DIRECTORIES: readonly string[] = EMAILS.slice(1);
@@ -37,7 +37,7 @@ const MAX_COLUMNS = 16_384;
 
 /** What each key, see {@link keyOf}, means. */
 const MEANINGS = new Map<string, string>([
-  ...[...EMAILS, ...NAMES.flat(), ...COLUMNS].map((name) => [keyOf(name), name] as const),
+  ...[...EMAILS, ...NAMES.flat(), ...SHOWN_FIELDS].map((name) => [keyOf(name), name] as const),
   ...Object.entries(ALIASES).map(([alias, name]) => [keyOf(alias), name] as const),
 ]);
 
