@@ -7,6 +7,7 @@ import { Icon, type IconName } from './parts/icons.tsx';
 import { SignInDialog, SignInPage } from './parts/sign-in.tsx';
 import { Bones, Failed, NotFound } from './parts/states.tsx';
 import { sayFault, Toasts } from './parts/toasts.tsx';
+import { UndoDialogs } from './parts/undo.tsx';
 import { texts } from './texts.ts';
 import { ADMIN_VIEWS, VIEWS } from './views.tsx';
 
@@ -38,6 +39,7 @@ function Content() {
   return (
     <>
       <Frame />
+      <UndoDialogs />
       <SignInDialog />
     </>
   );

@@ -2,6 +2,7 @@ import type { AnyComponent } from 'preact';
 import type { IconName } from './parts/icons.tsx';
 import type { texts } from './texts.ts';
 import { Accounts } from './views/accounts.tsx';
+import { Activity } from './views/activity/activity.tsx';
 import { MyAccount } from './views/me.tsx';
 
 /** What the address says to a view. */
@@ -28,5 +29,6 @@ export const VIEWS: readonly View[] = [{ ...ME, paths: [''] }];
 /** The views of admins. */
 export const ADMIN_VIEWS: readonly View[] = [
   { path: '/accounts', paths: [''], name: 'accounts', component: Accounts },
+  { path: '/activity', name: 'activity', component: Activity },
   ME,
 ];
