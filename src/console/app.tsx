@@ -5,9 +5,8 @@ import { isAdmin, loadSession, me, session, sessionError, signOut } from './data
 import { THEMES, type Theme, theme } from './data/theme.ts';
 import { Icon, type IconName } from './parts/icons.tsx';
 import { SignInDialog, SignInPage } from './parts/sign-in.tsx';
-import { Bones, Failed, NotFound } from './parts/states.tsx';
+import { Bones, Failed, Forbidden, NotFound } from './parts/states.tsx';
 import { sayFault, Toasts } from './parts/toasts.tsx';
-import { UndoDialogs } from './parts/undo.tsx';
 import { texts } from './texts.ts';
 import { ADMIN_VIEWS, VIEWS } from './views.tsx';
 
@@ -39,7 +38,6 @@ function Content() {
   return (
     <>
       <Frame />
-      <UndoDialogs />
       <SignInDialog />
     </>
   );
@@ -76,11 +74,18 @@ function Frame() {
           {views.flatMap(({ path, paths = [], component }) =>
             [path, ...paths].map((one) => <Route key={one} path={viewUrl(one)} component={component} />),
           )}
-          <Route default component={NotFound} />
+          <Route default component={isAdmin.value ? NotFound : NotForThem} />
         </Router>
       </main>
     </div>
   );
+}
+
+/** What others see at an address: a view of admins is said to be one. */
+function NotForThem() {
+  const { path } = useLocation();
+  const isAdmins = ADMIN_VIEWS.some((view) => view.path !== '' && path.startsWith(viewUrl(view.path)));
+  return isAdmins ? <Forbidden /> : <NotFound />;
 }
 
 function NavLink({ path, name }: { path: string; name: IconName & keyof typeof texts.nav }) {

@@ -7,16 +7,20 @@ import { Icon, type IconName } from './icons.tsx';
 export function State({
   icon,
   title,
+  isPage = false,
   children,
 }: {
   icon: IconName;
   title: string;
+  /** Whether it is all that the view shows. */
+  isPage?: boolean;
   children?: ComponentChildren;
 }) {
+  const Heading = isPage ? 'h1' : 'h2';
   return (
     <div class="state">
       <Icon name={icon} />
-      <h2>{title}</h2>
+      <Heading>{title}</Heading>
       {children}
     </div>
   );
@@ -49,7 +53,7 @@ export function Failed({ error, retry }: { error: unknown; retry?: () => void })
 /** Nothing is at this address. */
 export function NotFound() {
   return (
-    <State icon="search" title={texts.states.notFound}>
+    <State icon="search" title={texts.states.notFound} isPage>
       <p>{texts.states.notFoundText}</p>
     </State>
   );
@@ -58,7 +62,7 @@ export function NotFound() {
 /** The view is for admins. */
 export function Forbidden() {
   return (
-    <State icon="turnedAway" title={texts.states.forbidden}>
+    <State icon="turnedAway" title={texts.states.forbidden} isPage>
       <p>{texts.states.forbiddenText}</p>
     </State>
   );

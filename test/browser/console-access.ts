@@ -1,0 +1,188 @@
+import { expect } from 'chai';
+import { addAccount } from '../support/accounts.ts';
+import { openConsole, type TestConsole } from '../support/console-page.ts';
+import { WEBHOOK_SECRET } from '../support/webhooks.ts';
+
+const HOSTILE = '<img src=x onerror=alert(1)>';
+
+/** What Chromium itself says about an answer that is no success: here it is expected. */
+const REFUSED = /^Failed to load resource: the server responded with a status of 4/;
+
+// Not among the suites of `npm test`, because it needs Chromium on the machine: `npm run test:browser`.
+describe('access in the console, in a real browser', function () {
+  this.timeout(120_000);
+
+  let console: TestConsole;
+
+  before(async () => {
+    const secrets = [WEBHOOK_SECRET];
+    console = await openConsole({
+      webhooks: [
+        { name: 'crm', url: 'https://crm.example.com/7', secrets, actions: ['deleted'], fields: null },
+        { name: 'billing', url: 'https://billing.example.com/', secrets, actions: null, fields: null },
+      ],
+    });
+    await addAccount(console.app.database, 'bob@example.com', { name: HOSTILE });
+    await console.page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
+  });
+
+  after(() => console?.close());
+
+  afterEach('the policy refused nothing, and nothing came from elsewhere', () => {
+    const { watched, app } = console;
+    expect(watched.complaints.filter((text) => !REFUSED.test(text))).to.deep.equal([]);
+    expect(watched.requests.filter((url) => !url.startsWith(app.url))).to.deep.equal([]);
+  });
+
+  const box = (name: string) => console.page.getByRole('region', { name });
+  const button = (name: string) => console.page.getByRole('button', { name, exact: true });
+
+  it('makes a service token, by the keyboard, and shows it once', async () => {
+    const { page, app } = console;
+    await console.open('/access');
+    await page.getByText('No service tokens yet').waitFor();
+    await button('New token').press('Enter');
+    await page.getByLabel('Name').waitFor();
+    await console.expectAccessible();
+    await page.keyboard.type(HOSTILE);
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Space');
+    await page.getByLabel('Expires').selectOption('never');
+    await page.getByText('works until somebody revokes it').waitFor();
+    await page.getByLabel('Name').press('Enter');
+    await page.getByText('this is the only time').waitFor();
+    await console.expectAccessible();
+    await button('Copy').click();
+    await button('Copied').waitFor();
+    const token = await page.evaluate<string>('navigator.clipboard.readText()');
+    expect(token).to.match(/^rc_/);
+    // What a program may do with it.
+    const headers = { Authorization: `Bearer ${token}` };
+    expect((await fetch(`${app.url}/v1/users`, { headers })).status).to.equal(200);
+    expect((await fetch(`${app.url}/v1/history`, { headers })).status).to.equal(403);
+    await page.keyboard.press('Escape');
+    await page.getByText('this is the only time').waitFor();
+    await button('I have copied it').click();
+    const row = box('Service tokens').getByRole('listitem').filter({ hasText: HOSTILE });
+    await row.filter({ hasText: 'users:write' }).filter({ hasText: 'never expires' }).waitFor();
+    expect(await page.content()).not.to.include(token);
+    await console.expectAccessible();
+  });
+
+  it('says at the name that it is taken, and keeps what was chosen', async () => {
+    const { page } = console;
+    await console.open('/access');
+    await button('New token').click();
+    const name = page.getByLabel('Name');
+    await name.fill(HOSTILE);
+    await page.getByRole('checkbox', { name: 'Follow changes' }).check();
+    await button('Create the token').click();
+    await page.getByRole('alert').waitFor();
+    expect(await name.inputValue()).to.equal(HOSTILE);
+    expect(await page.getByRole('checkbox', { name: 'Follow changes' }).isChecked()).to.equal(true);
+    await name.fill('two  blanks');
+    await button('Create the token').click();
+    await page.getByText('unusual blanks').waitFor();
+    expect(await name.getAttribute('aria-invalid')).to.equal('true');
+    await page.keyboard.press('Escape');
+    await page.getByRole('dialog').waitFor({ state: 'detached' });
+  });
+
+  it('revokes a token after a question', async () => {
+    const { page, app } = console;
+    await console.open('/access');
+    await button(`Revoke ${HOSTILE}`).click();
+    await page.getByText('are refused from their next request on').waitFor();
+    await console.expectAccessible();
+    await page.getByRole('dialog').getByRole('button', { name: 'Revoke' }).click();
+    await page.getByText(`${HOSTILE} is revoked.`).waitFor();
+    await button('Show revoked and expired (1)').click();
+    await box('Service tokens').getByText('Revoked', { exact: true }).waitFor();
+    const [token] = await app.database.query<{ revoked_by: string }>('select revoked_by from service_tokens');
+    expect(token?.revoked_by).to.equal('ada@example.com');
+  });
+
+  it('shows how a webhook fails, resumes it, and skips the change', async () => {
+    const { page, app } = console;
+    const failing = async () =>
+      app.database.query(
+        `update webhooks set transaction_id = '0', attempts = 3, failing_since = now(), parked_at = now(),
+           failing_change_id = (select min(id) from changes), last_error = $1 where name = 'crm'`,
+        [`the answer was ${HOSTILE}`],
+      );
+    await failing();
+    await console.open('/access');
+    const crm = box('Webhooks').getByRole('listitem').filter({ hasText: 'crm' });
+    await crm
+      .filter({ hasText: 'Stopped' })
+      .filter({ hasText: HOSTILE })
+      .filter({ hasText: 'deletions' })
+      .waitFor();
+    await crm.filter({ hasText: 'after 3 attempts' }).waitFor();
+    await console.expectAccessible();
+    await crm.getByRole('button', { name: 'Try now' }).click();
+    await crm.filter({ hasText: 'Delivering' }).waitFor();
+    await failing();
+    // It reads the status again by itself.
+    await crm.filter({ hasText: 'Stopped' }).waitFor();
+    await crm.getByRole('button', { name: 'Skip this change…' }).click();
+    await page.getByText('will never receive').waitFor();
+    await console.expectAccessible();
+    await button('Skip it').click();
+    await page.getByText('The change is skipped.').waitFor();
+    const [row] = await app.database.query<{ skipped: boolean }>(
+      `select change_id = (select min(id) from changes) as skipped from webhooks where name = 'crm'`,
+    );
+    expect(row?.skipped).to.equal(true);
+  });
+
+  it('shows who is signed in, and signs somebody out', async () => {
+    const { page } = console;
+    const cookies = await page.context().cookies();
+    await console.signIn('bob@example.com');
+    const bobs = await page.context().cookies();
+    await page.context().clearCookies();
+    await page.context().addCookies(cookies);
+    await console.open('/access');
+    const bob = box('Signed in to the console').getByRole('listitem').filter({ hasText: 'bob@example.com' });
+    await bob.filter({ hasText: HOSTILE }).waitFor();
+    await bob.getByRole('button', { name: /Sign out/ }).click();
+    await bob.waitFor({ state: 'detached' });
+    await page.context().addCookies(bobs);
+    await page.goto(`${console.app.url}/console`);
+    await page.getByText('Sign in to the console').waitFor();
+    await page.context().addCookies(cookies);
+  });
+
+  it('shows on a slow network that it loads, and after a fault how to try again', async () => {
+    const { page } = console;
+    let isBroken = true;
+    await page.route('**/v1/service-tokens', async (route) => {
+      await new Promise((done) => setTimeout(done, 300));
+      await (isBroken ? route.fulfill({ status: 502, body: 'Bad gateway' }) : route.continue());
+    });
+    await console.open('/access');
+    await box('Service tokens').getByText('Loading…').waitFor({ state: 'attached' });
+    await box('Service tokens').getByRole('alert').waitFor();
+    isBroken = false;
+    await button('Try again').click();
+    await box('Service tokens').getByText('Show revoked').waitFor();
+    await page.unroute('**/v1/service-tokens');
+    expect(console.watched.complaints.filter((text) => /status of 502/.test(text))).to.have.length(1);
+    (console.watched.complaints as string[]).length = 0;
+  });
+
+  it('is not there for others', async () => {
+    const { page } = console;
+    const asked = console.watched.requests.filter((url) => url.endsWith('/v1/service-tokens')).length;
+    await page.context().clearCookies();
+    await console.signIn('bob@example.com');
+    await console.open('/access');
+    await page.getByText('For admins only').waitFor();
+    expect(console.watched.requests.filter((url) => url.endsWith('/v1/service-tokens'))).to.have.length(
+      asked,
+    );
+    await console.expectAccessible();
+  });
+});
