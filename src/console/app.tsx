@@ -4,6 +4,7 @@ import { iconUrl, viewUrl } from './data/place.ts';
 import { isAdmin, loadSession, me, session, sessionError, signOut } from './data/session.ts';
 import { THEMES, type Theme, theme } from './data/theme.ts';
 import { Icon, type IconName } from './parts/icons.tsx';
+import { Palette } from './parts/palette.tsx';
 import { SignInDialog, SignInPage } from './parts/sign-in.tsx';
 import { Bones, Failed, Forbidden, NotFound } from './parts/states.tsx';
 import { sayFault, Toasts } from './parts/toasts.tsx';
@@ -38,6 +39,7 @@ function Content() {
   return (
     <>
       <Frame />
+      <Palette />
       <SignInDialog />
     </>
   );

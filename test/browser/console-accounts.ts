@@ -72,4 +72,70 @@ describe('the list of accounts in the console, in a real browser', function () {
       expect(attempt).to.be.lessThan(20);
     }
   });
+
+  it('is used by the keyboard alone: to an account, to a search, to a new account, to the help', async () => {
+    const { page } = console;
+    await console.open('/accounts');
+    await rows().nth(2).waitFor();
+    await page.keyboard.press('j');
+    await page.keyboard.press('j');
+    await page.keyboard.press('k');
+    await page.keyboard.press('x');
+    expect(await rows().first().getByRole('checkbox').isChecked()).to.equal(true);
+    await page.keyboard.press('?');
+    await page.getByRole('dialog', { name: 'Keyboard' }).waitFor();
+    await console.expectAccessible();
+    await page.keyboard.press('Escape');
+    await page.keyboard.press('n');
+    const dialog = page.getByRole('dialog', { name: 'New account' });
+    await dialog.waitFor();
+    await console.expectAccessible();
+    await page.keyboard.type('Katherine@Example.com');
+    await page.keyboard.press('Tab');
+    await page.keyboard.type('Katherine Johnson');
+    await page.keyboard.press('Enter');
+    await rows().filter({ hasText: 'Katherine Johnson' }).waitFor();
+    await page.keyboard.press('Control+k');
+    await page.keyboard.type('katherine');
+    const option = page.getByRole('option', { name: 'Katherine Johnson' });
+    await option.waitFor();
+    await console.expectAccessible();
+    await page.keyboard.press('Enter');
+    await page.waitForURL(/\/console\/accounts\/\d+$/);
+  });
+
+  it('says at the field why an account cannot be created, and keeps what was typed', async () => {
+    const { page } = console;
+    await console.open('/accounts');
+    await page.getByRole('button', { name: 'New account' }).click();
+    const dialog = page.getByRole('dialog', { name: 'New account' });
+    await dialog.getByLabel('Email').fill('grace@example.com');
+    await dialog.getByRole('button', { name: 'Create account' }).click();
+    await dialog.getByText('An account with this email already exists.').waitFor();
+    expect(await dialog.getByLabel('Email').inputValue()).to.equal('grace@example.com');
+    // Chromium reports every refusal.
+    expect(console.watched.takeComplaints()).to.deep.equal([
+      'Failed to load resource: the server responded with a status of 409 (Conflict)',
+    ]);
+    await page.keyboard.press('Escape');
+    await dialog.waitFor({ state: 'detached' });
+  });
+
+  it('scrolls through ten thousand accounts, and draws only those that can be seen', async () => {
+    const { page, app } = console;
+    await app.database.query(
+      "insert into users (email, name) select 'many' || n || '@example.com', 'Many ' || n from generate_series(1, 10000) as n",
+    );
+    await console.open('/accounts?q=many');
+    await rows().first().waitFor();
+    const last = page.locator('tbody tr[data-id]').last();
+    for (let steps = 0; ; steps++) {
+      expect(steps).to.be.lessThan(500);
+      await page.mouse.wheel(0, 20_000);
+      expect(await rows().count()).to.be.lessThan(90);
+      if (/many1@/.test((await last.textContent()) ?? '')) break;
+      await page.waitForTimeout(20);
+    }
+    expect(await page.locator('table').getAttribute('aria-rowcount')).to.equal('10001');
+  });
 });

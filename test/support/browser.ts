@@ -8,6 +8,8 @@ export interface WatchedPage {
   readonly page: Page;
   /** Console errors and warnings, uncaught exceptions, violations of the content security policy. */
   readonly complaints: readonly string[];
+  /** Returns the complaints so far, and forgets them: they were expected. */
+  takeComplaints(): string[];
   /** The URL of each request of the page. Playwright leaves out those of the scheme `data:`. */
   readonly requests: readonly string[];
   /** Ends the browser. */
@@ -36,5 +38,11 @@ export async function openPage(): Promise<WatchedPage> {
   });
   page.on('pageerror', (error) => complaints.push(String(error)));
   page.on('request', (request) => requests.push(request.url()));
-  return { page, complaints, requests, close: () => browser.close() };
+  return {
+    page,
+    complaints,
+    takeComplaints: () => complaints.splice(0),
+    requests,
+    close: () => browser.close(),
+  };
 }

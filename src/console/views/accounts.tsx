@@ -1,13 +1,15 @@
-import { useSignal } from '@preact/signals';
-import { useCallback, useEffect, useRef } from 'preact/hooks';
+import { type Signal, useSignal } from '@preact/signals';
+import { useCallback, useEffect, useMemo, useRef } from 'preact/hooks';
 import type { Answered, QueryOf } from '../../client/client.ts';
 import { useAddress } from '../data/address.ts';
 import { call } from '../data/api.ts';
 import { formatNumber } from '../data/format.ts';
+import { type Shortcut, useShortcuts } from '../data/keys.ts';
 import { onChange } from '../data/live.ts';
 import { useLoaded, usePages } from '../data/load.ts';
 import { viewUrl } from '../data/place.ts';
 import { RoleBadge, StatusBadge } from '../parts/badges.tsx';
+import { CreateAccount } from '../parts/create-account.tsx';
 import { Icon } from '../parts/icons.tsx';
 import { Bones, Failed, State } from '../parts/states.tsx';
 import { Time } from '../parts/time.tsx';
@@ -57,6 +59,11 @@ export function Accounts() {
       }),
     [pages.edit],
   );
+  const isCreating = useSignal(false);
+  const create = useCallback(() => {
+    isCreating.value = true;
+  }, [isCreating]);
+  useShortcuts(useMemo(() => shortcutsOf(picked, create), [picked, create]));
   const total = counted.data?.total;
   const isFiltered = Boolean(filters.q ?? filters.role ?? filters.status ?? filters.storageMode);
   return (
@@ -70,6 +77,10 @@ export function Accounts() {
             </span>
           )}
         </h1>
+        <button type="button" class="button primary" onClick={create}>
+          <Icon name="plus" />
+          {texts.accounts.create}
+        </button>
       </header>
       <div class="filters">
         <Search value={filters.q ?? ''} onSearch={(q) => change({ q }, true)} />
@@ -131,8 +142,50 @@ export function Accounts() {
       {pages.error !== undefined && pages.items.length > 0 && (
         <Failed error={pages.error} retry={pages.more} />
       )}
+      {isCreating.value && (
+        <CreateAccount
+          onClose={() => {
+            isCreating.value = false;
+          }}
+          onCreated={() => {
+            pages.reload();
+            counted.reload();
+          }}
+        />
+      )}
     </>
   );
+}
+
+/** The keys of the list. The account at hand is the one whose link has the focus. */
+function shortcutsOf(picked: Signal<ReadonlySet<number>>, create: () => void): readonly Shortcut[] {
+  const rowAtHand = () => document.activeElement?.closest<HTMLElement>('tr[data-id]');
+  const move = (step: 'nextElementSibling' | 'previousElementSibling') => {
+    const row = rowAtHand();
+    const next = row ? row[step] : document.querySelector('tr[data-id]');
+    next?.querySelector<HTMLElement>('a')?.focus();
+  };
+  return [
+    {
+      key: '/',
+      label: texts.keys.search,
+      run: () => document.querySelector<HTMLInputElement>('input[data-search]')?.select(),
+    },
+    { key: 'j', label: texts.keys.next, run: () => move('nextElementSibling') },
+    { key: 'k', label: texts.keys.previous, run: () => move('previousElementSibling') },
+    {
+      key: 'x',
+      label: texts.keys.select,
+      run: () => {
+        const id = Number(rowAtHand()?.dataset['id'] ?? Number.NaN);
+        if (Number.isNaN(id)) return;
+        const ids = new Set(picked.peek());
+        if (!ids.delete(id)) ids.add(id);
+        picked.value = ids;
+      },
+    },
+    { key: 'n', label: texts.keys.create, run: create },
+  ];
 }
 
 function Search({ value, onSearch }: { value: string; onSearch: (text: string) => void }) {
@@ -286,7 +339,7 @@ function List({
 function Gap({ rows }: { rows: number }) {
   return (
     <tr class="gap">
-      <td colSpan={6} style={{ height: `${rows * ROW_HEIGHT}px` }} />
+      <td style={{ height: `${rows * ROW_HEIGHT}px` }} />
     </tr>
   );
 }
@@ -346,7 +399,7 @@ function Row({
           <bdi>{name ?? email}</bdi>
           {name !== null && <bdi class="soft">{email}</bdi>}
         </a>
-        <span class="small-only row" aria-hidden="true">
+        <span class="small-only row">
           {role !== 'user' && <RoleBadge role={role} />}
           {status !== 'active' && <StatusBadge status={status} />}
         </span>

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { ITEM_VIEW_NAMES, VIEW_NAMES } from '../../console/addresses.ts';
+import { Refusal } from '../../domain/refusal.ts';
+import { refusals } from '../../domain/refusals.ts';
 import { id } from '../../services/accounts/fields.ts';
 import { type Fixed, fixed } from '../answer/fixed.ts';
 import { endpoint } from '../endpoint.ts';
@@ -79,6 +81,23 @@ export function consoleEndpoints(read: ReadConsoleFiles, basePath: string) {
     headers: ({ headers }: Fixed) => headers,
   } as const;
   return [
+    endpoint({
+      method: 'GET',
+      path: '/',
+      access: 'public',
+      isPage: true,
+      summary: 'Lead a browser to the console',
+      answer: {
+        status: 303,
+        description: 'For whoever accepts HTML.',
+        headers: { Location: 'The console.' },
+      },
+      refusals: [refusals.notFound],
+      handle({ accept }) {
+        if (!acceptsHtml(accept)) throw refusals.notFound();
+      },
+      headers: () => ({ Location: '/console', Vary: 'Accept' }),
+    }),
     endpoint({ ...page, path: '/console', summary: 'Open the console' }),
     endpoint({
       ...page,
@@ -116,6 +135,16 @@ export function consoleEndpoints(read: ReadConsoleFiles, basePath: string) {
       params: z.object({ view: z.enum(ITEM_VIEW_NAMES).meta({ examples: ['accounts'] }), id }),
     }),
   ];
+}
+
+/** Whether the caller asks for HTML by name, as browsers do: programs accept anything, and look for data. */
+function acceptsHtml(accept: (types: readonly string[]) => string): boolean {
+  try {
+    return accept(['application/json', 'text/html']) === 'text/html';
+  } catch (error) {
+    if (error instanceof Refusal) return false;
+    throw error;
+  }
 }
 
 /** What is served. */

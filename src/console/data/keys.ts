@@ -1,0 +1,43 @@
+import { signal } from '@preact/signals';
+import { useEffect } from 'preact/hooks';
+
+/** What a key does. */
+export interface Shortcut {
+  /** The key, as `KeyboardEvent.key` has it; `Ctrl+k` also means the command key of a Mac. */
+  readonly key: string;
+  /** What it does, for the help. */
+  readonly label: string;
+  readonly run: (event: KeyboardEvent) => void;
+}
+
+/** The shortcuts of what is on the screen, for the help: the last view is the first to be asked. */
+export const shortcuts = signal<readonly (readonly Shortcut[])[]>([]);
+
+/** Makes keys do something while a component is on the screen. They do nothing while something is typed or a dialog is open. */
+export function useShortcuts(own: readonly Shortcut[]): void {
+  useEffect(() => {
+    shortcuts.value = [own, ...shortcuts.peek()];
+    return () => {
+      shortcuts.value = shortcuts.peek().filter((list) => list !== own);
+    };
+  }, [own]);
+}
+
+addEventListener('keydown', (event) => {
+  const isWithControl = event.ctrlKey || event.metaKey;
+  if (event.defaultPrevented || event.altKey || event.isComposing) return;
+  if (document.querySelector('dialog[open]') || (!isWithControl && isTyping(event.target))) return;
+  const key = isWithControl ? `Ctrl+${event.key.toLowerCase()}` : event.key;
+  const found = shortcuts
+    .peek()
+    .flat()
+    .find((shortcut) => shortcut.key === key);
+  if (!found) return;
+  event.preventDefault();
+  found.run(event);
+});
+
+function isTyping(target: EventTarget | null): boolean {
+  if (target instanceof HTMLInputElement) return !['checkbox', 'radio', 'button'].includes(target.type);
+  return target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement;
+}

@@ -1,0 +1,117 @@
+import { useSignal } from '@preact/signals';
+import { useLocation } from 'preact-iso';
+import { Problem } from '../../client/client.ts';
+import { call } from '../data/api.ts';
+import { viewUrl } from '../data/place.ts';
+import { texts } from '../texts.ts';
+import { Dialog } from './dialog.tsx';
+import { messageOf } from './states.tsx';
+import { say } from './toasts.tsx';
+
+/** Creates an account. */
+export function CreateAccount({ onClose, onCreated }: { onClose: () => void; onCreated: () => void }) {
+  const { route } = useLocation();
+  const email = useSignal('');
+  const name = useSignal('');
+  const role = useSignal<'user' | 'admin'>('user');
+  const fault = useSignal<unknown>(undefined);
+  const isBusy = useSignal(false);
+  const faults = fault.value instanceof Problem ? (fault.value.details.errors ?? []) : [];
+  const faultOf = (field: string) => faults.find(({ path }) => path === field)?.message;
+  const submit = async (event: Event) => {
+    event.preventDefault();
+    isBusy.value = true;
+    try {
+      const account = await call('POST /v1/users', {
+        body: {
+          email: email.value.trim(),
+          role: role.value,
+          ...(name.value.trim() && { name: name.value.trim() }),
+        },
+      });
+      say(texts.create.done(account.email), {
+        label: texts.create.open,
+        run: () => route(viewUrl(`/accounts/${account.id}`)),
+      });
+      onCreated();
+      onClose();
+    } catch (error) {
+      fault.value = error;
+    }
+    isBusy.value = false;
+  };
+  const emailFault =
+    faultOf('email') ?? (fault.value && !faultOf('name') ? messageOf(fault.value) : undefined);
+  return (
+    <Dialog title={texts.create.title} onClose={onClose}>
+      <form onSubmit={submit}>
+        <h2>{texts.create.title}</h2>
+        <div class="field">
+          <label for="create-email">{texts.create.email}</label>
+          <input
+            id="create-email"
+            class="input"
+            type="email"
+            required
+            maxLength={255}
+            autocomplete="off"
+            value={email.value}
+            aria-invalid={emailFault !== undefined}
+            aria-describedby="create-email-fault"
+            onInput={({ currentTarget }) => {
+              email.value = currentTarget.value;
+            }}
+          />
+          <span id="create-email-fault" class="fault" role="alert">
+            {emailFault}
+          </span>
+        </div>
+        <div class="field">
+          <label for="create-name">
+            {texts.create.name} <span class="soft">({texts.create.optional})</span>
+          </label>
+          <input
+            id="create-name"
+            class="input"
+            maxLength={255}
+            autocomplete="off"
+            value={name.value}
+            aria-invalid={faultOf('name') !== undefined}
+            aria-describedby="create-name-fault"
+            onInput={({ currentTarget }) => {
+              name.value = currentTarget.value;
+            }}
+          />
+          <span id="create-name-fault" class="fault" role="alert">
+            {faultOf('name')}
+          </span>
+        </div>
+        <div class="field">
+          <label for="create-role">{texts.create.role}</label>
+          <select
+            id="create-role"
+            class="input"
+            value={role.value}
+            onChange={({ currentTarget }) => {
+              role.value = currentTarget.value as 'user' | 'admin';
+            }}
+          >
+            {(['user', 'admin'] as const).map((one) => (
+              <option key={one} value={one}>
+                {texts.roles[one]}
+              </option>
+            ))}
+          </select>
+        </div>
+        <div class="row end">
+          <button type="button" class="button" onClick={onClose}>
+            {texts.dialog.cancel}
+          </button>
+          <button type="submit" class="button primary" disabled={isBusy.value}>
+            {texts.create.submit}
+          </button>
+        </div>
+      </form>
+    </Dialog>
+  );
+}
