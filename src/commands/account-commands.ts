@@ -1,7 +1,7 @@
 import { consoleAddress, consoleLink } from '../boot/console-link.ts';
 import { ACTIVE_ADMIN, type User } from '../domain/user.ts';
 import { makeCode } from '../services/access/console-codes.ts';
-import { identitiesOf } from '../services/access/identities.ts';
+import { cutIdentity, identitiesOf } from '../services/access/identities.ts';
 import {
   type AccountChanges,
   accountByEmail,
@@ -65,7 +65,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     inUnit(async (unit) => {
       const account = await accountByEmail(unit.em, given(email));
       const bound = (await identitiesOf(unit.em, account.id)).filter(({ cutAt }) => !cutAt);
-      for (const identity of bound) identity.cut(new Date(), unit.author);
+      for (const identity of bound) await cutIdentity(unit, identity);
       return { cut: bound.length };
     }),
   console: async (email, { inUnit, settings }) => {

@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { addAccount } from '../support/accounts.ts';
 import { sources, startApp, type TestApp } from '../support/app.ts';
 import { browserWith, cookieOf, OWN_PAGE, signInToConsole } from '../support/console.ts';
+import { startForwardProxy } from '../support/forward-proxy.ts';
 import { startIdentityProvider } from '../support/identity-provider.ts';
 import { expectProblem } from '../support/problem.ts';
 import { CONSOLE_CLIENT, type PeopleProvider, startPeopleProvider } from '../support/sign-in-provider.ts';
@@ -81,6 +82,8 @@ describe('signing in to the console at an OpenID Connect provider', () => {
     expect(state).to.have.nested.property('session.door', 'oidc');
     const identities = await app.database.query('select issuer, subject, email from identities');
     expect(identities).to.deep.equal([{ issuer: provider.issuer, subject: 'ada', email: ADA }]);
+    const line = app.log.find(({ route }) => route === '/v1/session/oidc/callback');
+    expect(line).to.include({ userId: 1, status: 303, path: '/v1/session/oidc/callback' });
     const said = JSON.stringify(app.log);
     for (const secret of [CONSOLE_CLIENT.clientSecret, cookieOf(response, SESSION).slice(20), `${url}`])
       expect(said).not.to.contain(secret);
@@ -105,6 +108,19 @@ describe('signing in to the console at an OpenID Connect provider', () => {
     const response = await comeBack(await provider.walk(to), cookie);
     expect(cookieOf(response, SESSION)).not.to.equal('').and.not.to.equal(before.cookie);
     await expectProblem(await before.call('/v1/me'), 401, 'unauthenticated');
+  });
+
+  it('ends with the identity that is cut', async () => {
+    await start();
+    const session = cookieOf(await signIn(), SESSION);
+    const call = browserWith(app, session);
+    const { items } = (await (await call('/v1/users/1/identities')).json()) as { items: { id: number }[] };
+    const cut = (query = '') => call(`/v1/users/1/identities/${items[0]?.id}${query}`, { method: 'DELETE' });
+    expect((await cut('?dryRun=true')).status).to.equal(200);
+    expect((await call('/v1/me')).status).to.equal(200);
+    expect((await cut()).status).to.equal(204);
+    await expectProblem(await call('/v1/me'), 401, 'unauthenticated');
+    expect(cookieOf(await signIn(), SESSION)).not.to.equal('');
   });
 
   it('admits whom a token of the issuer would admit, and no one else', async () => {
@@ -257,6 +273,31 @@ describe('signing in to the console at an OpenID Connect provider', () => {
     expect((await browserWith(app, session)('/v1/me')).status).to.equal(200);
     await late.stop();
     await other.stop();
+  });
+});
+
+describe('signing in to the console through an outgoing proxy', () => {
+  it('asks the provider through it alone', async () => {
+    const provider = await startPeopleProvider({ host: 'id.invalid' });
+    const proxy = await startForwardProxy({ 'id.invalid': provider.port });
+    const app = await startApp({
+      sources: sources({ issuer: provider.issuer, audience: ['https://api.example.com'] }),
+      consoleClient: CONSOLE_CLIENT,
+      proxy: { https: null, http: proxy.url, except: [] },
+    });
+    provider.register(`${app.url}/v1/session/oidc/callback`);
+    await addAccount(app.database, ADA);
+    const begun = await app.call('/v1/session/oidc', { redirect: 'manual', headers: OWN_PAGE });
+    const answer = await provider.walk(begun.headers.get('location') ?? '');
+    const response = await app.call(answer, {
+      redirect: 'manual',
+      headers: { Cookie: cookieOf(begun, SIGN_IN) },
+    });
+    expect(cookieOf(response, SESSION)).not.to.equal('');
+    expect(new Set(proxy.asked)).to.deep.equal(new Set(['id.invalid:80']));
+    await app.close();
+    await proxy.close();
+    await provider.close();
   });
 });
 

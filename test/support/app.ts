@@ -83,6 +83,7 @@ export async function startApp(
     console?: boolean;
     consoleClient?: Pick<Settings['console'], 'clientId' | 'clientSecret'>;
     publicUrl?: string;
+    proxy?: Settings['proxy'];
     corsOrigins?: readonly string[];
     corsHeaders?: readonly string[];
     trustProxy?: TrustProxy;
@@ -148,7 +149,7 @@ export async function startApp(
       corsHeaders: options.corsHeaders ?? [],
       history: { eraseAfterDays: 30 },
       keepAliveTimeoutMs: 65_000,
-      proxy: DIRECT,
+      proxy: options.proxy ?? DIRECT,
       rateLimit: { failures: 0, requests: 0, historyBytes: 0, store: 'memory', ...options.rateLimit },
       requestTimeoutMs: options.requestTimeoutMs ?? 30_000,
       transfers: TRANSFERS,

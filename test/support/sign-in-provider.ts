@@ -15,6 +15,7 @@ export interface Person {
 /** A real OpenID Connect provider on loopback that people sign in at, from `oidc-provider`: without asking, everybody agrees. */
 export interface PeopleProvider {
   readonly issuer: string;
+  readonly port: number;
   /** Whoever signs in next. */
   person: Person;
   /** Registers the client whose answers go to this URI. */
@@ -52,13 +53,18 @@ function memoryAdapter(): Adapter {
   };
 }
 
-/** Starts a provider. `client` overrides how the client is registered, `tellsInToken` puts all claims into ID tokens. */
+/**
+ * Starts a provider. `client` overrides how the client is registered, `tellsInToken` puts all claims into ID tokens, and `host` is a
+ * name by which it calls itself, which only a proxy knows.
+ */
 export async function startPeopleProvider({
   client = {},
   tellsInToken = false,
+  host,
 }: {
   client?: Partial<ClientMetadata>;
   tellsInToken?: boolean;
+  host?: string;
 } = {}): Promise<PeopleProvider> {
   const asked: string[] = [];
   let handle: RequestListener = () => undefined;
@@ -67,7 +73,9 @@ export async function startPeopleProvider({
     handle(request, response);
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
-  const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const { port } = server.address() as AddressInfo;
+  const local = `http://127.0.0.1:${port}`;
+  const issuer = host === undefined ? local : `http://${host}`;
   const { privateKey } = await generateKeyPair('RS256', { extractable: true });
   const key = { ...(await exportJWK(privateKey)), alg: 'RS256', kid: 'one', use: 'sig' };
   const memory = memoryAdapter();
@@ -113,6 +121,7 @@ export async function startPeopleProvider({
 
   return {
     issuer,
+    port,
     asked,
     register,
     get person() {
@@ -123,8 +132,8 @@ export async function startPeopleProvider({
     },
     async walk(start) {
       const cookies = new Map<string, string>();
-      let url = start;
-      for (let steps = 0; url.startsWith(issuer) && steps < 10; steps++) {
+      let url = start.replace(issuer, local);
+      for (let steps = 0; url.startsWith(local) && steps < 10; steps++) {
         const cookie = [...cookies].map(([name, value]) => `${name}=${value}`).join('; ');
         const response = await fetch(url, { redirect: 'manual', headers: { Cookie: cookie } });
         for (const set of response.headers.getSetCookie()) {

@@ -1,5 +1,11 @@
 import { z } from 'zod';
-import { cuttersOf, identitiesOf, identityOf, identityView } from '../../services/access/identities.ts';
+import {
+  cutIdentity,
+  cuttersOf,
+  identitiesOf,
+  identityOf,
+  identityView,
+} from '../../services/access/identities.ts';
 import { accountById } from '../../services/accounts/accounts.ts';
 import { id } from '../../services/accounts/fields.ts';
 import { changeUnversioned, endpoint } from '../endpoint.ts';
@@ -35,10 +41,11 @@ export function identityEndpoints() {
       params: z.object({ id, identityId: id }),
       answer: {
         status: 204,
-        description: "It is cut: the next sign-in at its issuer with the account's email takes its place.",
+        description:
+          "It is cut: the next sign-in at its issuer with the account's email takes its place. The account is signed out of the console.",
       },
       changes: ({ unit, params }) => identityOf(unit.em, params.id, params.identityId),
-      handle: ({ entity, unit }) => entity.cut(new Date(), unit.author),
+      handle: ({ entity, unit }) => cutIdentity(unit, entity),
     }),
   ];
 }

@@ -227,10 +227,9 @@ export function sessionDoors(deps: SessionDeps, basePath: string) {
           refusing(browser, () => standAside(() => provider.finish(answer, pending))),
         );
         const { id: accountId } = await deps.admit(unit.em, identity, browser.requestId);
-        const { address, userAgent, sessionDigest } = browser;
-        const replaces = sessionDigest ?? pending.replaces;
-        const { token } = await openSession(unit, { accountId, door: 'oidc', address, userAgent, replaces });
-        return { returnTo: pending.returnTo, browser, token };
+        const replaces = browser.sessionDigest ?? pending.replaces;
+        const entered = await enter(unit, browser, { accountId, door: 'oidc', replaces });
+        return { ...entered, returnTo: pending.returnTo };
       },
       headers: ({ returnTo }) => ({ Location: returnTo }),
       cookies: ({ browser, token }) => [browser.setSession(token), browser.setSignIn(null)],
@@ -246,10 +245,16 @@ interface Entered extends OpenedSession {
 async function enter(
   unit: Unit,
   browser: Browser,
-  { accountId, door }: Pick<NewSession, 'accountId' | 'door'>,
+  {
+    accountId,
+    door,
+    replaces = browser.sessionDigest,
+  }: Pick<NewSession, 'accountId' | 'door'> & Partial<Pick<NewSession, 'replaces'>>,
 ): Promise<Entered> {
-  const { address, userAgent, sessionDigest: replaces } = browser;
-  return { ...(await openSession(unit, { accountId, door, address, userAgent, replaces })), browser };
+  const { address, userAgent } = browser;
+  const opened = await openSession(unit, { accountId, door, address, userAgent, replaces });
+  browser.signedIn(opened.account);
+  return { ...opened, browser };
 }
 
 function signedInView({ account, session }: Entered) {

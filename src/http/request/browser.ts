@@ -1,4 +1,5 @@
 import { USER_AGENT_MAX_LENGTH } from '../../domain/console-session.ts';
+import type { User } from '../../domain/user.ts';
 import { consoleSecretDigest } from '../../security/console-token.ts';
 import { sessionToken } from '../../security/session-cookie.ts';
 import { InvalidToken } from '../../security/token.ts';
@@ -26,6 +27,8 @@ export interface Browser {
   readonly signIn: string | undefined;
   /** The `Set-Cookie` of a sealed sign-in at a provider, or of none. */
   setSignIn(sealed: string | null): string;
+  /** Tells the log who has signed in. */
+  signedIn(account: User): void;
   /** The origin at which it has reached us. */
   readonly origin: string;
   /** The query of its request, as it came. */
@@ -72,6 +75,9 @@ export function browserReader(
         return cookieNamed(cookies.signInName(req));
       },
       setSignIn: (sealed) => (sealed === null ? cookies.clearSignIn(req) : cookies.setSignIn(req, sealed)),
+      signedIn(account) {
+        state.actor = account;
+      },
       get origin() {
         return cookies.origin(req);
       },

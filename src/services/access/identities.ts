@@ -1,9 +1,11 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { AccountIdentity } from '../../domain/account-identity.ts';
+import { ConsoleSession } from '../../domain/console-session.ts';
 import { refusals } from '../../domain/refusals.ts';
 import type { Signer } from '../../store/account-look-up.ts';
 import { type ActorNames, actorNames } from '../../store/actor-names.ts';
 import { runAlone } from '../../store/statements.ts';
+import type { Unit } from '../../store/unit.ts';
 
 // The lock orders it against the account's deletion, which may erase: what is erased must not come back. The subject of a
 // deleted account may have a new account by now.
@@ -48,6 +50,16 @@ export async function identityOf(em: EntityManager, userId: number, id: number):
   const identity = await em.findOne(AccountIdentity, { id, userId });
   if (identity === null) throw refusals.notFound('identity with this id of this account');
   return identity;
+}
+
+/**
+ * Cuts an identity from its account, unless it is cut already, and ends the account's sessions of the console: whoever is cut off must
+ * sign in anew.
+ */
+export async function cutIdentity({ em, author }: Unit, identity: AccountIdentity): Promise<void> {
+  if (identity.cutAt) return;
+  identity.cut(new Date(), author);
+  for (const session of await em.find(ConsoleSession, { account: identity.userId })) em.remove(session);
 }
 
 /** The names of who has cut identities. */
