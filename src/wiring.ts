@@ -25,7 +25,7 @@ import {
 import type { Observer } from './metrics/observer.ts';
 import { cursorCodec } from './security/cursor.ts';
 import { signInSealer } from './security/sealed-sign-in.ts';
-import { type SignInProvider, signInProvider } from './security/sign-in-provider.ts';
+import { providerClientOf, type SignInProvider, signInProvider } from './security/sign-in-provider.ts';
 import { sourceWarnings } from './security/source-warnings.ts';
 import type { Sources } from './security/sources.ts';
 import { tokenVerifier } from './security/verifier.ts';
@@ -353,23 +353,16 @@ function consoleProvider({
   log,
   now,
 }: Pick<ApplicationOptions, 'settings' | 'sources' | 'log' | 'now'>): SignInProvider | undefined {
-  const { clientId, clientSecret, issuer: chosen } = settings.console;
-  if (clientId === null) return undefined;
-  const named = sources.issuers.flatMap(({ issuer, ...rest }) =>
-    issuer === null ? [] : [{ issuer, ...rest }],
-  );
-  const issuer = chosen === null ? named[0] : named.find((one) => one.issuer === chosen);
-  if (issuer === undefined) return undefined;
-  return signInProvider(
-    { issuer, clientId, clientSecret },
-    {
-      ...(now && { now }),
-      proxy: settings.proxy,
-      onFailure: ({ message: reason }) =>
-        log.warn(
-          { issuer: issuer.issuer, reason },
-          'sign-in to the console failed at the provider; check CONSOLE_OIDC_CLIENT_ID, its secret and the network',
-        ),
-    },
-  );
+  const client = providerClientOf(settings.console, sources.issuers);
+  if (client === undefined) return undefined;
+  const { issuer } = client.issuer;
+  return signInProvider(client, {
+    ...(now && { now }),
+    proxy: settings.proxy,
+    onFailure: ({ message: reason }) =>
+      log.warn(
+        { issuer, reason },
+        'sign-in to the console failed at the provider; check CONSOLE_OIDC_CLIENT_ID, its secret and the network',
+      ),
+  });
 }

@@ -18,6 +18,28 @@ export interface ProviderClient {
   readonly clientSecret: string | null;
 }
 
+/** The path at which a browser comes back, behind the origin and the base path. */
+export const CALLBACK_PATH = '/v1/session/oidc/callback';
+
+/** The settings of {@link providerClientOf}. */
+export interface ProviderClientSettings {
+  readonly clientId: string | null;
+  readonly clientSecret: string | null;
+  /** `null`: the first of the issuers that has a name. */
+  readonly issuer: string | null;
+}
+
+/** The client that the settings configure for one of these issuers; `undefined` where there is none. */
+export function providerClientOf(
+  { clientId, clientSecret, issuer: chosen }: ProviderClientSettings,
+  issuers: readonly Issuer[],
+): ProviderClient | undefined {
+  if (clientId === null) return undefined;
+  const named = issuers.flatMap(({ issuer, ...rest }) => (issuer === null ? [] : [{ issuer, ...rest }]));
+  const issuer = chosen === null ? named[0] : named.find((one) => one.issuer === chosen);
+  return issuer && { issuer, clientId, clientSecret };
+}
+
 /** What a sign-in begins with. */
 export interface BegunSignIn {
   /** Where the browser goes. */

@@ -15,6 +15,7 @@ import { createEmptyDatabase, createMigratedDatabase, type TestDatabase } from '
 import { type KeyServer, serveKeys } from '../support/key-server.ts';
 import { type PostgresServer, startPostgres } from '../support/postgres-server.ts';
 import { programEnvironment, programOf } from '../support/programs.ts';
+import { startPeopleProvider } from '../support/sign-in-provider.ts';
 import { WEBHOOK_SECRET } from '../support/webhooks.ts';
 
 /** A port of loopback on which nobody listens, and that `fetch` does not refuse. */
@@ -226,6 +227,25 @@ describe('npm run accounts -- doctor', function () {
     expect(keys[2]).to.match(/^problem http:\/\/127\.0\.0\.1:2\/keys: .*ECONNREFUSED/);
     expect(of(found, 'sign-in')[0]).to.match(/^warning each of these issuers can sign in every email/);
     expect(JSON.stringify(found)).not.to.include('hunter2');
+  });
+
+  it('asks the provider of the console how to sign in', async () => {
+    const provider = await startPeopleProvider();
+    const issuer = (url: string) => JSON.stringify([{ issuer: url, audience: 'web' }]);
+    const client = { CONSOLE_OIDC_CLIENT_ID: 'web', CONSOLE_OIDC_CLIENT_SECRET: 'hunter2' };
+    provider.register('http://localhost/unused');
+    const good = await diagnosis({ ...client, AUTH_ISSUERS: issuer(provider.issuer) });
+    expect(of(good, 'console')).to.deep.equal([
+      `ok web signs in at ${provider.issuer}, which must know the redirect URI http://localhost/v1/session/oidc/callback`,
+    ]);
+    const gone = await diagnosis({ ...client, AUTH_ISSUERS: issuer(`http://${NOBODY}`) });
+    expect(of(gone, 'console')[0]).to.match(
+      /^problem http:\/\/127\.0\.0\.1:2 does not say how to sign in: .*ECONNREFUSED/,
+    );
+    const off = await diagnosis({ ...client, AUTH_ISSUERS: issuer(provider.issuer), CONSOLE: 'false' });
+    expect(of(off, 'console')).to.deep.equal([]);
+    expect(JSON.stringify([good, gone])).not.to.include('hunter2');
+    await provider.close();
   });
 
   it('asks receivers of webhooks for their headers alone, and names those that fail', async () => {

@@ -139,7 +139,9 @@ describe('a database as others run it', function () {
     await first.end('SIGTERM');
     // What came after those versions is not there yet.
     await database.query('drop table kept_answers, feed_epochs');
-    await database.query('drop function rollcall_server');
+    await database.query('drop table console_sessions, console_codes');
+    await database.query('drop trigger users_end_sessions on users');
+    await database.query('drop function rollcall_server, rollcall_end_sessions');
     await database.query('alter table rollcall_migrations rename to mikro_orm_migrations');
     await database.query(`insert into mikro_orm_migrations (name) values ('MigrationOfSomebodyElse')`);
     const before = await database.query('select name from mikro_orm_migrations order by id');

@@ -1,16 +1,22 @@
 import type { Settings } from '../../../config/settings.ts';
 import { configuredRing } from '../../security/key-ring.ts';
 import { fetchKeys, withoutQuery } from '../../security/provider.ts';
+import {
+  CALLBACK_PATH,
+  type ProviderClient,
+  providerClientOf,
+  signInProvider,
+} from '../../security/sign-in-provider.ts';
 import { sourceWarnings } from '../../security/source-warnings.ts';
 import { sourcesOf } from '../../security/sources.ts';
 import { Sender } from '../../services/webhooks/sender.ts';
-import { attempt, type Finding, ok, problem, warning } from './finding.ts';
+import { attempt, type Finding, messageOf, ok, problem, warning } from './finding.ts';
 
 /** The longest wait for a receiver of webhooks, in milliseconds. */
 const RECEIVER_MS = 5_000;
 
-/** Checks who may sign in, and fetches the keys of each issuer. */
-export async function checkProviders({ auth, proxy, dataDir }: Settings): Promise<Finding[]> {
+/** Checks who may sign in, fetches the keys of each issuer, and asks that of the console for its addresses. */
+export async function checkProviders({ auth, proxy, dataDir, ...settings }: Settings): Promise<Finding[]> {
   const ring = configuredRing(auth);
   const sources = sourcesOf(auth, ring);
   const fetched = await Promise.all(
@@ -47,7 +53,32 @@ export async function checkProviders({ auth, proxy, dataDir }: Settings): Promis
       'Do what the message says.',
     ),
   );
-  return [...secrets, ...fetched.flat(), ...warnings];
+  const client = settings.console.enabled ? providerClientOf(settings.console, sources.issuers) : undefined;
+  const door = client === undefined ? [] : await checkDoor(client, settings, proxy);
+  return [...secrets, ...fetched.flat(), ...door, ...warnings];
+}
+
+/** Checks whether people can begin to sign in to the console at its provider. Whether that knows the client, only a person finds out. */
+function checkDoor(
+  client: ProviderClient,
+  { publicUrl, basePath }: Pick<Settings, 'publicUrl' | 'basePath'>,
+  proxy: Settings['proxy'],
+): Promise<Finding[]> {
+  const { issuer } = client.issuer;
+  const redirectUri = `${publicUrl ?? 'http://localhost'}${basePath}${CALLBACK_PATH}`;
+  return attempt(
+    'console',
+    async () => {
+      await signInProvider(client, { proxy })
+        .begin(redirectUri)
+        .catch((error: Error) => {
+          throw new Error(`${issuer} does not say how to sign in: ${messageOf(error.cause ?? error)}`);
+        });
+      const message = `${client.clientId} signs in at ${issuer}, which must know the redirect URI ${redirectUri}`;
+      return [ok('console', message)];
+    },
+    'Nobody can sign in to the console there: check the issuer, and the way to it (HTTPS_PROXY, NODE_EXTRA_CA_CERTS).',
+  );
 }
 
 /** Asks each receiver of webhooks for its headers (`HEAD`), which delivers nothing. Any answer shows that the way is open. */

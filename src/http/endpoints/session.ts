@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { SESSION_IDLE_MINUTES } from '../../domain/console-session.ts';
 import { refusals } from '../../domain/refusals.ts';
 import type { SignInSealer } from '../../security/sealed-sign-in.ts';
-import type { SignInProvider } from '../../security/sign-in-provider.ts';
+import { CALLBACK_PATH, type SignInProvider } from '../../security/sign-in-provider.ts';
 import { InvalidToken, ProviderUnavailable, type TokenVerifier } from '../../security/token.ts';
 import type { Admission } from '../../services/access/admission.ts';
 import { redeemCode } from '../../services/access/console-codes.ts';
@@ -40,9 +40,8 @@ const signedIn = z.strictObject({ account, session: consoleSession });
 
 const COOKIE = { 'Set-Cookie': 'The session, for this host alone.' };
 
-/** Where a sign-in at a provider begins, and where it comes back to. */
+/** Where a sign-in at a provider begins. */
 const START = '/v1/session/oidc';
-const CALLBACK = `${START}/callback`;
 
 /** The doors of the console: who is signed in, how to sign in, and how to sign out. */
 export function sessionDoors(deps: SessionDeps, basePath: string) {
@@ -58,7 +57,7 @@ export function sessionDoors(deps: SessionDeps, basePath: string) {
       throw refusals.signInInvalid();
     }
   };
-  const redirectUriOf = ({ origin }: Browser) => `${origin}${basePath}${CALLBACK}`;
+  const redirectUriOf = ({ origin }: Browser) => `${origin}${basePath}${CALLBACK_PATH}`;
   return [
     endpoint({
       method: 'GET',
@@ -198,7 +197,7 @@ export function sessionDoors(deps: SessionDeps, basePath: string) {
     }),
     endpoint({
       method: 'GET',
-      path: CALLBACK,
+      path: CALLBACK_PATH,
       access: 'public',
       isDoor: true,
       isNavigation: true,

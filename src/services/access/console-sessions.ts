@@ -117,10 +117,25 @@ export async function sessionById(
   return session;
 }
 
-/** Deletes sessions and codes that have expired. */
-export async function pruneSessions(em: EntityManager): Promise<void> {
-  await runAlone(em, { text: `delete from console_sessions where not ${SESSION_USABLE}`, values: [] });
-  await runAlone(em, { text: 'delete from console_codes where expires_at <= now()', values: [] });
+/** How many rows one statement deletes: it must end within the statement timeout. */
+const CHUNK_SIZE = 10_000;
+
+const PRUNE = [
+  `delete from console_sessions where id in (
+     select id from console_sessions where not ${SESSION_USABLE} limit ${CHUNK_SIZE} for update skip locked)
+   returning id`,
+  `delete from console_codes where digest in (
+     select digest from console_codes where expires_at <= now() limit ${CHUNK_SIZE} for update skip locked)
+   returning digest`,
+];
+
+/** Deletes sessions and codes that have expired, in chunks, until `signal` aborts. */
+export async function pruneSessions(em: EntityManager, signal: AbortSignal): Promise<void> {
+  for (const text of PRUNE) {
+    for (let found = CHUNK_SIZE; found === CHUNK_SIZE && !signal.aborted; ) {
+      found = (await runAlone(em, { text, values: [] })).length;
+    }
+  }
 }
 
 /** A row with its times as JSON has them: the driver leaves them as PostgreSQL prints them. */

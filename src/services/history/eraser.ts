@@ -84,7 +84,7 @@ function jobsOf({ inUnit, refusedSignIns, log, eraseAfterDays }: EraserDeps): Re
         await refusedSignIns.flush(em);
         await pruneRefused(em);
       }),
-    'console sessions': () => inUnit(({ em }) => pruneSessions(em)),
+    'console sessions': (signal) => inUnit(({ em }) => pruneSessions(em, signal)),
     'kept answers': (signal) => inUnit(({ em }) => pruneAnswers(em, signal)),
   };
 }
