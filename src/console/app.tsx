@@ -8,6 +8,7 @@ import { Palette } from './parts/palette.tsx';
 import { SignInDialog, SignInPage } from './parts/sign-in.tsx';
 import { Bones, Failed, Forbidden, NotFound } from './parts/states.tsx';
 import { sayFault, Toasts } from './parts/toasts.tsx';
+import { UndoDialogs } from './parts/undo.tsx';
 import { texts } from './texts.ts';
 import { ADMIN_VIEWS, VIEWS } from './views.tsx';
 
@@ -40,6 +41,7 @@ function Content() {
     <>
       <Frame />
       <Palette />
+      <UndoDialogs />
       <SignInDialog />
     </>
   );

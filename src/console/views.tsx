@@ -3,6 +3,7 @@ import type { IconName } from './parts/icons.tsx';
 import type { texts } from './texts.ts';
 import { AccessView } from './views/access.tsx';
 import { Accounts } from './views/accounts.tsx';
+import { Activity } from './views/activity/activity.tsx';
 import { MyAccount } from './views/me.tsx';
 
 /** What the address says to a view. */
@@ -29,6 +30,7 @@ export const VIEWS: readonly View[] = [{ ...ME, paths: [''] }];
 /** The views of admins. */
 export const ADMIN_VIEWS: readonly View[] = [
   { path: '/accounts', paths: [''], name: 'accounts', component: Accounts },
+  { path: '/activity', name: 'activity', component: Activity },
   { path: '/access', name: 'access', component: AccessView },
   ME,
 ];

@@ -18,6 +18,8 @@ export interface TestConsole {
   open(path: string): Promise<void>;
   /** Signs the browser in, with a session of its own. */
   signIn(email?: string): Promise<void>;
+  /** Opens a page in a browser of somebody else's own. */
+  openAnother(email?: string): Promise<Page>;
   /** Asserts that axe finds nothing wrong with the page, in both themes. */
   expectAccessible(): Promise<void>;
   close(): Promise<void>;
@@ -29,6 +31,13 @@ export async function openConsole(options: Parameters<typeof startApp>[0] = {}):
   await addAccount(app.database, ADA, { role: 'admin', name: 'Ada Lovelace' });
   const watched = await openPage();
   const { page } = watched;
+  const signIn = async (page: Page, email: string) => {
+    const headers = { Authorization: `Bearer ${await signHs256(SECRET, email, '1h')}` };
+    const answer = await fetch(`${app.url}/v1/session`, { method: 'POST', headers });
+    expect(answer.status, await answer.text()).to.equal(201);
+    const [, name = '', value = ''] = /^([^=]+)=([^;]+)/.exec(answer.headers.getSetCookie()[0] ?? '') ?? [];
+    await page.context().addCookies([{ name, value, url: app.url, httpOnly: true, sameSite: 'Strict' }]);
+  };
   const console: TestConsole = {
     app,
     page,
@@ -37,12 +46,12 @@ export async function openConsole(options: Parameters<typeof startApp>[0] = {}):
       await page.goto(`${app.url}/console${path}`);
       await page.locator('main.view').waitFor();
     },
-    async signIn(email = ADA) {
-      const headers = { Authorization: `Bearer ${await signHs256(SECRET, email, '1h')}` };
-      const answer = await fetch(`${app.url}/v1/session`, { method: 'POST', headers });
-      expect(answer.status, await answer.text()).to.equal(201);
-      const [, name = '', value = ''] = /^([^=]+)=([^;]+)/.exec(answer.headers.getSetCookie()[0] ?? '') ?? [];
-      await page.context().addCookies([{ name, value, url: app.url, httpOnly: true, sameSite: 'Strict' }]);
+    signIn: (email = ADA) => signIn(page, email),
+    async openAnother(email = ADA) {
+      const context = await page.context().browser()?.newContext();
+      const another = (await context?.newPage()) as Page;
+      await signIn(another, email);
+      return another;
     },
     async expectAccessible() {
       for (const colorScheme of ['light', 'dark'] as const) {

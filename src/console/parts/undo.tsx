@@ -1,5 +1,6 @@
-import { useSignal } from '@preact/signals';
+import { signal, useSignal } from '@preact/signals';
 import { Problem } from '../../client/client.ts';
+import { tell } from '../data/live.ts';
 import { useLoaded } from '../data/load.ts';
 import { viewUrl } from '../data/place.ts';
 import { type Change, previewUndo, undo } from '../data/undo.ts';
@@ -9,30 +10,30 @@ import { Dialog } from './dialog.tsx';
 import { Diff } from './diff.tsx';
 import { Icon } from './icons.tsx';
 import { Bones, messageOf } from './states.tsx';
-import { say, sayFault } from './toasts.tsx';
+import { say } from './toasts.tsx';
 
-/** Undoes a change without asking, and says so: for the button of a message about what was just done. */
-export async function undoNow(id: number, onDone?: (change: Change) => void): Promise<void> {
-  try {
-    const done = await undo(id);
-    onDone?.(done);
-    say(history.undone);
-  } catch (error) {
-    sayFault(error);
-  }
+const asked = signal<Change | undefined>(undefined);
+
+/** Asks whether to undo a change, with a preview of what that will change, or of what has changed since. */
+export function askUndo(change: Change): void {
+  asked.value = change;
 }
 
-/** Asks before a change is undone: shows what the undo does, from a dry run, or why there is none. */
-export function UndoDialog({
-  change,
-  onClose,
-  onDone,
-}: {
-  change: Pick<Change, 'id' | 'userId' | 'action'>;
-  onClose: () => void;
-  onDone: (change: Change) => void;
-}) {
-  const { id, userId, action } = change;
+/** Says that a change was made, and offers to undo it. */
+export function sayChanged(text: string, change: Change | undefined): void {
+  say(text, change && { label: history.undo, run: () => askUndo(change) });
+}
+
+/** Where the dialog of {@link askUndo} appears, whatever view is open. */
+export function UndoDialogs() {
+  const change = asked.value;
+  return change && <UndoDialog key={change.id} change={change} />;
+}
+
+function UndoDialog({ change: { id, userId, action } }: { change: Change }) {
+  const onClose = () => {
+    asked.value = undefined;
+  };
   const title = action === 'deleted' ? history.restoreTitle : history.undoTitle;
   const preview = useLoaded(`${id}`, (signal) => previewUndo(id, signal));
   const isBusy = useSignal(false);
@@ -42,9 +43,9 @@ export function UndoDialog({
     isBusy.value = true;
     try {
       const done = await undo(id);
-      onDone(done);
+      tell(done);
       onClose();
-      say(history.undone, { label: history.undo, run: () => undoNow(done.id, onDone) });
+      sayChanged(action === 'deleted' ? history.restored : history.undone, done);
     } catch (fault) {
       refusal.value = fault;
     }
@@ -131,9 +132,10 @@ function Refused({ error, userId }: { error: unknown; userId: number }) {
           </ul>
         </div>
       )}
-      <p class="soft">
-        {history.undoLater} <a href={viewUrl(`/accounts/${userId}`)}>{history.openAccount}</a>
-      </p>
+      <p class="soft">{history.undoLater}</p>
+      <a class="button small" href={viewUrl(`/accounts/${userId}`)}>
+        {history.openAccount}
+      </a>
     </div>
   );
 }

@@ -10,6 +10,7 @@ import { useLoaded, usePages } from '../data/load.ts';
 import { viewUrl } from '../data/place.ts';
 import { RoleBadge, StatusBadge } from '../parts/badges.tsx';
 import { CreateAccount } from '../parts/create-account.tsx';
+import { Choice, SearchField } from '../parts/filters.tsx';
 import { Icon } from '../parts/icons.tsx';
 import { Bones, Failed, State } from '../parts/states.tsx';
 import { Time } from '../parts/time.tsx';
@@ -25,9 +26,6 @@ const PAGE = 100;
 
 /** The height of a row in `styles/accounts.css`, in pixels. */
 const ROW_HEIGHT = 52;
-
-/** How long typing pauses before a search, in milliseconds. */
-const PAUSE_MS = 180;
 
 /** All accounts: search, filters, order, selection. */
 export function Accounts() {
@@ -83,7 +81,11 @@ export function Accounts() {
         </button>
       </header>
       <div class="filters">
-        <Search value={filters.q ?? ''} onSearch={(q) => change({ q }, true)} />
+        <SearchField
+          label={texts.accounts.search}
+          value={filters.q ?? ''}
+          onSearch={(q) => change({ q }, true)}
+        />
         <Choice
           label={texts.accounts.filters.role}
           any={texts.accounts.filters.anyRole}
@@ -186,61 +188,6 @@ function shortcutsOf(picked: Signal<ReadonlySet<number>>, create: () => void): r
     },
     { key: 'n', label: texts.keys.create, run: create },
   ];
-}
-
-function Search({ value, onSearch }: { value: string; onSearch: (text: string) => void }) {
-  const typed = useSignal(value);
-  const timer = useRef<ReturnType<typeof setTimeout>>(null);
-  // The address may change by other ways than by typing here.
-  useEffect(() => {
-    typed.value = value;
-  }, [value, typed]);
-  return (
-    <input
-      class="input search"
-      type="search"
-      data-search
-      aria-label={texts.accounts.search}
-      placeholder={texts.accounts.search}
-      value={typed.value}
-      maxLength={255}
-      onInput={({ currentTarget }) => {
-        typed.value = currentTarget.value;
-        clearTimeout(timer.current ?? undefined);
-        timer.current = setTimeout(() => onSearch(typed.value.trim()), PAUSE_MS);
-      }}
-    />
-  );
-}
-
-function Choice({
-  label,
-  any,
-  options,
-  value,
-  onChoose,
-}: {
-  label: string;
-  any: string;
-  options: Readonly<Record<string, string>>;
-  value: string | undefined;
-  onChoose: (value: string) => void;
-}) {
-  return (
-    <select
-      class="input"
-      aria-label={label}
-      value={value ?? ''}
-      onChange={({ currentTarget }) => onChoose(currentTarget.value)}
-    >
-      <option value="">{any}</option>
-      {Object.entries(options).map(([name, text]) => (
-        <option key={name} value={name}>
-          {text}
-        </option>
-      ))}
-    </select>
-  );
 }
 
 function List({

@@ -1,0 +1,102 @@
+import { useSignal } from '@preact/signals';
+import { useEffect, useId, useRef } from 'preact/hooks';
+
+/** How long typing pauses before a search, in milliseconds. */
+const PAUSE_MS = 180;
+
+/** A field that searches as one types. */
+export function SearchField({
+  label,
+  value,
+  onSearch,
+  isMain = true,
+  options,
+  fault,
+}: {
+  label: string;
+  value: string;
+  onSearch: (text: string) => void;
+  /** Whether the key `/` goes there. */
+  isMain?: boolean;
+  /** What to suggest. */
+  options?: readonly string[];
+  /** What is wrong with the text. */
+  fault?: string;
+}) {
+  const typed = useSignal(value);
+  const sent = useRef(value);
+  const timer = useRef<ReturnType<typeof setTimeout>>(null);
+  const id = useId();
+  // The address may change by other ways than by typing here; what is being typed stays.
+  useEffect(() => {
+    if (value !== sent.current) typed.value = value;
+    sent.current = value;
+  }, [value, typed]);
+  useEffect(() => () => clearTimeout(timer.current ?? undefined), []);
+  return (
+    <span class="search">
+      <input
+        class="input"
+        type="search"
+        {...(isMain && { 'data-search': true })}
+        {...(options && { list: `${id}-options` })}
+        {...(fault !== undefined && { 'aria-invalid': true, 'aria-describedby': `${id}-fault` })}
+        aria-label={label}
+        placeholder={label}
+        value={typed.value}
+        maxLength={255}
+        onInput={({ currentTarget }) => {
+          typed.value = currentTarget.value;
+          clearTimeout(timer.current ?? undefined);
+          timer.current = setTimeout(() => {
+            sent.current = typed.value.trim();
+            onSearch(sent.current);
+          }, PAUSE_MS);
+        }}
+      />
+      {options && (
+        <datalist id={`${id}-options`}>
+          {options.map((option) => (
+            <option key={option} value={option} />
+          ))}
+        </datalist>
+      )}
+      {fault !== undefined && (
+        <span class="fault" id={`${id}-fault`}>
+          {fault}
+        </span>
+      )}
+    </span>
+  );
+}
+
+/** A choice among a few values, or none of them. */
+export function Choice({
+  label,
+  any,
+  options,
+  value,
+  onChoose,
+}: {
+  label: string;
+  any: string;
+  options: Readonly<Record<string, string>>;
+  value: string | undefined;
+  onChoose: (value: string) => void;
+}) {
+  return (
+    <select
+      class="input"
+      aria-label={label}
+      value={value ?? ''}
+      onChange={({ currentTarget }) => onChoose(currentTarget.value)}
+    >
+      <option value="">{any}</option>
+      {Object.entries(options).map(([name, text]) => (
+        <option key={name} value={name}>
+          {text}
+        </option>
+      ))}
+    </select>
+  );
+}

@@ -1,0 +1,322 @@
+import { useSignal } from '@preact/signals';
+import { useCallback, useEffect, useRef } from 'preact/hooks';
+import { useAddress } from '../../data/address.ts';
+import { call } from '../../data/api.ts';
+import { formatDay, formatNumber } from '../../data/format.ts';
+import { isLive, type LiveChange } from '../../data/live.ts';
+import { usePages } from '../../data/load.ts';
+import { viewUrl } from '../../data/place.ts';
+import { Choice, SearchField } from '../../parts/filters.tsx';
+import { Icon } from '../../parts/icons.tsx';
+import { Bones, Failed, State } from '../../parts/states.tsx';
+import { askUndo } from '../../parts/undo.tsx';
+import { activityTexts } from '../../texts/activity.ts';
+import { texts } from '../../texts.ts';
+import { type Arrivals, useArrivals } from './arrivals.ts';
+import { Entry } from './entry.tsx';
+import { type AddressFilters, HISTORY_FIELDS, historyQuery, isField } from './filters.ts';
+
+/** The entries of a page. */
+const PAGE = 50;
+
+const NONE = {
+  actor: undefined,
+  action: undefined,
+  field: undefined,
+  from: undefined,
+  to: undefined,
+  account: undefined,
+  request: undefined,
+} as const;
+
+/** Everything that has been changed, by anybody, as it happens. */
+export function Activity() {
+  const { state, change } = useAddress<keyof AddressFilters>();
+  const query = historyQuery(state);
+  const key = JSON.stringify(query);
+  const list = useRef<HTMLOListElement>(null);
+  const load = (cursor: string | undefined, signal: AbortSignal) =>
+    call('GET /v1/history', { query: { ...query, cursor, limit: `${PAGE}` }, signal });
+  const pages = usePages(key, load);
+  const arrivals = useArrivals(pages, {
+    key,
+    query,
+    newest: async (signal) => (await load(undefined, signal)).items,
+    list,
+  });
+  const isFiltered = Object.values(query).some((value) => value !== undefined);
+  const clear = () => change(NONE);
+  return (
+    <>
+      <header>
+        <h1>{activityTexts.title}</h1>
+      </header>
+      <Filters state={state} onChange={change} {...(isFiltered && { onClear: clear })} />
+      <LiveBar arrivals={arrivals} {...(isFiltered && { onClear: clear })} />
+      {pages.error !== undefined && pages.items.length === 0 ? (
+        <Failed error={pages.error} retry={pages.reload} />
+      ) : pages.isEmpty ? (
+        <section class="box">
+          <State icon="activity" title={isFiltered ? activityTexts.noMatch : activityTexts.empty}>
+            <p>{isFiltered ? activityTexts.noMatchText : activityTexts.emptyText}</p>
+          </State>
+        </section>
+      ) : (
+        <section class="box entries" aria-busy={pages.isLoading} aria-label={activityTexts.title}>
+          {pages.items.length === 0 ? (
+            <div class="inside">
+              <Bones lines={12} />
+            </div>
+          ) : (
+            <ol ref={list}>
+              <Entries items={pages.items} shown={arrivals.shown} />
+            </ol>
+          )}
+        </section>
+      )}
+      {pages.items.length > 0 &&
+        (pages.error !== undefined ? (
+          <Failed error={pages.error} retry={pages.more} />
+        ) : (
+          <End
+            hasMore={pages.hasMore}
+            isLoading={pages.isLoading}
+            onReach={pages.more}
+            count={pages.items.length}
+          />
+        ))}
+    </>
+  );
+}
+
+function Entries({ items, shown }: { items: readonly LiveChange[]; shown: ReadonlySet<number> }) {
+  const addressOf = useCallback((filter: 'actor' | 'request', value: string) => {
+    const next = new URLSearchParams(location.search);
+    next.set(filter, value);
+    return `${viewUrl('/activity')}?${next}`;
+  }, []);
+  const names = namesIn(items);
+  const undone = new Set(items.map(({ undoes }) => undoes));
+  let last = '';
+  return items.flatMap((change) => {
+    const day = dayName(change.at);
+    const isFirst = day !== last;
+    last = day;
+    return [
+      ...(isFirst
+        ? [
+            <li key={day} class="day">
+              <h2>{day}</h2>
+            </li>,
+          ]
+        : []),
+      <Entry
+        key={change.id}
+        change={change}
+        accountName={names.get(change.userId)}
+        isNew={shown.has(change.id)}
+        isUndone={undone.has(change.id)}
+        addressOf={addressOf}
+        onUndo={askUndo}
+      />,
+    ];
+  }) as never;
+}
+
+/** The emails of accounts, as far as entries tell them. */
+function namesIn(items: readonly LiveChange[]): ReadonlyMap<number, string> {
+  const names = new Map<number, string>();
+  // The oldest first: the latest email of an account remains.
+  for (const { userId, actorId, actor, before, after } of items.toReversed()) {
+    const email = after?.email ?? before?.email ?? (actorId === userId ? actor : undefined);
+    if (email !== undefined) names.set(userId, email);
+  }
+  return names;
+}
+
+function dayName(time: string): string {
+  const day = formatDay(time);
+  const now = new Date();
+  if (day === formatDay(now.toISOString())) return activityTexts.today;
+  now.setDate(now.getDate() - 1);
+  return day === formatDay(now.toISOString()) ? activityTexts.yesterday : day;
+}
+
+function Filters({
+  state,
+  onChange,
+  onClear,
+}: {
+  state: AddressFilters;
+  onChange: ReturnType<typeof useAddress<keyof AddressFilters>>['change'];
+  onClear?: () => void;
+}) {
+  const { actor, action, field, from, to, account, request } = state;
+  const isWrong = field !== undefined && !isField(field);
+  const words = activityTexts.filters;
+  return (
+    <search class="filters" aria-label={words.label}>
+      <SearchField
+        label={words.actor}
+        value={actor ?? ''}
+        onSearch={(text) => onChange({ actor: text }, true)}
+      />
+      <Choice
+        label={words.action}
+        any={words.anyAction}
+        options={texts.actions}
+        value={action}
+        onChoose={(value) => onChange({ action: value })}
+      />
+      <SearchField
+        label={words.field}
+        value={field ?? ''}
+        isMain={false}
+        options={HISTORY_FIELDS}
+        {...(isWrong && { fault: words.fieldFault })}
+        onSearch={(text) => onChange({ field: text }, true)}
+      />
+      <label class="row day-filter">
+        {words.from}
+        <input
+          class="input"
+          type="date"
+          value={from ?? ''}
+          max={to ?? ''}
+          onChange={({ currentTarget }) => onChange({ from: currentTarget.value })}
+        />
+      </label>
+      <label class="row day-filter">
+        {words.to}
+        <input
+          class="input"
+          type="date"
+          value={to ?? ''}
+          min={from ?? ''}
+          onChange={({ currentTarget }) => onChange({ to: currentTarget.value })}
+        />
+      </label>
+      {account !== undefined && (
+        <Chip text={words.account(account)} onRemove={() => onChange({ account: undefined })} />
+      )}
+      {request !== undefined && (
+        <Chip text={words.request(request)} onRemove={() => onChange({ request: undefined })} />
+      )}
+      {onClear && (
+        <button type="button" class="button plain" onClick={onClear}>
+          {words.clear}
+        </button>
+      )}
+    </search>
+  );
+}
+
+/** A filter that was set elsewhere. */
+function Chip({ text, onRemove }: { text: string; onRemove: () => void }) {
+  return (
+    <span class="chip">
+      <bdi>{text}</bdi>
+      <button type="button" class="button plain small" onClick={onRemove}>
+        <Icon name="cross" />
+        <span class="unseen">{activityTexts.filters.remove}</span>
+      </button>
+    </span>
+  );
+}
+
+/** How long a stream may take to open again before that is worth a word: it does so every few minutes. In milliseconds. */
+const SETTLE_MS = 5_000;
+
+/** Whether changes arrive, how to pause them, and those that wait. It stays in sight. */
+function LiveBar({ arrivals, onClear }: { arrivals: Arrivals; onClear?: () => void }) {
+  const { waiting, isCapped, hidden, shown, isPaused, pause, resume } = arrivals;
+  const isOff = useSignal(false);
+  const wasLive = useRef(false);
+  const isOpen = isLive.value;
+  wasLive.current ||= isOpen;
+  useEffect(() => {
+    if (isOpen) {
+      isOff.value = false;
+      return;
+    }
+    const timer = setTimeout(() => {
+      isOff.value = true;
+    }, SETTLE_MS);
+    return () => clearTimeout(timer);
+  }, [isOpen, isOff]);
+  const words = activityTexts.live;
+  const [kind, text] = isPaused
+    ? ['paused', words.paused]
+    : isOff.value
+      ? ['off', words.off]
+      : isOpen || wasLive.current
+        ? ['on', words.on]
+        : ['connecting', words.connecting];
+  return (
+    <div class="live-bar">
+      <span class={`live ${kind}`} role="status" data-testid="live">
+        {text}
+      </span>
+      <button type="button" class="button small" onClick={isPaused ? resume : pause}>
+        {isPaused ? words.resume : words.pause}
+      </button>
+      <span class="unseen" role="status">
+        {shown.size > 0 && words.arrived(shown.size, formatNumber(shown.size))}
+      </span>
+      <span class="row" role="status">
+        {waiting > 0 && (
+          <button type="button" class="button primary small" onClick={resume}>
+            <Icon name="up" />
+            {words.waiting(waiting, formatNumber(waiting) + (isCapped ? '+' : ''))}
+          </button>
+        )}
+        {hidden > 0 && onClear && (
+          <>
+            <span class="soft">{words.hidden(hidden, formatNumber(hidden))}</span>
+            <button type="button" class="button small" onClick={onClear}>
+              {activityTexts.filters.clear}
+            </button>
+          </>
+        )}
+      </span>
+    </div>
+  );
+}
+
+/** The end of what is loaded: the next page is loaded before the reader is there. */
+function End({
+  hasMore,
+  isLoading,
+  onReach,
+  count,
+}: {
+  hasMore: boolean;
+  isLoading: boolean;
+  onReach: () => void;
+  count: number;
+}) {
+  const element = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    if (!hasMore || element.current === null) return;
+    const observer = new IntersectionObserver(
+      (entries) => {
+        if (entries.some(({ isIntersecting }) => isIntersecting)) onReach();
+      },
+      { rootMargin: '800px' },
+    );
+    observer.observe(element.current);
+    return () => observer.disconnect();
+    // Again after each page: the end may still be in sight.
+  }, [hasMore, onReach, count, isLoading]);
+  return (
+    <div ref={element} class="row list-end">
+      {hasMore ? (
+        <button type="button" class="button" disabled={isLoading} onClick={onReach}>
+          {isLoading ? texts.states.loading : activityTexts.older}
+        </button>
+      ) : (
+        <p class="soft">{activityTexts.end}</p>
+      )}
+    </div>
+  );
+}

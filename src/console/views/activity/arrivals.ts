@@ -1,0 +1,162 @@
+import { useSignal } from '@preact/signals';
+import type { RefObject } from 'preact';
+import { useCallback, useEffect, useRef } from 'preact/hooks';
+import { isLive, type LiveChange, onChange } from '../../data/live.ts';
+import type { Pages } from '../../data/load.ts';
+import { type HistoryQuery, matches } from './filters.ts';
+
+/** How long changes are gathered before they are shown together, in milliseconds: an import makes thousands a second. */
+const GATHER_MS = 120;
+
+/** The most changes that wait, and the most that a list has before it begins anew. */
+const MAX_WAITING = 200;
+const MAX_LISTED = 1_000;
+
+/** How far down a page is still at its top, in pixels. */
+const TOP_PX = 80;
+
+/** The changes that arrive while the history is read. */
+export interface Arrivals {
+  /** How many wait until the reader wants to see them. */
+  readonly waiting: number;
+  /** Whether there are more than that. */
+  readonly isCapped: boolean;
+  /** How many the filters hide. */
+  readonly hidden: number;
+  /** The ids of those that arrived last. */
+  readonly shown: ReadonlySet<number>;
+  readonly isPaused: boolean;
+  readonly pause: () => void;
+  /** Shows what waits, and what comes from now on. */
+  readonly resume: () => void;
+}
+
+/**
+ * Puts the changes that arrive into a list that is loaded page by page, newest first. They wait while the reader has paused them, has
+ * scrolled down or goes through the list with the keyboard, so that nothing moves that is being read.
+ */
+export function useArrivals(
+  pages: Pages<LiveChange>,
+  {
+    key,
+    query,
+    newest,
+    list,
+  }: {
+    /** Another list has another key. */
+    key: string;
+    query: HistoryQuery;
+    /** Reads the newest changes of the list, for those that were made while there was no stream. */
+    newest: (signal: AbortSignal) => Promise<readonly LiveChange[]>;
+    list: RefObject<HTMLElement | null>;
+  },
+): Arrivals {
+  const isPaused = useSignal(false);
+  const waiting = useSignal<readonly LiveChange[]>([]);
+  const hidden = useSignal(0);
+  const shown = useSignal<ReadonlySet<number>>(new Set());
+  const state = useRef({ pages, query, newest });
+  state.current = { pages, query, newest };
+
+  // Whether more changes have been missed than were read: then the list begins anew.
+  const isGapped = useRef(false);
+  const inbox = useRef<LiveChange[]>([]);
+  const timer = useRef<ReturnType<typeof setTimeout>>(null);
+
+  const show = useCallback(
+    (changes: readonly LiveChange[]) => {
+      const { pages } = state.current;
+      shown.value = new Set(changes.map(({ id }) => id));
+      if (isGapped.current || changes.length > MAX_WAITING || pages.items.length > MAX_LISTED) {
+        isGapped.current = false;
+        pages.reload();
+      } else pages.edit((items) => merged(changes, items));
+    },
+    [shown],
+  );
+  const take = useCallback(() => {
+    timer.current = null;
+    const { pages, query } = state.current;
+    // The page that is under way may be older than what has arrived, and replaces what is there.
+    if (pages.isLoading) {
+      timer.current = setTimeout(take, GATHER_MS);
+      return;
+    }
+    const known = new Set([...pages.items, ...waiting.peek()].map(({ id }) => id));
+    const fresh = inbox.current.filter(({ id }) => !known.has(id));
+    inbox.current = [];
+    const fitting = fresh.filter((change) => matches(change, query));
+    hidden.value += fresh.length - fitting.length;
+    if (fitting.length === 0) return;
+    const all = merged(fitting, waiting.peek()).slice(0, MAX_WAITING + 1);
+    const mayMove = !isPaused.peek() && scrollY < TOP_PX && !list.current?.querySelector(':focus-visible');
+    waiting.value = mayMove ? [] : all;
+    if (mayMove) show(all);
+  }, [waiting, hidden, isPaused, list, show]);
+  const receive = useCallback(
+    (changes: readonly LiveChange[]) => {
+      if (inbox.current.length <= MAX_WAITING) inbox.current.push(...changes);
+      else isGapped.current = true;
+      timer.current ??= setTimeout(take, GATHER_MS);
+    },
+    [take],
+  );
+
+  useEffect(() => {
+    waiting.value = [];
+    hidden.value = 0;
+    shown.value = new Set();
+    inbox.current = [];
+    isGapped.current = false;
+    const end = onChange((change) => receive([change]));
+    return () => {
+      end();
+      clearTimeout(timer.current ?? undefined);
+      timer.current = null;
+    };
+  }, [key, receive, waiting, hidden, shown]);
+
+  // What was made while there was no stream.
+  const isOpen = isLive.value;
+  useEffect(() => {
+    if (!isOpen) return;
+    const controller = new AbortController();
+    const { pages, newest } = state.current;
+    newest(controller.signal).then(
+      (changes) => {
+        if (controller.signal.aborted) return;
+        const known = new Set(pages.items.map(({ id }) => id));
+        isGapped.current ||= known.size > 0 && changes.length > 0 && !changes.some(({ id }) => known.has(id));
+        receive(changes);
+      },
+      // The list itself says what fails.
+      () => undefined,
+    );
+    return () => controller.abort();
+  }, [isOpen, key, receive]);
+
+  return {
+    waiting: Math.min(waiting.value.length, MAX_WAITING),
+    isCapped: waiting.value.length > MAX_WAITING,
+    hidden: hidden.value,
+    shown: shown.value,
+    isPaused: isPaused.value,
+    pause: useCallback(() => {
+      isPaused.value = true;
+    }, [isPaused]),
+    resume: useCallback(() => {
+      isPaused.value = false;
+      const all = waiting.peek();
+      waiting.value = [];
+      scrollTo({ top: 0 });
+      if (all.length > 0) show(all);
+    }, [isPaused, waiting, show]),
+  };
+}
+
+/** Both lists as one, newest first, each change once. */
+function merged(changes: readonly LiveChange[], items: readonly LiveChange[]): readonly LiveChange[] {
+  const known = new Set(items.map(({ id }) => id));
+  const fresh = changes.filter(({ id }) => !known.has(id));
+  return [...fresh, ...items].sort((a, b) => (a.at === b.at ? b.id - a.id : a.at < b.at ? 1 : -1));
+}

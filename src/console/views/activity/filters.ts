@@ -1,0 +1,90 @@
+import type { QueryOf } from '../../../client/client.ts';
+import type { LiveChange } from '../../data/live.ts';
+import { isObject } from '../../data/values.ts';
+import { texts } from '../../texts.ts';
+
+/** The filters of the history, as the address has them. */
+export interface AddressFilters {
+  readonly actor?: string;
+  readonly action?: string;
+  readonly field?: string;
+  /** Days in the reader's time zone, both inclusive. */
+  readonly from?: string;
+  readonly to?: string;
+  /** The id of an account, and of a request. */
+  readonly account?: string;
+  readonly request?: string;
+}
+
+/** The filters as the service takes them. */
+export type HistoryQuery = Pick<
+  QueryOf<'GET /v1/history'>,
+  'actor' | 'action' | 'field' | 'since' | 'until' | 'userId' | 'requestId'
+>;
+
+/** The fields that the history records. */
+export const HISTORY_FIELDS = ['email', 'name', 'role', 'status', 'storageMode', 'preferences'] as const;
+
+/** Whether a text is a field of the history or a path in the preferences. */
+export function isField(text: string): boolean {
+  return HISTORY_FIELDS.some((field) => field === text) || /^preferences\../s.test(text);
+}
+
+/** What to ask the service for. What an address has that is no filter is left out. */
+export function historyQuery({
+  actor,
+  action,
+  field,
+  from,
+  to,
+  account,
+  request,
+}: AddressFilters): HistoryQuery {
+  return {
+    actor: actor || undefined,
+    action: action !== undefined && action in texts.actions ? (action as LiveChange['action']) : undefined,
+    field: field !== undefined && isField(field) ? field : undefined,
+    since: dayStart(from, 0)?.toISOString(),
+    until: dayStart(to, 1)?.toISOString(),
+    userId: account !== undefined && /^[1-9]\d{0,9}$/.test(account) ? account : undefined,
+    requestId: request || undefined,
+  };
+}
+
+/** The beginning of a day in the reader's time zone, or of a later one; `undefined` for what is no day. */
+function dayStart(day: string | undefined, later: number): Date | undefined {
+  const [, year, month, date] = /^(\d{4})-(\d\d)-(\d\d)$/.exec(day ?? '') ?? [];
+  if (date === undefined) return undefined;
+  const start = new Date(Number(year), Number(month) - 1, Number(date) + later);
+  return Number.isNaN(start.getTime()) ? undefined : start;
+}
+
+/** Whether a change is among those that the service answers for these filters. */
+export function matches(change: LiveChange, query: HistoryQuery): boolean {
+  const { actor, action, field, since, until, userId, requestId } = query;
+  const at = Date.parse(change.at);
+  return (
+    (actor === undefined || change.actor.toLowerCase() === actor.toLowerCase()) &&
+    (action === undefined || change.action === action) &&
+    (userId === undefined || `${change.userId}` === userId) &&
+    (requestId === undefined || change.requestId === requestId) &&
+    (since === undefined || at >= Date.parse(since)) &&
+    (until === undefined || at < Date.parse(until)) &&
+    (field === undefined || hasField(change, field))
+  );
+}
+
+function hasField({ action, before, after }: LiveChange, field: string): boolean {
+  // Every creation and every deletion has every field.
+  if (action !== 'updated' && !field.includes('.')) return true;
+  return [before, after].some((side) => hasPath(side, field));
+}
+
+/** Names may have dots in them. */
+function hasPath(values: unknown, path: string): boolean {
+  if (!isObject(values)) return false;
+  return Object.entries(values).some(
+    ([name, value]) =>
+      name === path || (path.startsWith(`${name}.`) && hasPath(value, path.slice(name.length + 1))),
+  );
+}

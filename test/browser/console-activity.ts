@@ -1,0 +1,237 @@
+import { expect } from 'chai';
+import { addAccount } from '../support/accounts.ts';
+import { ADA, openConsole, type TestConsole } from '../support/console-page.ts';
+
+const HOSTILE = '<img src=x onerror=alert(1)>';
+
+// Not among the suites of `npm test`, because it needs Chromium on the machine: `npm run test:browser`.
+describe('the activity in the console, in a real browser', function () {
+  this.timeout(120_000);
+
+  let console: TestConsole;
+  let grace: { id: number };
+  /** What browsers say of a refusal, which the story of the test expects. */
+  let expected: readonly string[];
+
+  before(async () => {
+    console = await openConsole();
+    grace = await addAccount(console.app.database, 'grace@example.com', { name: 'Grace Hopper' });
+  });
+
+  after(() => console?.close());
+
+  let seen = 0;
+
+  beforeEach(() => {
+    expected = [];
+    seen = console.watched.complaints.length;
+  });
+
+  afterEach('the policy refused nothing, and nothing came from elsewhere', () => {
+    const { watched, app } = console;
+    const { complaints, requests } = watched;
+    expect(
+      complaints.slice(seen).filter((text) => !expected.some((known) => text.includes(known))),
+    ).to.deep.equal([]);
+    expect(requests.filter((url) => !url.startsWith(app.url))).to.deep.equal([]);
+  });
+
+  const entries = () => console.page.locator('.entry');
+  const live = () => console.page.getByTestId('live');
+
+  const patch = async (values: object, id = grace.id) => {
+    const answer = await console.app.call(`/v1/users/${id}`, {
+      as: ADA,
+      method: 'PATCH',
+      headers: { 'Content-Type': 'application/merge-patch+json' },
+      body: JSON.stringify(values),
+    });
+    expect(answer.status, await answer.clone().text()).to.equal(200);
+    return answer.headers.get('X-Request-Id') ?? '';
+  };
+
+  const openLive = async (path = '/activity') => {
+    await console.open(path);
+    await live()
+      .filter({ hasText: /^Live$/ })
+      .waitFor();
+  };
+
+  it('shows who changed what, from what to what, by which request, and is accessible', async () => {
+    const requestId = await patch({ role: 'admin', preferences: { theme: 'dark' } });
+    await openLive();
+    const entry = entries().first();
+    await entry.filter({ hasText: 'grace@example.com' }).waitFor();
+    const text = await entry.innerText();
+    for (const part of [ADA, 'changed', 'Role', 'User', 'Admin', 'preferences.theme', requestId]) {
+      expect(text).to.include(part);
+    }
+    expect(await entry.getByRole('link', { name: 'grace@example.com' }).getAttribute('href')).to.equal(
+      `/console/accounts/${grace.id}`,
+    );
+    await console.expectAccessible();
+  });
+
+  it('shows a hostile name as the text that it is', async () => {
+    await patch({ name: HOSTILE });
+    await openLive();
+    await entries().first().filter({ hasText: HOSTILE }).waitFor();
+    expect(await console.page.locator('.entry img').count()).to.equal(0);
+    await patch({ name: '🦄'.repeat(100) });
+    await entries().first().filter({ hasText: '🦄' }).waitFor();
+    const isWide = await console.page.evaluate('document.documentElement.scrollWidth > innerWidth');
+    expect(isWide).to.equal(false);
+  });
+
+  it('lets the change of another admin, in another browser, slide in, and undo it', async () => {
+    const { page } = console;
+    await openLive();
+    const count = await entries().count();
+    const other = await console.openAnother();
+    await other.goto(`${console.app.url}/console/activity`);
+    await other.locator('.live.on').waitFor();
+    await patch({ status: 'suspended' });
+    const arrived = page.locator('.entry.new');
+    await arrived.filter({ hasText: 'Suspended' }).waitFor();
+    expect(await entries().count()).to.equal(count + 1);
+    await arrived.getByRole('button', { name: /^Undo/ }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.locator('ins').filter({ hasText: 'Active' }).waitFor();
+    await console.expectAccessible();
+    expect(await dialog.locator('del').innerText()).to.include('Suspended');
+    await dialog.getByRole('button', { name: 'Undo' }).click();
+    await dialog.waitFor({ state: 'detached' });
+    // The undo arrives in both browsers, and the entry that it undoes says so.
+    await entries().first().filter({ hasText: 'Undo of change' }).waitFor();
+    await other.locator('.entry').first().filter({ hasText: 'Undo of change' }).waitFor();
+    await entries().nth(1).getByText('Undone').waitFor();
+    await page.getByRole('status').getByText('The change is undone.').waitFor();
+    await other.close();
+  });
+
+  it('says what has changed since where an undo is refused', async () => {
+    const { page } = console;
+    await patch({ preferences: { theme: 'light' } });
+    await patch({ preferences: { theme: 'sepia' } });
+    await openLive();
+    expected = ['409'];
+    await entries().nth(1).getByRole('button', { name: /^Undo/ }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByText('preferences.theme', { exact: true }).waitFor();
+    await dialog.getByText(/have changed since/).waitFor();
+    await console.expectAccessible();
+    await page.keyboard.press('Escape');
+    await dialog.waitFor({ state: 'detached' });
+    const label = 'document.activeElement.innerText';
+    expect(await page.evaluate(label)).to.include('Undo');
+  });
+
+  it('does not move what is read: what comes waits while the reader has scrolled down or paused', async () => {
+    const { page } = console;
+    for (let change = 0; change < 60; change++) await patch({ name: `Grace ${change}` });
+    await openLive();
+    await entries().nth(49).waitFor({ state: 'attached' });
+    await page.mouse.wheel(0, 900);
+    await page.waitForFunction('scrollY > 300');
+    const top = (await entries().first().getAttribute('data-id')) ?? '';
+    await patch({ name: 'Grace A' });
+    await patch({ name: 'Grace B' });
+    const button = page.getByRole('button', { name: '2 new changes' });
+    await button.waitFor();
+    expect(await entries().first().getAttribute('data-id')).to.equal(top);
+    await button.click();
+    await entries().first().filter({ hasText: 'Grace B' }).waitFor();
+    expect(await page.evaluate('scrollY')).to.equal(0);
+    await page.getByRole('button', { name: 'Pause' }).click();
+    await live().filter({ hasText: 'Paused' }).waitFor();
+    await patch({ name: 'Grace C' });
+    await page.getByRole('button', { name: '1 new change' }).waitFor();
+    expect(await entries().first().innerText()).to.include('Grace B');
+    await console.expectAccessible();
+    await page.getByRole('button', { name: 'Resume' }).click();
+    await entries().first().filter({ hasText: 'Grace C' }).waitFor();
+    await live()
+      .filter({ hasText: /^Live$/ })
+      .waitFor();
+  });
+
+  it('loads older changes as one scrolls, to where the history begins', async () => {
+    const { page } = console;
+    await openLive();
+    await page.getByRole('button', { name: 'Show older changes' }).waitFor();
+    const end = page.getByText('This is where the history begins.');
+    for (let turn = 0; turn < 20 && !(await end.isVisible()); turn++) {
+      await page.evaluate('scrollTo(0, document.body.scrollHeight)');
+      await page.waitForTimeout(100);
+    }
+    await end.waitFor();
+    expect(await entries().count()).to.be.greaterThan(60);
+  });
+
+  it('filters, keeps that in the address, and says how many changes the filters hide', async () => {
+    const { page } = console;
+    await openLive();
+    await page.getByLabel('Field or preference').fill('preferences.theme');
+    await page.waitForURL(/field=preferences\.theme/);
+    await entries().first().filter({ hasText: 'sepia' }).waitFor();
+    await page.getByLabel('Action').selectOption({ label: 'Changed' });
+    await page.getByLabel('From').fill('2020-01-01');
+    await page.reload();
+    await live()
+      .filter({ hasText: /^Live$/ })
+      .waitFor();
+    await entries().first().filter({ hasText: 'sepia' }).waitFor();
+    expect(await page.getByLabel('From').inputValue()).to.equal('2020-01-01');
+    await patch({ name: 'Grace Hopper' });
+    await page.getByText('1 new change does not match the filters').waitFor();
+    expect(await entries().first().innerText()).to.include('sepia');
+    await patch({ preferences: { theme: 'dark' } });
+    await entries().first().filter({ hasText: '"dark"' }).waitFor();
+    await page.getByLabel('To').fill('2020-01-31');
+    await page.getByText('No change matches').waitFor();
+    await console.expectAccessible();
+    await page.getByRole('button', { name: 'Clear filters' }).first().click();
+    await entries().filter({ hasText: 'Grace Hopper' }).first().waitFor();
+    expect(new URL(page.url()).search).to.equal('');
+    await page.getByLabel('Field or preference').fill('shoe size');
+    await page.getByText('There is no such field.').waitFor();
+    await console.expectAccessible();
+  });
+
+  it('says when changes no longer arrive, and catches up once they do', async () => {
+    const { page } = console;
+    await openLive();
+    const first = await entries().first().getAttribute('data-id');
+    expected = ['ERR_INTERNET_DISCONNECTED', 'Failed to load resource', 'ERR_FAILED'];
+    await page.route('**/v1/changes*', (route) => route.abort());
+    await page.reload();
+    await live().filter({ hasText: 'Not live' }).waitFor();
+    await console.expectAccessible();
+    await patch({ name: 'Unheard' });
+    expect(await entries().first().getAttribute('data-id')).to.equal(first);
+    await page.unroute('**/v1/changes*');
+    await live()
+      .filter({ hasText: /^Live$/ })
+      .waitFor();
+    await entries().first().filter({ hasText: 'Unheard' }).waitFor();
+  });
+
+  it('can be used with the keyboard alone', async () => {
+    const { page } = console;
+    await openLive('/activity?action=updated');
+    await entries().first().waitFor();
+    await page.getByRole('button', { name: 'Pause' }).focus();
+    await page.keyboard.press('Enter');
+    await live().filter({ hasText: 'Paused' }).waitFor();
+    await page.keyboard.press('Enter');
+    await live()
+      .filter({ hasText: /^Live$/ })
+      .waitFor();
+    await page.keyboard.press('Tab');
+    expect(await page.evaluate('document.activeElement.className')).to.equal('actor');
+    // Nothing moves under the one who goes through the list.
+    await patch({ name: 'Grace with keys' });
+    await page.getByRole('button', { name: '1 new change' }).waitFor();
+    expect(await page.evaluate('document.activeElement.className')).to.equal('actor');
+  });
+});
