@@ -16,6 +16,7 @@ import { meExportEndpoints } from './endpoints/me-export.ts';
 import { serviceTokenEndpoints } from './endpoints/service-tokens.ts';
 import { type SessionDeps, sessionDoors } from './endpoints/session.ts';
 import { sessionEndpoints } from './endpoints/sessions.ts';
+import { statisticsEndpoints } from './endpoints/statistics.ts';
 import { transferEndpoints } from './endpoints/transfer.ts';
 import { userListEndpoints } from './endpoints/user-list.ts';
 import { userEndpoints } from './endpoints/users.ts';
@@ -56,6 +57,7 @@ function routes(deps: EndpointDeps) {
     ...identityEndpoints(),
     ...historyEndpoints(deps.preferenceRules, deps.cursors),
     ...changesEndpoints(deps),
+    ...statisticsEndpoints(),
     ...webhookEndpoints(deps.webhooks),
     ...accessEndpoints(deps),
     ...serviceTokenEndpoints(),
