@@ -52,10 +52,11 @@ describe('signing in to the console in Chromium', function () {
     const at = await start();
     provider.register(`${at}/v1/session/oidc/callback`);
     const { page } = browser;
-    await page.goto(`${at}/console/`);
+    await page.goto(`${at}/console/accounts?q=ada`);
     expect(await signedIn(page)).to.equal(undefined);
-    await page.evaluate(`location.href = '/v1/session/oidc?returnTo=/console/accounts'`);
-    await page.waitForURL(`${at}/console/accounts`);
+    await page.getByRole('link', { name: /^Continue with 127\.0\.0\.1/ }).click();
+    await page.getByRole('link', { name: 'My account' }).waitFor();
+    expect(page.url()).to.equal(`${at}/console/accounts?q=ada`);
     expect(await signedIn(page)).to.equal(ADA);
     expect(await cookies(page)).to.deep.include({
       name: 'rollcall-console',
@@ -103,13 +104,34 @@ describe('signing in to the console in Chromium', function () {
     ]);
   });
 
+  it('signs in again in another tab where a session has ended, and the page stays', async () => {
+    const at = await start();
+    provider.register(`${at}/v1/session/oidc/callback`);
+    const { page } = browser;
+    await page.goto(`${at}/v1/session/oidc?returnTo=/console/accounts`);
+    await page.getByRole('link', { name: 'My account' }).waitFor();
+    await app.database.query('delete from console_sessions');
+    await page.getByRole('link', { name: 'My account' }).click();
+    const again = page.getByRole('dialog').getByRole('link', { name: /^Continue with/ });
+    await again.waitFor();
+    const opened = page.context().waitForEvent('page');
+    await again.click();
+    const tab = await opened;
+    await tab.getByRole('link', { name: 'My account' }).waitFor();
+    await tab.close();
+    await page.evaluate(`document.dispatchEvent(new Event('visibilitychange'))`);
+    await again.waitFor({ state: 'detached' });
+    expect(await signedIn(page)).to.equal(ADA);
+  });
+
   it('says why a provider’s answer was refused, on the page of the console', async () => {
     const at = await start();
     provider.register(`${at}/v1/session/oidc/callback`);
     provider.person = { sub: 'eve', email: 'eve@example.com', email_verified: true };
     const { page } = browser;
     await page.goto(`${at}/v1/session/oidc`);
-    await page.waitForURL(`${at}/console/#error=account_required`);
+    await page.getByRole('alert').filter({ hasText: 'There is no account' }).waitFor();
+    expect(page.url()).to.equal(`${at}/console/`);
     expect(await signedIn(page)).to.equal(undefined);
   });
 });

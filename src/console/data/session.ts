@@ -1,7 +1,7 @@
 import { computed, signal } from '@preact/signals';
 import type { Answered } from '../../client/client.ts';
 import { call, hasSessionEnded } from './api.ts';
-import { viewUrl } from './place.ts';
+import { BASE_PATH, viewUrl } from './place.ts';
 
 /** Who is signed in to the console, and how to sign in. */
 export type SessionInfo = Answered<'GET /v1/session'>;
@@ -30,13 +30,29 @@ export async function loadSession(): Promise<void> {
 }
 
 /** The one-time code of the link that opened this page, taken out of the address at once, so that nobody reads it there. */
-export const linkCode = signal(takeCode());
+export const linkCode = signal(take('code'));
 
-function takeCode(): string | undefined {
-  const code = new URLSearchParams(location.hash.slice(1)).get('code') ?? undefined;
-  if (code !== undefined) history.replaceState(null, '', location.pathname + location.search);
-  return code;
+/** Why a sign-in at the identity provider, from which the browser has come back, was refused: the code of the refusal. */
+export const refusedBecause = signal(take('error'));
+
+function take(name: string): string | undefined {
+  const value = new URLSearchParams(location.hash.slice(1)).get(name) ?? undefined;
+  if (value !== undefined) history.replaceState(null, '', location.pathname + location.search);
+  return value;
 }
+
+/** Where the browser signs in at the identity provider, and comes back to this view; `undefined` where there is none. */
+export const providerUrl = computed(() => {
+  const start = session.value?.doors.oidc?.start;
+  const view = (location.pathname + location.search).slice(BASE_PATH.length);
+  return start && `${start}?${new URLSearchParams({ returnTo: view })}`;
+});
+
+/** Its name. */
+export const providerName = computed(() => {
+  const issuer = session.value?.doors.oidc?.issuer;
+  return issuer && (URL.parse(issuer)?.host ?? issuer);
+});
 
 /** Signs in with the code of the link. Throws what the service refuses. */
 export async function signInByLink(code: string): Promise<void> {

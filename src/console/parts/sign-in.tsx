@@ -1,7 +1,17 @@
 import { useSignal } from '@preact/signals';
+import { useEffect } from 'preact/hooks';
 import { hasSessionEnded } from '../data/api.ts';
 import { iconUrl } from '../data/place.ts';
-import { linkCode, session, signInByApp, signInByLink } from '../data/session.ts';
+import {
+  linkCode,
+  loadSession,
+  providerName,
+  providerUrl,
+  refusedBecause,
+  session,
+  signInByApp,
+  signInByLink,
+} from '../data/session.ts';
 import { texts } from '../texts.ts';
 import { Dialog } from './dialog.tsx';
 import { Icon } from './icons.tsx';
@@ -32,15 +42,27 @@ export function SignInDialog() {
       <div class="body">
         <h2>{texts.session.title}</h2>
         <p class="note">{texts.session.ended}</p>
-        <Doors />
+        <Doors staysHere />
       </div>
     </Dialog>
   );
 }
 
-function Doors() {
+function refusal(): string | undefined {
+  const code = refusedBecause.value;
+  return code && (texts.session.refused[code] ?? texts.session.notCompleted);
+}
+
+/** With `staysHere`, the page stays while somebody signs in at the provider, in another tab. */
+function Doors({ staysHere = false }: { staysHere?: boolean }) {
   const isBusy = useSignal(false);
-  const fault = useSignal<string | undefined>(undefined);
+  const fault = useSignal(refusal());
+  useEffect(() => {
+    if (!staysHere) return;
+    const look = () => void (document.visibilityState === 'visible' && loadSession());
+    document.addEventListener('visibilitychange', look);
+    return () => document.removeEventListener('visibilitychange', look);
+  }, [staysHere]);
   const enter = (way: () => Promise<void>) => async () => {
     isBusy.value = true;
     fault.value = undefined;
@@ -73,6 +95,11 @@ function Doors() {
             {texts.session.withLink}
           </button>
         </>
+      )}
+      {providerUrl.value && (
+        <a class="button primary" href={providerUrl.value} {...(staysHere && { target: '_blank' })}>
+          {texts.session.withProvider(providerName.value ?? '')}
+        </a>
       )}
       {email && (
         <button type="button" class="button primary" disabled={isBusy.value} onClick={enter(signInByApp)}>
