@@ -5,6 +5,7 @@ import { AccessView } from './views/access.tsx';
 import { Accounts } from './views/accounts.tsx';
 import { Activity } from './views/activity/activity.tsx';
 import { MyAccount } from './views/me.tsx';
+import { TurnedAway } from './views/turned-away.tsx';
 
 /** What the address says to a view. */
 export interface ViewProps {
@@ -31,6 +32,7 @@ export const VIEWS: readonly View[] = [{ ...ME, paths: [''] }];
 export const ADMIN_VIEWS: readonly View[] = [
   { path: '/accounts', paths: [''], name: 'accounts', component: Accounts },
   { path: '/activity', name: 'activity', component: Activity },
+  { path: '/turned-away', name: 'turnedAway', component: TurnedAway },
   { path: '/access', name: 'access', component: AccessView },
   ME,
 ];

@@ -8,6 +8,7 @@ import { usePages } from '../../data/load.ts';
 import { viewUrl } from '../../data/place.ts';
 import { Choice, SearchField } from '../../parts/filters.tsx';
 import { Icon } from '../../parts/icons.tsx';
+import { ListEnd } from '../../parts/list-end.tsx';
 import { Bones, Failed, State } from '../../parts/states.tsx';
 import { askUndo } from '../../parts/undo.tsx';
 import { activityTexts } from '../../texts/activity.ts';
@@ -78,12 +79,7 @@ export function Activity() {
         (pages.error !== undefined ? (
           <Failed error={pages.error} retry={pages.more} />
         ) : (
-          <End
-            hasMore={pages.hasMore}
-            isLoading={pages.isLoading}
-            onReach={pages.more}
-            count={pages.items.length}
-          />
+          <ListEnd pages={pages} more={activityTexts.older} end={activityTexts.end} />
         ))}
     </>
   );
@@ -279,44 +275,6 @@ function LiveBar({ arrivals, onClear }: { arrivals: Arrivals; onClear?: () => vo
           </>
         )}
       </span>
-    </div>
-  );
-}
-
-/** The end of what is loaded: the next page is loaded before the reader is there. */
-function End({
-  hasMore,
-  isLoading,
-  onReach,
-  count,
-}: {
-  hasMore: boolean;
-  isLoading: boolean;
-  onReach: () => void;
-  count: number;
-}) {
-  const element = useRef<HTMLDivElement>(null);
-  useEffect(() => {
-    if (!hasMore || element.current === null) return;
-    const observer = new IntersectionObserver(
-      (entries) => {
-        if (entries.some(({ isIntersecting }) => isIntersecting)) onReach();
-      },
-      { rootMargin: '800px' },
-    );
-    observer.observe(element.current);
-    return () => observer.disconnect();
-    // Again after each page: the end may still be in sight.
-  }, [hasMore, onReach, count, isLoading]);
-  return (
-    <div ref={element} class="row list-end">
-      {hasMore ? (
-        <button type="button" class="button" disabled={isLoading} onClick={onReach}>
-          {isLoading ? texts.states.loading : activityTexts.older}
-        </button>
-      ) : (
-        <p class="soft">{activityTexts.end}</p>
-      )}
     </div>
   );
 }

@@ -1,0 +1,109 @@
+import { expect } from 'chai';
+import { addAccount } from '../support/accounts.ts';
+import { openConsole, type TestConsole } from '../support/console-page.ts';
+
+// Not among the suites of `npm test`, because it needs Chromium on the machine: `npm run test:browser`.
+describe('the refused sign-ins in the console, in a real browser', function () {
+  this.timeout(120_000);
+
+  let console: TestConsole;
+
+  before(async () => {
+    console = await openConsole({ accessPolicy: { policy: 'domains', domains: ['inside.example'] } });
+  });
+
+  after(() => console?.close());
+
+  afterEach('the policy refused nothing, and nothing came from elsewhere', () => {
+    const { watched, app } = console;
+    expect(watched.complaints).to.deep.equal([]);
+    expect(watched.requests.filter((url) => !url.startsWith(app.url))).to.deep.equal([]);
+  });
+
+  const row = (email: string) => console.page.locator(`tr[data-email="${email}"]`);
+
+  const knock = async (email: string) => {
+    const answer = await console.app.call('/v1/me', { as: email });
+    expect(answer.status, await answer.text()).to.equal(403);
+  };
+
+  it('says that nobody was, and who may sign in', async () => {
+    const { page } = console;
+    await console.open('/turned-away');
+    await page.getByText('Nobody was turned away').waitFor();
+    await page.getByText('inside.example').waitFor();
+    await console.expectAccessible();
+  });
+
+  it('shows who was refused and why, and what to do about each', async () => {
+    const { page, app } = console;
+    const { id } = await addAccount(app.database, 'sus@example.com');
+    await app.database.query(`update users set status = 'suspended' where id = ${id}`);
+    await knock('otto@example.com');
+    await knock('otto@example.com');
+    await knock('sus@example.com');
+    await page.getByRole('button', { name: 'Look again' }).click();
+    await row('otto@example.com').getByText('There is no account with this email').waitFor();
+    expect(await row('otto@example.com').locator('.number').innerText()).to.equal('2');
+    await row('sus@example.com').getByText('is suspended').waitFor();
+    await console.expectAccessible();
+    await row('sus@example.com').getByRole('link').click();
+    await page.waitForURL(/\/accounts\?q=sus%40example\.com/);
+  });
+
+  it('invites somebody with one click, keeps the focus, and takes it back', async () => {
+    const { page } = console;
+    await console.open('/turned-away');
+    const invite = row('otto@example.com').getByRole('button', { name: 'Invite' });
+    await invite.focus();
+    await page.keyboard.press('Enter');
+    await row('otto@example.com').getByText('Invited').waitFor();
+    expect(await page.evaluate('document.activeElement.textContent')).to.include('Open account');
+    await page.getByRole('status').getByText('otto@example.com has an account now.').waitFor();
+    await console.expectAccessible();
+    const answer = await console.app.call('/v1/me', { as: 'otto@example.com' });
+    expect(answer.status).to.equal(200);
+    await page.getByRole('button', { name: 'Undo' }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.locator('del').filter({ hasText: 'otto@example.com' }).waitFor();
+    await dialog.getByRole('button', { name: 'Undo' }).click();
+    await invite.waitFor();
+    await knock('otto@example.com');
+  });
+
+  it('shows that another admin has invited somebody meanwhile', async () => {
+    const { page, app } = console;
+    await knock('nina@elsewhere.example');
+    await page.getByRole('button', { name: 'Look again' }).click();
+    await row('nina@elsewhere.example').waitFor();
+    const other = await console.openAnother();
+    await other.goto(`${app.url}/console/turned-away`);
+    await other
+      .locator('tr[data-email="nina@elsewhere.example"]')
+      .getByRole('button', { name: 'Invite' })
+      .click();
+    await row('nina@elsewhere.example').getByText('Invited').waitFor();
+    await other.close();
+  });
+
+  it('shows the setting that lets a whole domain in', async () => {
+    const { page } = console;
+    await row('otto@example.com').getByRole('button', { name: 'Allow domain' }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByText('ACCESS_DOMAINS=inside.example,example.com').waitFor();
+    await console.expectAccessible();
+    await page.keyboard.press('Escape');
+    await dialog.waitFor({ state: 'detached' });
+    expect(await page.evaluate('document.activeElement.textContent')).to.include('Allow domain');
+  });
+
+  it('fits a phone, with an email as long as they come', async () => {
+    const { page } = console;
+    await knock(`${'long'.repeat(16)}@${'department.'.repeat(15)}example.org`);
+    await page.setViewportSize({ width: 360, height: 740 });
+    await console.open('/turned-away');
+    await page.locator('tr[data-email^="longlong"]').waitFor();
+    expect(await page.evaluate('document.documentElement.scrollWidth')).to.be.at.most(360);
+    await console.expectAccessible();
+  });
+});
