@@ -11,10 +11,14 @@ export type RouteName = keyof Routes;
 /** What an endpoint answers. */
 export type Answered<Name extends RouteName> = Routes[Name]['answer'];
 
-/** The query of an endpoint; values that are `undefined` are left out. */
-export type QueryOf<Name extends RouteName> = {
-  [Key in keyof Routes[Name]['query']]: Routes[Name]['query'][Key] | undefined;
-};
+/** The query of an endpoint; values that are `undefined` are left out. Every write can be tried out: a dry run. */
+export type QueryOf<Name extends RouteName> = Given<Routes[Name]['query']> &
+  (Name extends `GET ${string}` ? unknown : { dryRun?: 'true' | undefined });
+
+/** Named values, each of which may be `undefined`; none where there are no names. */
+type Given<Values> = string extends keyof Values
+  ? unknown
+  : { [Key in keyof Values]: Values[Key] | undefined };
 
 type Needs<Key extends string, Value> = undefined extends Value
   ? { [K in Key]?: Value }

@@ -121,6 +121,41 @@ describe('the list of accounts in the console, in a real browser', function () {
     await dialog.waitFor({ state: 'detached' });
   });
 
+  it('suspends the selected accounts after a preview, and takes all of it back', async () => {
+    const { page } = console;
+    await console.open('/accounts?q=example.com&role=user');
+    await rows().nth(2).waitFor();
+    const count = await rows().count();
+    await page.getByLabel('Select all that are loaded').check();
+    const bar = page.getByRole('region', { name: 'Selected accounts' });
+    await bar.getByText(`${count} selected`).waitFor();
+    await bar.getByRole('button', { name: 'Suspend' }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByText(/^\d+ accounts? will change/).waitFor();
+    await console.expectAccessible();
+    await dialog.getByRole('button', { name: 'Suspend' }).click();
+    await rows()
+      .filter({ hasText: 'Suspended' })
+      .nth(count - 1)
+      .waitFor();
+    await page.getByRole('button', { name: 'Undo all' }).click();
+    await rows().filter({ hasText: 'Active' }).first().waitFor();
+    await page.getByText(/^Undone: /).waitFor();
+  });
+
+  it('says before it happens that the last admin cannot be demoted', async () => {
+    const { page } = console;
+    await console.open('/accounts?role=admin');
+    await rows().first().waitFor();
+    await page.getByLabel('Select all that are loaded').check();
+    await page.getByRole('button', { name: 'Make user' }).click();
+    await page.getByRole('dialog').getByRole('alert').waitFor();
+    expect(console.watched.takeComplaints()).to.deep.equal([
+      'Failed to load resource: the server responded with a status of 409 (Conflict)',
+    ]);
+    await page.keyboard.press('Escape');
+  });
+
   it('scrolls through ten thousand accounts, and draws only those that can be seen', async () => {
     const { page, app } = console;
     await app.database.query(

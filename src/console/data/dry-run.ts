@@ -8,6 +8,6 @@ export interface DryRun {
 
 /** What a write would do. Throws what the write itself would be refused with. */
 export async function dryRun<Name extends RouteName>(name: Name, request: RequestOf<Name>): Promise<DryRun> {
-  const query = { ...request.query, dryRun: 'true' };
+  const query = { ...(request.query as object | undefined), dryRun: 'true' };
   return (await call(name, { ...request, query } as RequestOf<Name>)) as unknown as DryRun;
 }

@@ -1,12 +1,12 @@
 import { useSignal } from '@preact/signals';
 import { useLocation } from 'preact-iso';
-import { Problem } from '../../client/client.ts';
-import { call } from '../data/api.ts';
-import { viewUrl } from '../data/place.ts';
-import { texts } from '../texts.ts';
-import { Dialog } from './dialog.tsx';
-import { messageOf } from './states.tsx';
-import { say } from './toasts.tsx';
+import { Problem } from '../../../client/client.ts';
+import { call } from '../../data/api.ts';
+import { viewUrl } from '../../data/place.ts';
+import { Dialog } from '../../parts/dialog.tsx';
+import { messageOf } from '../../parts/states.tsx';
+import { say } from '../../parts/toasts.tsx';
+import { texts } from '../../texts.ts';
 
 /** Creates an account. */
 export function CreateAccount({ onClose, onCreated }: { onClose: () => void; onCreated: () => void }) {

@@ -1,0 +1,24 @@
+import type { Answered, QueryOf } from '../../../client/client.ts';
+
+/** An account of the list. */
+export type Account = Answered<'GET /v1/users'>['items'][number];
+
+/** The order of the list. */
+export type Sort = NonNullable<QueryOf<'GET /v1/users'>['sort']>;
+
+/** What of the list is shown, and in which order: what the address of the view says. */
+export type Filters = Omit<QueryOf<'GET /v1/users'>, 'limit' | 'cursor' | 'total' | 'email'>;
+
+/** The names of the filters in the address. */
+export const FILTER_NAMES = [
+  'q',
+  'role',
+  'status',
+  'storageMode',
+  'domain',
+  'createdSince',
+  'createdBefore',
+  'seenSince',
+  'seenBefore',
+  'sort',
+] as const satisfies readonly (keyof Filters)[];
