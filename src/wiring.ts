@@ -15,7 +15,7 @@ import { Acceptors } from './http/server/acceptors.ts';
 import { answerUnreadable } from './http/server/client-error.ts';
 import { type GracefulClose, gracefulClose } from './http/server/graceful-close.ts';
 import { Lifecycle } from './http/server/lifecycle.ts';
-import { Load, loadLimits } from './http/server/load.ts';
+import { Load, type LoadLimits, loadLimits } from './http/server/load.ts';
 import {
   createTransfers,
   type TransferLimits,
@@ -93,6 +93,8 @@ export interface ApplicationOptions {
   readonly readinessTimes?: Partial<ReadinessTimes>;
   /** Overrides of the limits of transfers. */
   readonly transferLimits?: Partial<TransferLimits>;
+  /** Overrides of the limits of the other requests. */
+  readonly loadLimits?: Partial<LoadLimits>;
   /** Told of what it does. */
   readonly observer?: Observer | undefined;
   /** Further endpoints. */
@@ -131,7 +133,7 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
   const transfers = createTransfers(
     transferLimits(settings.transfers, database.poolMax, options.transferLimits),
   );
-  const load = new Load(loadLimits(database.poolMax), {
+  const load = new Load(loadLimits(database.poolMax, options.loadLimits), {
     onOverload: () =>
       log.warn(
         load.state,

@@ -14,13 +14,15 @@ import { eventually } from '../support/waiting.ts';
 
 const ADMIN = 'root@example.com';
 const ADA = 'ada@example.com';
+const HOUR = 3_600_000;
 
 describe('a server with more requests than it can answer', () => {
   let app: TestApp;
   let release: () => void;
   let sockets: Socket[];
 
-  beforeEach(async () => {
+  /** Starts it. Nobody who waits is late, or refused, unless `loadLimits` says so. */
+  const start = async (loadLimits: Partial<LoadLimits> = {}) => {
     const { promise, resolve } = Promise.withResolvers<void>();
     release = resolve;
     const held = endpoint({
@@ -42,10 +44,14 @@ describe('a server with more requests than it can answer', () => {
       view: (text) => text,
     });
     sockets = [];
-    app = await startApp({ extra: [held, large], rateLimit: { failures: 3 } });
+    app = await startApp({
+      extra: [held, large],
+      rateLimit: { failures: 3 },
+      loadLimits: { patienceMs: HOUR, burstMs: HOUR, ...loadLimits },
+    });
     await addAccount(app.database, ADMIN, { role: 'admin' });
     await addAccount(app.database, ADA);
-  });
+  };
 
   afterEach(async () => {
     for (const socket of sockets) socket.destroy();
@@ -60,7 +66,8 @@ describe('a server with more requests than it can answer', () => {
     return answers;
   };
 
-  it('refuses those that wait for half a second, and answers those that it has begun', async () => {
+  it('refuses those that have waited for too long, and answers those that it has begun', async () => {
+    await start({ patienceMs: 200 });
     const answers = await fill();
     const refused = await Promise.all(Array.from({ length: 20 }, () => app.call('/v1/me', { as: ADA })));
     for (const response of refused) {
@@ -78,6 +85,7 @@ describe('a server with more requests than it can answer', () => {
   });
 
   it('answers those that wait as soon as there is a place', async () => {
+    await start();
     const answers = await fill();
     const waiting = Array.from({ length: 20 }, () => app.call('/v1/me', { as: ADA }));
     await eventually(() => app.load.state.waiting === 20 || undefined);
@@ -86,7 +94,19 @@ describe('a server with more requests than it can answer', () => {
     expect(new Set(statuses)).to.deep.equal(new Set([200]));
   });
 
+  it('answers those that are late once there are places to spare', async () => {
+    await start({ burstMs: 0, targetMs: 0, spareMs: 20 });
+    const answers = await fill();
+    const waiting = Array.from({ length: 60 }, () => app.call('/v1/me', { as: ADA }));
+    await eventually(() => app.load.state.waiting === 60 || undefined);
+    release();
+    const statuses = (await Promise.all([...answers, ...waiting])).map(({ status }) => status);
+    expect(new Set(statuses)).to.deep.equal(new Set([200]));
+    expect(app.load.state).to.deep.equal({ inFlight: 0, waiting: 0 });
+  });
+
   it('answers probes, event streams and the admins that it has met', async () => {
+    await start({ patienceMs: 200 });
     const asAdmin = { headers: { Authorization: `Bearer ${await signHs256(SECRET, ADMIN, '1h')}` } };
     expect((await app.call('/v1/users', asAdmin)).status).to.equal(200);
     const answers = await fill();
@@ -111,6 +131,7 @@ describe('a server with more requests than it can answer', () => {
   const isServed = async () => expect((await app.call('/v1/me', { as: ADA })).status).to.equal(200);
 
   it('keeps no place for a body that is slow to arrive, and reads it all the same', async () => {
+    await start();
     await sendUnread(
       100,
       'PATCH /v1/me/preferences HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{',
@@ -124,6 +145,7 @@ describe('a server with more requests than it can answer', () => {
   });
 
   it('keeps no place for an answer that is not read', async () => {
+    await start();
     await sendUnread(80, 'GET /v1/large HTTP/1.1\r\n\r\n');
     await eventually(() => sockets.every(({ bytesRead }) => bytesRead > 0) || undefined);
     expect(app.load.state).to.deep.equal({ inFlight: 0, waiting: 0 });
@@ -131,6 +153,7 @@ describe('a server with more requests than it can answer', () => {
   });
 
   it('keeps no place for credentials that wait to be checked', async () => {
+    await start();
     await isServed();
     const tokens = Array.from({ length: 200 }, (_, n) => `${n}`);
     const flood = tokens.map((token) =>
@@ -141,6 +164,7 @@ describe('a server with more requests than it can answer', () => {
   });
 
   it('keeps no place for a poll of the change feed that waits', async () => {
+    await start();
     const polls = Array.from({ length: 70 }, () => app.call('/v1/changes?after=now&wait=30', { as: ADMIN }));
     await eventually(() => app.feed.followers === 70 || undefined);
     expect(app.load.state).to.deep.equal({ inFlight: 0, waiting: 0 });
@@ -150,6 +174,7 @@ describe('a server with more requests than it can answer', () => {
   });
 
   it('does nothing for a caller that has hung up meanwhile', async () => {
+    await start();
     const answers = await fill();
     const hangUp = new AbortController();
     const body = '{"theme":"dark"}';
@@ -186,7 +211,9 @@ describe('the load of a process', () => {
     urgentPlaces: 1,
     waiting: 3,
     patienceMs: 60_000,
+    burstMs: 60_000,
     targetMs: 60_000,
+    spareMs: 20,
     reliefMs: 60_000,
   };
   const never = () => false;
@@ -243,28 +270,56 @@ describe('the load of a process', () => {
     expect(answered).to.deep.equal(['a', 'b', 'c']);
   });
 
-  it('serves those that came lately, and refuses one of the others for each that is done, once it has been behind for long', async () => {
-    const { load, answered, at, wait, leave } = crowd({ ...limits, waiting: 10, targetMs: 5_000 });
+  it('serves the newest first once it has been behind for long, and those that are late when there is nobody else', async () => {
+    const { load, answered, at, wait, leave } = crowd({
+      ...limits,
+      waiting: 10,
+      burstMs: 1_000,
+      targetMs: 5_000,
+    });
     wait('a');
     at(50_000);
     wait('b', 'c');
-    at(59_000);
-    wait('d', 'e');
-    at(61_000);
+    at(51_000);
     await leave('first');
-    expect(answered).to.deep.equal(['d', '-a']);
-    await leave('d');
-    expect(answered.slice(2)).to.deep.equal(['e', '-b']);
-    // Late is better than never, where nobody else waits.
-    await leave('e');
-    expect(answered.slice(4)).to.deep.equal(['c']);
-    expect(load.state).to.deep.equal({ inFlight: 1, waiting: 0 });
-    // It has caught up: who waits now is part of a burst.
-    at(100_000);
-    wait('f', 'g');
-    at(120_000);
+    expect(answered).to.deep.equal(['c']);
+    wait('d');
+    at(52_000);
     await leave('c');
-    expect(answered.slice(5)).to.deep.equal(['f']);
+    at(54_000);
+    await leave('d');
+    expect(answered).to.deep.equal(['c', 'd', 'b']);
+    // The place was taken until now, and may be wanted again in a moment.
+    at(54_010);
+    await leave('b');
+    await pause(50);
+    expect(answered).to.have.length(3);
+    expect(load.state).to.deep.equal({ inFlight: 0, waiting: 1 });
+    at(54_100);
+    await eventually(() => answered.length === 4 || undefined);
+    expect(answered[3]).to.equal('a');
+    // It has caught up: who waits now is part of a burst.
+    at(58_000);
+    wait('e', 'f');
+    at(59_000);
+    await leave('a');
+    expect(answered.slice(4)).to.deep.equal(['e']);
+  });
+
+  it('keeps half of the places for those that are newer than the late', async () => {
+    const { load, answered, at, wait, leave } = crowd({ ...limits, places: 4, burstMs: 0, targetMs: 10 });
+    const others = Array.from({ length: 3 }, () => load.enter(never) as () => void);
+    wait('a', 'b', 'c');
+    at(100);
+    for (const leaveOther of others.slice(0, 2)) leaveOther();
+    await pause(0);
+    expect(answered).to.deep.equal([]);
+    others[2]?.();
+    await pause(0);
+    expect(answered).to.deep.equal(['c']);
+    await leave('first');
+    expect(answered).to.deep.equal(['c', 'b']);
+    expect(load.state).to.deep.equal({ inFlight: 2, waiting: 1 });
   });
 
   it('tells once that it is overloaded, and when it no longer is', async () => {

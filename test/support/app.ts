@@ -13,7 +13,7 @@ import type { StreamTimes } from '../../src/http/endpoints/changes.ts';
 import type { TrustProxy } from '../../src/http/request/forwarded.ts';
 import type { GracefulClose } from '../../src/http/server/graceful-close.ts';
 import type { Lifecycle } from '../../src/http/server/lifecycle.ts';
-import type { Load } from '../../src/http/server/load.ts';
+import type { Load, LoadLimits } from '../../src/http/server/load.ts';
 import type { TransferLimits, Transfers } from '../../src/http/transfers/limits.ts';
 import { createLog } from '../../src/log.ts';
 import { signHs256 } from '../../src/security/hmac.ts';
@@ -96,6 +96,7 @@ export async function startApp(
     streamTimes?: Partial<StreamTimes>;
     readinessTimes?: Partial<ReadinessTimes>;
     transferLimits?: Partial<TransferLimits>;
+    loadLimits?: Partial<LoadLimits>;
     poolMax?: number;
     environment?: Environment;
     webhooks?: readonly Webhook[];
@@ -125,7 +126,7 @@ export async function startApp(
     servesRequests: true,
     timesStatements: options.environment === 'development',
   });
-  const { now, streamTimes, transferLimits, extra } = options;
+  const { now, streamTimes, transferLimits, loadLimits, extra } = options;
   const { server, lifecycle, transfers, load, feed, drain, close } = await wireApplication({
     store,
     database: reached,
@@ -164,6 +165,7 @@ export async function startApp(
     ...(now && { now }),
     ...(streamTimes && { streamTimes }),
     ...(transferLimits && { transferLimits }),
+    ...(loadLimits && { loadLimits }),
     ...(extra && { extra }),
   });
   server.listen(0, '127.0.0.1');
