@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { addAccount } from '../support/accounts.ts';
 import { startApp, type TestApp } from '../support/app.ts';
+import { signInToConsole } from '../support/console.ts';
 
 const ADA = 'ada@example.com';
 
@@ -41,6 +42,23 @@ describe('Server-Timing', () => {
     expect([write.status, write.desc]).to.deep.equal([200, '2 statements']);
     expect(await timingOf('/healthz', {})).to.include({ status: 200, desc: '0 statements', db: 0 });
     expect(await timingOf('/v1/me', {})).to.include({ status: 401, desc: '0 statements' });
+  });
+
+  it('counts no more of them for a session of the console than for a token', async () => {
+    const { call } = await signInToConsole(app, ADA);
+    const descOf = async (path: string, init: RequestInit = {}) => {
+      const response = await call(path, init);
+      await response.text();
+      expect(response.status).to.equal(200);
+      return /desc="(.*)"/.exec(response.headers.get('server-timing') ?? '')?.[1];
+    };
+    expect(await descOf('/v1/me')).to.equal('1 statement');
+    const headers = { 'Content-Type': 'application/merge-patch+json' };
+    const write = { method: 'PATCH', headers, body: '{"theme":"light"}' };
+    expect(await descOf('/v1/me/preferences', write)).to.equal('2 statements');
+    // What notes the session's use once a minute is no part of a request.
+    await app.database.query(`update console_sessions set last_used_at = now() - interval '2 minutes'`);
+    expect(await descOf('/v1/me')).to.equal('1 statement');
   });
 
   it('is on a stream, too, whose head is sent before its end', async () => {

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import type { EntityManager } from '@mikro-orm/postgresql';
 import type { User } from '../../domain/user.ts';
 import { accountColumns, type MetadataSource } from '../../store/account-columns.ts';
@@ -72,6 +73,8 @@ export function sessionLookUp(
   });
   const stale = new WeakSet<Session>();
   const noting = new Set<number>();
+  /** Runs what neither the times nor the trace of a request count. */
+  const ofNoRequest = AsyncLocalStorage.snapshot();
   return {
     async find(em, digest) {
       const row = await rowOf(digest);
@@ -107,7 +110,7 @@ export function sessionLookUp(
       const { id } = session;
       if (!stale.has(session) || noting.has(id)) return;
       noting.add(id);
-      runAlone(source.em, { text: NOTE_USE, values: [id] })
+      ofNoRequest(() => runAlone(source.em, { text: NOTE_USE, values: [id] }))
         // The next request tries again.
         .catch(() => undefined)
         .finally(() => noting.delete(id));
