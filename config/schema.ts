@@ -73,6 +73,10 @@ export interface Settings {
   readonly history: {
     readonly eraseAfterDays: number;
   };
+  readonly dormancy: {
+    /** 0: never. */
+    readonly suspendAfterDays: number;
+  };
   /** The port of operators; `null`: none. */
   readonly metrics: {
     readonly port: number | null;
@@ -360,6 +364,16 @@ export function schemaFor(environment: Environment, texts: NodeJS.Dict<string> =
         max: 3_650,
         default: 30,
         env: 'ERASE_AFTER_DAYS',
+      },
+    },
+    dormancy: {
+      suspendAfterDays: {
+        doc: 'Days without a request after which an account is suspended, until an admin restores it. 0: never.',
+        format: 'whole-number',
+        min: 0,
+        max: 3_650,
+        default: 0,
+        env: 'SUSPEND_AFTER_DAYS',
       },
     },
     webhooks: {

@@ -34,6 +34,7 @@ import { sessionLookUp } from './services/access/console-session-look-up.ts';
 import { RefusedSignInCounter } from './services/access/refused-sign-ins.ts';
 import { serviceTokenLookUp } from './services/access/service-token-look-up.ts';
 import { Sightings } from './services/access/sightings.ts';
+import { startDormancy } from './services/accounts/dormancy.ts';
 import { ChangeFeed } from './services/feed/change-feed.ts';
 import { EpochWatch } from './services/feed/epoch-watch.ts';
 import { startEraser } from './services/history/eraser.ts';
@@ -64,6 +65,7 @@ export interface ApplicationSettings
     | 'corsHeaders'
     | 'corsOrigins'
     | 'history'
+    | 'dormancy'
     | 'keepAliveTimeoutMs'
     | 'proxy'
     | 'publicUrl'
@@ -317,6 +319,7 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
   answerUnreadable(server, log, observer);
 
   let stopEraser = async () => undefined as unknown;
+  let stopDormancy = async () => undefined as unknown;
   return {
     server,
     acceptors,
@@ -327,6 +330,7 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
     readiness,
     start() {
       stopEraser = startEraser({ inUnit, refusedSignIns, log, ...settings.history });
+      stopDormancy = startDormancy({ inUnit, log, ...settings.dormancy });
       webhooks.start();
     },
     async drain(timeoutMs) {
@@ -335,7 +339,7 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
       return hasFinished;
     },
     async close() {
-      await stopEraser();
+      await Promise.all([stopEraser(), stopDormancy()]);
       await sightings.close();
       await feed.close();
       await readiness.close();

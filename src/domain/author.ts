@@ -1,6 +1,6 @@
 /** Documentation of what `actor` can be. */
 export const ACTORS =
-  'an email, `service:<name>` of a service token, `erased-<id>`, or `boot`, `cli`, `sign-in`';
+  'an email, `service:<name>` of a service token, `erased-<id>`, or `boot`, `cli`, `sign-in`, `dormancy`';
 
 /** Who signs a unit of work: what the history says about each of its changes. */
 export interface Author {
@@ -22,3 +22,6 @@ export const BOOT: Author = { actorId: null, actor: 'boot', requestId: null };
  * its own.
  */
 export const COMMAND_LINE: Author = { actorId: null, actor: 'cli', requestId: null };
+
+/** The author of suspensions for absence. */
+export const DORMANCY: Author = { actorId: null, actor: 'dormancy', requestId: null };

@@ -95,6 +95,7 @@ describe('settings', () => {
       access: { policy: 'invited', domains: [], emailChanges: 'follow' },
       preferences: { maxBytes: 16_384, schema: null },
       history: { eraseAfterDays: 30 },
+      dormancy: { suspendAfterDays: 0 },
       webhooks: { hooks: [], allowPrivate: false },
       proxy: { https: null, http: null, except: [] },
       transfers: { atOnce: null, minRate: 8_192, timeoutMs: 1_800_000, maxUploadBytes: 2 ** 30 },
@@ -171,6 +172,7 @@ describe('settings', () => {
         PREFERENCES_MAX_BYTES: '2',
         PREFERENCES_SCHEMA: 'schema.json',
         ERASE_AFTER_DAYS: '0',
+        SUSPEND_AFTER_DAYS: '365',
         WEBHOOKS: JSON.stringify([HOOK]),
         WEBHOOKS_ALLOW_PRIVATE: 'true',
         HTTPS_PROXY: 'http://me:p%40ss@proxy.example.com:3128',
@@ -263,6 +265,7 @@ describe('settings', () => {
       },
       preferences: { maxBytes: 2, schema: resolve('schema.json') },
       history: { eraseAfterDays: 0 },
+      dormancy: { suspendAfterDays: 365 },
       webhooks: {
         hooks: [
           { name: 'crm.example.com', url: HOOK.url, secrets: [HOOK.secret], actions: null, fields: null },
@@ -465,6 +468,7 @@ describe('settings', () => {
       ['RATE_LIMIT_REQUESTS', 0, 1_000_000],
       ['RATE_LIMIT_HISTORY_BYTES', 0, 1_073_741_824],
       ['ERASE_AFTER_DAYS', 0, 3_650],
+      ['SUSPEND_AFTER_DAYS', 0, 3_650],
       ['TRANSFER_MIN_RATE', 1, 2_147_483_647],
       ['TRANSFER_TIMEOUT_MS', 100, 2_147_483_647],
       ['IMPORT_MAX_BYTES', 1, 1_099_511_627_776],

@@ -149,6 +149,7 @@ export async function startApp(
       corsOrigins: options.corsOrigins ?? [],
       corsHeaders: options.corsHeaders ?? [],
       history: { eraseAfterDays: 30 },
+      dormancy: { suspendAfterDays: 0 },
       keepAliveTimeoutMs: 65_000,
       proxy: options.proxy ?? DIRECT,
       rateLimit: { failures: 0, requests: 0, historyBytes: 0, store: 'memory', ...options.rateLimit },

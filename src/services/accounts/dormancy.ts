@@ -1,0 +1,139 @@
+import type { Logger } from 'pino';
+import { DORMANCY } from '../../domain/author.ts';
+import { Refusal } from '../../domain/refusal.ts';
+import { refusals } from '../../domain/refusals.ts';
+import { changeBetween, lockAccounts, writeAccounts } from '../../store/account-writes.ts';
+import { requireActiveAdmin } from '../../store/active-admins.ts';
+import { runInTransaction } from '../../store/statements.ts';
+import type { Unit, UnitOfWork } from '../../store/unit.ts';
+import { type RoundPauses, startRounds } from '../rounds.ts';
+
+const PAUSES: RoundPauses = { firstMs: 5_000, retryMs: 60_000, roundMs: 3_600_000 };
+
+/** Without a place in the queue of requests: nobody waits for it. */
+const IN_BACKGROUND = { waitsForLocks: true };
+
+/** How long it waits for a lock. What is locked now is due next time too. */
+const LOCK_TIMEOUT = '2s';
+
+/** How many accounts one transaction suspends. */
+const BATCH_SIZE = 100;
+
+// What counts is the last of: a request, a sign-in that an older version noted, the creation, a restoration, which the history has, and
+// the time from which requests are noted at all. Whoever is being changed is left for the next time. Admins come one by one, because
+// each may be the last one.
+const DUE = `
+  select users.id
+    from sightings join users on users.id = sightings.user_id
+    cross join (select now() - make_interval(days => $1)) as cut (off)
+   where sightings.last_seen_at < cut.off and sightings.since < cut.off and users.created_at < cut.off
+     and users.status = 'active' and (users.role = 'admin') = $2 and users.id <> all($3::int[])
+     and not exists (
+       select from identities where identities.user_id = users.id and identities.last_seen_at >= cut.off
+     )
+     and not exists (
+       select from changes
+        where changes.user_id = users.id and at >= cut.off and (action = 'created' or 'status' = any(fields))
+     )
+   order by sightings.last_seen_at, sightings.user_id limit $4
+     for update of users skip locked`;
+
+/** What {@link startDormancy} needs. */
+export interface DormancyDeps {
+  readonly inUnit: UnitOfWork;
+  readonly log: Logger;
+  /** After how many days without a request an account is suspended; 0: never. */
+  readonly suspendAfterDays: number;
+  /** Default: five seconds, a minute, an hour. */
+  readonly pauses?: RoundPauses;
+}
+
+/**
+ * Suspends accounts that have been absent for too long: soon after the start, and then about once an hour. Returns how to stop it,
+ * see {@link startRounds}.
+ */
+export function startDormancy({
+  inUnit,
+  log,
+  suspendAfterDays,
+  pauses = PAUSES,
+}: DormancyDeps): () => Promise<void> {
+  if (suspendAfterDays === 0) return async () => undefined;
+  const job = async (signal: AbortSignal) => {
+    const { suspended, lastAdmin } = await suspendDormant(inUnit, suspendAfterDays, signal);
+    if (suspended > 0) log.info({ accounts: suspended }, 'dormant accounts suspended');
+    if (lastAdmin !== undefined)
+      log.warn(
+        { account: lastAdmin },
+        'dormant account stays active, because it is the last active admin; sign in with it, or make another account an admin',
+      );
+  };
+  return startRounds({ 'dormant accounts': job }, pauses, (failure) =>
+    log.warn(
+      failure,
+      'suspension of dormant accounts failed; retrying at retryAt; if it fails again, mend what err says',
+    ),
+  );
+}
+
+/**
+ * Suspends the accounts that have been absent for `days` days, in small transactions. Safe to run on several servers at once; a
+ * killed run leaves every account either suspended, with its entry in the history, or untouched. Never suspends the last active admin,
+ * whose id it returns.
+ */
+export async function suspendDormant(
+  inUnit: UnitOfWork,
+  days: number,
+  signal: AbortSignal,
+): Promise<{ suspended: number; lastAdmin: number | undefined }> {
+  let suspended = 0;
+  const suspend = async (ofAdmins: boolean, size: number, except: readonly number[] = []) => {
+    const ids = await inUnit((unit) => suspendBatch(unit, [days, ofAdmins, except, size]), IN_BACKGROUND);
+    suspended += ids.length;
+    return ids.length;
+  };
+  for (let isMore = true; isMore && !signal.aborted; ) {
+    isMore = (await suspend(false, BATCH_SIZE)) === BATCH_SIZE;
+  }
+  let lastAdmin: number | undefined;
+  for (let isMore = true; isMore && !signal.aborted; ) {
+    try {
+      isMore = (await suspend(true, 1, lastAdmin === undefined ? [] : [lastAdmin])) === 1;
+    } catch (error) {
+      if (!(error instanceof LastAdmin)) throw error;
+      lastAdmin = error.id;
+    }
+  }
+  return { suspended, lastAdmin };
+}
+
+/** The account with this id would have been the last active admin. */
+class LastAdmin extends Error {
+  override readonly name = 'LastAdmin';
+  readonly id: number;
+
+  constructor(id: number) {
+    super('This account is the last active admin.');
+    this.id = id;
+  }
+}
+
+/** Suspends a batch and returns its ids. Throws {@link LastAdmin}; then nothing may be committed. */
+async function suspendBatch(unit: Unit, values: readonly unknown[]): Promise<number[]> {
+  unit.author = DORMANCY;
+  await unit.begin();
+  await unit.em.execute(`set local lock_timeout = '${LOCK_TIMEOUT}'`);
+  const ids = (await runInTransaction<{ id: number }>(unit.em, { text: DUE, values })).map(({ id }) => id);
+  const accounts = await lockAccounts(unit, ids);
+  const writes = accounts.flatMap(
+    (account) => changeBetween(account, { ...account, status: 'suspended' }) ?? [],
+  );
+  const { takesAdminAway } = await writeAccounts(unit, writes);
+  if (takesAdminAway) {
+    await requireActiveAdmin(unit.em).catch((error: unknown) => {
+      const isLast = error instanceof Refusal && error.code === refusals.lastAdmin.code;
+      throw isLast ? new LastAdmin(ids[0] ?? 0) : error;
+    });
+  }
+  return ids;
+}
