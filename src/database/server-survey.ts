@@ -25,14 +25,18 @@ export interface ServerSurvey {
   readonly prepared: readonly string[];
 }
 
+/** SQL for how many connections this role may open at most, by the server, the database and the role. */
+export const CONNECTIONS = `
+  least(
+    current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
+      - coalesce(current_setting('reserved_connections', true)::int, 0),
+    (select nullif(datconnlimit, -1) from pg_database where datname = current_database()),
+    (select nullif(rolconnlimit, -1) from pg_roles where rolname = current_user))`;
+
 const SURVEY = `
   select current_setting('server_version') as version, current_setting('server_version_num')::int as "versionNumber",
          (select version from pg_stat_ssl where pid = pg_backend_pid() and ssl) as tls,
-         least(
-           current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
-             - coalesce(current_setting('reserved_connections', true)::int, 0),
-           (select nullif(datconnlimit, -1) from pg_database where datname = current_database()),
-           (select nullif(rolconnlimit, -1) from pg_roles where rolname = current_user)) as connections,
+         ${CONNECTIONS} as connections,
          (select coalesce(jsonb_agg(name || ' = off' order by name), '[]')
             from unnest(array['fsync', 'full_page_writes', 'synchronous_commit']) as name
            where current_setting(name) = 'off') as unsafe,

@@ -343,11 +343,16 @@ describe('npm run accounts -- doctor', function () {
       const found = await diagnosis({
         DATABASE_URL: urlOf(primary),
         DATABASE_REPLICA_URLS: [server, primary, foreign].map(urlOf).concat(gone).join(','),
+        DATABASE_POOL_MAX: '97',
       });
       expect(of(found, 'replica 1')).to.deep.equal([
         `ok postgres at 127.0.0.1:${server.port} as postgres: a standby, reached directly, not encrypted`,
+        'warning a process opens up to 98 connections (DATABASE_POOL_MAX and 1), and this role may have 97',
         'warning its replay is paused',
         'warning long exports may be cut off by what the primary cleans up',
+      ]);
+      expect(of(found, 'connections')).to.deep.equal([
+        'warning a process opens up to 102 connections (DATABASE_POOL_MAX and 5), and this role may have 97',
       ]);
       expect(of(found, 'replica 2')).to.deep.equal([
         'ok it is the primary now, and not read from as a replica',

@@ -1,10 +1,13 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import type { Settings } from '../../../config/settings.ts';
+import { CONNECTIONS_BESIDE_REPLICA_POOL } from '../../boot/connections.ts';
 import { clientOf, endClient } from '../../database/connection.ts';
 import { type Reached, reachOnce } from '../../database/reach-database.ts';
+import { CONNECTIONS } from '../../database/server-survey.ts';
 import { STARTED_AT } from '../../store/log-end.ts';
 import { reachedFinding } from './connection-check.ts';
 import { type Finding, messageOf, ok, problem, warning } from './finding.ts';
+import { connectionsFinding } from './server-checks.ts';
 
 /** How long a replica has to answer, in milliseconds. */
 const PATIENCE_MS = 5_000;
@@ -15,7 +18,7 @@ const SERVER = `
 const STANDBY = `
   select server.*, pg_is_in_recovery() as "isStandby", exists (select from pg_stat_wal_receiver) as receives,
          case when pg_is_in_recovery() then pg_is_wal_replay_paused() else false end as "isPaused",
-         current_setting('hot_standby_feedback') = 'on' as "hasFeedback"
+         current_setting('hot_standby_feedback') = 'on' as "hasFeedback", ${CONNECTIONS} as connections
     from (${SERVER}) as server`;
 
 interface Server {
@@ -28,6 +31,8 @@ interface Standby extends Server {
   readonly receives: boolean;
   readonly isPaused: boolean;
   readonly hasFeedback: boolean;
+  /** How many connections this role may open at most. */
+  readonly connections: number;
 }
 
 /** Checks each read replica: that it is a standby of the primary behind `em`, which follows it. */
@@ -42,7 +47,7 @@ export async function checkReplicas(
     const check = `replica ${index + 1}`;
     try {
       const reached = await reachOnce({ ...limits, url, role: 'any' });
-      return findingsOf(check, reached, await ask(reached), primary);
+      return findingsOf(check, reached, await ask(reached), { primary, database });
     } catch (error) {
       const mend =
         'Check that server, and its URL in DATABASE_REPLICA_URLS. Until then, the primary is read.';
@@ -66,9 +71,10 @@ async function ask({ database, mode }: Reached): Promise<Standby> {
 function findingsOf(
   check: string,
   reached: Reached,
-  { system, startedAt, isStandby, receives, isPaused, hasFeedback }: Standby,
-  primary: Server | undefined,
+  standby: Standby,
+  { primary, database }: { primary: Server | undefined } & Pick<Settings, 'database'>,
 ): Finding[] {
+  const { system, startedAt, isStandby, receives, isPaused, hasFeedback } = standby;
   const mend = 'Name standbys of the server in DATABASE_URL alone in DATABASE_REPLICA_URLS.';
   if (system !== primary?.system)
     return [problem(check, 'it is left out: it belongs to another cluster', mend)];
@@ -76,7 +82,10 @@ function findingsOf(
     return [ok(check, 'it is the primary now, and not read from as a replica')];
   if (!isStandby)
     return [problem(check, 'it is left out: it is a primary, and not the one of DATABASE_URL', mend)];
-  const findings = [reachedFinding(check, 'a standby', reached)];
+  const findings = [
+    reachedFinding(check, 'a standby', reached),
+    connectionsFinding(check, { database }, CONNECTIONS_BESIDE_REPLICA_POOL, standby),
+  ];
   if (!receives) {
     const mend =
       'Check primary_conninfo and the log of that server: without it, the replica is left out soon.';

@@ -27,7 +27,8 @@ export async function checkServer(
     versionNumber < OLDEST_SERVER
       ? problem('server', `PostgreSQL ${version}`, 'Upgrade it: Rollcall needs version 13 or newer.')
       : ok('server', `PostgreSQL ${version}${encryption}`);
-  return [server, ...checkConnections(survey, settings), ...checkParameters(survey), ...checkWriters(survey)];
+  const connections = connectionsFinding('connections', settings, connectionsBesidePool(settings), survey);
+  return [server, connections, ...checkParameters(survey), ...checkWriters(survey)];
 }
 
 /** Compares the clocks of the database and of this machine. */
@@ -42,18 +43,18 @@ export async function checkClock(em: EntityManager): Promise<Finding[]> {
   return [ok('clock', 'the clocks of the database and of this machine agree')];
 }
 
-function checkConnections({ connections }: ServerSurvey, settings: Settings): Finding[] {
-  const beside = connectionsBesidePool(settings);
-  const needed = settings.database.poolMax + beside;
+/** Compares the connections that a process opens to a server, its pool and some beside it, with those that the role may have. */
+export function connectionsFinding(
+  check: string,
+  { database: { poolMax } }: Pick<Settings, 'database'>,
+  beside: number,
+  { connections }: Pick<ServerSurvey, 'connections'>,
+): Finding {
+  const needed = poolMax + beside;
   const message = `a process opens up to ${needed} connections (DATABASE_POOL_MAX and ${beside}), and this role may have ${connections}`;
-  if (connections >= needed) return [ok('connections', message)];
-  return [
-    warning(
-      'connections',
-      message,
-      'Lower DATABASE_POOL_MAX, or raise max_connections or the limit of the role or the database.',
-    ),
-  ];
+  if (connections >= needed) return ok(check, message);
+  const mend = 'Lower DATABASE_POOL_MAX, or raise max_connections or the limit of the role or the database.';
+  return warning(check, message, mend);
 }
 
 function checkParameters({ unsafe, hasAutovacuum, knowsLetters }: ServerSurvey): Finding[] {
