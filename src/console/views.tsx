@@ -2,6 +2,7 @@ import type { AnyComponent } from 'preact';
 import type { IconName } from './parts/icons.tsx';
 import type { texts } from './texts.ts';
 import { AccessView } from './views/access.tsx';
+import { Account } from './views/account/account.tsx';
 import { Accounts } from './views/accounts.tsx';
 import { Activity } from './views/activity/activity.tsx';
 import { MyAccount } from './views/me.tsx';
@@ -31,6 +32,7 @@ export const VIEWS: readonly View[] = [{ ...ME, paths: [''] }];
 /** The views of admins. */
 export const ADMIN_VIEWS: readonly View[] = [
   { path: '/accounts', paths: [''], name: 'accounts', component: Accounts },
+  { path: '/accounts/:id', component: Account },
   { path: '/activity', name: 'activity', component: Activity },
   { path: '/turned-away', name: 'turnedAway', component: TurnedAway },
   { path: '/access', name: 'access', component: AccessView },

@@ -117,7 +117,7 @@ describe('the activity in the console, in a real browser', function () {
     expected = ['409'];
     await entries().nth(1).getByRole('button', { name: /^Undo/ }).click();
     const dialog = page.getByRole('dialog');
-    await dialog.getByText('preferences.theme', { exact: true }).waitFor();
+    await dialog.getByText('preferences.theme', { exact: true }).first().waitFor();
     await dialog.getByText(/have changed since/).waitFor();
     await console.expectAccessible();
     await page.keyboard.press('Escape');

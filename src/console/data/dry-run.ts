@@ -1,9 +1,12 @@
 import type { Answered, RequestOf, RouteName } from '../../client/client.ts';
 import { call } from './api.ts';
 
+/** A change that a write would record. */
+export type PlannedChange = Omit<Answered<'GET /v1/history'>['items'][number], 'id'>;
+
 /** What a write would do: the changes that it would record, as far as they are shown. */
 export interface DryRun {
-  readonly changes: readonly Omit<Answered<'GET /v1/history'>['items'][number], 'id'>[];
+  readonly changes: readonly PlannedChange[];
 }
 
 /** What a write would do. Throws what the write itself would be refused with. */

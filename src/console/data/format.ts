@@ -1,6 +1,7 @@
 const numbers = new Intl.NumberFormat();
 const days = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium' });
 const moments = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
+const exact = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
 const ages = new Intl.RelativeTimeFormat(undefined, { numeric: 'auto', style: 'short' });
 
 /** A number as the reader writes it. */
@@ -16,6 +17,11 @@ export function formatDay(time: string): string {
 /** A time in the reader's time zone, to the minute. */
 export function formatMoment(time: string): string {
   return moments.format(new Date(time));
+}
+
+/** A time in the reader's time zone, to the second. */
+export function formatExact(time: string): string {
+  return exact.format(new Date(time));
 }
 
 const UNITS = [

@@ -1,15 +1,17 @@
-import { signal, useSignal } from '@preact/signals';
+import { signal } from '@preact/signals';
 import { Problem } from '../../client/client.ts';
+import { call } from '../data/api.ts';
 import { tell } from '../data/live.ts';
 import { useLoaded } from '../data/load.ts';
 import { viewUrl } from '../data/place.ts';
 import { type Change, previewUndo, undo } from '../data/undo.ts';
+import { differencesOf } from '../data/values.ts';
 import { history } from '../texts/history.ts';
 import { texts } from '../texts.ts';
-import { Dialog } from './dialog.tsx';
-import { Diff } from './diff.tsx';
-import { Icon } from './icons.tsx';
+import { ActDialog, Refused } from './act.tsx';
+import { Diff, FieldName } from './diff.tsx';
 import { Bones, messageOf } from './states.tsx';
+import { Time } from './time.tsx';
 import { say } from './toasts.tsx';
 
 const asked = signal<Change | undefined>(undefined);
@@ -30,112 +32,87 @@ export function UndoDialogs() {
   return change && <UndoDialog key={change.id} change={change} />;
 }
 
-function UndoDialog({ change: { id, userId, action } }: { change: Change }) {
-  const onClose = () => {
-    asked.value = undefined;
-  };
-  const title = action === 'deleted' ? history.restoreTitle : history.undoTitle;
-  const preview = useLoaded(`${id}`, (signal) => previewUndo(id, signal));
-  const isBusy = useSignal(false);
-  const refusal = useSignal<unknown>(undefined);
-  const error = refusal.value ?? preview.error;
-  const run = async () => {
-    isBusy.value = true;
-    try {
-      const done = await undo(id);
-      tell(done);
-      onClose();
-      sayChanged(action === 'deleted' ? history.restored : history.undone, done);
-    } catch (fault) {
-      refusal.value = fault;
-    }
-    isBusy.value = false;
-  };
+function UndoDialog({ change }: { change: Change }) {
+  const { id, action, actor, at, before, after } = change;
+  const isRestore = action === 'deleted';
   return (
-    <Dialog title={title} onClose={onClose}>
-      <div class="body">
-        <h2>{title}</h2>
-        {error !== undefined ? (
-          <Refused error={error} userId={userId} />
-        ) : preview.data === undefined ? (
-          <Bones lines={2} />
-        ) : (
-          <div class="stack">
-            <p>{history.preview[action]}</p>
-            {preview.data.map((draft) => (
-              <Diff key={draft.userId} before={draft.before} after={draft.after} />
-            ))}
-          </div>
+    <ActDialog
+      title={isRestore ? history.restoreTitle : history.undoTitle}
+      label={isRestore ? history.restore : history.undo}
+      isDanger={action === 'created'}
+      plan={(signal) => previewUndo(id, signal)}
+      act={async () => {
+        const done = await undo(id);
+        tell(done);
+        sayChanged(isRestore ? history.restored : history.undone, done);
+      }}
+      onClose={() => {
+        asked.value = undefined;
+      }}
+      explain={(error) => <Refusal error={error} change={change} />}
+      intro={history.preview[action]}
+    >
+      <p class="soft">
+        {texts.actions[action]} · <bdi>{actor}</bdi> · <Time at={at} as="exact" />
+        {(before?.email ?? after?.email) && (
+          <>
+            {' '}
+            · <bdi>{before?.email ?? after?.email}</bdi>
+          </>
         )}
-        <div class="row end">
-          <button type="button" class="button" onClick={onClose}>
-            {texts.dialog.cancel}
-          </button>
-          {error !== undefined ? (
-            <button
-              type="button"
-              class="button"
-              onClick={() => {
-                refusal.value = undefined;
-                preview.reload();
-              }}
-            >
-              {history.lookAgain}
-            </button>
-          ) : (
-            <button
-              type="button"
-              class="button primary"
-              disabled={isBusy.value || preview.data === undefined}
-              onClick={run}
-            >
-              <Icon name="undo" />
-              {history.undo}
-            </button>
-          )}
-        </div>
-      </div>
-    </Dialog>
+      </p>
+    </ActDialog>
   );
 }
 
-function Refused({ error, userId }: { error: unknown; userId: number }) {
-  const details = error instanceof Problem ? error.details : undefined;
-  if (details?.code !== 'changed_since') {
-    return (
-      <div role="alert" class="stack">
-        <p class="note bad">
-          <Icon name="warning" />
-          <span>
-            {history.refused} {messageOf(error)}
-          </span>
-        </p>
-        {details && <p class="mono soft">{texts.states.request(details.requestId)}</p>}
-      </div>
-    );
-  }
-  const fields = details.fields ?? [];
+function Refusal({ error, change }: { error: unknown; change: Change }) {
+  const fields =
+    error instanceof Problem && error.code === 'changed_since' ? error.details.fields : undefined;
+  if (!fields?.length) return <Refused text={messageOf(error)} />;
   return (
-    <div role="alert" class="stack">
-      <p class="note">
-        <Icon name="warning" />
-        <span>{fields.length > 0 ? history.changedSince : messageOf(error)}</span>
-      </p>
-      {fields.length > 0 && (
-        <div>
-          <ul class="row">
-            {fields.map((field) => (
-              <li key={field} class="badge">
-                <bdi>{texts.fields[field] ?? field}</bdi>
-              </li>
-            ))}
-          </ul>
-        </div>
-      )}
-      <p class="soft">{history.undoLater}</p>
-      <a class="button small" href={viewUrl(`/accounts/${userId}`)}>
+    <>
+      <Refused text={history.changedSince} />
+      <ul class="row">
+        {fields.map((path) => (
+          <li key={path} class="badge">
+            <FieldName path={path} />
+          </li>
+        ))}
+      </ul>
+      <Later change={change} fields={fields} />
+      <p>{history.undoLater}</p>
+      <a class="button small" href={viewUrl(`/accounts/${change.userId}`)}>
         {history.openAccount}
       </a>
-    </div>
+    </>
+  );
+}
+
+/** How many later changes are looked through, at most. */
+const LATER = 50;
+
+/** The later changes that are in the way of an undo. */
+function Later({ change, fields }: { change: Change; fields: readonly string[] }) {
+  const { userId, version, at } = change;
+  const later = useLoaded(`${change.id}`, (signal) =>
+    call('GET /v1/history', { query: { userId: `${userId}`, since: at, limit: `${LATER}` }, signal }),
+  );
+  if (later.data === undefined) return later.error === undefined ? <Bones lines={2} /> : null;
+  const touches = ({ before, after }: Change) =>
+    differencesOf(before, after).some(({ path }) =>
+      fields.some((field) => path === field || path.startsWith(`${field}.`) || field.startsWith(`${path}.`)),
+    );
+  const items = later.data.items.filter((item) => item.version > version && touches(item)).reverse();
+  return (
+    <ol class="stack" aria-label={history.later}>
+      {items.map((item) => (
+        <li key={item.id}>
+          <p class="soft">
+            <bdi>{item.actor}</bdi> · <Time at={item.at} as="exact" />
+          </p>
+          <Diff before={item.before} after={item.after} />
+        </li>
+      ))}
+    </ol>
   );
 }

@@ -1,0 +1,105 @@
+import { useComputed } from '@preact/signals';
+import { useEffect } from 'preact/hooks';
+import { type Answered, Problem, type RequestOf } from '../../client/client.ts';
+import { call } from './api.ts';
+import { isLive, type LiveChange, onChange, tell } from './live.ts';
+import { type Loaded, type Pages, useLoaded, usePages } from './load.ts';
+import { isSame } from './values.ts';
+
+/** An account, as the service shows it to admins. */
+export type Account = Answered<'GET /v1/users/:id'>;
+
+/** The entries of a page of the history. */
+const PAGE = '30';
+
+/** An account and its history, which change as others change them. */
+export interface WatchedAccount {
+  readonly account: Loaded<Account>;
+  readonly history: Pages<LiveChange>;
+  /** The entry of its deletion, where that was the last change. */
+  readonly deletion: LiveChange | undefined;
+}
+
+/** Loads an account and its history, and keeps both up to date. */
+export function useAccount(id: string): WatchedAccount {
+  const account = useLoaded<Account>(id, (signal) => call('GET /v1/users/:id', { params: { id }, signal }));
+  const history = usePages<LiveChange>(id, (cursor, signal) =>
+    call('GET /v1/users/:id/history', { params: { id }, query: { cursor, limit: PAGE }, signal }),
+  );
+  useEffect(
+    () =>
+      onChange((change) => {
+        if (`${change.userId}` !== id) return;
+        history.edit((items) => (items.some((item) => item.id === change.id) ? items : [change, ...items]));
+        account.reload();
+      }),
+    [id, history.edit, account.reload],
+  );
+  // What happened between the first answer and the opening of the stream, or while it was closed.
+  const opened = useComputed(() => isLive.value).value;
+  useEffect(() => {
+    if (!opened) return;
+    account.reload();
+    history.reload();
+  }, [opened, account.reload, history.reload]);
+  const [last] = history.items;
+  const isGone = account.error instanceof Problem && account.error.code === 'not_found';
+  return { account, history, deletion: isGone && last?.action === 'deleted' ? last : undefined };
+}
+
+/** The newest entry of an account's history, which all views are told of: that of a change of our own. `undefined` where it is not known. */
+export async function tellNewest(id: number): Promise<LiveChange | undefined> {
+  try {
+    const { items } = await call('GET /v1/users/:id/history', {
+      params: { id: `${id}` },
+      query: { limit: '1' },
+    });
+    const [newest] = items;
+    if (newest) tell(newest);
+    return newest;
+  } catch {
+    // The change itself succeeded.
+    return undefined;
+  }
+}
+
+/** The fields of an account that admins can set. */
+export type Patch = RequestOf<'PATCH /v1/users/:id'>['body'];
+
+/** Another change of the same field has come first. */
+export class Overtaken extends Error {
+  readonly theirs: Account;
+
+  constructor(theirs: Account) {
+    super('The field has changed meanwhile.');
+    this.theirs = theirs;
+  }
+}
+
+/** How often a change is repeated because others have changed other fields meanwhile. */
+const ATTEMPTS = 5;
+
+/**
+ * Sets one field, unless it no longer has the value in `base`, on which the new one is based: throws {@link Overtaken} then. Changes of
+ * other fields are not in the way.
+ */
+export async function setField<Field extends keyof Patch & keyof Account>(
+  base: Account,
+  field: Field,
+  value: Patch[Field],
+): Promise<Account> {
+  const params = { id: `${base.id}` };
+  let { version } = base;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      const body = { [field]: value } as Patch;
+      return (await call('PATCH /v1/users/:id', { params, body, version })) as Account;
+    } catch (error) {
+      if (!(error instanceof Problem) || error.code !== 'precondition_failed' || attempt === ATTEMPTS)
+        throw error;
+      const theirs = await call('GET /v1/users/:id', { params });
+      if (!isSame(theirs[field], base[field])) throw new Overtaken(theirs);
+      version = theirs.version;
+    }
+  }
+}

@@ -1,0 +1,138 @@
+import { type Account as AccountData, useAccount } from '../../data/account.ts';
+import { useAddress } from '../../data/address.ts';
+import { viewUrl } from '../../data/place.ts';
+import { RoleBadge, StatusBadge } from '../../parts/badges.tsx';
+import { Icon } from '../../parts/icons.tsx';
+import { Bones, Failed, NotFound } from '../../parts/states.tsx';
+import { askUndo } from '../../parts/undo.tsx';
+import { account as texts } from '../../texts/account.ts';
+import type { ViewProps } from '../../views.tsx';
+import { Details } from './details.tsx';
+import { Past } from './past.tsx';
+import { Timeline } from './timeline.tsx';
+
+/** One account: what it is, what it was, and what may be done with it. */
+export function Account({ id = '' }: ViewProps) {
+  return <OneAccount key={id} id={id} />;
+}
+
+function OneAccount({ id }: { id: string }) {
+  const { account, history, deletion } = useAccount(id);
+  const { state, change } = useAddress<'at'>();
+  const showAt = (at: string | undefined) => change({ at }, true);
+  const { data } = account;
+  if (data === undefined || deletion) {
+    if (account.isLoading && data === undefined && account.error === undefined) return <Loading id={id} />;
+    if (!deletion) {
+      // Of a deleted account, the history answers.
+      if (history.isLoading && history.items.length === 0) return <Loading id={id} />;
+      return (
+        <>
+          <h1 class="unseen">{texts.title(id)}</h1>
+          {account.error === undefined ? (
+            <NotFound />
+          ) : (
+            <Failed error={account.error} retry={account.reload} />
+          )}
+        </>
+      );
+    }
+  }
+  return (
+    <>
+      <a class="row back" href={viewUrl('/accounts')}>
+        <Icon name="left" />
+        {texts.back}
+      </a>
+      {deletion ? <DeletedHead deletion={deletion} /> : data && <Head account={data} />}
+      <div class={deletion && state.at === undefined ? 'account gone' : 'account'}>
+        <div class="stack">
+          {state.at !== undefined && (
+            <Past id={id} at={state.at} now={deletion ? undefined : data} onNow={() => showAt(undefined)} />
+          )}
+          {data && !deletion && (
+            // What is being typed stays while the reader looks at the past.
+            <div class="stack" hidden={state.at !== undefined}>
+              <Details account={data} onSaved={account.replace} />
+            </div>
+          )}
+        </div>
+        <Timeline history={history} at={state.at} onAt={showAt} />
+      </div>
+    </>
+  );
+}
+
+function Head({ account: { name, email, role, status } }: { account: AccountData }) {
+  return (
+    <header>
+      <div class="who">
+        <h1>
+          <bdi>{name ?? email}</bdi>
+        </h1>
+        <p class="row">
+          {name !== null && <bdi class="soft">{email}</bdi>}
+          <RoleBadge role={role} />
+          <StatusBadge status={status} />
+        </p>
+      </div>
+    </header>
+  );
+}
+
+function DeletedHead({ deletion }: { deletion: NonNullable<ReturnType<typeof useAccount>['deletion']> }) {
+  const { before, userId, erasedAt } = deletion;
+  return (
+    <>
+      <header>
+        <div class="who">
+          <h1>
+            <bdi>{before?.name ?? before?.email ?? `${texts.id} ${userId}`}</bdi>
+          </h1>
+          <p class="row">
+            {before?.name && <bdi class="soft">{before.email}</bdi>}
+            <span class="badge bad">
+              <Icon name="cross" />
+              {texts.deleted}
+            </span>
+          </p>
+        </div>
+        {erasedAt === null && (
+          <button type="button" class="button primary" onClick={() => askUndo(deletion)}>
+            <Icon name="undo" />
+            {texts.restore}
+          </button>
+        )}
+      </header>
+      <p class="note">
+        <Icon name="warning" />
+        {erasedAt === null ? texts.deletedAt : texts.erasedAt}
+      </p>
+    </>
+  );
+}
+
+function Loading({ id }: { id: string }) {
+  return (
+    <>
+      <h1 class="unseen">{texts.title(id)}</h1>
+      <header>
+        <div class="who">
+          <Bones lines={2} />
+        </div>
+      </header>
+      <div class="account">
+        <section class="box">
+          <div class="inside">
+            <Bones lines={9} />
+          </div>
+        </section>
+        <section class="box">
+          <div class="inside">
+            <Bones lines={12} />
+          </div>
+        </section>
+      </div>
+    </>
+  );
+}

@@ -1,0 +1,169 @@
+import { useId } from 'preact/hooks';
+import { formatExact } from '../../data/format.ts';
+import type { LiveChange } from '../../data/live.ts';
+import type { Pages } from '../../data/load.ts';
+import { Diff } from '../../parts/diff.tsx';
+import { Icon } from '../../parts/icons.tsx';
+import { Bones, Failed } from '../../parts/states.tsx';
+import { Time } from '../../parts/time.tsx';
+import { askUndo } from '../../parts/undo.tsx';
+import { account } from '../../texts/account.ts';
+import { texts as shared } from '../../texts.ts';
+
+const texts = account.timeline;
+
+/** All that happened to an account, newest first, with a slider through it. */
+export function Timeline({
+  history,
+  at,
+  onAt,
+}: {
+  history: Pages<LiveChange>;
+  /** The time that is looked at; now, if there is none. */
+  at: string | undefined;
+  onAt: (at: string | undefined) => void;
+}) {
+  const { items, isLoading, hasMore, error, more, reload } = history;
+  const chosen = at === undefined ? items[0] : items.find((item) => item.at <= at);
+  return (
+    <section class="box timeline" aria-labelledby="timeline">
+      <header>
+        <h2 id="timeline">{texts.title}</h2>
+      </header>
+      {items.length === 0 ? (
+        <div class="inside">
+          {error === undefined ? <Bones lines={10} /> : <Failed error={error} retry={reload} />}
+        </div>
+      ) : (
+        <>
+          <Slider history={history} at={at} onAt={onAt} />
+          <ol aria-busy={isLoading}>
+            {items.map((item) => (
+              <Entry
+                key={item.id}
+                entry={item}
+                isChosen={at !== undefined && item.id === chosen?.id}
+                onThen={() => onAt(item.at)}
+              />
+            ))}
+          </ol>
+          {error !== undefined && <Failed error={error} retry={more} />}
+          {hasMore && error === undefined && (
+            <div class="inside">
+              <button type="button" class="button" disabled={isLoading} onClick={more}>
+                {texts.more}
+              </button>
+            </div>
+          )}
+        </>
+      )}
+    </section>
+  );
+}
+
+function Slider({
+  history: { items, hasMore, more },
+  at,
+  onAt,
+}: {
+  history: Pages<LiveChange>;
+  at: string | undefined;
+  onAt: (at: string | undefined) => void;
+}) {
+  const id = useId();
+  // From the oldest on the left to now on the right.
+  const last = items.length - 1;
+  const index = at === undefined ? 0 : items.findIndex((item) => item.at <= at);
+  const stop = items[index];
+  const move = (place: number) => {
+    const item = items[last - place];
+    onAt(place === last ? undefined : item?.at);
+    if (place === 0 && hasMore) more();
+  };
+  return (
+    <div class="travel">
+      <label class="unseen" for={id}>
+        {texts.slider}
+      </label>
+      <input
+        id={id}
+        type="range"
+        min={0}
+        max={last}
+        step={1}
+        value={index < 0 ? 0 : last - index}
+        disabled={last === 0}
+        aria-valuetext={
+          stop
+            ? texts.stop(formatExact(stop.at), stop.version, shared.actions[stop.action], stop.actor)
+            : texts.wasNot
+        }
+        onInput={({ currentTarget }) => move(Number(currentTarget.value))}
+      />
+      <div class="row">
+        <span class="soft">{at === undefined ? texts.now : <Time at={at} as="exact" />}</span>
+        <label class="row moment">
+          <span class="soft">{texts.moment}</span>
+          <input
+            class="input"
+            type="datetime-local"
+            step={1}
+            value={at === undefined ? '' : localOf(at)}
+            onChange={({ currentTarget: { value } }) =>
+              onAt(value === '' ? undefined : new Date(value).toISOString())
+            }
+          />
+        </label>
+      </div>
+    </div>
+  );
+}
+
+/** A time as the browser's field for times has it: in the reader's zone, to the second. */
+function localOf(at: string): string {
+  const time = new Date(at);
+  return new Date(time.getTime() - time.getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
+}
+
+function Entry({ entry, isChosen, onThen }: { entry: LiveChange; isChosen: boolean; onThen: () => void }) {
+  const { id, action, actor, at, before, after, version, requestId, undoes, erasedAt } = entry;
+  return (
+    <li id={`change-${id}`} class={isChosen ? `entry ${action} chosen` : `entry ${action}`} data-id={id}>
+      <p class="row">
+        <strong>{shared.actions[action]}</strong>
+        <bdi>{actor}</bdi>
+        <span class="soft">
+          <Time at={at} as="age" />
+        </span>
+        {undoes !== null && (
+          <a class="badge accent" href={`#change-${undoes}`}>
+            <Icon name="undo" />
+            {texts.undoes(undoes)}
+          </a>
+        )}
+        <span class="row">
+          <button type="button" class="button plain small" onClick={onThen}>
+            <Icon name="clock" />
+            {texts.showThen}
+          </button>
+          {erasedAt === null && (
+            <button type="button" class="button plain small" onClick={() => askUndo(entry)}>
+              <Icon name="undo" />
+              {texts.undo}
+            </button>
+          )}
+        </span>
+      </p>
+      {erasedAt === null ? <Diff before={before} after={after} /> : <p class="soft">{texts.erased}</p>}
+      <p class="soft foot">
+        <Time at={at} as="exact" /> · {texts.version(version)} · {texts.change(id)}
+        {requestId !== null && (
+          <>
+            <br />
+            <span class="mono">{shared.states.request(requestId)}</span>
+          </>
+        )}
+      </p>
+    </li>
+  );
+}

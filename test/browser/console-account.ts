@@ -1,0 +1,212 @@
+import { expect } from 'chai';
+import type { Page } from 'playwright-core';
+import { addAccount } from '../support/accounts.ts';
+import { ADA, openConsole, type TestConsole } from '../support/console-page.ts';
+
+// Not among the suites of `npm test`, because it needs Chromium on the machine: `npm run test:browser`.
+describe('one account in the console, in a real browser', function () {
+  this.timeout(120_000);
+
+  let console: TestConsole;
+  let page: Page;
+  let id: number;
+
+  before(async () => {
+    console = await openConsole();
+    page = console.page;
+  });
+
+  after(() => console?.close());
+
+  let count = 0;
+  let email: string;
+
+  beforeEach(async () => {
+    email = `grace${++count}@example.com`;
+    ({ id } = await addAccount(console.app.database, email, {
+      name: 'Grace Hopper',
+      preferences: { theme: 'light', editor: { tabs: 2 } },
+    }));
+    await console.open(`/accounts/${id}`);
+    await page.getByRole('heading', { name: 'Timeline' }).waitFor();
+  });
+
+  afterEach('the policy refused nothing, and nothing came from elsewhere', () => {
+    const { watched, app } = console;
+    // Chromium reports as errors what the service refuses, and the stream that a test cuts off.
+    const complaints = watched.complaints.filter(
+      (text) => !/^Failed to load resource: .*(status of 4\d\d |ERR_FAILED)/.test(text),
+    );
+    expect(complaints).to.deep.equal([]);
+    expect(watched.requests.filter((url) => !url.startsWith(app.url))).to.deep.equal([]);
+  });
+
+  /** Changes the account as somebody else does. */
+  const change = async (body: object, method = 'PATCH') => {
+    const answer = await console.app.call(`/v1/users/${id}`, {
+      as: ADA,
+      method,
+      headers: { 'Content-Type': 'application/merge-patch+json' },
+      ...(method === 'PATCH' && { body: JSON.stringify(body) }),
+    });
+    expect(answer.status).to.be.oneOf([200, 204]);
+  };
+  const stored = async () => {
+    const [row] = await console.app.database.query<Record<string, unknown>>(
+      'select * from users where id = $1',
+      [id],
+    );
+    return row ?? {};
+  };
+  const row = (field: string) => page.locator('.field-row').filter({ hasText: field }).first();
+  const edit = (field: string) => page.getByRole('button', { name: `Edit ${field}` });
+  const heading = (name: string) => page.getByRole('heading', { level: 1, name });
+  const entries = () => page.locator('.entry');
+  const dialog = () => page.getByRole('dialog');
+
+  it('edits a field in place by the keyboard, says so, and offers to undo it', async () => {
+    await edit('Name').focus();
+    await page.keyboard.press('Enter');
+    await page.keyboard.type('Grace B. Hopper');
+    await page.keyboard.press('Enter');
+    await heading('Grace B. Hopper').waitFor();
+    expect((await stored())['name']).to.equal('Grace B. Hopper');
+    expect(await page.locator(':focus').getAttribute('aria-label')).to.equal('Edit Name');
+    await entries().nth(1).waitFor();
+    expect(await entries().first().innerText()).to.match(/Changed.*Grace Hopper.*→.*Grace B\. Hopper/s);
+    await console.expectAccessible();
+
+    await page.locator('.toast').getByRole('button', { name: 'Undo' }).click();
+    await dialog().getByText('This is what will change').waitFor();
+    expect(await dialog().innerText()).to.match(/Grace B\. Hopper.*→.*Grace Hopper/s);
+    await console.expectAccessible();
+    await dialog().getByRole('button', { name: 'Undo', exact: true }).click();
+    await heading('Grace Hopper').waitFor();
+    await entries().nth(2).waitFor();
+    expect(await entries().first().innerText()).to.include('undoes change');
+    expect((await stored())['name']).to.equal('Grace Hopper');
+  });
+
+  it('shows what is wrong with a value at its field, and takes Esc for no', async () => {
+    await edit('Email').click();
+    const input = page.getByLabel('Email', { exact: true });
+    await input.fill('nonsense');
+    await page.keyboard.press('Enter');
+    await row('Email').getByText('This is not a valid email address.').waitFor();
+    expect(await input.getAttribute('aria-invalid')).to.equal('true');
+    await input.fill(ADA);
+    await page.keyboard.press('Enter');
+    await row('Email').getByText('An account with this email already exists.').waitFor();
+    await console.expectAccessible();
+    await page.keyboard.press('Escape');
+    await edit('Email').waitFor();
+    expect((await stored())['email']).to.equal(email);
+  });
+
+  it('shows the change of another browser as it happens, and lets both sides of a conflict become one', async () => {
+    const other = await page.context().newPage();
+    try {
+      await other.goto(page.url());
+      await other.getByRole('button', { name: 'Edit Name' }).click();
+      await edit('Name').click();
+      await page.getByLabel('Name', { exact: true }).fill('Grace Murray');
+
+      // Another field is not in the way of what is being typed.
+      await other.getByRole('button', { name: 'Edit Storage' }).click();
+      await other.getByLabel('Storage', { exact: true }).selectOption('account');
+      await other
+        .locator('form')
+        .filter({ hasText: 'Storage' })
+        .getByRole('button', { name: 'Save' })
+        .click();
+      await row('Storage').getByText('Account', { exact: true }).waitFor();
+      expect(await page.locator('.conflict').count()).to.equal(0);
+
+      await other.getByLabel('Name', { exact: true }).fill('Rear Admiral Hopper');
+      await other.keyboard.press('Enter');
+      await heading('Rear Admiral Hopper').waitFor();
+      const conflict = page.locator('.conflict');
+      await conflict.waitFor();
+      expect(await conflict.innerText()).to.match(/Theirs.*Rear Admiral Hopper.*Mine.*Grace Murray/s);
+      await console.expectAccessible();
+      await page.getByLabel('Name', { exact: true }).fill('Rear Admiral Grace Murray Hopper');
+      await conflict.getByRole('button', { name: 'Save mine' }).click();
+      await other.getByRole('heading', { level: 1, name: 'Rear Admiral Grace Murray Hopper' }).waitFor();
+      expect(await stored()).to.include({
+        name: 'Rear Admiral Grace Murray Hopper',
+        storage_mode: 'account',
+      });
+    } finally {
+      await other.close();
+    }
+  });
+
+  it('refuses to overwrite a change that it has not been told of', async () => {
+    // Without its stream, the page knows nothing of what others do.
+    await page.route('**/v1/changes*', (route) => route.abort());
+    await page.reload();
+    await edit('Name').click();
+    await page.getByLabel('Name', { exact: true }).fill('Mine');
+    await change({ name: 'Theirs', status: 'suspended' });
+    await page.keyboard.press('Enter');
+    await page.locator('.conflict').getByText('Theirs').first().waitFor();
+    expect((await stored())['name']).to.equal('Theirs');
+    await page.locator('.conflict').getByRole('button', { name: 'Keep theirs' }).click();
+    await heading('Theirs').waitFor();
+    await page.unroute('**/v1/changes*');
+  });
+
+  it('goes through time by the keyboard, and says what is different now', async () => {
+    await change({ name: 'Second', preferences: { theme: 'dark' } });
+    await change({ name: 'Third' });
+    await entries().nth(2).waitFor();
+    const slider = page.getByRole('slider', { name: 'Point in time' });
+    await slider.focus();
+    await page.keyboard.press('ArrowLeft');
+    const past = page.locator('.past');
+    await past.getByText('Second').first().waitFor();
+    await page.keyboard.press('Home');
+    await past.getByText('"light"').first().waitFor();
+    expect(await slider.getAttribute('aria-valuetext')).to.include('version 1');
+    expect(await past.innerText()).to.match(/different now.*Grace Hopper.*→.*Third.*"light".*→.*"dark"/s);
+    expect(new URL(page.url()).searchParams.get('at')).to.equal('2020-01-02T03:04:05.678Z');
+    await console.expectAccessible();
+    await page.reload();
+    await past.getByText('Grace Hopper').first().waitFor();
+    await page.getByRole('button', { name: 'Back to now' }).click();
+    await past.waitFor({ state: 'detached' });
+    await edit('Name').waitFor();
+  });
+
+  it('says before an undo what has changed since', async () => {
+    await change({ name: 'Second' });
+    await change({ name: 'Third' });
+    await entries().nth(2).waitFor();
+    await entries().nth(1).getByRole('button', { name: 'Undo' }).click();
+    await dialog().getByText('values have changed since').waitFor();
+    await dialog().getByRole('list', { name: 'Later changes' }).getByText('Third').waitFor();
+    expect(await dialog().getByRole('button', { name: 'Undo', exact: true }).isDisabled()).to.equal(true);
+    await console.expectAccessible();
+    await page.keyboard.press('Escape');
+    await dialog().waitFor({ state: 'detached' });
+    expect((await stored())['name']).to.equal('Third');
+  });
+
+  it('shows a deleted account with its history, and restores it', async () => {
+    await change({}, 'DELETE');
+    await page.getByText('This account was deleted').waitFor();
+    await console.expectAccessible();
+    await page.reload();
+    await page.getByRole('button', { name: 'Restore the account' }).click();
+    await dialog().getByText('comes back').waitFor();
+    await dialog().getByRole('button', { name: 'Restore', exact: true }).click();
+    await edit('Name').waitFor();
+    expect(await stored()).to.include({ name: 'Grace Hopper', version: 3 });
+  });
+
+  it('says that there is no such account', async () => {
+    await console.open('/accounts/2000000000');
+    await page.getByText('There is nothing here').waitFor();
+    await console.expectAccessible();
+  });
+});
