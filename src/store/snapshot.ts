@@ -1,10 +1,19 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { poolOf } from './statements.ts';
 
+/** A server-side cursor. */
+export interface BatchCursor {
+  readonly name: string;
+  readonly query: string;
+  readonly values?: readonly unknown[] | undefined;
+  /** How many rows are fetched at once. */
+  readonly size: number;
+}
+
 /** The database as it was at one moment. */
 export interface Snapshot {
   /** The rows of a query, `size` at a time, through a server-side cursor of this name: no faster than they are taken. */
-  batches<Row>(cursor: { name: string; query: string; size: number }): AsyncGenerator<readonly Row[]>;
+  batches<Row>(cursor: BatchCursor): AsyncGenerator<readonly Row[]>;
 }
 
 // The reader sets the pace, and others watch it; each fetch is still a statement with a time limit.
@@ -26,8 +35,8 @@ export async function* inSnapshot<T>(
   try {
     await client.query(BEGIN);
     yield* read({
-      async *batches<Row>({ name, query, size }: { name: string; query: string; size: number }) {
-        await client.query(`declare ${name} no scroll cursor for ${query}`);
+      async *batches<Row>({ name, query, values = [], size }: BatchCursor) {
+        await client.query(`declare ${name} no scroll cursor for ${query}`, [...values]);
         for (let isMore = true; isMore; ) {
           const { rows } = await client.query(`fetch ${size} from ${name}`);
           yield rows as Row[];

@@ -281,6 +281,37 @@ describe('the transfer of accounts', () => {
       );
     });
 
+    it('takes its format from a link, which has no Accept, and has only what its filters match', async () => {
+      await addAccount(app.database, 'b@example.com', { name: "O'Hara", storage_mode: 'account' });
+      await addAccount(app.database, 'c@other.example');
+      await app.database.query("update users set status = 'suspended' where email = 'c@other.example'");
+      const emailsOf = async (query: string) => {
+        const response = await app.call(`/v1/users/export?format=csv&${query}`, { as: 'admin@example.com' });
+        expect(response.headers.get('content-type')).to.equal('text/csv; charset=utf-8');
+        expect(response.headers.get('content-disposition')).to.equal('attachment; filename="accounts.csv"');
+        const [, ...lines] = (await response.text()).trimEnd().split('\r\n');
+        return lines.map((line) => line.split(',')[1]);
+      };
+      expect(await emailsOf('')).to.deep.equal(['admin@example.com', 'b@example.com', 'c@other.example']);
+      for (const [query, emails] of [
+        [`q=${encodeURIComponent("o'h")}&storageMode=account`, ['b@example.com']],
+        ['role=user&status=suspended', ['c@other.example']],
+        ['domain=EXAMPLE.com&role=user', ['b@example.com']],
+        ['email=C%40other.example', ['c@other.example']],
+        ['createdSince=2100-01-01T00:00:00Z', []],
+        ['seenBefore=2100-01-01T00:00:00Z&q=b%40', ['b@example.com']],
+      ] as const) {
+        expect(await emailsOf(query), query).to.deep.equal(emails);
+      }
+      const plain = await app.call('/v1/users/export?status=suspended', { as: 'admin@example.com' });
+      expect(plain.headers.get('content-type')).to.match(/^application\/x-ndjson/);
+      expect(JSON.parse(await plain.text())).to.include({ email: 'c@other.example' });
+      for (const query of ['format=xlsx', 'role=king', 'createdSince=yesterday', 'sort=email']) {
+        const refused = await app.call(`/v1/users/export?${query}`, { as: 'admin@example.com' });
+        await expectProblem(refused, 400, 'invalid_query');
+      }
+    });
+
     it('is refused for any other type', async () => {
       await expectProblem(await fetchAll('application/json'), 406, 'not_acceptable');
     });

@@ -9,10 +9,13 @@ import { IMPORT_MODES, importAccounts } from '../../services/transfer/import.ts'
 import { MAX_KEPT_BYTES } from '../../store/kept-answer.ts';
 import { endpoint } from '../endpoint.ts';
 import { SEED_WARNING } from '../schemas/account.ts';
+import { accountFilters } from '../schemas/account-filters.ts';
 import { flag } from '../schemas/flag.ts';
 import { importReport } from '../schemas/import-report.ts';
 
 const OPTIONAL_FIELDS = STATE_FIELDS.filter((field) => field !== 'email').map((field) => `\`${field}\``);
+
+const FORMAT_NAMES = FORMATS.map(({ extension }) => extension);
 
 const TYPES = FORMATS.map(({ mediaType }) => mediaType);
 
@@ -65,9 +68,14 @@ export function transferEndpoints(rules: PreferenceRules) {
       access: 'admin',
       scope: 'users:read',
       transfers: 'accounts',
-      summary: 'Export all accounts',
+      summary: 'Export accounts',
       readsReplica: true,
       query: z.strictObject({
+        ...accountFilters,
+        format: z
+          .enum(FORMAT_NAMES)
+          .optional()
+          .meta({ description: 'Instead of `Accept`, which links cannot send.' }),
         bom: flag('Begin a CSV file with a byte order mark, by which Excel recognizes UTF-8.'),
         separator: z.enum(SEPARATOR_NAMES).default(SEPARATOR_NAMES[0]).meta({
           description:
@@ -77,14 +85,15 @@ export function transferEndpoints(rules: PreferenceRules) {
       answer: {
         status: 200,
         description:
-          'All accounts, ordered by id, from one consistent snapshot. An export that breaks off is incomplete.',
+          'All accounts that match the filters, ordered by id, from one consistent snapshot. An export that breaks off is incomplete.',
         type: TYPES,
         headers: { 'Content-Disposition': 'Suggested file name.', Vary: 'Varies by `Accept`.' },
       },
       refusals: [refusals.notAcceptable],
       handle({ reader, query, accept }) {
-        const format = formatOf(accept(TYPES));
-        return { format, stream: exportAccounts(reader, format, query) };
+        const { format: name, bom, separator, ...filters } = query;
+        const format = FORMATS.find(({ extension }) => extension === name) ?? formatOf(accept(TYPES));
+        return { format, stream: exportAccounts(reader, format, { bom, separator, filters }) };
       },
       view: ({ stream }) => stream,
       headers: ({ format: { mediaType, extension } }) => ({

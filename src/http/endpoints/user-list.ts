@@ -1,38 +1,46 @@
 import { z } from 'zod';
 import { refusals } from '../../domain/refusals.ts';
 import type { CursorCodec } from '../../security/cursor.ts';
-import { changeableFields } from '../../services/accounts/fields.ts';
 import { COUNT_CAP, listAccounts, SORTS } from '../../services/accounts/list.ts';
 import { linkToNext, pageJson, readPage } from '../answer/page.ts';
 import { endpoint } from '../endpoint.ts';
 import { account } from '../schemas/account.ts';
-import { moment } from '../schemas/change.ts';
-import { LINK, pageQuery, pageSchema, searchText } from '../schemas/page.ts';
+import { accountFilters } from '../schemas/account-filters.ts';
+import { LINK, pageQuery, pageSchema } from '../schemas/page.ts';
 
 const PATH = '/v1/users';
 
-function time(description: string) {
-  return moment.optional().meta({
-    description: `${description} With very many accounts, a list in another order is refused where it would take too long.`,
-  });
+/** A filter that can make a list of very many accounts slow. */
+function slow<Filter extends z.ZodType>(filter: Filter, note: string): Filter {
+  return filter.meta({ ...filter.meta(), description: `${filter.meta()?.description} ${note}` });
 }
 
-const query = changeableFields.pick({ role: true, status: true, storageMode: true }).extend({
+function time<Filter extends z.ZodType>(filter: Filter): Filter {
+  return slow(
+    filter,
+    'With very many accounts, a list in another order is refused where it would take too long.',
+  );
+}
+
+const { email, domain, createdSince, createdBefore, seenSince, seenBefore, q, ...columns } = accountFilters;
+
+const query = z.strictObject({
+  ...columns,
   ...pageQuery,
   sort: z.enum(SORTS).optional().meta({
     default: '-createdAt',
     description: 'The order; descending with a minus.',
   }),
-  email: searchText.optional().meta({ description: 'The whole email, in any case.' }),
-  domain: searchText.optional().meta({ description: 'The domain of the email, in any case.' }),
-  createdSince: time('Created at this time or later.'),
-  createdBefore: time('Created before this time.'),
-  seenSince: time('Last seen at this time or later.'),
-  seenBefore: time('Last seen before this time, or never.'),
-  q: searchText.optional().meta({
-    description:
-      'A part of the email or the name, in any case. With very many accounts, a search without three letters or digits in a row is refused where few accounts match.',
-  }),
+  email,
+  domain,
+  createdSince: time(createdSince),
+  createdBefore: time(createdBefore),
+  seenSince: time(seenSince),
+  seenBefore: time(seenBefore),
+  q: slow(
+    q,
+    'With very many accounts, a search without three letters or digits in a row is refused where few accounts match.',
+  ),
   total: z
     .enum(['true', 'false'])
     .transform((given) => given === 'true')

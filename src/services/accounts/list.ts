@@ -188,6 +188,17 @@ export function countStatement(source: MetadataSource, filters: AccountFilters):
   };
 }
 
+/**
+ * The condition of all filters; empty where there are none. It speaks of `users` and, for the times of a sighting, of `sightings`.
+ */
+export function filterCondition(
+  source: MetadataSource,
+  filters: AccountFilters,
+): { condition: string; values: readonly unknown[] } {
+  const { conditions, values } = conditionsOf(source, filters);
+  return { condition: where(conditions), values };
+}
+
 /** Every account has a sighting. */
 const WITH_SIGHTINGS = 'users join sightings on sightings.user_id = users.id';
 

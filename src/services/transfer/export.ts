@@ -5,6 +5,7 @@ import { accountSelection } from '../../store/account-columns.ts';
 import type { Reader } from '../../store/replicas/reader.ts';
 import { dateOf, type RowOf, withDates } from '../../store/rows.ts';
 import { inSnapshot } from '../../store/snapshot.ts';
+import { type AccountFilters, filterCondition } from '../accounts/list.ts';
 import { accountView } from '../accounts/view.ts';
 import type { Format, WriteOptions, Writer } from './formats/index.ts';
 
@@ -15,24 +16,32 @@ type Row = RowOf<Omit<Account, 'lastSeenAt'>, 'createdAt' | 'updatedAt'> & {
   readonly lastSeenAt: string | null;
 };
 
+/** What to export, and how. Default: all accounts. */
+export interface ExportOptions extends WriteOptions {
+  readonly filters?: AccountFilters;
+}
+
 /**
- * Exports all accounts, ordered by id, from one consistent snapshot that has all that is committed now: a stream of text that the reader paces. It asks the
+ * Exports accounts, ordered by id, from one consistent snapshot that has all that is committed now: a stream of text that the reader paces. It asks the
  * database when the first piece is read, and lets go when the stream ends, fails or is destroyed.
  */
-export function exportAccounts(reader: Reader, format: Format, options?: WriteOptions): Readable {
+export function exportAccounts(reader: Reader, format: Format, options: ExportOptions = {}): Readable {
   // Whoever resynchronises takes a cursor of the feed first: what came before it must be in the export.
-  const pieces = reader.stream((em) => chunks(em, format.writer(options)), { isWhole: true });
+  const pieces = reader.stream((em) => chunks(em, format.writer(options), options.filters ?? {}), {
+    isWhole: true,
+  });
   // Strings as they are, and one ready while the reader is busy.
   return Readable.from(pieces, { objectMode: true, highWaterMark: 1 });
 }
 
-function chunks(em: EntityManager, writer: Writer): AsyncGenerator<string> {
+function chunks(em: EntityManager, writer: Writer, filters: AccountFilters): AsyncGenerator<string> {
+  const { condition, values } = filterCondition(em, filters);
   const query = `
     select ${accountSelection(em)}, nullif(last_seen_at, '-infinity') as "lastSeenAt"
-      from users left join sightings on user_id = id order by id`;
+      from users left join sightings on user_id = id ${condition} order by id`;
   return inSnapshot(em, async function* ({ batches }) {
     let text = writer.head;
-    for await (const rows of batches<Row>({ name: 'accounts', query, size: BATCH_SIZE })) {
+    for await (const rows of batches<Row>({ name: 'accounts', query, values, size: BATCH_SIZE })) {
       for (const row of rows) {
         const lastSeenAt = row.lastSeenAt === null ? null : dateOf(em, row.lastSeenAt);
         text += writer.write(accountView({ ...withDates(em, row, 'createdAt', 'updatedAt'), lastSeenAt }));
