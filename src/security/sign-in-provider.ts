@@ -76,6 +76,9 @@ const TIMEOUT_SECONDS = 5;
 /** How long the provider's description of itself is used, in milliseconds. */
 const FRESH_MS = 10 * 60_000;
 
+/** How long a failure to fetch it is shared, in milliseconds. */
+const COOL_DOWN_MS = 5_000;
+
 /** What callers are told to wait for a provider that does not answer, in seconds. */
 const RETRY_AFTER_SECONDS = 5;
 
@@ -94,6 +97,10 @@ export function signInProvider(
     { now, proxy, onChange: () => undefined, onFailure },
   );
   let described: { readonly server: OpenIdClient.ServerMetadata; readonly at: number } | undefined;
+  let failed: { readonly error: unknown; readonly at: number } | undefined;
+  let asking: Promise<OpenIdClient.ServerMetadata> | undefined;
+  // A clock that was set back must not make anything look recent.
+  const isWithin = (ms: number, at: number) => now().getTime() >= at && now().getTime() - at < ms;
 
   /** Does something with the provider, over connections that end with it: the next sign-in is minutes away. */
   const reach = async <T>(
@@ -109,25 +116,45 @@ export function signInProvider(
       dispatcher.destroy().catch(() => undefined);
     }
   };
-  const describe = async (library: typeof OpenIdClient, exchange: Exchange) => {
-    if (described !== undefined && now().getTime() - described.at < FRESH_MS) return described.server;
-    const found = await library.discovery(new URL(issuer), clientId, undefined, library.None(), {
-      ...exchange.options,
-      timeout: TIMEOUT_SECONDS,
-    });
-    const server = found.serverMetadata();
-    // Some providers describe another issuer than the one that was asked for, and the library lets them.
-    if (server.issuer !== issuer)
+  const ask = () =>
+    reach(async (library, { options }) => {
+      const timeout = TIMEOUT_SECONDS;
+      const none = library.None();
+      const found = await library.discovery(new URL(issuer), clientId, undefined, none, {
+        ...options,
+        timeout,
+      });
+      const server = found.serverMetadata();
+      // Some providers describe another issuer than the one that was asked for, and the library lets them.
+      if (server.issuer === issuer) return server;
       throw new Error(`the provider calls itself ${server.issuer}, not ${issuer}`);
-    described = { server, at: now().getTime() };
-    return server;
+    });
+  /**
+   * The provider's description of itself. Whoever asks for it at the same time shares the answer, and its failure for a while: anybody
+   * may begin a sign-in. What is known stays in use while the provider is down.
+   */
+  const describe = async () => {
+    if (described !== undefined && isWithin(FRESH_MS, described.at)) return described.server;
+    if (failed === undefined || !isWithin(COOL_DOWN_MS, failed.at)) {
+      asking ??= ask().finally(() => {
+        asking = undefined;
+      });
+      try {
+        described = { server: await asking, at: now().getTime() };
+        failed = undefined;
+      } catch (error) {
+        failed = { error, at: now().getTime() };
+      }
+    }
+    if (described === undefined) throw failed?.error;
+    return described.server;
   };
 
   return {
     issuer,
-    begin: (redirectUri) =>
-      reach(async (library, exchange) => {
-        const server = await describe(library, exchange);
+    async begin(redirectUri) {
+      const server = await describe();
+      return reach(async (library, exchange) => {
         const [configuration] = configurationsOf(library, exchange, server, { clientId, clientSecret });
         const [state, nonce, codeVerifier] = [
           library.randomState(),
@@ -143,10 +170,11 @@ export function signInProvider(
           code_challenge_method: 'S256',
         });
         return { url: url.href, state, nonce, codeVerifier };
-      }),
-    finish: (answer, { state, nonce, codeVerifier }) =>
-      reach(async (library, exchange) => {
-        const server = await describe(library, exchange);
+      });
+    },
+    async finish(answer, { state, nonce, codeVerifier }) {
+      const server = await describe();
+      return reach(async (library, exchange) => {
         const configurations = configurationsOf(library, exchange, server, { clientId, clientSecret });
         const checks = { expectedState: state, expectedNonce: nonce, pkceCodeVerifier: codeVerifier };
         const [tokens, configuration] = await withEach(configurations, (one) =>
@@ -160,7 +188,8 @@ export function signInProvider(
           : await withUserInfo(library, configuration, claims, tokens.access_token);
         const [identity] = readClaims(complete, source, now());
         return identity;
-      }),
+      });
+    },
   };
 }
 
