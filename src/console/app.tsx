@@ -1,4 +1,4 @@
-import { LocationProvider, Route, Router, useLocation } from 'preact-iso';
+import { LocationProvider, Route, Router, useLocation } from 'preact-iso/router';
 import { isOnline } from './data/api.ts';
 import { iconUrl, viewUrl } from './data/place.ts';
 import { isAdmin, loadSession, me, session, sessionError, signOut } from './data/session.ts';

@@ -24,7 +24,10 @@ const noServerCode: Plugin = {
   },
 };
 
-/** Bundles the console for browsers: one script, one style sheet and the icon. Throws where it imports code of the server. */
+/**
+ * Bundles the console for browsers: a style sheet, the icon, and the script with its first view. What it imports later, and what
+ * both share, are files with a hash in their names. Throws where it imports code of the server.
+ */
 export async function bundleConsole(): Promise<ConsoleFiles> {
   // A development dependency: a built program has the files.
   const { build } = await import('esbuild');
@@ -33,6 +36,8 @@ export async function bundleConsole(): Promise<ConsoleFiles> {
     entryPoints: { console: 'main.tsx', icon: 'icon.svg' },
     loader: { '.svg': 'copy' },
     outdir: CONSOLE_FOLDER,
+    splitting: true,
+    chunkNames: '[name]-[hash]',
     bundle: true,
     minify: true,
     write: false,

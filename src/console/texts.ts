@@ -41,6 +41,8 @@ export const texts = {
     failed: 'This could not be loaded',
     unreachable: 'The service does not answer. Check the network and try again.',
     retry: 'Try again',
+    reload: 'Load the page again',
+    reloadText: 'The service is not reachable, or has been upgraded since this page was opened.',
     notFound: 'There is nothing here',
     notFoundText: 'The address is wrong, or what was here is gone.',
     forbidden: 'For admins only',

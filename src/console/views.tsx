@@ -1,12 +1,8 @@
 import type { AnyComponent } from 'preact';
 import type { IconName } from './parts/icons.tsx';
+import { later } from './parts/later.tsx';
 import type { texts } from './texts.ts';
-import { AccessView } from './views/access.tsx';
-import { Account } from './views/account/account.tsx';
 import { Accounts } from './views/accounts.tsx';
-import { Activity } from './views/activity/activity.tsx';
-import { MyAccount } from './views/me.tsx';
-import { TurnedAway } from './views/turned-away.tsx';
 
 /** What the address says to a view. */
 export interface ViewProps {
@@ -24,7 +20,11 @@ export interface View {
   readonly component: AnyComponent<ViewProps>;
 }
 
-const ME: View = { path: '/me', name: 'me', component: MyAccount };
+const ME: View = {
+  path: '/me',
+  name: 'me',
+  component: later(async () => (await import('./views/me.tsx')).MyAccount),
+};
 
 /** The views of everybody. */
 export const VIEWS: readonly View[] = [{ ...ME, paths: [''] }];
@@ -32,9 +32,24 @@ export const VIEWS: readonly View[] = [{ ...ME, paths: [''] }];
 /** The views of admins. */
 export const ADMIN_VIEWS: readonly View[] = [
   { path: '/accounts', paths: [''], name: 'accounts', component: Accounts },
-  { path: '/accounts/:id', component: Account },
-  { path: '/activity', name: 'activity', component: Activity },
-  { path: '/turned-away', name: 'turnedAway', component: TurnedAway },
-  { path: '/access', name: 'access', component: AccessView },
+  {
+    path: '/accounts/:id',
+    component: later(async () => (await import('./views/account/account.tsx')).Account),
+  },
+  {
+    path: '/activity',
+    name: 'activity',
+    component: later(async () => (await import('./views/activity/activity.tsx')).Activity),
+  },
+  {
+    path: '/turned-away',
+    name: 'turnedAway',
+    component: later(async () => (await import('./views/turned-away.tsx')).TurnedAway),
+  },
+  {
+    path: '/access',
+    name: 'access',
+    component: later(async () => (await import('./views/access.tsx')).AccessView),
+  },
   ME,
 ];

@@ -1,5 +1,5 @@
 import { useCallback } from 'preact/hooks';
-import { useLocation } from 'preact-iso';
+import { useLocation } from 'preact-iso/router';
 
 /** The state of a view, in the query of its address: a view can be shared, and the browser's back button goes through it. */
 export function useAddress<Key extends string>(): {

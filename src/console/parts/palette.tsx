@@ -1,6 +1,6 @@
 import { useSignal } from '@preact/signals';
 import { useMemo } from 'preact/hooks';
-import { useLocation } from 'preact-iso';
+import { useLocation } from 'preact-iso/router';
 import type { Answered } from '../../client/client.ts';
 import { call } from '../data/api.ts';
 import { type Shortcut, shortcuts, useShortcuts } from '../data/keys.ts';

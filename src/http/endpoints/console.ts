@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { extname } from 'node:path';
 import { z } from 'zod';
 import { ITEM_VIEW_NAMES, VIEW_NAMES } from '../../console/addresses.ts';
 import { Refusal } from '../../domain/refusal.ts';
@@ -23,19 +24,22 @@ const CONTENT_SECURITY_POLICY = [
 
 const HTML = 'text/html; charset=utf-8';
 
-/** The files of the page, and their media types. */
+/** The media types of the page's files, by the ends of their names. */
 const TYPES = {
-  'console.js': 'text/javascript; charset=utf-8',
-  'console.css': 'text/css; charset=utf-8',
-  'icon.svg': 'image/svg+xml',
+  '.js': 'text/javascript; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.svg': 'image/svg+xml',
 } as const;
 
-type FileName = keyof typeof TYPES;
+/** A file whose name changes with its content. */
+const HASHED = /-[A-Z0-9]{8}\.\w+$/;
 
-const FILE_NAMES = Object.keys(TYPES) as [FileName];
-
-/** `urlOf` has the content's digest in the address, so that browsers keep a file for good and get the next one at once. */
-const pageAt = (basePath: string, urlOf: (name: FileName) => string) => `<!doctype html>
+/** `shared` are the files that the script imports at once: browsers need not wait for the script to know them. */
+const pageAt = (
+  basePath: string,
+  urlOf: (name: string) => string,
+  shared: readonly string[],
+) => `<!doctype html>
 <html lang="en">
   <head>
     <meta charset="utf-8">
@@ -45,7 +49,7 @@ const pageAt = (basePath: string, urlOf: (name: FileName) => string) => `<!docty
     <title>Rollcall</title>
     <link rel="icon" type="image/svg+xml" href="${urlOf('icon.svg')}">
     <link rel="stylesheet" href="${urlOf('console.css')}">
-    <script type="module" src="${urlOf('console.js')}"></script>
+${shared.map((name) => `    <link rel="modulepreload" href="${urlOf(name)}">\n`).join('')}    <script type="module" src="${urlOf('console.js')}"></script>
   </head>
   <body>
     <noscript>The console needs JavaScript.</noscript>
@@ -104,7 +108,7 @@ export function consoleEndpoints(read: ReadConsoleFiles, basePath: string) {
       isPage: false,
       path: '/console/files/:file',
       summary: 'Get a file of the console',
-      params: z.object({ file: z.enum(FILE_NAMES).meta({ examples: ['console.js'] }) }),
+      params: z.object({ file: z.string().meta({ examples: ['console.js'] }) }),
       query: z.strictObject({
         v: z.string().max(64).optional().meta({
           description: "The content's digest: browsers keep the answer for good where it is the right one.",
@@ -117,9 +121,10 @@ export function consoleEndpoints(read: ReadConsoleFiles, basePath: string) {
         headers: { ETag: "The file's entity tag." },
       },
       async handle({ params: { file }, query: { v } }): Promise<Fixed> {
-        const { content, digest } = (await serve()).files[file];
+        const found = (await serve()).files.get(file);
+        if (found === undefined) throw refusals.notFound();
         // After an upgrade, an old page may still ask for what is gone: it gets what there is, and keeps it for now only.
-        return v === digest ? keptForGood(content) : content;
+        return v === found.digest || HASHED.test(file) ? keptForGood(found.content) : found.content;
       },
     }),
     endpoint({
@@ -150,20 +155,29 @@ function acceptsHtml(accept: (types: readonly string[]) => string): boolean {
 /** What is served. */
 interface Served {
   readonly page: Fixed;
-  readonly files: Readonly<Record<FileName, { readonly content: Fixed; readonly digest: string }>>;
+  readonly files: ReadonlyMap<string, { readonly content: Fixed; readonly digest: string }>;
 }
 
 async function prepare(read: ReadConsoleFiles, basePath: string): Promise<Served> {
   const contents = await read();
-  const entries = FILE_NAMES.map((name) => {
-    const bytes = Buffer.from(contents.get(name) ?? '');
-    const digest = createHash('sha256').update(bytes).digest('base64url').slice(0, 16);
-    return [name, { content: fixed(bytes, TYPES[name]), digest }] as const;
-  });
-  const files = Object.fromEntries(entries) as Served['files'];
-  const urlOf = (name: FileName) => `${basePath}/console/files/${name}?v=${files[name].digest}`;
+  const files = new Map(
+    [...contents].map(([name, content]) => {
+      const type = TYPES[extname(name) as keyof typeof TYPES];
+      const digest = createHash('sha256').update(content).digest('base64url').slice(0, 16);
+      return [name, { content: fixed(Buffer.from(content), type), digest }] as const;
+    }),
+  );
+  // With the content's digest, so that browsers keep a file for good and get the next one at once.
+  const urlOf = (name: string) =>
+    `${basePath}/console/files/${name}${HASHED.test(name) ? '' : `?v=${files.get(name)?.digest}`}`;
+  const script = Buffer.from(contents.get('console.js') ?? '').toString();
+  const shared = [...script.matchAll(/(?:^|[;}])import[^()"']*["']\.\/([\w.-]+)["']/g)].map(
+    ([, name = '']) => name,
+  );
   return {
-    page: fixed(pageAt(basePath, urlOf), HTML, { 'Content-Security-Policy': CONTENT_SECURITY_POLICY }),
+    page: fixed(pageAt(basePath, urlOf, shared), HTML, {
+      'Content-Security-Policy': CONTENT_SECURITY_POLICY,
+    }),
     files,
   };
 }

@@ -1,5 +1,5 @@
 import { useSignal } from '@preact/signals';
-import { useLocation } from 'preact-iso';
+import { useLocation } from 'preact-iso/router';
 import { Problem } from '../../../client/client.ts';
 import { call } from '../../data/api.ts';
 import { viewUrl } from '../../data/place.ts';
