@@ -1,4 +1,7 @@
 import { expect } from 'chai';
+import { COMMAND_LINE } from '../../src/domain/author.ts';
+import { eraseAccounts } from '../../src/services/history/erasure.ts';
+import { unitsOfWork } from '../../src/store/unit-of-work.ts';
 import { addAccount } from '../support/accounts.ts';
 import { startApp, type TestApp } from '../support/app.ts';
 import { sessionOf } from '../support/authjs.ts';
@@ -78,6 +81,38 @@ describe('sessions of the console', () => {
     expect(answers.map(({ status }) => status).sort()).to.deep.equal([201, ...Array(7).fill(401)]);
     expect(await sessions()).to.have.length(1);
     await expectProblem(await redeem(app, code), 401, 'unauthenticated');
+  });
+
+  it('use no link up, and end no session, where they cannot begin', async () => {
+    const before = await signInToConsole(app, ADA);
+    const code = await codeFor(app, ADMIN);
+    await app.database.query(`
+      create function fail() returns trigger language plpgsql as $$ begin raise exception 'killed'; end $$;
+      create trigger fail after insert on console_sessions for each row execute function fail()`);
+    expect((await redeem(app, code, { Cookie: before.cookie })).status).to.equal(500);
+    expect((await before.call('/v1/me')).status).to.equal(200);
+    await app.database.query('drop function fail cascade');
+    expect((await redeem(app, code)).status).to.equal(201);
+  });
+
+  it('begin and end together with a suspension at the same moment, and never after it', async () => {
+    for (let n = 0; n < 10; n++) {
+      const code = await codeFor(app, ADA);
+      const suspend = (status: string) =>
+        app.call(`/v1/users/${adaId}`, {
+          method: 'PATCH',
+          as: ADMIN,
+          headers: JSON_TYPE,
+          body: JSON.stringify({ status }),
+        });
+      const [response, suspended] = await Promise.all([redeem(app, code), suspend('suspended')]);
+      expect(suspended.status).to.equal(200);
+      expect(response.status).to.be.oneOf([201, 401]);
+      expect(
+        await app.database.query('select from console_sessions union all select from console_codes'),
+      ).to.deep.equal([]);
+      await suspend('active');
+    }
   });
 
   it('begin with a link for two minutes, and not after the account was suspended or deleted', async () => {
@@ -343,5 +378,22 @@ describe('the list of sessions', () => {
     await signInToConsole(app, ADMIN);
     const { sessions } = (await (await call('/v1/me/export')).json()) as { sessions: unknown[] };
     expect(sessions).to.deep.equal([session]);
+  });
+
+  it('has nothing left of an account that is erased, and an undo of a deletion signs nobody in', async () => {
+    const erased = await signInToConsole(app, ADA, { 'User-Agent': 'Firefox of Ada' });
+    await codeFor(app, ADA);
+    await unitsOfWork(app.orm, COMMAND_LINE)((unit) => eraseAccounts(unit, ADA));
+    await expectProblem(await erased.call('/v1/me'), 401, 'unauthenticated');
+    expect(await app.database.query('select from console_codes')).to.deep.equal([]);
+    expect(JSON.stringify(await app.database.query('select * from console_sessions'))).not.to.contain('Ada');
+
+    await addAccount(app.database, 'grace@example.com');
+    const deleted = await signInToConsole(app, 'grace@example.com');
+    expect((await deleted.call('/v1/me', { method: 'DELETE' })).status).to.equal(204);
+    const [entry] = await app.database.query<{ id: string }>('select max(id) as id from changes');
+    const undone = await app.call(`/v1/history/${entry?.id}/undo`, { as: ADMIN, method: 'POST' });
+    expect(undone.status).to.equal(200);
+    await expectProblem(await deleted.call('/v1/me'), 401, 'unauthenticated');
   });
 });
