@@ -72,6 +72,7 @@ export interface Settings {
   };
   readonly history: {
     readonly eraseAfterDays: number;
+    readonly reasonRequired: boolean;
   };
   readonly dormancy: {
     /** 0: never. */
@@ -364,6 +365,12 @@ export function schemaFor(environment: Environment, texts: NodeJS.Dict<string> =
         max: 3_650,
         default: 30,
         env: 'ERASE_AFTER_DAYS',
+      },
+      reasonRequired: {
+        doc: 'Whether what admins, service tokens and the command line do to accounts needs a reason: true or false.',
+        format: 'true-or-false',
+        default: false,
+        env: 'REASON_REQUIRED',
       },
     },
     dormancy: {

@@ -96,6 +96,7 @@ export async function openStore({
     inUnit: unitsOfWork(orm, author, {
       mode,
       erasesAtOnce: history?.eraseAfterDays === 0,
+      requiresReason: history?.reasonRequired === true,
       ...(locks && { locks }),
       onRecorded: announcer.announce,
       inSpan: spans(tracer),

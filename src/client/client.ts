@@ -32,6 +32,8 @@ export type RequestOf<Name extends RouteName> = Needs<'params', Routes[Name]['pa
     version?: number;
     /** Makes it safe to repeat the request: the same key is carried out once. */
     idempotencyKey?: string;
+    /** Why: the history keeps it. */
+    reason?: string;
     /** Further headers. */
     headers?: Readonly<Record<string, string>>;
     signal?: AbortSignal;
@@ -100,12 +102,14 @@ export function createClient({
   fetch: send = fetch,
 }: ClientOptions = {}): Call {
   return async (name, request) => {
-    const { params, query, body, version, idempotencyKey, headers, signal } = (request ?? {}) as AnyRequest;
+    const { params, query, body, version, idempotencyKey, reason, headers, signal } = (request ??
+      {}) as AnyRequest;
     const [method = '', path = ''] = name.split(' ');
     const init: RequestInit = { method, ...(signal && { signal }) };
     const sent = new Headers({ ...own, ...headers });
     if (token) sent.set('Authorization', `Bearer ${await token()}`);
     if (version !== undefined) sent.set('If-Match', `"${version}"`);
+    if (reason !== undefined) sent.set('Rollcall-Reason', encodeURIComponent(reason));
     if (idempotencyKey !== undefined) sent.set('Idempotency-Key', `"${idempotencyKey}"`);
     if (body !== undefined) {
       if (!sent.has('Content-Type')) sent.set('Content-Type', 'application/json');
@@ -134,6 +138,7 @@ interface AnyRequest {
   body?: unknown;
   version?: number;
   idempotencyKey?: string;
+  reason?: string;
   headers?: Readonly<Record<string, string>>;
   signal?: AbortSignal;
 }

@@ -30,7 +30,8 @@ export const USAGE = `Usage: ${invocationOf('accounts', 'COMMAND [--json]')}
                                                         say what to mend: exit code 1 if there is a problem
   verify                                                replay the history and compare it with the accounts
 
---json prints JSON instead of a table; --help prints this text.
+--reason TEXT says why, which the history keeps with each change; --json prints JSON instead of a table; --help prints
+this text.
 
 Exit codes: 0 done, 64 usage error, 65 invalid input or history, 66 file not found, 67 account not found, 69 database
 unavailable, 77 refused (email taken, last admin, changed since), 78 invalid settings, 1 anything else.`;
@@ -49,6 +50,7 @@ export const OPTIONS = {
   format: { type: 'string' },
   charset: { type: 'string' },
   actor: { type: 'string' },
+  reason: { type: 'string' },
   bom: { type: 'boolean', default: false },
   separator: { type: 'string' },
   merge: { type: 'boolean', default: false },

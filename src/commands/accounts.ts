@@ -6,13 +6,14 @@ import { FIRST_MIGRATION } from '../database/adoption/index.ts';
 import { toRefusal } from '../database/driver-errors.ts';
 import { openForCommand } from '../database/open-database.ts';
 import { COMMAND_LINE } from '../domain/author.ts';
+import { faultOfReason } from '../domain/reason.ts';
 import { Refusal } from '../domain/refusal.ts';
 import { refusals } from '../domain/refusals.ts';
 import { preferenceRules } from '../services/accounts/preferences-schema.ts';
 import { lostSeeds, type Seeds } from '../services/accounts/seed-warning.ts';
 import type { Unit, UnitOfWork } from '../store/unit.ts';
 import { COMMANDS } from './account-commands.ts';
-import { OPTIONS, USAGE } from './account-options.ts';
+import { OPTIONS, USAGE, type Values } from './account-options.ts';
 import { adoption } from './adopt.ts';
 import { EXIT, exitCodeOf } from './exit-codes.ts';
 import { printed } from './printed.ts';
@@ -46,6 +47,7 @@ async function main(): Promise<void> {
   if (command === undefined && name !== ADOPT && name !== DOCTOR)
     throw new UsageError(name === '' ? 'Name a command.' : `There is no command ${name}.`);
   if (rest.length > 0) throw new UsageError('A command takes one argument.');
+  const reason = reasonIn(values);
   if (name === DOCTOR) return doctor(values);
 
   const settings = settingsOrExit();
@@ -73,7 +75,10 @@ async function main(): Promise<void> {
     }
     if (pending.length > 0) throw refusals.migrationsMissing();
     const inUnit: UnitOfWork = async (work, options) => {
-      const [result, unit] = await store.inUnit(async (unit) => [await work(unit), unit] as const, options);
+      const [result, unit] = await store.inUnit(async (unit) => {
+        unit.reason = reason;
+        return [await work(unit), unit] as const;
+      }, options);
       await warnOfSeeds(unit, settings.initialAdmins);
       return result;
     };
@@ -82,6 +87,12 @@ async function main(): Promise<void> {
   } finally {
     await store.close();
   }
+}
+
+function reasonIn({ reason }: Values): string | null {
+  const fault = reason === undefined ? undefined : faultOfReason(reason);
+  if (fault !== undefined) throw new UsageError(`--reason ${fault}.`);
+  return reason ?? null;
 }
 
 /** Prints a diagnosis. A problem ends with exit code 1. */

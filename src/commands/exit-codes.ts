@@ -29,6 +29,7 @@ const EXIT_OF_CODE: Partial<Record<RefusalCode, number>> = {
   email_taken: EXIT.refused,
   last_admin: EXIT.refused,
   changed_since: EXIT.refused,
+  reason_required: EXIT.usage,
   lost_race: EXIT.refused,
 };
 

@@ -69,6 +69,8 @@ export interface Change {
   readonly after: AccountValues | null;
   readonly version: number;
   readonly undoes: number | null;
+  /** Why, in its author's words; `null` where they gave none. */
+  readonly reason: string | null;
   /** When the values, and the email in `actor`, were erased. */
   readonly erasedAt: Date | null;
 }

@@ -282,6 +282,18 @@ export const refusals = {
     429,
     () => 'This account has changed too much within the hour: wait for as many seconds as Retry-After says.',
   ),
+  reasonInvalid: kind(
+    'reason_invalid',
+    400,
+    (fault = 'is invalid') => `Rollcall-Reason ${fault}.`,
+    'must have 1 to 500 characters',
+  ),
+  reasonRequired: kind(
+    'reason_required',
+    400,
+    () =>
+      'What is done to the account of somebody else needs a reason: send Rollcall-Reason, or --reason on the command line.',
+  ),
   rateLimited: kind(
     'rate_limited',
     429,

@@ -22,6 +22,7 @@ import type { BrowserReader } from './request/browser.ts';
 import { HandledRequest } from './request/handled-request.ts';
 import { hasKey, keyedRequestOf } from './request/idempotency-key.ts';
 import { checkBody, checkParams, checkQuery } from './request/input.ts';
+import { reasonOf } from './request/reason.ts';
 import type { Transfers } from './transfers/limits.ts';
 
 /** Options of the router. */
@@ -158,6 +159,7 @@ const handle = (
     const { unit, body } = ctx.state;
     const query = queryOf(endpoint, ctx);
     unit.dryRun = asksForDryRun(query);
+    if (writes) unit.reason = reasonOf(ctx);
     const keyed = writes && hasKey(ctx) && !unit.dryRun ? await keyedRequestOf(ctx) : undefined;
     const kept = keyed && (await unit.answerTo(keyed));
     if (kept !== undefined) {

@@ -45,7 +45,7 @@ export function atOnceStatements(columns: readonly AccountColumn[]): AtOnceState
     with ${[lineSql(columns), ...parts].join(', ')}, changed as (${changed}
     ), draft as (
       select changed.user_id, changed.version, changed.updated_at as at, false as erased, line.ordinal,
-             action, before, after, fields, names, actor_id, actor, request_id
+             action, before, after, fields, names, actor_id, actor, request_id, reason
         from changed join line using (ordinal)
     ), ${recordSql(AUTHOR, { isLast })}
     select ordinal, user_id as id, version, created_at, updated_at from changed`;
@@ -94,6 +94,7 @@ const AUTHOR = {
   actor: 'draft.actor',
   requestId: 'draft.request_id',
   undoes: 'null',
+  reason: 'draft.reason',
 };
 
 function lineSql(columns: readonly AccountColumn[]): string {
@@ -103,7 +104,7 @@ function lineSql(columns: readonly AccountColumn[]): string {
   return `line as materialized (
       select * from jsonb_to_recordset($1::jsonb) as line (
         ${own.join(', ')}, ordinal int, action text, before jsonb, after jsonb, fields text[], names text[],
-        actor_id int, actor text, request_id text, right_account int, right_session int, right_token int, as_admin boolean)
+        actor_id int, actor text, request_id text, reason text, right_account int, right_session int, right_token int, as_admin boolean)
     )`;
 }
 

@@ -4,6 +4,7 @@ import { protectAdmins } from './admin-protection.ts';
 import { noteAdmins } from './admins-touched.ts';
 import { eraseHistory } from './erase-history.ts';
 import { feedOrderOf } from './feed-order.ts';
+import { requireReason } from './reason-check.ts';
 import { noteOwnChanges } from './right-check.ts';
 import { dateOf } from './rows.ts';
 import { runInTransaction } from './statements.ts';
@@ -21,6 +22,7 @@ interface AuthorSql {
   readonly actor: string;
   readonly requestId: string;
   readonly undoes: string;
+  readonly reason: string;
 }
 
 // An index looks it up.
@@ -40,14 +42,18 @@ const LAST = `
  * everything before it. With `isLast`, the transaction is known to have begun after each account's last change, and the drafts have
  * their times.
  */
-export function recordSql({ actorId, actor, requestId, undoes }: AuthorSql, { isLast = false } = {}): string {
+export function recordSql(
+  { actorId, actor, requestId, undoes, reason }: AuthorSql,
+  { isLast = false } = {},
+): string {
   const position = feedOrderOf('pg_current_xact_id()');
   return `written as (
-    insert into changes (transaction_id, at, actor_id, actor, request_id, user_id, action, before, after, fields, version, undoes, erased_at)
+    insert into changes (transaction_id, at, actor_id, actor, request_id, user_id, action, before, after, fields, version, undoes, reason, erased_at)
     select ${isLast ? position : `greatest(${position}, last.transaction_id)`},
            ${isLast ? 'draft.at' : `coalesce(draft.at, greatest(clock_timestamp(), last.at + interval '1 millisecond'))`},
            ${actorId}::int, ${actor}::text, ${requestId}::text, draft.user_id, draft.action, draft.before, draft.after, draft.fields,
-           draft.version, ${undoes}::bigint, case when draft.erased then clock_timestamp() end
+           draft.version, ${undoes}::bigint, case when draft.erased then null else ${reason}::text end,
+           case when draft.erased then clock_timestamp() end
       from draft${isLast ? '' : LAST}
      order by draft.ordinal
     returning id, at, action, user_id, version, erased_at
@@ -64,7 +70,7 @@ const RECORD = `
     select draft.*, users.updated_at as at from jsonb_to_recordset($1::jsonb) as draft
       (ordinal int, user_id int, action text, before jsonb, after jsonb, fields text[], names text[], version int, undoes bigint, erased boolean)
       left join users on users.id = draft.user_id and draft.action <> 'deleted'
-  ), ${recordSql({ actorId: '$2', actor: '$3', requestId: '$4', undoes: 'draft.undoes' })}
+  ), ${recordSql({ actorId: '$2', actor: '$3', requestId: '$4', undoes: 'draft.undoes', reason: '$5' })}
   select id, at, erased_at from written order by id`;
 
 /** A change as {@link recordSql} takes it, without its account and its place among others. */
@@ -83,13 +89,14 @@ export function noteChanges(unit: Unit, drafts: readonly ChangeDraft[]): void {
 /**
  * Writes changes to the history, signed by the unit's author, in the unit's transaction and in one statement for any number
  * of changes. Call it after the accounts themselves have been written, in the order of the changes.
- * Throws `forbidden` for changes that the unit's author may not make.
+ * Throws `forbidden` for changes that the unit's author may not make, and `reason_required`.
  */
 export async function recordChanges(unit: Unit, drafts: readonly ChangeDraft[]): Promise<void> {
   if (drafts.length === 0) return;
   protectAdmins(unit, drafts);
+  requireReason(unit, drafts);
   noteChanges(unit, drafts);
-  const { em, author } = unit;
+  const { em, author, reason } = unit;
   const { actorId, requestId } = author;
   const isErased = drafts.some(({ userId, erased }) => erased && userId === actorId);
   const actor = isErased ? `${ERASED_ACTOR}${actorId}` : author.actor;
@@ -100,7 +107,7 @@ export async function recordChanges(unit: Unit, drafts: readonly ChangeDraft[]):
   const rows = await runInTransaction<{ id: string; at: string; erased_at: string | null }>(em, {
     name: 'record-changes',
     text: RECORD,
-    values: [JSON.stringify(records), actorId, actor, requestId],
+    values: [JSON.stringify(records), actorId, actor, requestId, reason],
     isAnsweredByNext: !unit.remembers,
   });
   for (const [index, row] of rows.entries()) {
@@ -115,6 +122,7 @@ export async function recordChanges(unit: Unit, drafts: readonly ChangeDraft[]):
       requestId,
       ...draft,
       undoes,
+      reason: erasedAt === null ? reason : null,
       erasedAt,
     });
   }
@@ -122,7 +130,8 @@ export async function recordChanges(unit: Unit, drafts: readonly ChangeDraft[]):
 
 /**
  * Like {@link recordChanges}, and erases the accounts that were deleted where the unit erases what it deletes. Throws
- * `forbidden`.
+ * `forbidden` and
+ * `reason_required`.
  */
 export async function recordAndErase(unit: Unit, drafts: readonly ChangeDraft[]): Promise<void> {
   // Before their values are gone.

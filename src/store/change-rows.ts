@@ -4,7 +4,7 @@ import { dateOf } from './rows.ts';
 
 /** The columns of `changes` that make a {@link ChangeRow}. */
 export const CHANGE_COLUMNS = `id, at, actor_id as "actorId", actor, request_id as "requestId", user_id as "userId",
-  action, before, after, version, undoes, erased_at as "erasedAt"`;
+  action, before, after, version, undoes, reason, erased_at as "erasedAt"`;
 
 /** Those that may be long. */
 export const CHANGE_VALUES = ['before', 'after'] as const;

@@ -43,6 +43,7 @@ const ERASE = `
   update changes set
     before = case when user_id in (:ids) then null else before end,
     after = case when user_id in (:ids) then null else after end,
+    reason = case when user_id in (:ids) then null else reason end,
     fields = case when user_id in (:ids)
       then array(select name from unnest(fields) as name where strpos(name, '.') = 0) else fields end,
     erased_at = case when user_id in (:ids) then coalesce(erased_at, clock_timestamp()) else erased_at end,
@@ -53,6 +54,9 @@ const ERASE = `
 const ERASE_ELSEWHERE = [
   `update kept_answers set ${ERASE_ANSWER} where account_id in (:ids)`,
   `update kept_answers set ${ERASE_ANSWER} where subject_id in (:ids)`,
+  // The answers about several accounts, which show changes of each.
+  `update kept_answers set ${ERASE_ANSWER} from unnest(array[:ids]::int[]) as erased (id)
+    where subject_id is null and strpos(body, '"userId":' || erased.id || ',') > 0`,
   `with gone as (delete from identities where user_id in (:ids) returning email)
    delete from refused_sign_ins using gone
     where refused_sign_ins.email = gone.email and not exists (select from users where users.email = gone.email)`,

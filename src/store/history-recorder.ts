@@ -5,6 +5,7 @@ import type { User } from '../domain/user.ts';
 import { accountChangeSets, differenceOf, isOfAdmin } from './account-change-sets.ts';
 import { protectAdmins } from './admin-protection.ts';
 import { recordAndErase } from './change-log.ts';
+import { requireReason } from './reason-check.ts';
 import { unitOf } from './unit.ts';
 
 /** Completes a draft once its change set has been written: only then are id and version known. */
@@ -24,10 +25,9 @@ export class HistoryRecorder implements EventSubscriber {
     // Without a transaction around it, the flush would be committed before its history is written.
     if (!em.isInTransaction()) throw new Error('A unit of work must open its transaction before it flushes.');
     // Before the other subscribers, which would refuse for other reasons.
-    protectAdmins(
-      unit,
-      changeSets.map(({ entity }) => ({ ofAdmin: isOfAdmin(entity) })),
-    );
+    const about = changeSets.map(({ entity }) => ({ userId: entity.id, ofAdmin: isOfAdmin(entity) }));
+    protectAdmins(unit, about);
+    requireReason(unit, about);
     this.#pending.set(uow, changeSets.map(follow));
   }
 

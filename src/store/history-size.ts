@@ -6,16 +6,20 @@ import { accountChangeSets, differenceOf } from './account-change-sets.ts';
 const INDEX_ENTRY_BYTES = 200;
 
 /**
- * Roughly the bytes that a flush would add to the history: the values as JSON, and the index by fields. A deletion counts for
+ * Roughly the bytes that a flush would add to the history: the values as JSON, the reason, and the index by fields. A deletion counts for
  * nothing: everybody may leave.
  */
-export function historySize(uow: UnitOfWork): number {
+export function historySize(uow: UnitOfWork, reason: string | null): number {
+  const reasonBytes = Buffer.byteLength(reason ?? '');
   return accountChangeSets(uow)
     .map(differenceOf)
     .filter(({ action }) => action !== 'deleted')
     .reduce(
       (sum, change) =>
-        sum + Buffer.byteLength(JSON.stringify(change)) + INDEX_ENTRY_BYTES * indexNames(change).length,
+        sum +
+        Buffer.byteLength(JSON.stringify(change)) +
+        reasonBytes +
+        INDEX_ENTRY_BYTES * indexNames(change).length,
       0,
     );
 }

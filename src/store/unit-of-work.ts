@@ -27,6 +27,8 @@ export interface UnitsOptions {
   readonly mode?: ConnectionMode;
   /** Whether every deletion erases the account's history, whoever makes it. */
   readonly erasesAtOnce?: boolean;
+  /** Whether what people do to accounts other than their own needs a reason. */
+  readonly requiresReason?: boolean;
   /** How long units wait for locks. By default as long as their statements may take. */
   readonly locks?: LockLimits;
   /** Called after the commit of a unit that has written to the history. */
@@ -71,6 +73,7 @@ export function unitsOfWork(
   {
     mode = 'direct',
     erasesAtOnce = false,
+    requiresReason = false,
     locks,
     onRecorded,
     inSpan = spans(undefined),
@@ -86,7 +89,13 @@ export function unitsOfWork(
     const unitFor = (isReplay: boolean) => {
       const limitMs = isQueued && !isReplay ? locks?.brieflyMs : locks?.patientlyMs;
       const lockTimeoutMs = limitMs === undefined ? null : waitsForLocks ? 0 : limitMs;
-      return new Unit(orm.em.fork(), { author, isReplay, erases: erasesAtOnce, lockTimeoutMs });
+      return new Unit(orm.em.fork(), {
+        author,
+        isReplay,
+        erases: erasesAtOnce,
+        requiresReason,
+        lockTimeoutMs,
+      });
     };
     const attempt = (unit: Unit, isReplay: boolean, of: How) =>
       inSpan('unit of work', { 'rollcall.unit.is_replay': isReplay }, () => runOnce(unit, work, options, of));
@@ -194,6 +203,6 @@ function wayOf({ dryRun }: Unit, isSingle: boolean): (typeof WAYS)[number] {
 }
 
 /** Roughly the bytes that a unit would add to the history and to the kept answers. */
-function storedSize({ em, keeps }: Unit, hasChanged: boolean): number {
-  return (hasChanged ? historySize(em.getUnitOfWork()) : 0) + (keeps === null ? 0 : keptSize(keeps));
+function storedSize({ em, keeps, reason }: Unit, hasChanged: boolean): number {
+  return (hasChanged ? historySize(em.getUnitOfWork(), reason) : 0) + (keeps === null ? 0 : keptSize(keeps));
 }

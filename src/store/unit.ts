@@ -25,6 +25,8 @@ export class Unit {
   erases: boolean;
   /** Whether everything, guards and history included, is done and then rolled back. */
   dryRun = false;
+  /** Why its author makes its changes; the history keeps it. */
+  reason: string | null = null;
   /** How many of its changes it remembers beside those of a dry run: those that its answer shows. */
   shows = 0;
   /**
@@ -45,6 +47,8 @@ export class Unit {
   keeps: AnswerToKeep | null = null;
   /** The account that it has changed; `null` where there is none or more than one. */
   changedAccount: number | null = null;
+  /** Whether what its author does to accounts other than their own needs a {@link reason}. */
+  readonly requiresReason: boolean;
   /** How long its statements wait for a lock, in milliseconds, 0 as long as they may take; `null` as long as the session says. */
   readonly lockTimeoutMs: number | null;
   /** What its locks are about, such as an account. */
@@ -65,11 +69,13 @@ export class Unit {
       author,
       isReplay = false,
       erases = false,
+      requiresReason = false,
       lockTimeoutMs = null,
     }: {
       author?: Author | undefined;
       isReplay?: boolean;
       erases?: boolean;
+      requiresReason?: boolean;
       lockTimeoutMs?: number | null;
     } = {},
   ) {
@@ -77,6 +83,7 @@ export class Unit {
     this.#author = author;
     this.#isReplay = isReplay;
     this.erases = erases;
+    this.requiresReason = requiresReason;
     this.lockTimeoutMs = lockTimeoutMs;
     (em as UnitEntityManager).unit = this;
   }

@@ -9,6 +9,7 @@ import { protectAdmins } from './admin-protection.ts';
 import { atOnceStatements, type NamedText, rightColumns, type WrittenRow } from './at-once-sql.ts';
 import { changeRecord, noteChanges } from './change-log.ts';
 import { LOG_END, type LogEnd } from './log-end.ts';
+import { requireReason } from './reason-check.ts';
 import { actsBySession, requireRightNow } from './right-check.ts';
 import { dateOf } from './rows.ts';
 import { sameTurn } from './same-turn.ts';
@@ -84,6 +85,7 @@ export function writerAtOnce(
       ...Object.fromEntries(columns.map(({ property, name }) => [name, account[property]])),
       ...changeRecord(difference),
       ...{ actor_id: author.actorId, actor: author.actor, request_id: author.requestId },
+      reason: unit.reason,
       ...(right !== null && rightColumns(right, isChecked)),
     };
   };
@@ -119,6 +121,7 @@ export function writerAtOnce(
     unit.limitsLocks = true;
     const ofAdmin = isOfAdmin(account);
     protectAdmins(unit, [{ ofAdmin }]);
+    requireReason(unit, [{ userId: account.id }]);
     if (type === ChangeSetType.CREATE) {
       for (const { property, initial } of columns) account[property] ??= initial as never;
     }

@@ -131,6 +131,26 @@ describe('npm run accounts', function () {
     }
   });
 
+  it('keeps the reason in the history, and requires one with REASON_REQUIRED', async () => {
+    done('invite', 'grace@example.com', '--reason', 'Neu im Team: Größe XL');
+    const reasons = async () =>
+      (await database.query<{ reason: string | null }>('select reason from changes order by id')).map(
+        ({ reason }) => reason,
+      );
+    expect(await reasons()).to.deep.equal(['Neu im Team: Größe XL']);
+    for (const reason of ['', 'x'.repeat(501), 'a\nb'])
+      expect(run(['suspend', 'grace@example.com', '--reason', reason]).status).to.equal(64);
+    const more = { REASON_REQUIRED: 'true' };
+    const refused = run(['suspend', 'grace@example.com'], { more });
+    expect([refused.status, refused.stderr]).to.deep.equal([
+      64,
+      'What is done to the account of somebody else needs a reason: send Rollcall-Reason, or --reason on the command line.\n',
+    ]);
+    expect(run(['suspend', 'grace@example.com', '--reason', 'left'], { more }).status).to.equal(0);
+    expect(await reasons()).to.deep.equal(['Neu im Team: Größe XL', 'left']);
+    expect(await states()).to.deep.equal([['grace@example.com', 'user', 'suspended']]);
+  });
+
   it('takes an import back as a whole, and the undo too', async () => {
     done('invite', 'grace@example.com', '--name', 'Grace');
     const file = join(folder, 'in.ndjson');

@@ -94,7 +94,7 @@ describe('settings', () => {
       initialAdmins: ['admin@example.com'],
       access: { policy: 'invited', domains: [], emailChanges: 'follow' },
       preferences: { maxBytes: 16_384, schema: null },
-      history: { eraseAfterDays: 30 },
+      history: { eraseAfterDays: 30, reasonRequired: false },
       dormancy: { suspendAfterDays: 0 },
       webhooks: { hooks: [], allowPrivate: false },
       proxy: { https: null, http: null, except: [] },
@@ -172,6 +172,7 @@ describe('settings', () => {
         PREFERENCES_MAX_BYTES: '2',
         PREFERENCES_SCHEMA: 'schema.json',
         ERASE_AFTER_DAYS: '0',
+        REASON_REQUIRED: 'true',
         SUSPEND_AFTER_DAYS: '365',
         WEBHOOKS: JSON.stringify([HOOK]),
         WEBHOOKS_ALLOW_PRIVATE: 'true',
@@ -264,7 +265,7 @@ describe('settings', () => {
         emailChanges: 'refuse',
       },
       preferences: { maxBytes: 2, schema: resolve('schema.json') },
-      history: { eraseAfterDays: 0 },
+      history: { eraseAfterDays: 0, reasonRequired: true },
       dormancy: { suspendAfterDays: 365 },
       webhooks: {
         hooks: [

@@ -82,6 +82,7 @@ describe('GET /v1/changes', () => {
         },
         version: 1,
         undoes: null,
+        reason: null,
         erasedAt: null,
         cursor: row?.['cursor'],
       });

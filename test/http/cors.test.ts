@@ -175,7 +175,7 @@ describe('CORS', () => {
         'access-control-allow-credentials': 'true',
         'access-control-allow-methods': 'GET,HEAD,POST,PUT,PATCH,DELETE',
         'access-control-allow-headers':
-          'Authorization,Content-Type,Idempotency-Key,If-Match,If-None-Match,Last-Event-ID,Rollcall-Bookmark,X-Request-Id,traceparent,tracestate,baggage,sentry-trace,X-Requested-With',
+          'Authorization,Content-Type,Idempotency-Key,If-Match,If-None-Match,Last-Event-ID,Rollcall-Bookmark,Rollcall-Reason,X-Request-Id,traceparent,tracestate,baggage,sentry-trace,X-Requested-With',
         'access-control-max-age': '600',
         vary: 'Origin',
       });

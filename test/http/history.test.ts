@@ -53,6 +53,7 @@ describe('the history', () => {
       after: { name: 'Grace', role: 'admin' },
       version: 3,
       undoes: null,
+      reason: null,
       erasedAt: null,
     });
     expect(first).to.deep.include({

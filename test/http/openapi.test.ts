@@ -168,6 +168,9 @@ describe('the server', () => {
   const ADA = 'ada@example.com';
   let wire: DatabaseProxy;
   let app: ConformingApp;
+  /** A server that requires reasons, which answers in place of the other one while `isStrict`. */
+  let strict: TestApp;
+  let isStrict: boolean;
   let adaId: number;
   let tokenId: number;
   let identityId: number;
@@ -190,24 +193,29 @@ describe('the server', () => {
     orphan = await provider.token();
     await provider.close();
     const tokenSources = sources({ issuer: provider.issuer, audience: [AUDIENCE] });
-    app = await conforming(
-      await startApp({
-        database,
-        through: wire.url,
-        webhooks,
-        sources: tokenSources,
-        trustProxy: 1,
-        rateLimit: { failures: 1, requests: 100_000 },
-        transferLimits: { maxUploadBytes: MAX_BODY_BYTES, uploadPatienceMs: 100 },
-        requestTimeoutMs: 1_000,
-        emailChanges: 'refuse',
-      }),
-    );
+    const lenient = await startApp({
+      database,
+      through: wire.url,
+      webhooks,
+      sources: tokenSources,
+      trustProxy: 1,
+      rateLimit: { failures: 1, requests: 100_000 },
+      transferLimits: { maxUploadBytes: MAX_BODY_BYTES, uploadPatienceMs: 100 },
+      requestTimeoutMs: 1_000,
+      emailChanges: 'refuse',
+    });
+    strict = await startApp({ database, reasonRequired: true });
+    isStrict = false;
+    app = await conforming({
+      ...lenient,
+      call: (path, options) => (isStrict ? strict : lenient).call(path, options),
+    });
     adaId = (await addAccount(database, ADA, { role: 'admin' })).id;
     await addSession(adaId, adminSession.digest);
   });
 
   after(async () => {
+    await strict.stop();
     await app.close();
     await wire.close();
   });
@@ -465,6 +473,14 @@ describe('the server', () => {
         ...(request.body && { body: WRONG_CODE }),
       };
     },
+    reason_invalid: (request) => ({
+      ...request,
+      headers: { ...request.headers, 'Rollcall-Reason': 'x'.repeat(501) },
+    }),
+    reason_required: (request) => {
+      isStrict = true;
+      return request;
+    },
     request_in_progress: async (request) => {
       const key = randomUUID();
       const lock = lockOf(keyDigest(await callerOf(request), key));
@@ -540,6 +556,7 @@ describe('the server', () => {
     return `account:${row?.id}`;
   };
   const restore = async () => {
+    isStrict = false;
     for (const leave of taken.splice(0)) leave();
     await blocker?.query('rollback');
     blocker = undefined;

@@ -102,6 +102,7 @@ export async function startApp(
     webhooks?: readonly Webhook[];
     requestTimeoutMs?: number;
     logLevel?: Settings['logLevel'];
+    reasonRequired?: boolean;
   } = {},
 ): Promise<TestApp> {
   const database = options.database ?? (await createMigratedDatabase());
@@ -119,11 +120,13 @@ export async function startApp(
     ...(options.poolMax && { poolMax: options.poolMax }),
   };
   const mode = 'direct';
+  const history = { eraseAfterDays: 30, reasonRequired: options.reasonRequired ?? false };
   const store = await openStore({
     database: reached,
     mode,
     log,
     servesRequests: true,
+    history,
     timesStatements: options.environment === 'development',
   });
   const { now, streamTimes, transferLimits, loadLimits, extra } = options;
@@ -148,7 +151,7 @@ export async function startApp(
       initialAdmins: options.initialAdmins ?? [],
       corsOrigins: options.corsOrigins ?? [],
       corsHeaders: options.corsHeaders ?? [],
-      history: { eraseAfterDays: 30 },
+      history,
       dormancy: { suspendAfterDays: 0 },
       keepAliveTimeoutMs: 65_000,
       proxy: options.proxy ?? DIRECT,

@@ -14,6 +14,7 @@ export interface Entry {
   readonly after: Record<string, unknown> | null;
   readonly version: number;
   readonly undoes: number | null;
+  readonly reason: string | null;
   readonly erasedAt: string | null;
 }
 

@@ -156,6 +156,7 @@ export function historyEndpoints(rules: PreferenceRules, cursors: CursorCodec) {
         refusals.erased,
         refusals.invalidPreferences,
         refusals.lastAdmin,
+        refusals.reasonRequired,
       ],
       async handle({ unit, params, sees }) {
         const isRevealed = sees('history:read');
@@ -190,7 +191,12 @@ export function historyEndpoints(rules: PreferenceRules, cursors: CursorCodec) {
         schema: undoReport,
         headers: SEED_WARNING,
       },
-      refusals: [refusals.requestChangedSince, refusals.lastAdmin, refusals.requestUnknown],
+      refusals: [
+        refusals.requestChangedSince,
+        refusals.lastAdmin,
+        refusals.reasonRequired,
+        refusals.requestUnknown,
+      ],
       showsDryRunResult: true,
       async handle({ unit, params, query: { partial }, sees }) {
         const showsFields = sees('history:read');

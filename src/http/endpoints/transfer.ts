@@ -55,7 +55,7 @@ export function transferEndpoints(rules: PreferenceRules) {
         },
       },
       answer: { status: 200, description: 'The report.', schema: importReport, headers: SEED_WARNING },
-      refusals: [refusals.invalidLines, refusals.lastAdmin],
+      refusals: [refusals.invalidLines, refusals.lastAdmin, refusals.reasonRequired],
       showsDryRunResult: true,
       handle: ({ unit, upload, query }) =>
         importAccounts(unit, formatOf(upload.type).read(upload.bytes, upload.charset), { ...query, rules }),

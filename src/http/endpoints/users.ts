@@ -47,7 +47,7 @@ export function userEndpoints(rules: PreferenceRules) {
         schema: account,
         headers: { ...ETAG, Location: 'Its URL.' },
       },
-      refusals: [refusals.emailInvalid, refusals.emailTaken],
+      refusals: [refusals.emailInvalid, refusals.emailTaken, refusals.reasonRequired],
       handle: ({ body, unit }) => createAccount(unit, body, rules),
       view: accountView,
       headers: (user) => ({ ...accountHeaders(user), Location: `/v1/users/${user.id}` }),
@@ -65,7 +65,7 @@ export function userEndpoints(rules: PreferenceRules) {
         schema: bulkReport,
         headers: SEED_WARNING,
       },
-      refusals: [refusals.lastAdmin],
+      refusals: [refusals.lastAdmin, refusals.reasonRequired],
       showsDryRunResult: true,
       handle: ({ unit, body: { ids, delete: isDeletion, ...change } }) =>
         changeInBulk(unit, ids, isDeletion ? 'delete' : change),
@@ -114,7 +114,7 @@ export function userEndpoints(rules: PreferenceRules) {
         schema: z.union([account, writtenAccount]),
         headers: { ...ETAG, ...SEED_WARNING },
       },
-      refusals: [refusals.emailInvalid, refusals.emailTaken, refusals.lastAdmin],
+      refusals: [refusals.emailInvalid, refusals.emailTaken, refusals.lastAdmin, refusals.reasonRequired],
       changes,
       handle({ entity, body, sees }) {
         changeAccount(entity, body, rules);
@@ -131,7 +131,7 @@ export function userEndpoints(rules: PreferenceRules) {
       summary: 'Delete an account',
       params,
       answer: { status: 204, description: 'The account is deleted.', headers: SEED_WARNING },
-      refusals: [refusals.lastAdmin],
+      refusals: [refusals.lastAdmin, refusals.reasonRequired],
       changes,
       handle({ entity, unit }) {
         deleteAccount(unit, entity);

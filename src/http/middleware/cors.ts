@@ -1,5 +1,6 @@
 import koaCors from '@koa/cors';
 import type { Middleware } from '../context.ts';
+import { REASON } from '../request/reason.ts';
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'];
 
@@ -12,6 +13,7 @@ const REQUEST_HEADERS = [
   'If-None-Match',
   'Last-Event-ID',
   'Rollcall-Bookmark',
+  REASON,
   'X-Request-Id',
   // Tracing in browsers adds these to every request (W3C Trace Context, W3C Baggage, Sentry).
   'traceparent',

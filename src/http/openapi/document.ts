@@ -10,8 +10,10 @@ import {
   type ZodOpenApiResponseObject,
 } from 'zod-openapi';
 import packageJson from '../../../package.json' with { type: 'json' };
+import { MAX_REASON_LENGTH } from '../../domain/reason.ts';
 import { refusals } from '../../domain/refusals.ts';
 import { type Endpoint, givesBookmark, isWrite, type UploadDescription } from '../endpoint.ts';
+import { REASON } from '../request/reason.ts';
 import { dryRunChanges } from '../schemas/change.ts';
 import { problem } from '../schemas/problem.ts';
 import { exampleOf } from './examples.ts';
@@ -193,6 +195,14 @@ function headerParameters({
           parameter(
             'Idempotency-Key',
             'A text of your choice for this one request, in quotes, such as a new UUID: sent again within a day, the request is not carried out again, and gets the same answer (draft-ietf-httpapi-idempotency-key-header-07). Refused requests may be sent again under their key. Dry runs ignore it.',
+          ),
+        ]
+      : []),
+    ...(isWrite(rest)
+      ? [
+          parameter(
+            REASON,
+            `Why, in at most ${MAX_REASON_LENGTH} characters: percent-encoded UTF-8, as encodeURIComponent writes it. The history keeps it with each change.`,
           ),
         ]
       : []),

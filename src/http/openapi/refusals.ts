@@ -38,7 +38,7 @@ export function refusalsOf(endpoint: Endpoint): AnyRefusalKind[] {
     ...(access === 'public' && !isDoor ? [] : [refusals.foreignPage]),
     ...(access === 'public' || isDoor || method === 'GET' ? [] : [refusals.crossSite]),
     ...(isDoor ? [refusals.lockTimeout] : []),
-    ...(isWrite(endpoint) ? IDEMPOTENCY_REFUSALS : []),
+    ...(isWrite(endpoint) ? [...IDEMPOTENCY_REFUSALS, refusals.reasonInvalid] : []),
     ...(params ? [refusals.notFound] : []),
     // Not `request_aborted`: nobody is left to read it.
     ...(body

@@ -21,6 +21,10 @@ const fields = {
   after: values.meta({ description: 'The changed fields after the change; null for a deletion.' }),
   version: z.int().meta({ description: "The account's version after the change." }),
   undoes: z.int().nullable().meta({ description: 'The change that this one undoes.' }),
+  reason: z
+    .string()
+    .nullable()
+    .meta({ description: "Why, in the author's words; null where none were given." }),
   erasedAt: z.iso.datetime().nullable().meta({ description: 'When the values were erased.' }),
 };
 
@@ -41,6 +45,7 @@ const EXAMPLE = {
   after: { role: 'admin', preferences: { theme: 'dark' } },
   version: 3,
   undoes: null,
+  reason: 'She runs the team now.',
   erasedAt: null,
 };
 

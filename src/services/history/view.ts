@@ -7,7 +7,7 @@ export function changeView(entry: Change) {
 
 /** The same without the id, which an entry loses when a dry run rolls it back. */
 export function unnumberedChangeView(entry: Change) {
-  const { actorId, actor, requestId, userId, action, before, after, version, undoes } = entry;
+  const { actorId, actor, requestId, userId, action, before, after, version, undoes, reason } = entry;
   return {
     /** ISO 8601, in UTC; so is `erasedAt`. */
     at: entry.at.toISOString(),
@@ -20,6 +20,7 @@ export function unnumberedChangeView(entry: Change) {
     after,
     version,
     undoes,
+    reason,
     erasedAt: entry.erasedAt?.toISOString() ?? null,
   };
 }
