@@ -159,8 +159,8 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
       log.warn(known, 'database changed to another server; let refused readers of the feed resynchronise'),
   });
   // Soon, and not with the first read: a server that has taken over knows only until its own restart where it did.
-  const { epoch, hasChanged, isKnown } = await renewEpoch(orm.em.fork());
-  epochs.saw(epoch, hasChanged);
+  const renewed = await renewEpoch(orm.em.fork());
+  epochs.renewed(renewed);
   const feed = new ChangeFeed({
     em: orm.em.fork(),
     listen: changeListener(database, mode, {
@@ -209,7 +209,7 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
   });
   // Before any request: a webhook is told of every change from here on.
   await registerWebhooks(orm.em.fork(), hooks);
-  if (hooks.length > 0 && !isKnown)
+  if (hooks.length > 0 && !renewed.isKnown)
     log.warn('failovers that lose changes go unnoticed; grant the functions named in docs/change-feed.md');
   const webhooks = new Dispatcher({
     em: orm.em.fork(),

@@ -17,15 +17,21 @@ export class EpochWatch {
     this.#deps = deps;
   }
 
-  /** Notes the epoch of an answer. The first one is news only where it `hasBegun` after another. */
-  readonly saw = (epoch: string, hasBegun = false): void => {
+  /** Notes the epoch of an answer. The first one is no news. */
+  readonly saw = (epoch: string): void => {
     if (this.#seen.has(epoch)) return;
-    const isNews = hasBegun || this.#seen.size > 0;
+    const isNews = this.#seen.size > 0;
     this.#seen.add(epoch);
-    if (isNews) void this.#tell();
+    if (isNews) void this.#askAndTell();
   };
 
-  async #tell(): Promise<void> {
+  /** Notes the epoch that the database has said it is in. It is news where this answer began it after another one. */
+  renewed({ epoch, hasChanged, isForkKnown }: RenewedEpoch): void {
+    this.#seen.add(epoch);
+    if (hasChanged) this.#deps.onEpoch({ isForkKnown });
+  }
+
+  async #askAndTell(): Promise<void> {
     const { ask, onEpoch } = this.#deps;
     // It is news also where the database is gone again.
     const { isForkKnown } = await ask().catch((): Partial<RenewedEpoch> => ({}));
