@@ -8,9 +8,11 @@ import { changeListener } from '../../../src/store/change-listener.ts';
 import { renewEpoch } from '../../../src/store/feed-epoch.ts';
 import { feedEnd } from '../../../src/store/feed-page.ts';
 import { FEED_START, type FeedEntry, type FeedPosition } from '../../../src/store/feed-position.ts';
+import { poolOf } from '../../../src/store/statements.ts';
 import { addChanges } from '../../support/changes.ts';
 import { createMigratedDatabase, type TestDatabase } from '../../support/database.ts';
 import { type DatabaseProxy, startProxy } from '../../support/proxy.ts';
+import { until } from '../../support/until.ts';
 import { eventually } from '../../support/waiting.ts';
 import { writeAtRandom } from '../../support/writers.ts';
 
@@ -76,10 +78,16 @@ describe('the change feed', () => {
             and query like 'listen%'`,
       )
     ).length;
+  /** Every statement that the feed has sent is answered: none is still on its way to the proxy. */
+  const answered = async () => {
+    const pool = await poolOf(orm.em);
+    await eventually(() => pool.idleCount === pool.totalCount);
+  };
   const listening = () => eventually(async () => ((await listeners()) === 1 ? true : undefined));
 
   it('sends no queries and does not listen without followers', async () => {
     await orm.em.fork().execute('select 1');
+    await answered();
     proxy.reset();
     for (let n = 0; n < 5; n++) await addChanges(database, 1);
     expect([proxy.statements(), await listeners()]).to.deep.equal([0, 0]);
@@ -88,6 +96,7 @@ describe('the change feed', () => {
     await listening();
     await entries.return(undefined);
     await eventually(async () => ((await listeners()) === 0 ? true : undefined));
+    await answered();
     proxy.reset();
     await addChanges(database, 1);
     expect(proxy.statements()).to.equal(0);
@@ -342,7 +351,8 @@ describe('the change feed', () => {
     await writeAtRandom(database, writerOrm);
     const rows = await database.query<{ id: string }>('select id from changes order by id');
     expect(rows.length).to.be.greaterThan(200);
-    await eventually(() => seen.every(({ length }) => length >= rows.length) || undefined);
+    // However slow the last follower is: the test has a limit of its own.
+    await until('every change', () => seen.every(({ length }) => length >= rows.length), 100_000);
     await pause(300);
     controller.abort();
     await Promise.all(readers);
