@@ -1,3 +1,4 @@
+import { useMemo } from 'preact/hooks';
 import { Choice, SearchField } from '../../parts/filters.tsx';
 import { texts } from '../../texts.ts';
 import type { Filters } from './types.ts';
@@ -12,6 +13,10 @@ export function FilterBar({
   onFilter: (values: { [Key in keyof Filters]?: string | undefined }, isTyping?: boolean) => void;
 }) {
   const { q, role, status, storageMode } = filters;
+  const hasMore = useMemo(
+    () => isFiltered({ ...filters, q: '', role: undefined, status: undefined, storageMode: undefined }),
+    [],
+  );
   return (
     <div class="filters">
       <SearchField label={texts.accounts.search} value={q ?? ''} onSearch={(q) => onFilter({ q }, true)} />
@@ -36,6 +41,38 @@ export function FilterBar({
         value={storageMode}
         onChoose={(storageMode) => onFilter({ storageMode })}
       />
+      <details class="more" open={hasMore}>
+        <summary class="button plain">{texts.accounts.filters.more}</summary>
+        <div class="filters">
+          <SearchField
+            label={texts.accounts.filters.domain}
+            value={filters.domain ?? ''}
+            onSearch={(domain) => onFilter({ domain }, true)}
+            isMain={false}
+          />
+          <Choice
+            label={texts.accounts.columns.createdAt}
+            any={texts.accounts.filters.anyCreated}
+            options={texts.accounts.filters.created}
+            value={choiceOf(CREATED, filters)}
+            onChoose={(name) => onFilter({ createdSince: undefined, ...valuesOf(CREATED, name) })}
+          />
+          <Choice
+            label={texts.accounts.columns.lastSeenAt}
+            any={texts.accounts.filters.anySeen}
+            options={texts.accounts.filters.seen}
+            value={choiceOf(SEEN, filters)}
+            onChoose={(name) =>
+              onFilter({
+                seenSince: undefined,
+                seenBefore: undefined,
+                sort: undefined,
+                ...valuesOf(SEEN, name),
+              })
+            }
+          />
+        </div>
+      </details>
       {isFiltered(filters) && (
         <button
           type="button"
@@ -46,6 +83,44 @@ export function FilterBar({
         </button>
       )}
     </div>
+  );
+}
+
+/** Some days ago, at midnight of the reader: the same address means the same list all day. */
+function daysAgo(days: number): string {
+  const day = new Date();
+  day.setHours(0, 0, 0, 0);
+  day.setDate(day.getDate() - days);
+  return day.toISOString();
+}
+
+type Choices = Readonly<Record<string, () => Filters>>;
+
+/** By the names of the choices, the filters that they stand for. */
+const CREATED: Choices = {
+  week: () => ({ createdSince: daysAgo(7) }),
+  month: () => ({ createdSince: daysAgo(30) }),
+  quarter: () => ({ createdSince: daysAgo(90) }),
+};
+
+/** In the order in which such a list is quick, however many accounts there are. */
+const SEEN: Choices = {
+  week: () => ({ seenSince: daysAgo(7), sort: '-lastSeenAt' }),
+  month: () => ({ seenSince: daysAgo(30), sort: '-lastSeenAt' }),
+  notMonth: () => ({ seenBefore: daysAgo(30), sort: 'lastSeenAt' }),
+  notQuarter: () => ({ seenBefore: daysAgo(90), sort: 'lastSeenAt' }),
+};
+
+function valuesOf(choices: Choices, name: string): Filters {
+  return choices[name]?.() ?? {};
+}
+
+/** The choice that the filters come from; `undefined` where an address has others. */
+function choiceOf(choices: Choices, filters: Filters): string | undefined {
+  return Object.keys(choices).find((name) =>
+    Object.entries(valuesOf(choices, name)).every(
+      ([key, value]) => key === 'sort' || filters[key as keyof Filters] === value,
+    ),
   );
 }
 

@@ -77,6 +77,13 @@ export function AccountList({
                 {texts.accounts.columns.storageMode}
               </th>
               <SortedColumn
+                name="lastSeenAt"
+                sort={sort}
+                onSort={onSort}
+                label={texts.accounts.columns.lastSeenAt}
+                className="time"
+              />
+              <SortedColumn
                 name="createdAt"
                 sort={sort}
                 onSort={onSort}
@@ -120,7 +127,7 @@ function SortedColumn({
   onSort,
   className = '',
 }: {
-  name: 'email' | 'createdAt';
+  name: 'email' | 'createdAt' | 'lastSeenAt';
   label: string;
   sort: Sort;
   onSort: (sort: Sort) => void;
@@ -152,7 +159,7 @@ function Row({
   isPicked: boolean;
   onPick: (id: number, isPicked: boolean) => void;
 }) {
-  const { id, name, email, role, status, storageMode, createdAt } = account;
+  const { id, name, email, role, status, storageMode, createdAt, lastSeenAt } = account;
   return (
     <tr aria-rowindex={index} class={isPicked ? 'picked' : ''} data-id={id}>
       <td class="pick">
@@ -180,6 +187,7 @@ function Row({
         <StatusBadge status={status} />
       </td>
       <td class="narrow wide soft">{texts.storageModes[storageMode]}</td>
+      <td class="time">{lastSeenAt === null ? texts.accounts.never : <Time at={lastSeenAt} as="age" />}</td>
       <td class="time">
         <Time at={createdAt} as="day" />
       </td>

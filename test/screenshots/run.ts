@@ -1,0 +1,67 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Page } from 'playwright-core';
+import { openConsole } from '../support/console-page.ts';
+import { mochaGlobalSetup, mochaGlobalTeardown } from '../support/global.ts';
+import { addPeople } from './people.ts';
+
+/** Takes the pictures of the console in the documentation: `npm run screenshots`. Needs Chromium. */
+const FOLDER = join(import.meta.dirname, '../../docs/screenshots');
+
+/** A picture: of a view, after what is done there. */
+interface Shot {
+  readonly name: string;
+  readonly path: string;
+  /** What must be there before it is taken. */
+  readonly shows: string;
+  readonly act?: (page: Page) => Promise<unknown>;
+  readonly isDark?: boolean;
+  readonly isPhone?: boolean;
+}
+
+const SHOTS: readonly Shot[] = [
+  { name: 'accounts', path: '/accounts', shows: 'tbody tr[data-id]' },
+  { name: 'accounts-dark', path: '/accounts', shows: 'tbody tr[data-id]', isDark: true },
+  { name: 'accounts-phone', path: '/accounts', shows: 'tbody tr[data-id]', isPhone: true },
+  { name: 'overview', path: '/overview', shows: 'main.view svg' },
+  { name: 'activity', path: '/activity', shows: 'main.view dl.diff' },
+  { name: 'turned-away', path: '/turned-away', shows: 'main.view table, main.view li' },
+  { name: 'access', path: '/access', shows: 'main.view section' },
+  { name: 'import', path: '/transfer', shows: 'main.view section' },
+  { name: 'me', path: '/me', shows: 'main.view section' },
+];
+
+mkdirSync(FOLDER, { recursive: true });
+// Playwright's waiting alone does not keep the process alive.
+const alive = setInterval(() => undefined, 1_000);
+await mochaGlobalSetup();
+const { app, page, open, close } = await openConsole();
+try {
+  await addPeople(app);
+  const [changed] = await app.database.query<{ id: number }>(
+    `select user_id as id from changes where 'preferences.editor' = any(fields) order by id desc limit 1`,
+  );
+  const account: Shot = { name: 'account', path: `/accounts/${changed?.id}`, shows: 'main.view dl.diff' };
+  const accountDark: Shot = { ...account, name: 'account-dark', isDark: true };
+  for (const { name, path, shows, act, isDark = false, isPhone = false } of [
+    ...SHOTS,
+    account,
+    accountDark,
+  ]) {
+    await page.setViewportSize(isPhone ? { width: 360, height: 740 } : { width: 1280, height: 800 });
+    await page.emulateMedia({ colorScheme: isDark ? 'dark' : 'light', reducedMotion: 'reduce' });
+    await open(path);
+    await page.locator(shows).first().waitFor();
+    await act?.(page);
+    // Whatever loads beside it.
+    await page.waitForLoadState('load');
+    await page.waitForTimeout(500);
+    await page.screenshot({ path: join(FOLDER, `${name}.png`) });
+    console.log(`${name}.png`);
+  }
+} finally {
+  await close();
+  await mochaGlobalTeardown();
+  clearInterval(alive);
+}
+process.exit();
