@@ -61,7 +61,7 @@ describe('one account in the console, in a real browser', function () {
   const row = (field: string) => page.locator('.field-row').filter({ hasText: field }).first();
   const edit = (field: string) => page.getByRole('button', { name: `Edit ${field}` });
   const heading = (name: string) => page.getByRole('heading', { level: 1, name });
-  const entries = () => page.locator('.entry');
+  const entries = () => page.locator('.event');
   const dialog = () => page.getByRole('dialog');
 
   it('edits a field in place by the keyboard, says so, and offers to undo it', async () => {
@@ -202,6 +202,158 @@ describe('one account in the console, in a real browser', function () {
     await dialog().getByRole('button', { name: 'Restore', exact: true }).click();
     await edit('Name').waitFor();
     expect(await stored()).to.include({ name: 'Grace Hopper', version: 3 });
+  });
+
+  it('edits preferences as a tree, and shows what will change before it saves that', async () => {
+    const box = page.locator('.preferences');
+    await edit('Preferences').focus();
+    await page.keyboard.press('Enter');
+    await box.getByRole('textbox', { name: 'tabs' }).fill('4');
+    await box.getByRole('textbox', { name: 'New name', exact: true }).fill('language');
+    await page.keyboard.press('Enter');
+    await box.getByRole('textbox', { name: 'language' }).fill('pt-BR');
+    await box.getByRole('button', { name: 'Remove theme' }).click();
+    const plan = (await box.locator('.diff').innerText()).replaceAll(/\s+/g, ' ');
+    expect(plan).to.include('preferences.theme from "light" → to not set');
+    expect(plan).to.include('preferences.editor.tabs from 2 → to 4');
+    expect(plan).to.include('preferences.language from not set → to "pt-BR"');
+    await console.expectAccessible();
+    await box.getByRole('button', { name: 'Save' }).click();
+    await edit('Preferences').waitFor();
+    expect((await stored())['preferences']).to.deep.equal({ editor: { tabs: 4 }, language: 'pt-BR' });
+    await box.getByText('"pt-BR"').waitFor();
+  });
+
+  it('edits preferences as JSON and by a merge patch, with faults in place', async () => {
+    const box = page.locator('.preferences');
+    await box.getByRole('button', { name: 'JSON' }).click();
+    await edit('Preferences').click();
+    const text = box.getByRole('textbox');
+    await text.fill('{"theme": ');
+    await box.getByRole('button', { name: 'Save' }).click();
+    await box.locator('.fault').filter({ hasText: 'JSON' }).waitFor();
+    await text.fill(`{"deep": ${'{"a":'.repeat(20)}1${'}'.repeat(20)}}`);
+    await box.getByRole('button', { name: 'Save' }).click();
+    await box.getByText('Must be nested at most 16 levels deep.').waitFor();
+    await console.expectAccessible();
+    await text.fill('{"theme": "dark"}');
+    await box.getByRole('button', { name: 'Merge patch' }).click();
+    expect(JSON.parse(await text.inputValue())).to.deep.equal({ theme: 'dark', editor: null });
+    await text.fill('{"theme": null, "editor": {"font": "Mono"}}');
+    await box.getByRole('button', { name: 'Save' }).click();
+    await edit('Preferences').waitFor();
+    expect((await stored())['preferences']).to.deep.equal({ editor: { tabs: 2, font: 'Mono' } });
+  });
+
+  it('merges preferences that others change meanwhile, and asks about what both have changed', async () => {
+    const box = page.locator('.preferences');
+    await edit('Preferences').click();
+    await box.getByRole('textbox', { name: 'tabs' }).fill('8');
+    await box.getByRole('textbox', { name: 'theme' }).fill('blue');
+    await change({ preferences: { editor: { tabs: 3, font: 'Mono' } } });
+    const conflict = box.locator('.conflict');
+    await conflict.waitFor();
+    expect(await conflict.innerText()).to.match(/editor\.tabs.*Theirs.*3.*Mine.*8/s);
+    await console.expectAccessible();
+    await conflict.getByRole('radio', { name: 'Mine' }).check();
+    await box.getByRole('button', { name: 'Save' }).click();
+    await edit('Preferences').waitFor();
+    expect((await stored())['preferences']).to.deep.equal({
+      theme: 'blue',
+      editor: { tabs: 8, font: 'Mono' },
+    });
+  });
+
+  it('lists the sign-ins of the account, and cuts one', async () => {
+    await console.app.database.query(
+      "insert into identities (issuer, subject, user_id, email) values ('https://id.example.com', 'abc', $1, $2)",
+      [id, email],
+    );
+    await page.reload();
+    await page.getByRole('button', { name: 'Cut the sign-in at https://id.example.com' }).click();
+    await dialog().getByText('no longer opens this account').waitFor();
+    await console.expectAccessible();
+    await dialog().getByRole('button', { name: 'Cut' }).click();
+    await dialog().waitFor({ state: 'detached' });
+    await page.locator('.listed .badge').waitFor();
+    const [identity] = await console.app.database.query<{ cut_by_id: number | null }>(
+      'select cut_by_id from identities where user_id = $1',
+      [id],
+    );
+    expect(identity?.cut_by_id).to.be.a('number');
+  });
+
+  it('suspends and deletes after it has said what that does, and takes a deletion back', async () => {
+    await page.getByRole('button', { name: 'Suspend', exact: true }).click();
+    await dialog().getByText(email).waitFor();
+    await dialog().locator('.diff').waitFor();
+    expect(await dialog().locator('.diff').innerText()).to.match(/Status.*Active.*→.*Suspended/s);
+    await console.expectAccessible();
+    await dialog().getByRole('button', { name: 'Suspend' }).click();
+    await page.locator('header .badge').filter({ hasText: 'Suspended' }).waitFor();
+    expect((await stored())['status']).to.equal('suspended');
+
+    await page.getByRole('button', { name: 'Delete', exact: true }).click();
+    await dialog().locator('.diff').getByText(email).waitFor();
+    await dialog().getByRole('button', { name: 'Delete' }).click();
+    await page.getByText('This account was deleted').waitFor();
+    const toast = page.locator('.toast').filter({ hasText: 'is deleted' });
+    await toast.getByRole('button', { name: 'Undo' }).click();
+    await dialog().getByRole('button', { name: 'Restore' }).click();
+    await edit('Name').waitFor();
+    expect(await stored()).to.include({ status: 'suspended', email });
+  });
+
+  it('says why the last admin stays', async () => {
+    const [ada] = await console.app.database.query<{ id: number }>('select id from users where email = $1', [
+      ADA,
+    ]);
+    await console.open(`/accounts/${ada?.id}`);
+    await page.getByRole('button', { name: 'Delete', exact: true }).click();
+    await dialog().getByText('This is the last active admin').waitFor();
+    expect(await dialog().getByRole('button', { name: 'Delete' }).isDisabled()).to.equal(true);
+  });
+
+  it('keeps what is typed when the session ends, and saves it after the next sign-in', async () => {
+    await edit('Name').click();
+    await page.getByLabel('Name', { exact: true }).fill('Grace B. Hopper');
+    await edit('Preferences').click();
+    await page.locator('.preferences').getByRole('textbox', { name: 'theme' }).fill('dark');
+    await console.app.database.query('delete from console_sessions');
+    await page.getByLabel('Name', { exact: true }).press('Enter');
+    await dialog().getByText('Your session has ended').waitFor();
+    await console.expectAccessible();
+    // Back from another tab, without having signed in there.
+    await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))");
+    await dialog().getByText('Your session has ended').waitFor();
+    await console.signIn();
+    await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))");
+    await dialog().waitFor({ state: 'detached' });
+    expect(await page.getByLabel('Name', { exact: true }).inputValue()).to.equal('Grace B. Hopper');
+    await page.getByLabel('Name', { exact: true }).press('Enter');
+    await heading('Grace B. Hopper').waitFor();
+    await page.locator('.preferences').getByRole('button', { name: 'Save' }).click();
+    await edit('Preferences').waitFor();
+    expect(await stored()).to.deep.include({
+      name: 'Grace B. Hopper',
+      preferences: { theme: 'dark', editor: { tabs: 2 } },
+    });
+  });
+
+  it('shows hostile names and preferences as the text that they are', async () => {
+    const hostile = '<img src=x onerror=alert(1)>';
+    // A name that is older than the rule about it.
+    await console.app.database.query('update users set name = $2 where id = $1', [id, `\u202e${hostile}`]);
+    await change({ preferences: { [hostile]: { '\u202eevil': '👩‍👩‍👧‍👦'.repeat(60) }, a: hostile } });
+    await page.reload();
+    await heading(hostile).waitFor();
+    await page.locator('.preferences').getByText(hostile).first().waitFor();
+    expect(await page.locator('img[src="x"]').count()).to.equal(0);
+    expect(await page.evaluate('document.documentElement.scrollWidth <= innerWidth')).to.equal(true);
+    await page.setViewportSize({ width: 360, height: 740 });
+    expect(await page.evaluate('document.documentElement.scrollWidth')).to.be.at.most(360);
+    await console.expectAccessible();
+    await page.setViewportSize({ width: 1280, height: 800 });
   });
 
   it('says that there is no such account', async () => {

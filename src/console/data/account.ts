@@ -4,7 +4,7 @@ import { type Answered, Problem, type RequestOf } from '../../client/client.ts';
 import { call } from './api.ts';
 import { isLive, type LiveChange, onChange, tell } from './live.ts';
 import { type Loaded, type Pages, useLoaded, usePages } from './load.ts';
-import { isSame } from './values.ts';
+import { isSame, patchBetween, type Values } from './values.ts';
 
 /** An account, as the service shows it to admins. */
 export type Account = Answered<'GET /v1/users/:id'>;
@@ -100,6 +100,34 @@ export async function setField<Field extends keyof Patch & keyof Account>(
       const theirs = await call('GET /v1/users/:id', { params });
       if (!isSame(theirs[field], base[field])) throw new Overtaken(theirs);
       version = theirs.version;
+    }
+  }
+}
+
+/**
+ * Gives an account the preferences that `merge` makes of its present ones, by a merge patch. Returns `undefined` where `merge` does, which
+ * is asked again after each change by others; those are told to `onTheirs`.
+ */
+export async function setPreferences(
+  account: Account,
+  merge: (theirs: Account) => Values | undefined,
+  onTheirs: (theirs: Account) => void,
+): Promise<Account | undefined> {
+  const params = { id: `${account.id}` };
+  let theirs = account;
+  for (let attempt = 1; ; attempt++) {
+    const merged = merge(theirs);
+    if (merged === undefined) return undefined;
+    const preferences = patchBetween(theirs.preferences, merged);
+    if (Object.keys(preferences).length === 0) return theirs;
+    try {
+      const request = { params, body: { preferences }, version: theirs.version };
+      return (await call('PATCH /v1/users/:id', request)) as Account;
+    } catch (error) {
+      if (!(error instanceof Problem) || error.code !== 'precondition_failed' || attempt === ATTEMPTS)
+        throw error;
+      theirs = await call('GET /v1/users/:id', { params });
+      onTheirs(theirs);
     }
   }
 }

@@ -21,9 +21,12 @@ export const isAdmin = computed(() => me.value?.role === 'admin' && me.value.sta
 /** Asks the service who is signed in. */
 export async function loadSession(): Promise<void> {
   try {
-    session.value = await call('GET /v1/session');
+    const answer = await call('GET /v1/session');
+    // Whoever has only lost the session stays on the page, under the way in: nothing typed is lost.
+    const account = answer.account ?? (hasSessionEnded.peek() ? (me.peek() ?? null) : null);
+    session.value = { ...answer, account };
     sessionError.value = undefined;
-    if (session.value.account) hasSessionEnded.value = false;
+    if (answer.account) hasSessionEnded.value = false;
   } catch (error) {
     sessionError.value = error;
   }

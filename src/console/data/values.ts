@@ -72,3 +72,57 @@ function sorted(value: unknown): unknown {
   const entries = Object.entries(value).map(([name, inner]) => [name, sorted(inner)] as const);
   return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
 }
+
+/** A value that two sides have changed in different ways. */
+export interface Conflict {
+  readonly path: readonly string[];
+  readonly theirs: unknown;
+  readonly mine: unknown;
+}
+
+/** The key of a path in a set of choices. */
+export function keyOf(path: readonly string[]): string {
+  return JSON.stringify(path);
+}
+
+/**
+ * Merges two changes of the same values: what one side alone has changed is as that side has it. Of a conflict, the merged values have
+ * mine where `mineAt` has its {@link keyOf}, and theirs otherwise.
+ */
+export function mergeSides(
+  base: Values,
+  theirs: Values,
+  mine: Values,
+  mineAt: ReadonlySet<string>,
+  above: readonly string[] = [],
+): { readonly merged: Values; readonly conflicts: readonly Conflict[] } {
+  const merged = new Map<string, unknown>();
+  const conflicts: Conflict[] = [];
+  for (const name of new Set([...Object.keys(theirs), ...Object.keys(mine)])) {
+    const path = [...above, name];
+    const [was, its, my] = [own(base, name), own(theirs, name), own(mine, name)];
+    let value: unknown;
+    if (isSame(was, my)) value = its;
+    else if (isSame(was, its) || isSame(its, my)) value = my;
+    else if (isObject(its) && isObject(my)) {
+      const inside = mergeSides(isObject(was) ? was : {}, its, my, mineAt, path);
+      value = inside.merged;
+      conflicts.push(...inside.conflicts);
+    } else {
+      conflicts.push({ path, theirs: its, mine: my });
+      value = mineAt.has(keyOf(path)) ? my : its;
+    }
+    if (value !== undefined) merged.set(name, value);
+  }
+  return { merged: Object.fromEntries(merged), conflicts };
+}
+
+/** Values with another one at a path; `undefined` removes it. */
+export function withValue(values: Values, [name = '', ...inner]: readonly string[], value: unknown): Values {
+  const result = new Map(Object.entries(values));
+  const before = result.get(name);
+  const after = inner.length > 0 ? withValue(isObject(before) ? before : {}, inner, value) : value;
+  if (after === undefined) result.delete(name);
+  else result.set(name, after);
+  return Object.fromEntries(result);
+}

@@ -7,8 +7,11 @@ import { Bones, Failed, NotFound } from '../../parts/states.tsx';
 import { askUndo } from '../../parts/undo.tsx';
 import { account as texts } from '../../texts/account.ts';
 import type { ViewProps } from '../../views.tsx';
+import { Acts } from './acts.tsx';
 import { Details } from './details.tsx';
+import { Identities } from './identities.tsx';
 import { Past } from './past.tsx';
+import { Preferences } from './preferences.tsx';
 import { Timeline } from './timeline.tsx';
 
 /** One account: what it is, what it was, and what may be done with it. */
@@ -54,6 +57,9 @@ function OneAccount({ id }: { id: string }) {
             // What is being typed stays while the reader looks at the past.
             <div class="stack" hidden={state.at !== undefined}>
               <Details account={data} onSaved={account.replace} />
+              <Preferences account={data} onSaved={account.replace} />
+              <Identities account={data} />
+              <Acts account={data} onSaved={account.replace} />
             </div>
           )}
         </div>

@@ -31,7 +31,7 @@ interface Draft {
 
 /** The fields of an account, edited in place. */
 export function Details({ account, onSaved }: { account: Account; onSaved: (account: Account) => void }) {
-  const { id, version, createdAt, updatedAt } = account;
+  const { id, version, createdAt, updatedAt, lastSeenAt } = account;
   return (
     <section class="box" aria-labelledby="details">
       <header>
@@ -53,6 +53,8 @@ export function Details({ account, onSaved }: { account: Account; onSaved: (acco
           <dd>
             <Time at={updatedAt} />
           </dd>
+          <dt>{shared.accounts.columns.lastSeenAt}</dt>
+          <dd>{lastSeenAt === null ? shared.accounts.never : <Time at={lastSeenAt} as="age" />}</dd>
         </dl>
       </div>
     </section>

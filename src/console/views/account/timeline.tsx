@@ -128,19 +128,21 @@ function localOf(at: string): string {
 function Entry({ entry, isChosen, onThen }: { entry: LiveChange; isChosen: boolean; onThen: () => void }) {
   const { id, action, actor, at, before, after, version, requestId, undoes, erasedAt } = entry;
   return (
-    <li id={`change-${id}`} class={isChosen ? `entry ${action} chosen` : `entry ${action}`} data-id={id}>
-      <p class="row">
-        <strong>{shared.actions[action]}</strong>
-        <bdi>{actor}</bdi>
-        <span class="soft">
-          <Time at={at} as="age" />
-        </span>
-        {undoes !== null && (
-          <a class="badge accent" href={`#change-${undoes}`}>
-            <Icon name="undo" />
-            {texts.undoes(undoes)}
-          </a>
-        )}
+    <li id={`change-${id}`} class={isChosen ? `event ${action} chosen` : `event ${action}`} data-id={id}>
+      <div class="head">
+        <p class="row">
+          <strong>{shared.actions[action]}</strong>
+          <bdi>{actor}</bdi>
+          <span class="soft">
+            <Time at={at} as="age" />
+          </span>
+          {undoes !== null && (
+            <a class="badge accent" href={`#change-${undoes}`}>
+              <Icon name="undo" />
+              {texts.undoes(undoes)}
+            </a>
+          )}
+        </p>
         <span class="row">
           <button type="button" class="button plain small" onClick={onThen}>
             <Icon name="clock" />
@@ -153,7 +155,7 @@ function Entry({ entry, isChosen, onThen }: { entry: LiveChange; isChosen: boole
             </button>
           )}
         </span>
-      </p>
+      </div>
       {erasedAt === null ? <Diff before={before} after={after} /> : <p class="soft">{texts.erased}</p>}
       <p class="soft foot">
         <Time at={at} as="exact" /> · {texts.version(version)} · {texts.change(id)}
