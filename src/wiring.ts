@@ -28,9 +28,10 @@ import { signInSealer } from './security/sealed-sign-in.ts';
 import { providerClientOf, type SignInProvider, signInProvider } from './security/sign-in-provider.ts';
 import { sourceWarnings } from './security/source-warnings.ts';
 import type { Sources } from './security/sources.ts';
-import { tokenVerifier } from './security/verifier.ts';
+import { issuerName, tokenVerifier } from './security/verifier.ts';
 import { admission } from './services/access/admission.ts';
 import { sessionLookUp } from './services/access/console-session-look-up.ts';
+import { ProviderKeys } from './services/access/provider-keys.ts';
 import { RefusedSignInCounter } from './services/access/refused-sign-ins.ts';
 import { serviceTokenLookUp } from './services/access/service-token-look-up.ts';
 import { Sightings } from './services/access/sightings.ts';
@@ -226,17 +227,22 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
   for (const { message, ...where } of sourceWarnings(sources)) log.warn(where, message);
 
   const lookUps = batchedLookUps(orm, observer?.onLookUps);
+  const providerKeys = new ProviderKeys(sources.issuers.map(issuerName));
   const verifier = await tokenVerifier(sources, {
     ...(now && { now }),
     proxy: settings.proxy,
     onProviderFailure: (issuer, { message: reason }) => {
+      providerKeys.note(issuer, false);
       observer?.onProviderKeys(issuer, false);
       log.warn(
         { issuer, reason },
         'keys of the identity provider unavailable; check its address and the network',
       );
     },
-    ...(observer && { onProviderKeys: (issuer) => observer.onProviderKeys(issuer, true) }),
+    onProviderKeys: (issuer) => {
+      providerKeys.note(issuer, true);
+      observer?.onProviderKeys(issuer, true);
+    },
   });
   const admit = admission({
     findAccount: accountLookUp(orm, lookUps),
@@ -289,6 +295,7 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
           : undefined,
         basePath: settings.basePath,
         pendingMigrations: readiness.pending,
+        providerKeys,
         readConsoleFiles: () => consoleFiles(import.meta.dirname),
       }),
       ...extra,

@@ -17,13 +17,14 @@ import { serviceTokenEndpoints } from './endpoints/service-tokens.ts';
 import { type SessionDeps, sessionDoors } from './endpoints/session.ts';
 import { sessionEndpoints } from './endpoints/sessions.ts';
 import { statisticsEndpoints } from './endpoints/statistics.ts';
+import { type StatusDeps, statusEndpoints } from './endpoints/status.ts';
 import { transferEndpoints } from './endpoints/transfer.ts';
 import { userListEndpoints } from './endpoints/user-list.ts';
 import { userEndpoints } from './endpoints/users.ts';
 import { webhookEndpoints } from './endpoints/webhooks.ts';
 
 /** What the endpoints need. */
-export interface EndpointDeps extends HealthDeps, ChangesDeps {
+export interface EndpointDeps extends HealthDeps, ChangesDeps, StatusDeps {
   readonly accessPolicy: AccessPolicy;
   readonly refusedSignIns: RefusedSignInCounter;
   readonly preferenceRules: PreferenceRules;
@@ -58,6 +59,7 @@ function routes(deps: EndpointDeps) {
     ...historyEndpoints(deps.preferenceRules, deps.cursors),
     ...changesEndpoints(deps),
     ...statisticsEndpoints(),
+    ...statusEndpoints(deps),
     ...webhookEndpoints(deps.webhooks),
     ...accessEndpoints(deps),
     ...serviceTokenEndpoints(),

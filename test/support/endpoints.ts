@@ -39,6 +39,7 @@ export function describedEndpoints(): Endpoint[] {
     feed: {} as ChangeFeed,
     cursors: cursorCodec(SECRET),
     pendingMigrations: async () => [],
+    providerKeys: { states: [] },
     preferenceRules: { maxBytes: 16_384 },
     refusedSignIns: new RefusedSignInCounter(),
     accessPolicy: { policy: 'invited', domains: [] },
