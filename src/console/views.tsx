@@ -31,7 +31,13 @@ export const VIEWS: readonly View[] = [{ ...ME, paths: [''] }];
 
 /** The views of admins. */
 export const ADMIN_VIEWS: readonly View[] = [
-  { path: '/accounts', paths: [''], name: 'accounts', component: Accounts },
+  {
+    path: '/overview',
+    paths: [''],
+    name: 'overview',
+    component: later(async () => (await import('./views/overview.tsx')).Overview),
+  },
+  { path: '/accounts', name: 'accounts', component: Accounts },
   {
     path: '/accounts/:id',
     component: later(async () => (await import('./views/account/account.tsx')).Account),

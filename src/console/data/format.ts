@@ -14,6 +14,12 @@ export function formatDay(time: string): string {
   return days.format(new Date(time));
 }
 
+/** A day of the calendar, `2026-01-31`, whatever the time zone. */
+export function formatDate(date: string): string {
+  // Noon is on this day in the reader's zone.
+  return formatDay(`${date}T12:00:00`);
+}
+
 /** A time in the reader's time zone, to the minute. */
 export function formatMoment(time: string): string {
   return moments.format(new Date(time));
