@@ -9,6 +9,7 @@ export const texts = {
     accounts: 'Accounts',
     activity: 'Activity',
     turnedAway: 'Turned away',
+    transfer: 'Import',
     access: 'Access',
     me: 'My account',
   },

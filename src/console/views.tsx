@@ -53,6 +53,11 @@ export const ADMIN_VIEWS: readonly View[] = [
     component: later(async () => (await import('./views/turned-away.tsx')).TurnedAway),
   },
   {
+    path: '/transfer',
+    name: 'transfer',
+    component: later(async () => (await import('./views/transfer.tsx')).Transfer),
+  },
+  {
     path: '/access',
     name: 'access',
     component: later(async () => (await import('./views/access.tsx')).AccessView),

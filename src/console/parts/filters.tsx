@@ -79,7 +79,8 @@ export function Choice({
   onChoose,
 }: {
   label: string;
-  any: string;
+  /** What no choice is called; without it, one must be made. */
+  any?: string;
   options: Readonly<Record<string, string>>;
   value: string | undefined;
   onChoose: (value: string) => void;
@@ -91,7 +92,7 @@ export function Choice({
       value={value ?? ''}
       onChange={({ currentTarget }) => onChoose(currentTarget.value)}
     >
-      <option value="">{any}</option>
+      {any !== undefined && <option value="">{any}</option>}
       {Object.entries(options).map(([name, text]) => (
         <option key={name} value={name}>
           {text}

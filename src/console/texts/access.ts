@@ -59,7 +59,6 @@ export const accessTexts = {
     lastDelivered: 'Last delivered',
     never: 'nothing yet',
     waiting: 'Waiting since',
-    nothingWaits: 'Everything is delivered.',
     failing: 'Fails at',
     change: (id: string) => `change ${id}`,
     attempts: (count: string) => `after ${count} attempts`,

@@ -2,11 +2,9 @@
 export const meTexts = {
   title: 'My account',
   notAdmin: 'This is your own account. The rest of the console is for admins.',
-  suspended: 'Your account is suspended: an admin can restore it.',
   saved: 'Saved.',
   undone: 'Changed back.',
   undo: 'Undo',
-  signedInAs: 'Signed in as',
   you: 'you',
   details: {
     title: 'Details',

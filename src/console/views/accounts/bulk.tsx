@@ -3,6 +3,7 @@ import type { Answered } from '../../../client/client.ts';
 import { call } from '../../data/api.ts';
 import { formatNumber } from '../../data/format.ts';
 import { useLoaded } from '../../data/load.ts';
+import { undoRequest } from '../../data/undo.ts';
 import { Confirm } from '../../parts/confirm.tsx';
 import { Icon } from '../../parts/icons.tsx';
 import { Bones, messageOf } from '../../parts/states.tsx';
@@ -142,13 +143,8 @@ const count = (accounts: number) => bulk.accounts(accounts, formatNumber(account
 
 /** Takes back everything that the request of a report has changed. Throws what the service refuses. */
 async function undoAll({ requestId }: Report): Promise<void> {
-  const { items } = await call('GET /v1/history', {
-    query: { requestId: requestId ?? undefined, limit: '1' },
-  });
-  const [change] = items;
-  if (!change) return;
-  const { undone } = await call('POST /v1/history/:id/undo-request', { params: { id: `${change.id}` } });
-  say(bulk.undone(count(undone)));
+  const report = await undoRequest(requestId);
+  if (report) say(bulk.undone(count(report.undone)));
 }
 
 /** Saves accounts as a file that the import accepts. */
