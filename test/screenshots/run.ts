@@ -5,7 +5,7 @@ import { openConsole } from '../support/console-page.ts';
 import { mochaGlobalSetup, mochaGlobalTeardown } from '../support/global.ts';
 import { addPeople } from './people.ts';
 
-/** Takes the pictures of the console in the documentation: `npm run screenshots`. Needs Chromium. */
+/** Takes the pictures of the console in the documentation, or those that are named: `npm run screenshots -- accounts me`. Needs Chromium. */
 const FOLDER = join(import.meta.dirname, '../../docs/screenshots');
 
 /** A picture: of a view, after what is done there. */
@@ -43,11 +43,13 @@ try {
   );
   const account: Shot = { name: 'account', path: `/accounts/${changed?.id}`, shows: 'main.view dl.diff' };
   const accountDark: Shot = { ...account, name: 'account-dark', isDark: true };
+  const named = process.argv.slice(2).filter((name) => !name.startsWith('-'));
   for (const { name, path, shows, act, isDark = false, isPhone = false } of [
     ...SHOTS,
     account,
     accountDark,
   ]) {
+    if (named.length > 0 && !named.includes(name)) continue;
     await page.setViewportSize(isPhone ? { width: 360, height: 740 } : { width: 1280, height: 800 });
     await page.emulateMedia({ colorScheme: isDark ? 'dark' : 'light', reducedMotion: 'reduce' });
     await open(path);
