@@ -21,6 +21,7 @@ import {
   type MetadataSource,
 } from './account-columns.ts';
 import { recordAndErase } from './change-log.ts';
+import { requireSession } from './right-check.ts';
 import { isoTimeOf, type RowOf } from './rows.ts';
 import { runInTransaction } from './statements.ts';
 import type { Unit } from './unit.ts';
@@ -105,11 +106,15 @@ export function changeBetween(
 /**
  * Writes changes of different accounts with a few statements in the unit's transaction, past its identity map: a flush would take
  * several times as long and keep every account in memory. The history is written along, in the order of the changes. Each account
- * must be locked, or known to be deleted. Throws `forbidden`, `OptimisticLockError` where an update gives an email that
+ * must be locked, or known to be deleted. Throws `forbidden`, `reason_required`, `unauthenticated`, `OptimisticLockError` where an update gives an email that
  * another account has, and what the statements throw.
  */
 export async function writeAccounts(unit: Unit, writes: readonly AccountWrite[]): Promise<Written> {
-  const { em } = unit;
+  const { em, right } = unit;
+  // Before they are written: with the account, its sessions end, and afterwards nobody could check them.
+  const isOwn = ({ before }: AccountWrite) =>
+    right !== null && 'accountId' in right && before?.id === right.accountId;
+  if (writes.some(isOwn)) await requireSession(unit, 'for key share');
   const rows = await writeRows(em, writes).catch((error: unknown) => {
     // Whoever asked before found the email free: repeated, the unit finds it taken.
     if (isEmailTaken(error)) throw new OptimisticLockError('An account has taken the email.');

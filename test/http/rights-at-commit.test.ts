@@ -85,6 +85,7 @@ describe('rights that are lost while the body arrives', () => {
     ['read an account by changing nothing', 'PATCH', '/v1/users/3', JSON_TYPE, '{ }'],
     ['change accounts in bulk', 'POST', '/v1/users/bulk', JSON_TYPE, '{"ids":[3],"role":"admin"}'],
     ['change their own account in bulk', 'POST', '/v1/users/bulk', JSON_TYPE, '{"ids":[1,3],"delete":true}'],
+    ['suspend themselves in bulk', 'POST', '/v1/users/bulk', JSON_TYPE, '{"ids":[1,3],"status":"suspended"}'],
     ['import accounts', 'POST', '/v1/users/import', NDJSON, '{"email":"new@example.com"}\n'],
   ];
 
