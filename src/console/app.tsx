@@ -5,6 +5,7 @@ import { isAdmin, loadSession, me, session, sessionError, signOut } from './data
 import { THEMES, type Theme, theme } from './data/theme.ts';
 import { Icon, type IconName } from './parts/icons.tsx';
 import { Palette } from './parts/palette.tsx';
+import { ReasonDialogs } from './parts/reason.tsx';
 import { SignInDialog, SignInPage } from './parts/sign-in.tsx';
 import { Bones, Failed, Forbidden, NotFound } from './parts/states.tsx';
 import { sayFault, Toasts } from './parts/toasts.tsx';
@@ -42,6 +43,7 @@ function Content() {
       <Frame />
       <Palette />
       <UndoDialogs />
+      <ReasonDialogs />
       <SignInDialog />
     </>
   );

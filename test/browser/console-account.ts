@@ -295,8 +295,10 @@ describe('one account in the console, in a real browser', function () {
 
     await page.getByRole('button', { name: 'Delete', exact: true }).click();
     await dialog().locator('.diff').getByText(email).waitFor();
+    await dialog().getByRole('textbox', { name: 'Reason' }).fill('She has asked for it.');
     await dialog().getByRole('button', { name: 'Delete' }).click();
     await page.getByText('This account was deleted').waitFor();
+    await entries().first().locator('.reason').getByText('She has asked for it.').waitFor();
     const toast = page.locator('.toast').filter({ hasText: 'is deleted' });
     await toast.getByRole('button', { name: 'Undo' }).click();
     await dialog().getByRole('button', { name: 'Restore' }).click();
@@ -360,5 +362,41 @@ describe('one account in the console, in a real browser', function () {
     await console.open('/accounts/2000000000');
     await page.getByText('There is nothing here').waitFor();
     await console.expectAccessible();
+  });
+});
+
+describe('the console of a service that requires reasons', function () {
+  this.timeout(120_000);
+
+  it('asks why, and says it in the history', async () => {
+    const console = await openConsole({ reasonRequired: true });
+    try {
+      const { id } = await addAccount(console.app.database, 'grace@example.com', { name: 'Grace Hopper' });
+      const { page } = console;
+      await console.open(`/accounts/${id}`);
+      const save = async (name: string) => {
+        await page.getByRole('button', { name: 'Edit Name' }).click();
+        await page.getByLabel('Name', { exact: true }).fill(name);
+        await page.keyboard.press('Enter');
+      };
+      await save('Grace B. Hopper');
+      const dialog = page.getByRole('dialog', { name: 'Say why' });
+      await dialog.waitFor();
+      await console.expectAccessible();
+      await page.keyboard.press('Escape');
+      await page.locator('.field .fault').getByText('needs a reason').waitFor();
+      expect(await page.getByLabel('Name', { exact: true }).inputValue()).to.equal('Grace B. Hopper');
+      await page.getByLabel('Name', { exact: true }).press('Enter');
+      await dialog.getByRole('textbox', { name: 'Reason' }).fill('Ticket 4711: Björn');
+      await page.keyboard.press('Enter');
+      await page.getByRole('heading', { level: 1, name: 'Grace B. Hopper' }).waitFor();
+      await page.locator('.event').first().locator('.reason').getByText('Ticket 4711: Björn').waitFor();
+      // What was said last is likely to be true again.
+      await save('Grace Murray Hopper');
+      await dialog.getByRole('button', { name: 'Go on' }).click();
+      await page.getByRole('heading', { level: 1, name: 'Grace Murray Hopper' }).waitFor();
+    } finally {
+      await console.close();
+    }
   });
 });

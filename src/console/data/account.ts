@@ -1,4 +1,4 @@
-import { useComputed } from '@preact/signals';
+import { useComputed, useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { type Answered, Problem, type RequestOf } from '../../client/client.ts';
 import { call } from './api.ts';
@@ -23,26 +23,31 @@ export interface WatchedAccount {
 /** Loads an account and its history, and keeps both up to date. */
 export function useAccount(id: string): WatchedAccount {
   const account = useLoaded<Account>(id, (signal) => call('GET /v1/users/:id', { params: { id }, signal }));
-  const history = usePages<LiveChange>(id, (cursor, signal) =>
+  const pages = usePages<LiveChange>(id, (cursor, signal) =>
     call('GET /v1/users/:id/history', { params: { id }, query: { cursor, limit: PAGE }, signal }),
   );
+  // Beside the pages: one that was asked for earlier may come later, without it.
+  const arrived = useSignal<readonly LiveChange[]>([]);
   useEffect(
     () =>
       onChange((change) => {
         if (`${change.userId}` !== id) return;
-        history.edit((items) => (items.some((item) => item.id === change.id) ? items : [change, ...items]));
+        arrived.value = [change, ...arrived.value];
         account.reload();
       }),
-    [id, history.edit, account.reload],
+    [id, arrived, account.reload],
   );
   // What happened between the first answer and the opening of the stream, or while it was closed.
   const opened = useComputed(() => isLive.value).value;
   useEffect(() => {
     if (!opened) return;
     account.reload();
-    history.reload();
-  }, [opened, account.reload, history.reload]);
-  const [last] = history.items;
+    pages.reload();
+  }, [opened, account.reload, pages.reload]);
+  const known = new Set(pages.items.map((item) => item.id));
+  const items = [...arrived.value.filter((item) => !known.has(item.id)), ...pages.items];
+  const history = { ...pages, items: items.sort((a, b) => b.version - a.version) };
+  const [last] = items;
   const isGone = account.error instanceof Problem && account.error.code === 'not_found';
   return { account, history, deletion: isGone && last?.action === 'deleted' ? last : undefined };
 }

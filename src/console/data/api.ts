@@ -1,6 +1,7 @@
 import { signal } from '@preact/signals';
 import { type Call, createClient, Problem, Unreachable } from '../../client/client.ts';
 import { BASE_PATH } from './place.ts';
+import { askReason } from './reason.ts';
 
 // The session counts, also where the browser has one of the app too.
 const send = createClient({ baseUrl: BASE_PATH, headers: { 'Rollcall-Console': '1' } });
@@ -11,7 +12,10 @@ export const isOnline = signal(true);
 /** Whether the session ended while the page was open: what is on the screen stays, and waits for a new one. */
 export const hasSessionEnded = signal(false);
 
-/** Calls the service with the session of this browser. Throws what the client throws. */
+/**
+ * Calls the service with the session of this browser; where it wants to know why something is done, the reader is asked. Throws what the
+ * client throws.
+ */
 export const call: Call = async (name, request) => {
   try {
     const answer = await send(name, request);
@@ -22,6 +26,10 @@ export const call: Call = async (name, request) => {
     else if (error instanceof Problem) {
       isOnline.value = true;
       if (error.code === 'unauthenticated') hasSessionEnded.value = true;
+      if (error.code === 'reason_required') {
+        const reason = await askReason();
+        if (reason !== undefined) return call(name, { ...request, reason } as typeof request);
+      }
     }
     throw error;
   }

@@ -6,8 +6,12 @@ import { type DryRun, dryRun } from './dry-run.ts';
 export type Change = Answered<'GET /v1/history'>['items'][number];
 
 /** Undoes a change. Returns the change that undoes it. Throws what the service refuses. */
-export function undo(id: number): Promise<Change> {
-  return call('POST /v1/history/:id/undo', { params: { id: `${id}` }, idempotencyKey: crypto.randomUUID() });
+export function undo(id: number, reason?: string): Promise<Change> {
+  return call('POST /v1/history/:id/undo', {
+    params: { id: `${id}` },
+    idempotencyKey: crypto.randomUUID(),
+    ...(reason !== undefined && { reason }),
+  });
 }
 
 /** What an undo would change. Throws what it would throw. */

@@ -7,6 +7,7 @@ import { texts } from '../texts.ts';
 import { Dialog } from './dialog.tsx';
 import { Diff } from './diff.tsx';
 import { Icon } from './icons.tsx';
+import { ReasonField } from './reason.tsx';
 import { Bones, messageOf } from './states.tsx';
 
 /** A dialog about a write that is worth a second look: it shows what a dry run would change, and then asks. */
@@ -26,7 +27,7 @@ export function ActDialog({
   label: string;
   isDanger?: boolean;
   plan: (signal: AbortSignal) => Promise<readonly PlannedChange[]>;
-  act: () => Promise<unknown>;
+  act: (reason?: string) => Promise<unknown>;
   onClose: () => void;
   /** What a refusal says. */
   explain?: (error: unknown) => ComponentChildren;
@@ -37,12 +38,14 @@ export function ActDialog({
   const planned = useLoaded('', plan);
   const isBusy = useSignal(false);
   const fault = useSignal<unknown>(undefined);
+  const reason = useSignal('');
   const refusal = fault.value ?? planned.error;
   const run = async () => {
     isBusy.value = true;
     fault.value = undefined;
     try {
-      await act();
+      const why = reason.value.trim();
+      await act(why === '' ? undefined : why);
       onClose();
     } catch (error) {
       fault.value = error;
@@ -77,6 +80,14 @@ export function ActDialog({
             </div>
           )}
         </div>
+        {planned.data !== undefined && (
+          <ReasonField
+            value={reason.value}
+            onInput={(text) => {
+              reason.value = text;
+            }}
+          />
+        )}
         <div class="row end">
           <button type="button" class="button" onClick={onClose}>
             {texts.dialog.cancel}

@@ -41,8 +41,8 @@ function UndoDialog({ change }: { change: Change }) {
       label={isRestore ? history.restore : history.undo}
       isDanger={action === 'created'}
       plan={(signal) => previewUndo(id, signal)}
-      act={async () => {
-        const done = await undo(id);
+      act={async (reason) => {
+        const done = await undo(id, reason);
         tell(done);
         sayChanged(isRestore ? history.restored : history.undone, done);
       }}

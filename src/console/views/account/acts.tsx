@@ -92,13 +92,14 @@ function ActOne({
           : await dryRun('PATCH /v1/users/:id', { params, body: { status: STATUS[act] }, signal })
         ).changes
       }
-      act={async () => {
+      act={async (reason) => {
+        const why = { params, ...(reason !== undefined && { reason }) };
         if (act === 'delete') {
-          await call('DELETE /v1/users/:id', { params });
+          await call('DELETE /v1/users/:id', why);
           onDone(undefined);
         } else {
           const body = { status: STATUS[act] };
-          onDone((await call('PATCH /v1/users/:id', { params, body })) as Account);
+          onDone((await call('PATCH /v1/users/:id', { ...why, body })) as Account);
         }
       }}
       onClose={onClose}

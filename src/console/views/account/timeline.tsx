@@ -4,6 +4,7 @@ import type { LiveChange } from '../../data/live.ts';
 import type { Pages } from '../../data/load.ts';
 import { Diff } from '../../parts/diff.tsx';
 import { Icon } from '../../parts/icons.tsx';
+import { Reason } from '../../parts/reason.tsx';
 import { Bones, Failed } from '../../parts/states.tsx';
 import { Time } from '../../parts/time.tsx';
 import { askUndo } from '../../parts/undo.tsx';
@@ -126,7 +127,7 @@ function localOf(at: string): string {
 }
 
 function Entry({ entry, isChosen, onThen }: { entry: LiveChange; isChosen: boolean; onThen: () => void }) {
-  const { id, action, actor, at, before, after, version, requestId, undoes, erasedAt } = entry;
+  const { id, action, actor, at, before, after, version, requestId, undoes, erasedAt, reason } = entry;
   return (
     <li id={`change-${id}`} class={isChosen ? `event ${action} chosen` : `event ${action}`} data-id={id}>
       <div class="head">
@@ -157,6 +158,7 @@ function Entry({ entry, isChosen, onThen }: { entry: LiveChange; isChosen: boole
         </span>
       </div>
       {erasedAt === null ? <Diff before={before} after={after} /> : <p class="soft">{texts.erased}</p>}
+      <Reason text={reason} />
       <p class="soft foot">
         <Time at={at} as="exact" /> · {texts.version(version)} · {texts.change(id)}
         {requestId !== null && (

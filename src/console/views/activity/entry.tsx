@@ -2,6 +2,7 @@ import type { LiveChange } from '../../data/live.ts';
 import { viewUrl } from '../../data/place.ts';
 import { Diff } from '../../parts/diff.tsx';
 import { Icon, type IconName } from '../../parts/icons.tsx';
+import { Reason } from '../../parts/reason.tsx';
 import { Time } from '../../parts/time.tsx';
 import { activityTexts } from '../../texts/activity.ts';
 import { history } from '../../texts/history.ts';
@@ -30,7 +31,7 @@ export function Entry({
   addressOf: (filter: 'actor' | 'request', value: string) => string;
   onUndo: (change: LiveChange) => void;
 }) {
-  const { id, at, actor, requestId, userId, action, before, after, undoes, erasedAt } = change;
+  const { id, at, actor, requestId, userId, action, before, after, undoes, erasedAt, reason } = change;
   return (
     <li class={isNew ? 'entry new' : 'entry'} data-id={id}>
       <div class="unfold">
@@ -53,6 +54,7 @@ export function Entry({
             ) : (
               <p class="soft">{history.erased}</p>
             )}
+            <Reason text={reason} />
             <p class="soft small row">
               <Time at={at} />
               {requestId === null ? (

@@ -2,6 +2,7 @@ import { call } from '../../data/api.ts';
 import { usePages } from '../../data/load.ts';
 import { me } from '../../data/session.ts';
 import { Diff } from '../../parts/diff.tsx';
+import { Reason } from '../../parts/reason.tsx';
 import { Bones, Failed } from '../../parts/states.tsx';
 import { Time } from '../../parts/time.tsx';
 import { meTexts } from '../../texts/me.ts';
@@ -22,7 +23,7 @@ export function MyHistory({ version }: { version: number }) {
       </header>
       {items.length > 0 ? (
         <ol class="items">
-          {items.map(({ id, at, action, actorId, actor, before, after, undoes, erasedAt }) => (
+          {items.map(({ id, at, action, actorId, actor, before, after, undoes, erasedAt, reason }) => (
             <li key={id} class="stack tight">
               <p class="row">
                 <strong>{shared.actions[action]}</strong>
@@ -43,6 +44,7 @@ export function MyHistory({ version }: { version: number }) {
               ) : (
                 <p class="soft">{texts.erased}</p>
               )}
+              <Reason text={reason} />
             </li>
           ))}
         </ol>
