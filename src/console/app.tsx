@@ -69,8 +69,13 @@ function Frame() {
         <nav class="nav" aria-label={texts.nav.label}>
           {views
             .filter(({ name }) => name !== undefined)
-            .map(({ path, name }) => (
-              <NavLink key={path} path={path} name={name as IconName & keyof typeof texts.nav} />
+            .map(({ path, paths, name }) => (
+              <NavLink
+                key={path}
+                path={path}
+                isStart={paths?.includes('')}
+                name={name as IconName & keyof typeof texts.nav}
+              />
             ))}
         </nav>
         <Me />
@@ -94,10 +99,20 @@ function NotForThem() {
   return isAdmins ? <Forbidden /> : <NotFound />;
 }
 
-function NavLink({ path, name }: { path: string; name: IconName & keyof typeof texts.nav }) {
+function NavLink({
+  path,
+  isStart = false,
+  name,
+}: {
+  path: string;
+  /** Whether the console's own address shows it. */
+  isStart?: boolean | undefined;
+  name: IconName & keyof typeof texts.nav;
+}) {
   const { path: here } = useLocation();
   const url = viewUrl(path);
-  const isHere = here === url || (path !== '' && here.startsWith(`${url}/`));
+  const isHere =
+    here === url || here.startsWith(`${url}/`) || (isStart && here.replace(/\/$/, '') === viewUrl());
   return (
     <a href={url} {...(isHere && { 'aria-current': 'page' })}>
       <Icon name={name} />
