@@ -103,6 +103,7 @@ describe('the history', () => {
     expect(download).to.deep.equal({
       account: await visit.done(200, 'GET', '/v1/me', undefined, GRACE),
       identities: [],
+      sessions: [],
       history: history.reverse(),
     });
     await app.database.query('alter table changes rename to gone');
@@ -122,10 +123,10 @@ describe('the history', () => {
       await visit.done(200, 'GET', path);
       expect(wire.statements(), path).to.equal(2);
     }
-    // Another one for the identities.
+    // One more each for the identities and for the sessions of the console.
     wire.reset();
     await visit.done(200, 'GET', '/v1/me/export');
-    expect(wire.statements()).to.equal(3);
+    expect(wire.statements()).to.equal(4);
   });
 
   describe('of many changes', () => {

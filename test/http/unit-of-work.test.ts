@@ -130,6 +130,7 @@ describe('a request that writes', () => {
       version: 1,
       createdAt: created?.created_at.toISOString(),
       updatedAt: created?.updated_at.toISOString(),
+      lastSeenAt: null,
     });
   });
 

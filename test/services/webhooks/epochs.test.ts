@@ -46,7 +46,7 @@ describe('webhook delivery when the database changes to another server', () => {
     await stage.dispatch();
     await stage.invite('grace@example.com');
     await stage.settled({ change_id: '1', lease_until: null });
-    await stage.database.query('truncate changes, users restart identity');
+    await stage.database.query('truncate changes, users restart identity cascade');
     await stage.database.query(`update webhooks set transaction_id = '0', change_id = 0`);
     await change();
     await stage.invite('hedy@example.com');
