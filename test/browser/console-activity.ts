@@ -216,6 +216,53 @@ describe('the activity in the console, in a real browser', function () {
     await entries().first().filter({ hasText: 'Unheard' }).waitFor();
   });
 
+  it('undoes everything that one import has changed, but for what has changed since', async () => {
+    const { page, app } = console;
+    const lines = ['rosa', 'kate', 'vera'].map((name) => JSON.stringify({ email: `${name}@example.com` }));
+    const imported = await app.call('/v1/users/import', {
+      as: ADA,
+      method: 'POST',
+      headers: { 'Content-Type': 'application/x-ndjson' },
+      body: lines.join('\n'),
+    });
+    expect(imported.status, await imported.clone().text()).to.equal(200);
+    const [{ id: vera } = { id: 0 }] = await app.database.query<{ id: number }>(
+      `select id from users where email = 'vera@example.com'`,
+    );
+    await patch({ name: 'Vera' }, vera);
+    await openLive();
+    const rosa = entries().filter({ hasText: 'rosa@example.com' });
+    await rosa.getByTitle('Only changes of this request').click();
+    await page.waitForURL(/request=/);
+    await entries().nth(3).waitFor({ state: 'detached' });
+    expect(await entries().count()).to.equal(3);
+    await page.getByRole('button', { name: 'Undo the whole request' }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByText('2 accounts are deleted.').waitFor();
+    await dialog.getByText('1 change cannot be undone').waitFor();
+    const run = dialog.getByRole('button', { name: 'Undo 2 changes' });
+    expect(await run.isDisabled()).to.equal(true);
+    await console.expectAccessible();
+    await dialog.getByText('Each change').click();
+    await dialog.locator('del').filter({ hasText: 'rosa@example.com' }).waitFor();
+    await dialog.getByLabel('Undo the others all the same').check();
+    await run.click();
+    await dialog.waitFor({ state: 'detached' });
+    const emails = () => app.database.query<{ email: string }>('select email from users order by id');
+    expect((await emails()).map(({ email }) => email)).to.deep.equal([
+      ADA,
+      'grace@example.com',
+      'vera@example.com',
+    ]);
+    // And back, from the message.
+    await page.getByRole('status').getByText('2 changes undone.').waitFor();
+    await page.getByRole('button', { name: 'Undo', exact: true }).click();
+    for (let count = 0; count < 5; ) {
+      count = (await emails()).length;
+      await page.waitForTimeout(100);
+    }
+  });
+
   it('can be used with the keyboard alone', async () => {
     const { page } = console;
     await openLive('/activity?action=updated');

@@ -11,7 +11,9 @@ import { Icon } from '../../parts/icons.tsx';
 import { ListEnd } from '../../parts/list-end.tsx';
 import { Bones, Failed, State } from '../../parts/states.tsx';
 import { askUndo } from '../../parts/undo.tsx';
+import { UndoRequestDialog } from '../../parts/undo-request.tsx';
 import { activityTexts } from '../../texts/activity.ts';
+import { undoRequestTexts } from '../../texts/undo-request.ts';
 import { texts } from '../../texts.ts';
 import { type Arrivals, useArrivals } from './arrivals.ts';
 import { Entry } from './entry.tsx';
@@ -47,10 +49,25 @@ export function Activity() {
   });
   const isFiltered = Object.values(query).some((value) => value !== undefined);
   const clear = () => change(NONE);
+  const undoing = useSignal<number | undefined>(undefined);
+  // Any change of the request stands for all of them.
+  const whole = pages.items.find(({ requestId }) => requestId === query.requestId);
   return (
     <>
       <header>
         <h1>{activityTexts.title}</h1>
+        {query.requestId !== undefined && whole !== undefined && (
+          <button
+            type="button"
+            class="button"
+            onClick={() => {
+              undoing.value = whole.id;
+            }}
+          >
+            <Icon name="undo" />
+            {undoRequestTexts.button}
+          </button>
+        )}
       </header>
       <Filters state={state} onChange={change} {...(isFiltered && { onClear: clear })} />
       <LiveBar arrivals={arrivals} {...(isFiltered && { onClear: clear })} />
@@ -81,6 +98,14 @@ export function Activity() {
         ) : (
           <ListEnd pages={pages} more={activityTexts.older} end={activityTexts.end} />
         ))}
+      {undoing.value !== undefined && (
+        <UndoRequestDialog
+          changeId={undoing.value}
+          onClose={() => {
+            undoing.value = undefined;
+          }}
+        />
+      )}
     </>
   );
 }
