@@ -32,7 +32,7 @@ function Content() {
             <Bones />
           </div>
         ) : (
-          <Failed error={sessionError.value} retry={loadSession} />
+          <Failed error={sessionError.value} retry={loadSession} isPage />
         )}
       </main>
     );

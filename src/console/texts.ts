@@ -1,6 +1,8 @@
 /** All texts of the console, ready for translation: nothing else in it says anything in words. */
 export const texts = {
   product: 'Rollcall',
+  copy: 'Copy',
+  copied: 'Copied',
   skip: 'Skip to content',
   offline: 'No connection. What is on the screen may be old; trying again.',
   nav: {

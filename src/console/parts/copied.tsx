@@ -1,6 +1,6 @@
 import { useSignal } from '@preact/signals';
 import { useRef } from 'preact/hooks';
-import { accessTexts as texts } from '../texts/access.ts';
+import { texts } from '../texts.ts';
 import { Icon } from './icons.tsx';
 
 /** A text to copy, with a button that does. Where the browser lets no page copy, the button selects it. */

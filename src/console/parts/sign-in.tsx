@@ -13,6 +13,7 @@ import {
   signInByLink,
 } from '../data/session.ts';
 import { texts } from '../texts.ts';
+import { Copied } from './copied.tsx';
 import { Dialog } from './dialog.tsx';
 import { Icon } from './icons.tsx';
 import { messageOf } from './states.tsx';
@@ -109,7 +110,7 @@ function Doors({ staysHere = false }: { staysHere?: boolean }) {
       {code === undefined && (
         <div class="stack">
           <p class="soft">{texts.session.linkHelp}</p>
-          <pre class="command">{texts.session.command}</pre>
+          <Copied text={texts.session.command} />
         </div>
       )}
     </div>

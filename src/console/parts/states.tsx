@@ -33,11 +33,19 @@ export function messageOf(error: unknown): string {
 }
 
 /** A failed view, with a way to try again. */
-export function Failed({ error, retry }: { error: unknown; retry?: () => void }) {
+export function Failed({
+  error,
+  retry,
+  isPage = false,
+}: {
+  error: unknown;
+  retry?: () => void;
+  isPage?: boolean;
+}) {
   if (error instanceof Problem && error.code === 'not_found') return <NotFound />;
   return (
     <div role="alert">
-      <State icon="warning" title={texts.states.failed}>
+      <State icon="warning" title={texts.states.failed} isPage={isPage}>
         <p>{messageOf(error)}</p>
         {error instanceof Problem && <p class="mono">{texts.states.request(error.details.requestId)}</p>}
         {retry && (

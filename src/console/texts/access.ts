@@ -48,8 +48,6 @@ export const accessTexts = {
     revoke: 'Revoke',
     done: (name: string) => `${name} is revoked.`,
   },
-  copy: 'Copy',
-  copied: 'Copied',
   webhooks: {
     title: 'Webhooks',
     help: 'Where changes are sent as they happen.',

@@ -1,0 +1,110 @@
+import { expect } from 'chai';
+import { addAccount } from '../support/accounts.ts';
+import { codeFor } from '../support/console.ts';
+import { ADA, openConsole, type TestConsole } from '../support/console-page.ts';
+
+/** What Chromium itself says about an answer that is no success: here it is expected. */
+const REFUSED = /^Failed to load resource: (the server responded with a status of 4|net::ERR_)/;
+
+// Not among the suites of `npm test`, because it needs Chromium on the machine: `npm run test:browser`.
+describe('the link that opens the console, in a real browser', function () {
+  this.timeout(120_000);
+
+  let console: TestConsole;
+
+  before(async () => {
+    console = await openConsole();
+    await addAccount(console.app.database, 'bob@example.com', { name: 'Bob' });
+    await console.page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
+  });
+
+  beforeEach(() => console.page.context().clearCookies());
+
+  after(() => console?.close());
+
+  afterEach('the policy refused nothing, and nothing came from elsewhere', () => {
+    const { watched, app } = console;
+    expect(watched.complaints.filter((text) => !REFUSED.test(text))).to.deep.equal([]);
+    expect(watched.requests.filter((url) => !url.startsWith(app.url))).to.deep.equal([]);
+  });
+
+  const linkFor = async (email: string, view = '') =>
+    `${console.app.url}/console${view}#code=${await codeFor(console.app, email)}`;
+  /** A new page, as a click on a link opens it: an address that differs in its fragment alone would load nothing. */
+  const follow = async (link: string) => {
+    await console.page.goto('about:blank');
+    await console.page.goto(link);
+  };
+  const use = () => console.page.getByRole('button', { name: 'Use this link' });
+
+  it('says without one how to get it, and copies the command', async () => {
+    const { page, app } = console;
+    await page.goto(`${app.url}/console`);
+    await page.getByRole('heading', { name: 'Sign in to the console' }).waitFor();
+    expect(await use().count()).to.equal(0);
+    await page.getByRole('button', { name: 'Copy' }).click();
+    await page.getByRole('button', { name: 'Copied' }).waitFor();
+    expect(await page.evaluate('navigator.clipboard.readText()')).to.equal(
+      'npm run accounts console you@example.com',
+    );
+    await console.expectAccessible();
+  });
+
+  it('signs in after a click, by the keyboard, to the view that it names, and leaves no code in the address', async () => {
+    const { page } = console;
+    await follow(await linkFor(ADA, '/activity'));
+    await use().waitFor();
+    expect(page.url()).not.to.include('code');
+    await console.expectAccessible();
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: 'Activity' }).waitFor();
+    expect(await page.context().cookies()).to.have.length(1);
+    expect(await page.evaluate('document.cookie')).to.equal('');
+  });
+
+  it('works once: the second time it says so, and how to get another one', async () => {
+    const { page } = console;
+    const link = await linkFor('bob@example.com');
+    await follow(link);
+    await use().click();
+    await page.getByRole('heading', { name: 'My account' }).waitFor();
+    await page.context().clearCookies();
+    await follow(link);
+    await use().click();
+    await page.getByRole('alert').waitFor();
+    await page.getByText('Get a link on the server').waitFor();
+    expect(await use().count()).to.equal(0);
+    expect(await page.context().cookies()).to.deep.equal([]);
+    await console.expectAccessible();
+  });
+
+  it('refuses a link that is too old, and shows a name as it is', async () => {
+    const { page, app } = console;
+    await follow(`${app.url}/console#code=${await codeFor(app, ADA, -1)}`);
+    await use().click();
+    await page.getByRole('alert').waitFor();
+    await follow(`${app.url}/console#code=${encodeURIComponent('<img src=x onerror=alert(1)>')}`);
+    await use().click();
+    await page.getByRole('alert').waitFor();
+  });
+
+  it('can be tried again where the service did not answer', async () => {
+    const { page } = console;
+    await page.route('**/v1/session', (route) => route.abort());
+    await follow(await linkFor(ADA));
+    await page.getByText('The service does not answer').waitFor();
+    await console.expectAccessible();
+    await page.unroute('**/v1/session');
+    await page.getByRole('button', { name: 'Try again' }).click();
+    await use().waitFor();
+    await page.route('**/v1/session/code', async (route) => {
+      await new Promise((done) => setTimeout(done, 700));
+      await route.continue();
+    });
+    await use().click();
+    await page.locator('button[disabled]').waitFor();
+    await page.getByRole('navigation').waitFor();
+    await page.unroute('**/v1/session/code');
+  });
+});
