@@ -90,6 +90,7 @@ export function createApp(deps: AppDeps): Koa<RequestState> {
   const { failures, requests, history } = deps.rateLimits;
   const origins = new Set(deps.corsOrigins);
   const proxies = forwarded(deps.trustProxy);
+  const { publicUrl } = deps.publicAddress;
   const cookies = consoleCookies(deps.publicAddress, proxies);
   const names: CookieNames = {
     authjs: deps.authjsCookies,
@@ -98,7 +99,7 @@ export function createApp(deps: AppDeps): Koa<RequestState> {
   const identify = compose<RequestContext>([
     ...(requests ? [limitRefusedSignIns(requests)] : []),
     authenticate(deps.verifier, names, deps, deps.tellsCauses),
-    refuseCrossSite(origins, proxies),
+    refuseCrossSite(origins, proxies, publicUrl),
     ...(requests ? [limitRequests(requests)] : []),
     ...(history ? [limitHistory(history)] : []),
   ]);
@@ -122,7 +123,7 @@ export function createApp(deps: AppDeps): Koa<RequestState> {
     createRouter(deps.endpoints, identify, deps.inUnit, {
       ...deps,
       guards,
-      refuseForeign: refuseForeign(proxies),
+      refuseForeign: refuseForeign(proxies, publicUrl),
       returnRefused: returnRefused(deps.translate, cookies, deps.basePath),
       browserOf: browserReader(cookies, names, proxies),
       shedLoad: shedLoad(deps.load, names),

@@ -181,6 +181,28 @@ describe('the cookie of the console', () => {
     expect(await setFor('127.0.0.1:8000')).to.deep.equal(PLAIN);
   });
 
+  it('counts for the pages of PUBLIC_URL, also where a proxy asks for another host', async () => {
+    app = await appWith({ publicUrl: 'https://rollcall.example.com' });
+    const code = await codeFor(app, ADA);
+    const from = (origin: string) =>
+      app.call('/v1/session/code', {
+        method: 'POST',
+        headers: { ...JSON_TYPE, Origin: origin },
+        body: JSON.stringify({ code }),
+      });
+    await expectProblem(await from('https://rollcall.example.com.evil.net'), 403, 'cross_site');
+    const response = await from('https://rollcall.example.com');
+    expect(response.status).to.equal(201);
+    const write = (origin: string) =>
+      app.call('/v1/me', {
+        method: 'PATCH',
+        headers: { ...JSON_TYPE, Origin: origin, Cookie: cookieOf(response) },
+        body: '{}',
+      });
+    expect((await write('https://rollcall.example.com')).status).to.equal(200);
+    await expectProblem(await write('http://rollcall.example.com'), 403, 'cross_site');
+  });
+
   it('counts under its own name alone: another port of this machine can set the plain one', async () => {
     app = await appWith();
     const { cookie } = await signInToConsole(app, ADA);

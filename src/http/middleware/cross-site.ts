@@ -4,17 +4,18 @@ import type { Forwarded } from '../request/forwarded.ts';
 import { SAFE_METHODS } from './unit-of-work.ts';
 
 /** Whether a request comes from one of our own pages, or from no page at all. */
-export type OwnPages = (ctx: RequestContext) => boolean;
+type OwnPages = (ctx: RequestContext) => boolean;
 
 /**
  * Creates the check that a request comes from our own pages. Browsers say so in `Sec-Fetch-Site` (Fetch Metadata), or at least in
- * `Origin` where the request writes. Without either, only reads pass.
+ * `Origin` where the request writes: that of the requested host, or `publicUrl`. Without either, only reads pass.
  */
-export const ownPages = (forwarded: Forwarded): OwnPages => {
+const ownPages = (forwarded: Forwarded, publicUrl: string | null): OwnPages => {
   return ({ req, method }) => {
     const { origin, 'sec-fetch-site': site } = req.headers;
     if (site !== undefined) return site === 'same-origin' || (site === 'none' && SAFE_METHODS.has(method));
-    return origin === undefined ? SAFE_METHODS.has(method) : isOwnOrigin(origin, forwarded.host(req));
+    if (origin === undefined) return SAFE_METHODS.has(method);
+    return origin === publicUrl || isOwnOrigin(origin, forwarded.host(req));
   };
 };
 
@@ -22,8 +23,8 @@ export const ownPages = (forwarded: Forwarded): OwnPages => {
  * Refuses what is sent to a door of the console from anywhere but our own pages: another site could sign a browser in to an account of
  * its own (login CSRF), or out. A program passes with a bearer token, which no page adds by itself. Throws `cross_site`.
  */
-export const refuseForeign = (forwarded: Forwarded): Middleware => {
-  const isOwn = ownPages(forwarded);
+export const refuseForeign = (forwarded: Forwarded, publicUrl: string | null = null): Middleware => {
+  const isOwn = ownPages(forwarded, publicUrl);
   return function refuseForeign(ctx, next) {
     const { authorization, origin, 'sec-fetch-site': site } = ctx.req.headers;
     const isProgram = authorization !== undefined && origin === undefined && site === undefined;
@@ -41,14 +42,19 @@ export const refuseForeign = (forwarded: Forwarded): Middleware => {
  *
  * Throws `cross_site`.
  */
-export const refuseCrossSite = (origins: ReadonlySet<string>, forwarded: Forwarded): Middleware => {
+export const refuseCrossSite = (
+  origins: ReadonlySet<string>,
+  forwarded: Forwarded,
+  publicUrl: string | null = null,
+): Middleware => {
   const isFromKnownOrigin = ({ req }: RequestContext): boolean => {
     const { origin, 'sec-fetch-site': site } = req.headers;
     if (site === 'same-origin') return true;
     if (origin === undefined) return false;
-    return origins.has(origin) || (site === undefined && isOwnOrigin(origin, forwarded.host(req)));
+    if (origins.has(origin)) return true;
+    return site === undefined && (origin === publicUrl || isOwnOrigin(origin, forwarded.host(req)));
   };
-  const isOwn = ownPages(forwarded);
+  const isOwn = ownPages(forwarded, publicUrl);
   return function refuseCrossSite(ctx, next) {
     const { credential } = ctx.state;
     if (credential === 'session' && !isOwn(ctx)) throw refusals.foreignPage();
