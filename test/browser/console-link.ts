@@ -98,6 +98,10 @@ describe('the link that opens the console, in a real browser', function () {
     await page.unroute('**/v1/session');
     await page.getByRole('button', { name: 'Try again' }).click();
     await use().waitFor();
+    await page.route('**/v1/session/code', (route) => route.abort());
+    await use().click();
+    await page.getByText('The service does not answer').waitFor();
+    await page.unroute('**/v1/session/code');
     await page.route('**/v1/session/code', async (route) => {
       await new Promise((done) => setTimeout(done, 700));
       await route.continue();

@@ -1,5 +1,5 @@
 import { computed, signal } from '@preact/signals';
-import type { Answered } from '../../client/client.ts';
+import { type Answered, Unreachable } from '../../client/client.ts';
 import { call, hasSessionEnded } from './api.ts';
 import { BASE_PATH, viewUrl } from './place.ts';
 
@@ -59,9 +59,14 @@ export const providerName = computed(() => {
 
 /** Signs in with the code of the link. Throws what the service refuses. */
 export async function signInByLink(code: string): Promise<void> {
-  // It works once, whatever comes of it.
+  try {
+    await call('POST /v1/session/code', { body: { code } });
+  } catch (error) {
+    // It works once, and may not have arrived.
+    if (!(error instanceof Unreachable)) linkCode.value = undefined;
+    throw error;
+  }
   linkCode.value = undefined;
-  await call('POST /v1/session/code', { body: { code } });
   await loadSession();
 }
 
