@@ -1,5 +1,6 @@
+import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
-import { DORMANCY } from '../../domain/author.ts';
+import { type Author, DORMANCY } from '../../domain/author.ts';
 import { Refusal } from '../../domain/refusal.ts';
 import { refusals } from '../../domain/refusals.ts';
 import { changeBetween, lockAccounts, writeAccounts } from '../../store/account-writes.ts';
@@ -79,16 +80,20 @@ export function startDormancy({
 /**
  * Suspends the accounts that have been absent for `days` days, in small transactions. Safe to run on several servers at once; a
  * killed run leaves every account either suspended, with its entry in the history, or untouched. Never suspends the last active admin,
- * whose id it returns.
+ * whose id it returns. The changes of a run share a request id, so that one undo takes all of them back.
  */
 export async function suspendDormant(
   inUnit: UnitOfWork,
   days: number,
   signal: AbortSignal,
 ): Promise<{ suspended: number; lastAdmin: number | undefined }> {
+  const author = { ...DORMANCY, requestId: randomUUID() };
   let suspended = 0;
   const suspend = async (ofAdmins: boolean, size: number, except: readonly number[] = []) => {
-    const ids = await inUnit((unit) => suspendBatch(unit, [days, ofAdmins, except, size]), IN_BACKGROUND);
+    const ids = await inUnit(
+      (unit) => suspendBatch(unit, author, [days, ofAdmins, except, size]),
+      IN_BACKGROUND,
+    );
     suspended += ids.length;
     return ids.length;
   };
@@ -119,8 +124,8 @@ class LastAdmin extends Error {
 }
 
 /** Suspends a batch and returns its ids. Throws {@link LastAdmin}; then nothing may be committed. */
-async function suspendBatch(unit: Unit, values: readonly unknown[]): Promise<number[]> {
-  unit.author = DORMANCY;
+async function suspendBatch(unit: Unit, author: Author, values: readonly unknown[]): Promise<number[]> {
+  unit.author = author;
   await unit.begin();
   await unit.em.execute(`set local lock_timeout = '${LOCK_TIMEOUT}'`);
   const ids = (await runInTransaction<{ id: number }>(unit.em, { text: DUE, values })).map(({ id }) => id);

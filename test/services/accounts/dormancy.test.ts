@@ -76,11 +76,14 @@ describe('dormant accounts', () => {
     const entries = await database.query(
       `select actor, actor_id, request_id, before, after, version from changes where actor = 'dormancy'`,
     );
+    // One for the whole run, by which it can be undone.
+    const [{ request_id: runId }] = entries as [{ request_id: string }];
+    expect(runId).to.match(/^[0-9a-f-]{36}$/);
     expect(entries).to.deep.equal(
       Array(2).fill({
         actor: 'dormancy',
         actor_id: null,
-        request_id: null,
+        request_id: runId,
         before: { status: 'active' },
         after: { status: 'suspended' },
         version: 2,
