@@ -1,8 +1,10 @@
+import { useEffect, useRef } from 'preact/hooks';
 import { LocationProvider, Route, Router, useLocation } from 'preact-iso/router';
 import { isOnline } from './data/api.ts';
 import { iconUrl, viewUrl } from './data/place.ts';
 import { isAdmin, loadSession, me, session, sessionError, signOut } from './data/session.ts';
 import { THEMES, type Theme, theme } from './data/theme.ts';
+import { useTitle } from './data/title.ts';
 import { Icon, type IconName } from './parts/icons.tsx';
 import { Palette } from './parts/palette.tsx';
 import { ReasonDialogs } from './parts/reason.tsx';
@@ -51,6 +53,18 @@ function Content() {
 
 function Frame() {
   const views = isAdmin.value ? ADMIN_VIEWS : VIEWS;
+  const { path: here } = useLocation();
+  const main = useRef<HTMLElement>(null);
+  const view = views.find(({ path, paths }) => isAt(here, path, paths?.includes('')));
+  useTitle(view?.name && texts.nav[view.name]);
+  const before = useRef(here);
+  // The link that led here may be gone: those who use the keyboard go on in the view.
+  useEffect(() => {
+    if (before.current !== here && document.activeElement === document.body) {
+      main.current?.focus({ preventScroll: true });
+    }
+    before.current = here;
+  }, [here]);
   return (
     <div class="frame">
       <a class="button primary skip" href="#view">
@@ -80,7 +94,7 @@ function Frame() {
         </nav>
         <Me />
       </header>
-      <main class="view" id="view" tabIndex={-1}>
+      <main ref={main} class="view" id="view" tabIndex={-1}>
         <Router>
           {views.flatMap(({ path, paths = [], component }) =>
             [path, ...paths].map((one) => <Route key={one} path={viewUrl(one)} component={component} />),
@@ -99,6 +113,12 @@ function NotForThem() {
   return isAdmins ? <Forbidden /> : <NotFound />;
 }
 
+/** Whether an address shows a view or one of its items; `isStart`: whether the console's own address shows it. */
+function isAt(here: string, path: string, isStart = false): boolean {
+  const url = viewUrl(path);
+  return here === url || here.startsWith(`${url}/`) || (isStart && here.replace(/\/$/, '') === viewUrl());
+}
+
 function NavLink({
   path,
   isStart = false,
@@ -111,8 +131,7 @@ function NavLink({
 }) {
   const { path: here } = useLocation();
   const url = viewUrl(path);
-  const isHere =
-    here === url || here.startsWith(`${url}/`) || (isStart && here.replace(/\/$/, '') === viewUrl());
+  const isHere = isAt(here, path, isStart);
   return (
     <a href={url} {...(isHere && { 'aria-current': 'page' })}>
       <Icon name={name} />

@@ -342,10 +342,57 @@ describe('one account in the console, in a real browser', function () {
     });
   });
 
+  it('is used by the keyboard alone: from the list to a change, through time and back, to an undo', async () => {
+    await console.open('/accounts');
+    await page.locator(`tbody tr[data-id="${id}"]`).waitFor();
+    const pressUntil = async (key: string, name: string | RegExp) => {
+      for (let presses = 0; presses < 80; presses++) {
+        await page.keyboard.press(key);
+        const focused = page.locator(':focus');
+        if ((await focused.count()) === 0) continue;
+        const text = (await focused.getAttribute('aria-label')) ?? (await focused.innerText());
+        if (typeof name === 'string' ? text === name : name.test(text)) return;
+      }
+      throw new Error(`The keyboard does not reach ${name}.`);
+    };
+    await pressUntil('Tab', new RegExp(`^Grace Hopper\\s+${email}`));
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: 'Timeline' }).waitFor();
+    expect(await page.title()).to.equal('Grace Hopper · Rollcall');
+    await pressUntil('Tab', 'Edit Role');
+    await page.keyboard.press('Enter');
+    await page.keyboard.press('ArrowUp');
+    await pressUntil('Tab', 'Save');
+    await page.keyboard.press('Enter');
+    await page.locator('header .badge').filter({ hasText: 'Admin' }).waitFor();
+    expect(await page.locator(':focus').getAttribute('aria-label')).to.equal('Edit Role');
+    await entries().nth(1).waitFor();
+    const slider = page.getByRole('slider');
+    const isFocused = () => slider.evaluate((it) => it === it.ownerDocument.activeElement);
+    for (let presses = 0; presses < 40 && !(await isFocused()); presses++) await page.keyboard.press('Tab');
+    await page.keyboard.press('ArrowLeft');
+    await page.locator('.past').waitFor();
+    await pressUntil('Shift+Tab', 'Back to now');
+    await page.keyboard.press('Enter');
+    await page.locator('.past').waitFor({ state: 'detached' });
+    expect(await isFocused()).to.equal(true);
+    await pressUntil('Tab', 'Undo');
+    await page.keyboard.press('Enter');
+    await dialog().locator('.diff').waitFor();
+    await pressUntil('Tab', 'Undo');
+    await page.keyboard.press('Enter');
+    await dialog().waitFor({ state: 'detached' });
+    await entries().nth(2).waitFor();
+    expect((await stored())['role']).to.equal('user');
+  });
+
   it('shows hostile names and preferences as the text that they are', async () => {
     const hostile = '<img src=x onerror=alert(1)>';
     // A name that is older than the rule about it.
-    await console.app.database.query('update users set name = $2 where id = $1', [id, `\u202e${hostile}`]);
+    await console.app.database.query('update users set name = $2 where id = $1', [
+      id,
+      `\u202e${hostile}${'👩'.repeat(200)}`,
+    ]);
     await change({ preferences: { [hostile]: { '\u202eevil': '👩‍👩‍👧‍👦'.repeat(60) }, a: hostile } });
     await page.reload();
     await heading(hostile).waitFor();

@@ -1,6 +1,10 @@
+import type { RefObject } from 'preact';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import { type Account as AccountData, useAccount } from '../../data/account.ts';
 import { useAddress } from '../../data/address.ts';
+import type { LiveChange } from '../../data/live.ts';
 import { viewUrl } from '../../data/place.ts';
+import { useTitle } from '../../data/title.ts';
 import { RoleBadge, StatusBadge } from '../../parts/badges.tsx';
 import { Icon } from '../../parts/icons.tsx';
 import { Bones, Failed, NotFound } from '../../parts/states.tsx';
@@ -24,6 +28,15 @@ function OneAccount({ id }: { id: string }) {
   const { state, change } = useAddress<'at'>();
   const showAt = (at: string | undefined) => change({ at }, true);
   const { data } = account;
+  useTitle(nameOf(data ?? deletion?.before) ?? texts.title(id));
+  const title = useRef<HTMLHeadingElement>(null);
+  const isDeleted = deletion !== undefined;
+  const wasDeleted = useRef(isDeleted);
+  // What was pressed is gone with a deletion, and with what takes it back.
+  useLayoutEffect(() => {
+    if (wasDeleted.current !== isDeleted && document.activeElement === document.body) title.current?.focus();
+    wasDeleted.current = isDeleted;
+  }, [isDeleted]);
   if (data === undefined || deletion) {
     if (account.isLoading && data === undefined && account.error === undefined) return <Loading id={id} />;
     if (!deletion) {
@@ -47,11 +60,24 @@ function OneAccount({ id }: { id: string }) {
         <Icon name="left" />
         {texts.back}
       </a>
-      {deletion ? <DeletedHead deletion={deletion} /> : data && <Head account={data} />}
+      {deletion ? (
+        <DeletedHead deletion={deletion} title={title} />
+      ) : (
+        data && <Head account={data} title={title} />
+      )}
       <div class={deletion && state.at === undefined ? 'account gone' : 'account'}>
         <div class="stack">
           {state.at !== undefined && (
-            <Past id={id} at={state.at} now={deletion ? undefined : data} onNow={() => showAt(undefined)} />
+            <Past
+              id={id}
+              at={state.at}
+              now={deletion ? undefined : data}
+              onNow={() => {
+                showAt(undefined);
+                // The button is gone.
+                document.querySelector<HTMLElement>('.travel input')?.focus();
+              }}
+            />
           )}
           {data && !deletion && (
             // What is being typed stays while the reader looks at the past.
@@ -69,11 +95,22 @@ function OneAccount({ id }: { id: string }) {
   );
 }
 
-function Head({ account: { name, email, role, status } }: { account: AccountData }) {
+/** What an account is called. */
+function nameOf(account: LiveChange['before'] | AccountData | undefined): string | undefined {
+  return account?.name ?? account?.email;
+}
+
+function Head({
+  account: { name, email, role, status },
+  title,
+}: {
+  account: AccountData;
+  title: RefObject<HTMLHeadingElement | null>;
+}) {
   return (
     <header>
       <div class="who">
-        <h1>
+        <h1 ref={title} tabIndex={-1}>
           <bdi>{name ?? email}</bdi>
         </h1>
         <p class="row">
@@ -86,13 +123,19 @@ function Head({ account: { name, email, role, status } }: { account: AccountData
   );
 }
 
-function DeletedHead({ deletion }: { deletion: NonNullable<ReturnType<typeof useAccount>['deletion']> }) {
+function DeletedHead({
+  deletion,
+  title,
+}: {
+  deletion: LiveChange;
+  title: RefObject<HTMLHeadingElement | null>;
+}) {
   const { before, userId, erasedAt } = deletion;
   return (
     <>
       <header>
         <div class="who">
-          <h1>
+          <h1 ref={title} tabIndex={-1}>
             <bdi>{before?.name ?? before?.email ?? `${texts.id} ${userId}`}</bdi>
           </h1>
           <p class="row">

@@ -162,8 +162,11 @@ function Editor({
       sayChanged(texts.saved(label), await tellNewest(account.id));
     } catch (error) {
       isBusy.value = false;
-      if (error instanceof Overtaken) onSaved(error.theirs);
-      else fault.value = faultOf(error, field);
+      if (error instanceof Overtaken) {
+        onSaved(error.theirs);
+        // As it is after an answer that got lost.
+        if (isSame(error.theirs[field], value)) return onClose();
+      } else fault.value = faultOf(error, field);
       input.current?.focus();
     }
   };

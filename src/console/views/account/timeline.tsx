@@ -2,6 +2,7 @@ import { useId } from 'preact/hooks';
 import { formatExact } from '../../data/format.ts';
 import type { LiveChange } from '../../data/live.ts';
 import type { Pages } from '../../data/load.ts';
+import { viewUrl } from '../../data/place.ts';
 import { Diff } from '../../parts/diff.tsx';
 import { Icon } from '../../parts/icons.tsx';
 import { Reason } from '../../parts/reason.tsx';
@@ -164,7 +165,9 @@ function Entry({ entry, isChosen, onThen }: { entry: LiveChange; isChosen: boole
         {requestId !== null && (
           <>
             <br />
-            <span class="mono">{shared.states.request(requestId)}</span>
+            <a class="soft mono" href={viewUrl(`/activity?${new URLSearchParams({ request: requestId })}`)}>
+              {shared.states.request(requestId)}
+            </a>
           </>
         )}
       </p>
