@@ -36,6 +36,7 @@ import { RefusedSignInCounter } from './services/access/refused-sign-ins.ts';
 import { serviceTokenLookUp } from './services/access/service-token-look-up.ts';
 import { Sightings } from './services/access/sightings.ts';
 import { startDormancy } from './services/accounts/dormancy.ts';
+import { startExpiry } from './services/accounts/expiry.ts';
 import { ChangeFeed } from './services/feed/change-feed.ts';
 import { EpochWatch } from './services/feed/epoch-watch.ts';
 import { startEraser } from './services/history/eraser.ts';
@@ -94,6 +95,8 @@ export interface ApplicationOptions {
   readonly streamTimes?: Partial<StreamTimes>;
   /** Overrides of the times of the readiness check. */
   readonly readinessTimes?: Partial<ReadinessTimes>;
+  /** How long sightings of accounts are gathered before they are written, in milliseconds. Default: a second. */
+  readonly sightingsMs?: number | undefined;
   /** Overrides of the limits of transfers. */
   readonly transferLimits?: Partial<TransferLimits>;
   /** Overrides of the limits of the other requests. */
@@ -148,6 +151,7 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
   const refusedSignIns = new RefusedSignInCounter();
   const sightings = new Sightings({
     em: orm.em.fork(),
+    gatherMs: options.sightingsMs,
     onFailure: ({ message: reason }) =>
       log.warn(
         { reason },
@@ -326,6 +330,7 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
   answerUnreadable(server, log, observer);
 
   let stopEraser = async () => undefined as unknown;
+  let stopExpiry = async () => undefined as unknown;
   let stopDormancy = async () => undefined as unknown;
   return {
     server,
@@ -337,6 +342,7 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
     readiness,
     start() {
       stopEraser = startEraser({ inUnit, refusedSignIns, log, ...settings.history });
+      stopExpiry = startExpiry({ inUnit, log });
       stopDormancy = startDormancy({ inUnit, log, ...settings.dormancy });
       webhooks.start();
     },
@@ -346,7 +352,7 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
       return hasFinished;
     },
     async close() {
-      await Promise.all([stopEraser(), stopDormancy()]);
+      await Promise.all([stopEraser(), stopExpiry(), stopDormancy()]);
       await sightings.close();
       await feed.close();
       await readiness.close();

@@ -51,7 +51,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     const input = { email: given(email), name: name.data, role: oneOf(fields.role.options, values.role) };
     return accountView(await inUnit(async (unit) => createAccount(unit, input, rules)));
   },
-  promote: (email, context) => change(email, context, ACTIVE_ADMIN),
+  promote: (email, context) => change(email, context, { ...ACTIVE_ADMIN, roleUntil: null }),
   demote: (email, context) => change(email, context, { role: 'user' }),
   suspend: (email, context) => change(email, context, { status: 'suspended' }),
   restore: (email, context) => change(email, context, { status: 'active' }),

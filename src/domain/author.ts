@@ -1,6 +1,6 @@
 /** Documentation of what `actor` can be. */
 export const ACTORS =
-  'an email, `service:<name>` of a service token, `erased-<id>`, or `boot`, `cli`, `sign-in`, `dormancy`';
+  'an email, `service:<name>` of a service token, `erased-<id>`, or `boot`, `cli`, `sign-in`, `dormancy`, `expiry`';
 
 /** Who signs a unit of work: what the history says about each of its changes. */
 export interface Author {
@@ -25,3 +25,6 @@ export const COMMAND_LINE: Author = { actorId: null, actor: 'cli', requestId: nu
 
 /** The author of suspensions for absence. */
 export const DORMANCY: Author = { actorId: null, actor: 'dormancy', requestId: null };
+
+/** The author of what ends a role at its time. */
+export const EXPIRY: Author = { actorId: null, actor: 'expiry', requestId: null };

@@ -25,7 +25,9 @@ type Recorded<Field extends StateField> = Field extends 'preferences'
     : User[Field];
 
 /** The state of an account, as the history records it. */
-export type AccountState = { readonly [Field in StateField]: Recorded<Field> } & {
+export type AccountState = { readonly [Field in Exclude<StateField, 'roleUntil'>]: Recorded<Field> } & {
+  /** Only of an admin whose role ends. ISO 8601, in UTC. */
+  readonly roleUntil?: string | null;
   /** Only where it is not the time of the change: a restored account keeps its age. ISO 8601, in UTC. */
   readonly createdAt?: string;
 };
@@ -87,7 +89,9 @@ export function stateOf(account: Pick<Account, StateField>): AccountState {
     field,
     account[field] ?? (field === 'preferences' ? {} : null),
   ]);
-  return Object.fromEntries(values);
+  return Object.fromEntries(
+    values.filter(([field, value]) => field !== 'roleUntil' || value !== null),
+  ) as AccountState;
 }
 
 /** The creation of an account. */
@@ -107,8 +111,8 @@ export function difference(before: AccountState, after: AccountState): Differenc
   for (const field of STATE_FIELDS) {
     // An entry from before a column existed does not have it, which says the same as null.
     if (field === 'preferences' || (before[field] ?? null) === (after[field] ?? null)) continue;
-    was[field] = before[field];
-    is[field] = after[field];
+    was[field] = before[field] ?? null;
+    is[field] = after[field] ?? null;
   }
   const patches = patchesBetween(before.preferences, after.preferences);
   if (patches !== undefined) {

@@ -8,7 +8,7 @@ import { isObject, type Preferences, preferencesDiffer } from './preferences.ts'
 export function movedOn({ before, after }: Pick<Change, 'before' | 'after'>, state: AccountState): string[] {
   const { preferences, ...fields }: AccountValues = after ?? {};
   const moved = Object.entries(fields)
-    .filter(([field, value]) => state[field as keyof typeof fields] !== value)
+    .filter(([field, value]) => (state[field as keyof typeof fields] ?? null) !== value)
     .map(([field]) => field);
   const paths = movedPaths(preferences ?? {}, before?.preferences ?? {}, state.preferences, 'preferences');
   return [...moved, ...paths];

@@ -166,6 +166,15 @@ export const refusals = {
     }),
     10,
   ),
+  invalidRoleEnd: kind(
+    'invalid_input',
+    422,
+    (message: string) => ({
+      message: 'The end of the role is invalid.',
+      errors: [{ path: 'roleUntil', message }],
+    }),
+    'Must be in the future.',
+  ),
   invalidLines: kind(
     'invalid_input',
     422,

@@ -1,4 +1,4 @@
-import { defineEntity, JsonType, p } from '@mikro-orm/core';
+import { defineEntity, JsonType, type Platform, p, Type } from '@mikro-orm/core';
 import { EMAIL_MAX_LENGTH, isAmbiguousTyped, isEmail, normalizeEmail } from './email.ts';
 import { type Preferences, preferencesDiffer } from './preferences.ts';
 import { refusals } from './refusals.ts';
@@ -17,6 +17,25 @@ export type StorageMode = (typeof STORAGE_MODES)[number];
 export const STATUSES = ['active', 'suspended'] as const;
 /** A status. */
 export type Status = (typeof STATUSES)[number];
+
+/** A time as ISO 8601, in UTC, with milliseconds: as the history has it, which compares it as it is. */
+class IsoTime extends Type<string | null, string | null> {
+  override convertToJSValue(value: string | null, platform: Platform): string | null {
+    return value === null ? null : platform.parseDate(value).toISOString();
+  }
+
+  override convertToDatabaseValue(value: string | null): string | null {
+    return value;
+  }
+
+  override getColumnType(): string {
+    return 'timestamptz';
+  }
+
+  override compareAsType(): string {
+    return 'string';
+  }
+}
 
 /**
  * The columns of an account: the one list of them. The history, the import, the export, the lists and the settings read it,
@@ -46,6 +65,8 @@ const columns = {
     .defaultRaw('now()')
     // Always later than before, also when another machine's clock is ahead: the history is ordered by it.
     .onUpdate(({ updatedAt }) => new Date(Math.max(Date.now(), updatedAt.getTime() + 1))),
+  /** When the role of an admin ends; null for a role without an end. */
+  roleUntil: p.type(IsoTime).$type<string | null>().columnType('timestamptz').nullable(),
 };
 
 /** The name of an account's column, as a property. */
@@ -68,6 +89,9 @@ export class User extends UserSchema.class {
    */
   declare readonly lastSeenAt?: Date | null;
 
+  /** Whether it was an admin whose time is over, by the database when it was read; the last active admin's never is. */
+  declare isLapsed?: boolean;
+
   /**
    * A new account with the role `user`; it exists once its unit of work has been flushed.
    * Throws `email_invalid`.
@@ -85,7 +109,7 @@ export class User extends UserSchema.class {
   /** Makes the account an active admin. Returns whether that changed anything. */
   promote(): boolean {
     if (this.isActiveAdmin()) return false;
-    Object.assign(this, ACTIVE_ADMIN);
+    Object.assign(this, ACTIVE_ADMIN, { roleUntil: null, isLapsed: false });
     return true;
   }
 
@@ -111,7 +135,7 @@ export function acceptEmail(typed: string): string {
 }
 
 /** An account as data: an entity, or a row of a list. */
-export type Account = Pick<User, Column | 'lastSeenAt'>;
+export type Account = Pick<User, Column | 'lastSeenAt' | 'isLapsed'>;
 
 /** Whether an account with this role is an admin, active or not. */
 export function isAdmin({ role }: Partial<Pick<Account, 'role'>>): boolean {
@@ -122,6 +146,47 @@ export function isAdmin({ role }: Partial<Pick<Account, 'role'>>): boolean {
 export const ACTIVE_ADMIN = { role: 'admin', status: 'active' } as const;
 
 /** Whether an account with these values can administer. */
-export function isActiveAdmin({ role, status }: Partial<Pick<Account, 'role' | 'status'>>): boolean {
-  return role === ACTIVE_ADMIN.role && status === ACTIVE_ADMIN.status;
+export function isActiveAdmin({
+  role,
+  status,
+  isLapsed = false,
+}: Partial<Pick<Account, 'role' | 'status' | 'isLapsed'>>): boolean {
+  return role === ACTIVE_ADMIN.role && status === ACTIVE_ADMIN.status && !isLapsed;
+}
+
+/** A role to give, and its end. `undefined` leaves either as it is. */
+export interface RoleChange {
+  readonly role?: Role | undefined;
+  /** ISO 8601, in UTC. */
+  readonly roleUntil?: string | null | undefined;
+}
+
+/** Throws `invalid_input` for a change that gives an end that is past, by `now`, or gives one to any other role than that of admins. */
+export function requireRoleChange(
+  was: Partial<Pick<Account, 'role' | 'roleUntil'>>,
+  change: RoleChange,
+  now: Date,
+): void {
+  if (typeof change.roleUntil !== 'string') return;
+  const isAdmins = (change.role ?? was.role) === ACTIVE_ADMIN.role;
+  const isNew = change.roleUntil !== (was.roleUntil ?? null);
+  if (isAdmins && (!isNew || change.roleUntil > now.toISOString())) return;
+  throw refusals.invalidRoleEnd(isAdmins ? 'Must be in the future.' : 'Only the role of an admin can end.');
+}
+
+/**
+ * The role after a change, and its end: it ends with the role of an admin, and an end that is past is none for whoever is made an
+ * admin anew.
+ */
+export function roleAfter(
+  was: Partial<Pick<Account, 'role' | 'roleUntil'>>,
+  change: RoleChange,
+  now: Date,
+): { role: Role; roleUntil: string | null } {
+  const role = change.role ?? was.role ?? 'user';
+  const end = was.roleUntil ?? null;
+  if (role !== ACTIVE_ADMIN.role) return { role, roleUntil: null };
+  if (change.roleUntil !== undefined) return { role, roleUntil: change.roleUntil };
+  const isAnew = change.role !== undefined && end !== null && end <= now.toISOString();
+  return { role, roleUntil: isAnew ? null : end };
 }

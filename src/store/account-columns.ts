@@ -1,5 +1,6 @@
 import type { EntityMetadata } from '@mikro-orm/core';
 import { type Account, type Column, User } from '../domain/user.ts';
+import { lapsedSql } from './lapsed.ts';
 import type { RowOf } from './rows.ts';
 import { lastSeenSql } from './tables/user.ts';
 
@@ -14,6 +15,9 @@ export interface AccountColumn {
   /** What a new account has without being told: `undefined` where only the database knows. */
   readonly initial: unknown;
 }
+
+/** The columns of time that are dates. */
+const TIMES: ReadonlySet<string> = new Set(['createdAt', 'updatedAt']);
 
 /** What has metadata: the ORM, or an EntityManager. */
 export interface MetadataSource {
@@ -36,9 +40,17 @@ export function accountColumns(source: MetadataSource): readonly AccountColumn[]
 
 /** All columns of `users` for a `select` or a `returning`, each under its property's name: rows are accounts then, but for `lastSeenAt`. */
 export function accountSelection(source: MetadataSource): string {
-  return accountColumns(source)
-    .map(({ property, name }) => `users.${name} as "${property}"`)
-    .join(', ');
+  const columns = accountColumns(source).map((column) => `${readingOf(column)} as "${column.property}"`);
+  return [...columns, IS_LAPSED].join(', ');
+}
+
+const IS_LAPSED = `${lapsedSql('users')} as "isLapsed"`;
+
+/** SQL of a column as an account has it: its end of a role is ISO 8601, which the driver does not make of it. */
+export function readingOf({ property, name }: Pick<AccountColumn, 'property' | 'name'>): string {
+  return property === 'roleUntil'
+    ? `to_char(users.${name} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`
+    : `users.${name}`;
 }
 
 /** An account as {@link accountTextSelection} reads it. */
@@ -54,7 +66,8 @@ export type AccountTexts = RowOf<Omit<Account, 'preferences' | 'lastSeenAt'>, 'c
  */
 export function accountTextSelection(source: MetadataSource): string {
   const columns = accountColumns(source).map(
-    ({ property, name, type }) => `users.${name}::${type === 'jsonb' ? 'text' : type} as "${property}"`,
+    (column) =>
+      `${readingOf(column)}::${['jsonb', 'timestamptz'].includes(column.type) && !TIMES.has(column.property) ? 'text' : column.type} as "${column.property}"`,
   );
-  return [...columns, `${lastSeenSql('users.id')} as "lastSeenAt"`].join(', ');
+  return [...columns, IS_LAPSED, `${lastSeenSql('users.id')} as "lastSeenAt"`].join(', ');
 }

@@ -3,6 +3,7 @@ import { isStorableText } from '../domain/preferences.ts';
 import { User } from '../domain/user.ts';
 import { accountColumns, type MetadataSource } from './account-columns.ts';
 import type { LookUps } from './batched-look-ups.ts';
+import { lapsedSql } from './lapsed.ts';
 
 /** The signer to look up. */
 export interface Signer {
@@ -49,8 +50,9 @@ interface Row {
   readonly is_unseen: boolean;
 }
 
-/** SQL for when an account was last seen, and whether that should be noted again, with {@link SIGHTING_JOIN}. */
-export const SIGHTING_COLUMNS = `nullif(sightings.last_seen_at, '-infinity')::timestamptz as last_seen_at,
+/** SQL for whether the account's role is over, when it was last seen, and whether that should be noted again, with {@link SIGHTING_JOIN}. */
+export const SIGHTING_COLUMNS = `${lapsedSql('users')} as is_lapsed,
+           nullif(sightings.last_seen_at, '-infinity')::timestamptz as last_seen_at,
            coalesce(sightings.last_seen_at < now() - interval '1 hour', true) as is_unseen`;
 export const SIGHTING_JOIN = 'left join sightings on sightings.user_id = users.id';
 

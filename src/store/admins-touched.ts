@@ -1,5 +1,6 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import type { ChangeDraft } from '../domain/change.ts';
+import { lapsedSql } from './lapsed.ts';
 import { runAlone } from './statements.ts';
 import type { Unit } from './unit.ts';
 
@@ -31,7 +32,7 @@ export async function lostAdmins(
   const rows = await runAlone<{ email: string }>(em, {
     text: `
       select listed.email from unnest($1::text[]) as listed (email) left join users using (email)
-       where coalesce(users.role <> 'admin' or users.status <> 'active', true)
+       where coalesce(users.role <> 'admin' or users.status <> 'active' or ${lapsedSql('users')}, true)
          and (users.id = any($2::int[]) or listed.email = any($3::text[]))
        order by listed.email`,
     values: [[...emails], [...touched.ids], [...touched.emails]],

@@ -1,6 +1,7 @@
 import type { Right } from '../domain/right.ts';
 import type { AccountColumn } from './account-columns.ts';
 import { recordSql } from './change-log.ts';
+import { lapsedSql } from './lapsed.ts';
 import { USABLE } from './right-check.ts';
 import { SESSION_USABLE } from './session-condition.ts';
 
@@ -123,7 +124,7 @@ function allowed(once: string): readonly string[] {
   return [
     `author as materialized (
       select users.id
-        from users join line on users.id = right_account and users.status = 'active' and (users.role = 'admin' or not as_admin)
+        from users join line on users.id = right_account and users.status = 'active' and (not as_admin or users.role = 'admin' and not ${lapsedSql('users')})
        ${once} for share of users
     )`,
     `session as materialized (

@@ -7,6 +7,7 @@ import { refusals } from '../domain/refusals.ts';
 import type { Right } from '../domain/right.ts';
 import { type Account, isActiveAdmin, User } from '../domain/user.ts';
 import { accountChangeSets, originalOf } from './account-change-sets.ts';
+import { lapsedSql } from './lapsed.ts';
 import { SESSION_USABLE } from './session-condition.ts';
 import type { Unit } from './unit.ts';
 
@@ -64,9 +65,10 @@ export async function requireSession({ em, right }: Unit, lock: 'for key share' 
 async function check({ em, right, ownValuesBefore }: Unit, lock: 'for share' | ''): Promise<void> {
   if (right === null) return;
   if ('serviceTokenId' in right) return checkServiceToken(em, right.serviceTokenId, lock);
-  const [row] = await em.execute<Rights[]>(`select role, status from users where id = ? ${lock}`, [
-    right.accountId,
-  ]);
+  const [row] = await em.execute<Rights[]>(
+    `select role, status, ${lapsedSql('users')} as "isLapsed" from users where id = ? ${lock}`,
+    [right.accountId],
+  );
   // Without a row, the unit has deleted the account, whose values it knows then, or others have.
   const known = row ?? (ownValuesBefore !== null && 'status' in ownValuesBefore ? {} : undefined);
   requireRight(known && ownValuesBefore ? { ...known, ...ownValuesBefore } : undefined, right);
@@ -102,13 +104,15 @@ export function isCheckedByFlush(uow: UnitOfWork, right: Right): boolean {
     ({ type, entity }) => type !== ChangeSetType.CREATE && entity.id === right.accountId,
   );
   if (own === undefined) return false;
-  // As loaded: it may lay down the right itself. A replay has read it again.
-  requireRight(originalOf(own.entity), right);
+  // As loaded: it may lay down the right itself. A replay has read it again. A role that ends may have ended since.
+  const original = originalOf(own.entity);
+  if (right.asAdmin && original?.roleUntil) return false;
+  requireRight(original, right);
   return true;
 }
 
 /** The values that decide what an account may do. */
-type Rights = Pick<Account, 'role' | 'status'>;
+type Rights = Pick<Account, 'role' | 'status' | 'isLapsed'>;
 
 function requireRight(account: Partial<Rights> | undefined, { asAdmin }: { asAdmin: boolean }): void {
   if (account === undefined) throw refusals.accountRequired();

@@ -76,6 +76,7 @@ describe('the schema', () => {
       'users.id': "integer NO nextval('users_id_seq'::regclass)",
       'users.email': 'character varying 255 NO',
       'users.name': 'character varying 255 YES',
+      'users.role_until': 'timestamp with time zone YES',
       'users.role': "character varying 50 NO 'user'::character varying",
       'users.preferences': 'jsonb YES',
       'users.storage_mode': "character varying 10 NO 'local'::character varying",

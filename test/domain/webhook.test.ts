@@ -16,6 +16,7 @@ const EMPTY = stateOf({
   role: 'user',
   status: 'active',
   storageMode: 'local',
+  roleUntil: null,
   preferences: {},
 });
 const preferring = (preferences: Record<string, unknown>) => ({ ...EMPTY, preferences });

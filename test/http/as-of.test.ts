@@ -94,6 +94,7 @@ describe('an account at a past time', () => {
       version: 7,
       createdAt: '2019-01-02T03:04:05.678Z',
       updatedAt: '2024-02-29T12:00:00.123Z',
+      roleUntil: null,
       lastSeenAt: null,
     });
   });

@@ -43,6 +43,7 @@ describe('GET /v1/me', () => {
       version: 1,
       createdAt: LONG_AGO,
       updatedAt: LONG_AGO,
+      roleUntil: null,
       lastSeenAt: null,
     });
   });
@@ -60,6 +61,7 @@ describe('GET /v1/me', () => {
       version: 1,
       createdAt: LONG_AGO,
       updatedAt: LONG_AGO,
+      roleUntil: null,
       lastSeenAt: null,
     });
   });
@@ -71,6 +73,7 @@ describe('GET /v1/me', () => {
     expect(await (await me('ada@example.com')).json()).to.include({
       createdAt: '2024-02-29T18:14:59.123Z',
       updatedAt: LONG_AGO,
+      roleUntil: null,
       lastSeenAt: null,
     });
   });

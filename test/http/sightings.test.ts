@@ -27,7 +27,7 @@ describe('when accounts were last seen', () => {
   beforeEach(async () => {
     const database = await createMigratedDatabase();
     wire = await startProxy(database.url);
-    app = await startApp({ database, through: wire.url });
+    app = await startApp({ database, through: wire.url, sightingsMs: 1_000 });
     await addAccount(database, ADMIN, { role: 'admin' });
     await addAccount(database, ADA);
   });

@@ -274,7 +274,7 @@ describe('the transfer of accounts', () => {
       expect(response.headers.get('content-disposition')).to.equal('attachment; filename="accounts.csv"');
       const [head, , second] = (await response.text()).split('\r\n');
       expect(head).to.equal(
-        'id,email,name,role,status,storageMode,preferences,version,createdAt,updatedAt,lastSeenAt',
+        'id,email,name,role,status,storageMode,preferences,version,createdAt,updatedAt,roleUntil,lastSeenAt',
       );
       expect(second).to.match(
         /^\d+,b@example.com,"B, ""C""",user,active,local,"\{""theme"":""dark""\}",1,2020-01-02T03:04:05.678Z,/,
@@ -377,7 +377,7 @@ describe('the transfer of accounts', () => {
         const text = bytes.toString('utf8', 3);
         expect(text.split('\r\n')[0]).to.equal(
           ['id', 'email', 'name', 'role', 'status', 'storageMode', 'preferences', 'version', 'createdAt']
-            .concat('updatedAt', 'lastSeenAt')
+            .concat('updatedAt', 'roleUntil', 'lastSeenAt')
             .join(character),
         );
         // Also for a reader that does not know quotes.

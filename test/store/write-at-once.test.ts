@@ -88,6 +88,9 @@ describe('a unit that changes one account', () => {
           ...account,
           name: account.name ?? null,
           preferences: account.preferences ?? null,
+          roleUntil: account.roleUntil ?? null,
+          lastSeenAt: account.lastSeenAt ?? null,
+          isLapsed: account.isLapsed ?? false,
         }).to.deep.equal({ ...row });
         written.push(await store.database.query(WRITTEN, [account.id]));
       }

@@ -98,6 +98,7 @@ export async function startApp(
     transferLimits?: Partial<TransferLimits>;
     loadLimits?: Partial<LoadLimits>;
     poolMax?: number;
+    sightingsMs?: number;
     environment?: Environment;
     webhooks?: readonly Webhook[];
     requestTimeoutMs?: number;
@@ -166,6 +167,8 @@ export async function startApp(
     log,
     // Each probe of a test asks anew.
     readinessTimes: { freshMs: 0, ...options.readinessTimes },
+    // Other tests count statements and connections.
+    sightingsMs: options.sightingsMs ?? 60_000,
     ...(now && { now }),
     ...(streamTimes && { streamTimes }),
     ...(transferLimits && { transferLimits }),

@@ -13,6 +13,7 @@ const EXAMPLE: AccountView = {
   version: 3,
   createdAt: '2026-01-31T12:00:00.000Z',
   updatedAt: '2026-02-01T08:30:00.000Z',
+  roleUntil: null,
   lastSeenAt: '2026-02-03T17:45:00.000Z',
 };
 
@@ -23,6 +24,10 @@ export const account = z
     ...fields,
     // A role may be added later, which must not break clients.
     role: z.string(),
+    roleUntil: z.iso
+      .datetime()
+      .nullable()
+      .meta({ description: 'When the role of an admin ends by itself; null for never.' }),
     version: z.int().meta({ description: 'The number of its changes, as in `ETag`.' }),
     createdAt: z.iso.datetime(),
     updatedAt: z.iso.datetime(),

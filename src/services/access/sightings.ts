@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { runAlone } from '../../store/statements.ts';
 
-/** How long sightings are gathered before they are written, in milliseconds. */
+/** How long sightings are gathered before they are written by default, in milliseconds. */
 const GATHER_MS = 1_000;
 
 /** The longest pause before another attempt, in milliseconds. */
@@ -31,6 +31,8 @@ export interface SightingsDeps {
   readonly em: EntityManager;
   /** Called with the first failure of several in a row. */
   readonly onFailure: (error: Error) => void;
+  /** Default: a second. */
+  readonly gatherMs?: number | undefined;
 }
 
 /**
@@ -67,7 +69,7 @@ export class Sightings {
 
   #plan(): void {
     if (this.#isClosed || this.#timer !== undefined || this.#writing !== undefined) return;
-    const ms = Math.min(MAX_PAUSE_MS, GATHER_MS * 2 ** this.#failures);
+    const ms = Math.min(MAX_PAUSE_MS, (this.#deps.gatherMs ?? GATHER_MS) * 2 ** this.#failures);
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
       this.#writing = this.#write().finally(() => {

@@ -1,5 +1,6 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { User } from '../../domain/user.ts';
+import { lapsedSql } from '../../store/lapsed.ts';
 import type { Unit } from '../../store/unit.ts';
 
 /** What the seeder did, by email. */
@@ -33,7 +34,7 @@ export async function seedAdmins({ em }: Unit, emails: readonly string[]): Promi
 const ACTIVE_ADMINS = `
   select count(*)::int as total,
          coalesce(jsonb_agg(email) filter (where email in (select jsonb_array_elements_text(?::jsonb))), '[]') as listed
-    from "users" where role = 'admin' and status = 'active'`;
+    from users where role = 'admin' and status = 'active' and not ${lapsedSql('users')}`;
 
 /** How many active admins there are, and which of `emails` are among them. */
 export async function activeAdmins(

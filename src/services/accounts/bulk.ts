@@ -1,5 +1,5 @@
 import type { BulkReport } from '../../domain/bulk-report.ts';
-import type { Account } from '../../domain/user.ts';
+import { type Account, roleAfter } from '../../domain/user.ts';
 import {
   type AccountRow,
   type AccountWrite,
@@ -59,6 +59,7 @@ export async function changeInBulk(
 
 function writeOf(before: AccountRow, change: BulkChange): AccountWrite | undefined {
   if (change === 'delete') return { before, after: null };
-  const { role = before.role, status = before.status, storageMode = before.storageMode } = change;
-  return changeBetween(before, { ...before, role, status, storageMode });
+  const { role, status = before.status, storageMode = before.storageMode } = change;
+  const after = { ...before, ...(role && roleAfter(before, { role }, new Date())), status, storageMode };
+  return changeBetween(before, after);
 }

@@ -36,6 +36,16 @@ export const fields = {
   email: z.string().meta({ format: 'email', maxLength: EMAIL_MAX_LENGTH }),
   name: name.nullable(),
   role: z.enum(ROLES),
+  /** Without a clock: whether it may be past is the domain's business. */
+  roleUntil: z.iso
+    .datetime({ offset: true, error: 'Must be a time with an offset, such as 2026-01-31T12:00:00Z.' })
+    .transform((text) => new Date(text).toISOString())
+    .refine((iso) => iso >= '1970' && iso < '9999', 'Must be a time of the years 1970 to 9998.')
+    .nullable()
+    .meta({
+      description: 'When the role of an admin ends by itself; null for never.',
+      examples: ['2027-01-31T12:00:00.000Z'],
+    }),
   status: z.enum(STATUSES),
   storageMode: z.enum(STORAGE_MODES),
   /** What may be inside is the domain's business. */

@@ -1,6 +1,6 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { mergePatch } from '../../domain/preferences.ts';
-import type { Account } from '../../domain/user.ts';
+import type { Account, Role } from '../../domain/user.ts';
 import type { AccountTexts } from '../../store/account-columns.ts';
 import { isoTimeOf } from '../../store/rows.ts';
 import type { AccountChanges } from './accounts.ts';
@@ -33,22 +33,17 @@ function short(json: string): string {
   return json.length < LONG ? json : JSON.stringify(JSON.parse(json));
 }
 
-/** The allow-list of both, but for the preferences. Times in ISO 8601, in UTC. */
+/** The allow-list of both, but for the preferences. Times in ISO 8601, in UTC. A role that is over is shown as what it is about to be. */
 function shown(
-  { id, email, name, role, status, storageMode, version }: Account | AccountTexts,
+  account: Account | AccountTexts,
   { createdAt, updatedAt, lastSeenAt }: Pick<AccountTexts, 'createdAt' | 'updatedAt' | 'lastSeenAt'>,
 ) {
+  const { id, email, name, status, storageMode, version, isLapsed = false } = account;
+  const role: Role = isLapsed ? 'user' : account.role;
+  const roleUntil = isLapsed ? null : (account.roleUntil ?? null);
   return {
-    id,
-    email,
-    name: name ?? null,
-    role,
-    status,
-    storageMode,
-    version,
-    createdAt,
-    updatedAt,
-    lastSeenAt,
+    ...{ id, email, name: name ?? null, role, status, storageMode },
+    ...{ version, createdAt, updatedAt, roleUntil, lastSeenAt },
   };
 }
 

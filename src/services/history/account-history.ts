@@ -82,7 +82,15 @@ export async function accountAt(em: EntityManager, id: number, moment: Date): Pr
     throw refusals.notFound('account with this id at that time');
   }
   const { version, at: updatedAt } = last;
-  return { ...state, preferences: asStored(state.preferences), id, version, createdAt, updatedAt };
+  return {
+    roleUntil: null,
+    ...state,
+    preferences: asStored(state.preferences),
+    id,
+    version,
+    createdAt,
+    updatedAt,
+  };
 }
 
 function dateOf(text: string | undefined): Date | undefined {

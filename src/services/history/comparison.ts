@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { STATE_FIELDS } from '../../domain/change.ts';
 import type { Account } from '../../domain/user.ts';
-import { accountColumns } from '../../store/account-columns.ts';
+import { accountColumns, readingOf } from '../../store/account-columns.ts';
 import { parseExactly, rewritten } from './exact-json.ts';
 import type { Replay, Report } from './replay.ts';
 
@@ -16,12 +16,14 @@ export type StoredAccount = Omit<Account, TextColumn> & { readonly [Field in Tex
 export function storedAccounts(em: EntityManager): string {
   const columns = accountColumns(em).map(({ property, name, type }) => {
     const value =
-      type === 'timestamptz'
-        ? `to_jsonb(${name})#>>'{}'`
-        : // No preferences say the same as empty ones.
-          type === 'jsonb'
-          ? `coalesce(${name}, '{}')::text`
-          : name;
+      property === 'roleUntil'
+        ? readingOf({ property, name })
+        : type === 'timestamptz'
+          ? `to_jsonb(${name})#>>'{}'`
+          : // No preferences say the same as empty ones.
+            type === 'jsonb'
+            ? `coalesce(${name}, '{}')::text`
+            : name;
     return `${value} as "${property}"`;
   });
   return `select ${columns.join(', ')} from users order by id`;

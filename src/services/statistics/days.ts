@@ -1,5 +1,6 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { ACTIONS } from '../../domain/change.ts';
+import { lapsedSql } from '../../store/lapsed.ts';
 import { runAlone } from '../../store/statements.ts';
 import { KEPT_DAYS } from '../access/refused-sign-ins.ts';
 import type { Calendar, Day, Span } from './calendar.ts';
@@ -66,7 +67,7 @@ const WEEKS = `
 
 const TOTALS = `
   select ${counted('users', TOTAL_CAP)} as accounts,
-         ${counted(`users where role = 'admin' and status = 'active'`)} as admins,
+         ${counted(`users where role = 'admin' and status = 'active' and not ${lapsedSql('users')}`)} as admins,
          ${counted(`users where status = 'suspended'`, TOTAL_CAP)} as suspended`;
 
 interface DayRow {

@@ -1,6 +1,6 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { type AccountState, type AccountValues, creation, stateOf } from '../../domain/change.ts';
-import { isAdmin } from '../../domain/user.ts';
+import { isAdmin, roleAfter } from '../../domain/user.ts';
 import { accountColumns, accountSelection } from '../../store/account-columns.ts';
 import {
   type AccountRow,
@@ -135,6 +135,7 @@ function valuesOf({ email, createdAt, values }: ImportLine): Partial<AccountRow>
     email,
     ...(typeof createdAt === 'string' && { createdAt }),
     ...(givenIn(values) as Partial<AccountRow>),
+    ...roleAfter({}, givenIn(values), new Date()),
   };
 }
 
@@ -148,7 +149,9 @@ function changesOf(lines: readonly ImportLine[], accounts: ReadonlyMap<string, A
   return lines.flatMap((line) => {
     const before = accounts.get(line.email);
     if (before === undefined) return [];
-    const change = changeBetween(before, { ...before, ...givenIn(line.values) } as AccountRow);
+    const given = givenIn(line.values);
+    const after = { ...before, ...given, ...roleAfter(before, given, new Date()) } as AccountRow;
+    const change = changeBetween(before, after);
     return change === undefined ? [] : [{ line, change }];
   });
 }

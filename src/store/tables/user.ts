@@ -1,4 +1,5 @@
 import { UserSchema } from '../../domain/user.ts';
+import { lapsedSql } from '../lapsed.ts';
 
 /**
  * Adds the indexes and constraints of the accounts' table to the entity's description, for the comparison with the
@@ -52,6 +53,13 @@ UserSchema.addProperty('lastSeenAt' as never, 'datetime', {
   nullable: true,
   persist: false,
   formula: ({ id }) => lastSeenSql(id),
+});
+
+UserSchema.addProperty('isLapsed' as never, 'boolean', {
+  columnType: 'boolean',
+  nullable: true,
+  persist: false,
+  formula: (columns) => lapsedSql(columns.id.split('.')[0] ?? ''),
 });
 
 export { User } from '../../domain/user.ts';

@@ -416,7 +416,7 @@ describe('the account import', () => {
       expect(reasons(report)).to.deep.equal([
         '1 Name: Means the same as name: keep one of the two.',
         '1 email: This column is missing in the header line. Other names for it: emailAddress, primaryEmail, mail, userPrincipalName, login, username.',
-        '1 : Further columns that are read: name, displayName, firstName, lastName, role, status, storageMode, preferences, createdAt. A comma, a semicolon or a tab separates them.',
+        '1 : Further columns that are read: name, displayName, firstName, lastName, role, status, storageMode, preferences, createdAt, roleUntil. A comma, a semicolon or a tab separates them.',
       ]);
     });
   });

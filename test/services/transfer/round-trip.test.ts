@@ -185,7 +185,7 @@ describe('a CSV file', () => {
           expect(await read(file, 'create')).to.include({ created: accounts.length, failed: 0 });
           expect(await values()).to.deep.equal(before);
           // All but the times of the last change is the same, without one more apostrophe.
-          const withoutTimes = (csvText: string) => csvText.replace(/[^,;\t]+Z([,;\t]\\N\r\n)/g, '$1');
+          const withoutTimes = (csvText: string) => csvText.replace(/[^,;\t]+Z((?:[,;\t]\\N){2}\r\n)/g, '$1');
           expect(withoutTimes(await written(writing))).to.equal(withoutTimes(file));
         }),
         { numRuns: 15 },
