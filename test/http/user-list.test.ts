@@ -298,6 +298,7 @@ describe('GET /v1/users', () => {
     status: ['', 'deleted', 'Active'],
     storageMode: ['', 'cloud'],
     email: ['', 'a\0b', 'a'.repeat(256)],
+    ids: ['', '0', '01', '-1', '1,', ',1', '1, 2', '1.5', '9999999999', 'one', Array(101).fill('1').join()],
     q: ['', 'a\0b', '\0', 'a'.repeat(256)],
     total: ['', '1', 'yes', 'TRUE'],
     offset: ['50'],
@@ -311,6 +312,22 @@ describe('GET /v1/users', () => {
       }
     });
   }
+
+  it('finds accounts by their ids, and passes over those that are gone', async () => {
+    await addMany(5);
+    const list = { ids: '2,4,4,6,999999999', sort: 'email' };
+    const found = await page({ ...list, total: 'true' });
+    expect(found.items.map(({ id }) => id)).to.deep.equal([2, 4, 6]);
+    expect(found.total).to.deep.equal({ count: 3, capped: false });
+    const first = await get({ ...list, limit: '2' });
+    const next = /<([^>]+)>/.exec(first.headers.get('link') ?? '')?.[1] ?? '';
+    const second = (await (await app.call(next, { as: ADMIN })).json()) as Page;
+    expect(second.items.map(({ id }) => id)).to.deep.equal([6]);
+    await refused(
+      { ids: '2,4', sort: 'email', cursor: ((await first.json()) as Page).nextCursor ?? '' },
+      'bad_cursor',
+    );
+  });
 
   it('names every invalid parameter of a query, including repeated ones', async () => {
     const response = await app.call('/v1/users?limit=0&role=owner&q=a&q=b', { as: ADMIN });

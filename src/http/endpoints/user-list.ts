@@ -24,7 +24,21 @@ function time<Filter extends z.ZodType>(filter: Filter): Filter {
 
 const { email, domain, createdSince, createdBefore, seenSince, seenBefore, q, ...columns } = accountFilters;
 
+/** The most ids of a request: a page has room for their accounts. */
+const MAX_IDS = 100;
+
+const ids = z
+  .string()
+  .regex(
+    new RegExp(`^[1-9]\\d{0,9}(,[1-9]\\d{0,9}){0,${MAX_IDS - 1}}$`),
+    `Must be up to ${MAX_IDS} ids, separated by commas.`,
+  )
+  // The largest value of PostgreSQL's `integer`.
+  .refine((text) => text.split(',').every((id) => Number(id) < 2 ** 31), 'Must be less than 2147483648.')
+  .meta({ description: 'These accounts alone, by their ids.', examples: ['1,2,3'] });
+
 const query = z.strictObject({
+  ids: ids.optional(),
   ...columns,
   ...pageQuery,
   sort: z.enum(SORTS).optional().meta({
@@ -88,8 +102,9 @@ export function userListEndpoints({ cursors }: { readonly cursors: CursorCodec }
           q,
           ...(Object.keys(others).length > 0 ? [others] : []),
         ];
+        const given = { ...query, ids: query.ids?.split(',').map(Number) };
         const page = await readPage(cursors, scope, query, (request) =>
-          reader.read((em) => listAccounts(em, { ...query, ...request })),
+          reader.read((em) => listAccounts(em, { ...given, ...request })),
         );
         return { query, page };
       },

@@ -23,6 +23,8 @@ export type Sort = (typeof SORTS)[number];
 
 /** Filters of the list: accounts match all that are given. */
 export interface AccountFilters {
+  /** These accounts alone. */
+  readonly ids?: readonly number[] | undefined;
   readonly role?: Role | undefined;
   readonly status?: Status | undefined;
   readonly storageMode?: StorageMode | undefined;
@@ -234,7 +236,8 @@ function conditionsOf(source: MetadataSource, filters: AccountFilters) {
     const { column, operator } = RANGES[name];
     if (filters[name] !== undefined) conditions.push(`${column} ${operator} ${bind(filters[name])}`);
   }
-  const { email, domain, q } = filters;
+  const { ids, email, domain, q } = filters;
+  if (ids !== undefined) conditions.push(`users.id = any(${bind(ids)}::int[])`);
   if (domain !== undefined) conditions.push(`${DOMAIN} = ${bind(storedDomain(domain))}`);
   if (email !== undefined) conditions.push(`email = ${bind(normalizeEmail(email))}`);
   if (q !== undefined) conditions.push(contains(q, bind));

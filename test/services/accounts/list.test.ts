@@ -38,6 +38,8 @@ const FILTERS: AccountFilters[] = [
   { role: 'admin', q: 'zq' },
   { role: 'user', q: 'example' },
   { status: 'suspended', storageMode: 'account', q: 'hopper' },
+  { ids: [7, 33_333, 50_000, 2_000_000] },
+  { ids: [3, 1007, 99_999], status: 'active' },
   { domain: 'Example.COM' },
   { domain: 'rare.example' },
   { domain: 'nowhere.example' },
