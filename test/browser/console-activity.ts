@@ -198,6 +198,16 @@ describe('the activity in the console, in a real browser', function () {
     await console.expectAccessible();
   });
 
+  it('names accounts whose entries do not say their email', async () => {
+    await patch({ name: 'Somebody' });
+    await openLive('/activity?field=name&action=updated');
+    await entries().first().getByRole('link', { name: 'grace@example.com' }).waitFor();
+    await console.page.setViewportSize({ width: 360, height: 740 });
+    expect(await console.page.evaluate('document.documentElement.scrollWidth')).to.be.at.most(360);
+    await console.expectAccessible();
+    await console.page.setViewportSize({ width: 1280, height: 720 });
+  });
+
   it('says when changes no longer arrive, and catches up once they do', async () => {
     const { page } = console;
     await openLive();

@@ -1,5 +1,6 @@
 import { useSignal } from '@preact/signals';
-import { useCallback, useEffect, useRef } from 'preact/hooks';
+import { useCallback, useEffect, useMemo, useRef } from 'preact/hooks';
+import { useAccountEmails } from '../../data/account-names.ts';
 import { useAddress } from '../../data/address.ts';
 import { call } from '../../data/api.ts';
 import { formatDay, formatNumber } from '../../data/format.ts';
@@ -116,7 +117,12 @@ function Entries({ items, shown }: { items: readonly LiveChange[]; shown: Readon
     next.set(filter, value);
     return `${viewUrl('/activity')}?${next}`;
   }, []);
-  const names = namesIn(items);
+  const told = useMemo(() => namesIn(items), [items]);
+  const untold = useMemo(
+    () => items.map(({ userId }) => userId).filter((id) => !told.has(id)),
+    [items, told],
+  );
+  const asked = useAccountEmails(untold);
   const undone = new Set(items.map(({ undoes }) => undoes));
   let last = '';
   return items.flatMap((change) => {
@@ -134,7 +140,7 @@ function Entries({ items, shown }: { items: readonly LiveChange[]; shown: Readon
       <Entry
         key={change.id}
         change={change}
-        accountName={names.get(change.userId)}
+        accountName={told.get(change.userId) ?? asked.get(change.userId) ?? undefined}
         isNew={shown.has(change.id)}
         isUndone={undone.has(change.id)}
         addressOf={addressOf}
