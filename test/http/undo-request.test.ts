@@ -9,6 +9,7 @@ import { startApp, type TestApp } from '../support/app.ts';
 import { type ConformingApp, conforming } from '../support/conformance.ts';
 import { type Entry, visitor } from '../support/history.ts';
 import { expectProblem } from '../support/problem.ts';
+import { eventually } from '../support/waiting.ts';
 
 const ADMIN = 'ada@example.com';
 const GRACE = 'grace@example.com';
@@ -375,6 +376,28 @@ describe('undoing everything that a request has changed', function () {
     await expectWhole();
   });
 
+  it('leaves no trace when its database session ends halfway', async () => {
+    const lines = Array.from({ length: 1_200 }, (_, n) => ({ email: `u${n}@example.com` }));
+    const requestId = await importing(lines);
+    const path = await undoPath(requestId);
+    const before = await accountsIn(app.database);
+    const session = await app.database.connect();
+    // The oldest change is undone last, when most are written.
+    await session.query(`begin; select from users where email = 'u0@example.com' for update`);
+    const undoing = visit.send('POST', path);
+    const ended = () =>
+      app.database.query<{ done: boolean }>(
+        `select pg_terminate_backend(pid) as done from pg_stat_activity
+          where datname = current_database() and wait_event_type = 'Lock' and query like '%for update'`,
+      );
+    await eventually(async () => (await ended()).length > 0);
+    await expectProblem(await undoing, 503, 'database_unavailable');
+    await session.query('rollback');
+    expect(await accountsIn(app.database)).to.deep.equal(before);
+    await expectWhole();
+    expect(await undo(requestId)).to.include({ undone: 1_200 });
+  });
+
   describe('with a service token', () => {
     const mint = async (scopes: string[]) =>
       (
@@ -447,6 +470,8 @@ describe('undoing a request whose author loses the right meanwhile', () => {
     await session.query(`begin; select from users where id = ${id} for update`);
     const undoing = visit.send('POST', `/v1/history/${entry?.id}/undo-request`);
     // It waits for the account, and its author is demoted meanwhile.
+    const waiting = `select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+    await eventually(async () => (await app.database.query(waiting)).length > 0);
     await app.database.query(`update users set role = 'user', version = version + 1 where id = 1`);
     await session.query('commit');
     await session.end();
