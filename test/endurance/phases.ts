@@ -25,7 +25,7 @@ export interface Phase {
   readonly recoverySeconds: number;
   /** The same of each replica, by its name. */
   readonly recoveries: Readonly<Record<string, number>>;
-  /** The service's connections to PostgreSQL after the recovery. */
+  /** The service's connections to PostgreSQL after the recovery. NaN where it did not answer. */
   readonly connections: number;
   /** What went wrong besides requests. */
   readonly problems: readonly string[];
@@ -59,6 +59,10 @@ export async function inflict<S extends Stage>(
   const recoverySeconds = Math.max(...Object.values(recoveries));
   await fault.mend?.(stage).catch((error: Error) => problems.push(error.message));
   await pause(QUIET_MS);
+  const counted = await connections(stage).catch((error: Error) => {
+    problems.push(`PostgreSQL does not answer: ${error.message}`);
+    return Number.NaN;
+  });
   return {
     name: fault.name,
     mayLose: fault.mayLose ?? false,
@@ -68,7 +72,7 @@ export async function inflict<S extends Stage>(
     faultSeconds,
     recoverySeconds,
     recoveries,
-    connections: await connections(stage),
+    connections: counted,
     problems,
   };
 }

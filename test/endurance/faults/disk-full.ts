@@ -1,10 +1,14 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { until } from '../../support/until.ts';
 import { canMount } from '../disk.ts';
 import type { ServerStage } from '../stage.ts';
 import type { Fault } from './index.ts';
 
 /** How long the disk is full, in milliseconds. */
 const FULL_MS = 5_000;
+
+/** How long PostgreSQL may take to recover by itself, in milliseconds. Then it is killed and started again, as an operator would do. */
+const RECOVERY_MS = 60_000;
 
 /** PostgreSQL has no disk space left, at last not even for its log of writes, which ends it. */
 export const diskFull: Fault<ServerStage> = {
@@ -24,6 +28,15 @@ export const diskFull: Fault<ServerStage> = {
     } finally {
       await disk?.free();
     }
+    const answers = () =>
+      postgres.query('select').then(
+        () => true,
+        () => false,
+      );
+    // It has ended, or is about to, or recovers by itself. Once, its recovery had hung for two minutes on a busy machine.
+    await until('PostgreSQL', async () => !postgres.isRunning() || (await answers()), RECOVERY_MS).catch(() =>
+      postgres.stop('SIGKILL'),
+    );
     if (!postgres.isRunning()) await postgres.start();
   },
 };
