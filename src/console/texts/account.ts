@@ -94,7 +94,7 @@ export const account = {
     showThen: 'As it was',
     undo: 'Undo',
     erased: 'The values were erased.',
-    asOf: 'As it was on',
+    asOf: 'As of',
     wasNot: 'There was no account at that time.',
     wasErased: 'The values of that time were erased.',
     differs: 'What is different now',

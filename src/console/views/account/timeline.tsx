@@ -104,8 +104,8 @@ function Slider({
       />
       <div class="row">
         <span class="soft">{at === undefined ? texts.now : <Time at={at} as="exact" />}</span>
-        <label class="row moment">
-          <span class="soft">{texts.moment}</span>
+        <label class="moment">
+          <span class="unseen">{texts.moment}</span>
           <input
             class="input"
             type="datetime-local"
