@@ -103,6 +103,7 @@ export const texts = {
     email: 'Email',
     name: 'Name',
     role: 'Role',
+    roleUntil: 'Admin until',
     status: 'Status',
     storageMode: 'Storage',
     preferences: 'Preferences',

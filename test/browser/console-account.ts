@@ -204,6 +204,30 @@ describe('one account in the console, in a real browser', function () {
     expect(await stored()).to.include({ name: 'Grace Hopper', version: 3 });
   });
 
+  it('lets the role of an admin end by itself', async () => {
+    expect(await edit('Admin until').count()).to.equal(0);
+    await change({ role: 'admin' });
+    await edit('Admin until').click();
+    const until = page.getByLabel('Admin until', { exact: true });
+    await until.fill('2020-01-01T00:00:00');
+    await page.keyboard.press('Enter');
+    await page.locator('.field .fault').getByText('Must be in the future.').waitFor();
+    await console.expectAccessible();
+    await until.fill('2090-01-31T12:00:00');
+    await page.keyboard.press('Enter');
+    await page.locator('header').getByText('until').waitFor();
+    const { role_until: end } = await stored();
+    // In the time zone of the browser, which is that of this process.
+    expect((end as Date).getTime()).to.equal(new Date('2090-01-31T12:00:00').getTime());
+    await entries().first().getByText('Admin until').waitFor();
+    await edit('Admin until').click();
+    await until.fill('');
+    await page.keyboard.press('Enter');
+    await page.getByText('No end').waitFor();
+    expect((await stored())['role_until']).to.equal(null);
+    await change({ role: 'user' });
+  });
+
   it('edits preferences as a tree, and shows what will change before it saves that', async () => {
     const box = page.locator('.preferences');
     await edit('Preferences').focus();

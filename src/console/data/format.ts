@@ -30,6 +30,18 @@ export function formatExact(time: string): string {
   return exact.format(new Date(time));
 }
 
+/** A time as the browser's field for times has it: in the reader's zone, to the second. */
+export function fieldOfTime(time: string): string {
+  const at = new Date(time);
+  return new Date(at.getTime() - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
+}
+
+/** The time in the browser's field for times; `undefined` where it is empty or no time. */
+export function timeOfField(value: string): string | undefined {
+  const at = new Date(value);
+  return value === '' || Number.isNaN(at.getTime()) ? undefined : at.toISOString();
+}
+
 const UNITS = [
   ['year', 31_557_600],
   ['month', 2_629_800],

@@ -111,6 +111,6 @@ const NAMES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 function textOf(path: string, value: unknown): string {
   // In the preferences, a text is told apart from a number by its quotes.
   if (typeof value !== 'string' || path.startsWith('preferences.')) return JSON.stringify(value);
-  if (path === 'createdAt') return formatMoment(value);
+  if (path === 'createdAt' || path === 'roleUntil') return formatMoment(value);
   return NAMES[path]?.[value] ?? value;
 }

@@ -8,6 +8,7 @@ import { useTitle } from '../../data/title.ts';
 import { RoleBadge, StatusBadge } from '../../parts/badges.tsx';
 import { Icon } from '../../parts/icons.tsx';
 import { Bones, Failed, NotFound } from '../../parts/states.tsx';
+import { Time } from '../../parts/time.tsx';
 import { askUndo } from '../../parts/undo.tsx';
 import { account as texts } from '../../texts/account.ts';
 import type { ViewProps } from '../../views.tsx';
@@ -101,7 +102,7 @@ function nameOf(account: LiveChange['before'] | AccountData | undefined): string
 }
 
 function Head({
-  account: { name, email, role, status },
+  account: { name, email, role, roleUntil, status },
   title,
 }: {
   account: AccountData;
@@ -116,6 +117,11 @@ function Head({
         <p class="row">
           {name !== null && <bdi class="soft">{email}</bdi>}
           <RoleBadge role={role} />
+          {roleUntil !== null && (
+            <span class="soft">
+              {texts.until} <Time at={roleUntil} />
+            </span>
+          )}
           <StatusBadge status={status} />
         </p>
       </div>

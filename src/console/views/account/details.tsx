@@ -2,6 +2,7 @@ import { type Signal, useSignal } from '@preact/signals';
 import { useId, useLayoutEffect, useRef } from 'preact/hooks';
 import { Problem } from '../../../client/client.ts';
 import { type Account, Overtaken, type Patch, setField, tellNewest } from '../../data/account.ts';
+import { fieldOfTime, timeOfField } from '../../data/format.ts';
 import { isSame } from '../../data/values.ts';
 import { RoleBadge, StatusBadge } from '../../parts/badges.tsx';
 import { Icon } from '../../parts/icons.tsx';
@@ -11,11 +12,12 @@ import { sayChanged } from '../../parts/undo.tsx';
 import { account as texts } from '../../texts/account.ts';
 import { texts as shared } from '../../texts.ts';
 
-/** The fields that are edited here, each with what may be chosen; a text otherwise. */
+/** The fields that are edited here, each with what may be chosen; a text or a time otherwise. */
 const FIELDS = {
   name: undefined,
   email: undefined,
   role: shared.roles,
+  roleUntil: undefined,
   status: shared.statuses,
   storageMode: shared.storageModes,
 } as const;
@@ -39,9 +41,11 @@ export function Details({ account, onSaved }: { account: Account; onSaved: (acco
         <span class="soft">{texts.timeline.version(version)}</span>
       </header>
       <div class="inside fields">
-        {(Object.keys(FIELDS) as Field[]).map((field) => (
-          <EditedField key={field} field={field} account={account} onSaved={onSaved} />
-        ))}
+        {(Object.keys(FIELDS) as Field[])
+          .filter((field) => field !== 'roleUntil' || account.role === 'admin')
+          .map((field) => (
+            <EditedField key={field} field={field} account={account} onSaved={onSaved} />
+          ))}
         <dl class="pairs">
           <dt>{texts.id}</dt>
           <dd>{id}</dd>
@@ -94,7 +98,7 @@ function EditedField({
             class="button plain small"
             aria-label={texts.editField(label)}
             onClick={() => {
-              draft.value = { text: account[field] ?? '', base: account };
+              draft.value = { text: typedOf(field, account), base: account };
             }}
           >
             {texts.edit}
@@ -121,7 +125,20 @@ function Value({ field, account }: { field: Field; account: Account }) {
   if (field === 'status') return <StatusBadge status={account.status} />;
   if (field === 'storageMode') return <>{shared.storageModes[account.storageMode]}</>;
   const text = account[field];
-  return text === null ? <span class="soft">{texts.noName}</span> : <bdi>{text}</bdi>;
+  if (text === null) return <span class="soft">{field === 'roleUntil' ? texts.noEnd : texts.noName}</span>;
+  return field === 'roleUntil' ? <Time at={text} as="exact" /> : <bdi>{text}</bdi>;
+}
+
+/** A field as it is typed. */
+function typedOf(field: Field, account: Account): string {
+  const value = account[field] ?? '';
+  return field === 'roleUntil' && value !== '' ? fieldOfTime(value) : value;
+}
+
+/** What is typed, as the service takes it. */
+function readField(field: Field, text: string): Patch[Field] {
+  if (field === 'roleUntil') return timeOfField(text) ?? null;
+  return (text === '' && field === 'name' ? null : text) as Patch[Field];
 }
 
 function Editor({
@@ -148,12 +165,17 @@ function Editor({
     input.current?.select?.();
   }, []);
   const { text, base } = draft.value;
-  const theirs = account[field] ?? '';
+  const theirs = typedOf(field, account);
   const isConflict = !isSame(account[field], base[field]) && theirs !== text;
   const save = async () => {
-    const value = (text === '' && field === 'name' ? null : text) as Patch[Field];
-    // Nothing to do where somebody else has done it.
-    if (isSame(value, account[field])) return onClose();
+    // A time that is typed in part has no value, which would stand for none.
+    if (input.current?.validity.badInput) {
+      fault.value = texts.noTime;
+      return;
+    }
+    const value = readField(field, text);
+    // Nothing to do, or somebody else has done it.
+    if (text === theirs) return onClose();
     isBusy.value = true;
     fault.value = undefined;
     try {
@@ -196,7 +218,9 @@ function Editor({
     >
       <label for={id}>{label}</label>
       <div class="row edit">
-        {options === undefined ? (
+        {field === 'roleUntil' ? (
+          <input {...attributes} type="datetime-local" step={1} />
+        ) : options === undefined ? (
           <input
             {...attributes}
             type="text"
@@ -245,7 +269,7 @@ function Editor({
             <div>
               <h3>{texts.conflict.mine}</h3>
               <p>
-                <Value field={field} account={{ ...account, [field]: text === '' ? null : text }} />
+                <Value field={field} account={{ ...account, [field]: readField(field, text) }} />
               </p>
               <button type="submit" class="button primary" disabled={isBusy.value}>
                 {texts.conflict.useMine}

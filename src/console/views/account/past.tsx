@@ -75,8 +75,8 @@ export function Past({
   );
 }
 
-function stateOf({ name, email, role, status, storageMode, preferences }: Account): Values {
-  return { name, email, role, status, storageMode, preferences };
+function stateOf({ name, email, role, roleUntil, status, storageMode, preferences }: Account): Values {
+  return { name, email, role, roleUntil, status, storageMode, preferences };
 }
 
 function Since({ then, now }: { then: Account; now: Account }) {

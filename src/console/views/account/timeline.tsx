@@ -1,5 +1,5 @@
 import { useId } from 'preact/hooks';
-import { formatExact } from '../../data/format.ts';
+import { fieldOfTime, formatExact, timeOfField } from '../../data/format.ts';
 import type { LiveChange } from '../../data/live.ts';
 import type { Pages } from '../../data/load.ts';
 import { viewUrl } from '../../data/place.ts';
@@ -110,21 +110,13 @@ function Slider({
             class="input"
             type="datetime-local"
             step={1}
-            value={at === undefined ? '' : localOf(at)}
-            onChange={({ currentTarget: { value } }) =>
-              onAt(value === '' ? undefined : new Date(value).toISOString())
-            }
+            value={at === undefined ? '' : fieldOfTime(at)}
+            onChange={({ currentTarget }) => onAt(timeOfField(currentTarget.value))}
           />
         </label>
       </div>
     </div>
   );
-}
-
-/** A time as the browser's field for times has it: in the reader's zone, to the second. */
-function localOf(at: string): string {
-  const time = new Date(at);
-  return new Date(time.getTime() - time.getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
 }
 
 function Entry({ entry, isChosen, onThen }: { entry: LiveChange; isChosen: boolean; onThen: () => void }) {

@@ -23,7 +23,15 @@ export type HistoryQuery = Pick<
 >;
 
 /** The fields that the history records. */
-export const HISTORY_FIELDS = ['email', 'name', 'role', 'status', 'storageMode', 'preferences'] as const;
+export const HISTORY_FIELDS = [
+  'email',
+  'name',
+  'role',
+  'roleUntil',
+  'status',
+  'storageMode',
+  'preferences',
+] as const;
 
 /** Whether a text is a field of the history or a path in the preferences. */
 export function isField(text: string): boolean {
