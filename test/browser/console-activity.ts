@@ -275,6 +275,8 @@ describe('the activity in the console, in a real browser', function () {
 
   it('can be used with the keyboard alone', async () => {
     const { page } = console;
+    await patch({ name: 'Grace one' });
+    await patch({ name: 'Grace two' });
     await openLive('/activity?action=updated');
     await entries().first().waitFor();
     await page.getByRole('button', { name: 'Pause' }).focus();
@@ -290,5 +292,21 @@ describe('the activity in the console, in a real browser', function () {
     await patch({ name: 'Grace with keys' });
     await page.getByRole('button', { name: '1 new change' }).waitFor();
     expect(await page.evaluate('document.activeElement.className')).to.equal('actor');
+    const at = `document.activeElement.closest('.entry').dataset.id`;
+    const first = Number(await page.evaluate(at));
+    await page.keyboard.press('j');
+    expect(Number(await page.evaluate(at))).to.be.lessThan(first);
+    await page.keyboard.press('k');
+    expect(Number(await page.evaluate(at))).to.equal(first);
+    await page.keyboard.press('u');
+    await page.getByRole('dialog').waitFor();
+    await page.keyboard.press('Escape');
+    await page.getByRole('dialog').waitFor({ state: 'detached' });
+    await page.keyboard.press('p');
+    await live().filter({ hasText: 'Paused' }).waitFor();
+    await page.keyboard.press('p');
+    await entries().first().filter({ hasText: 'Grace with keys' }).waitFor();
+    await page.keyboard.press('/');
+    expect(await page.evaluate('document.activeElement.type')).to.equal('search');
   });
 });

@@ -51,6 +51,12 @@ export const activityTexts = {
   noRequest: 'Without a request',
   request: 'Request',
   change: (id: number) => `Change ${id}`,
+  keys: {
+    next: 'Next change',
+    previous: 'Previous change',
+    undo: 'Undo the change',
+    pause: 'Pause or resume',
+  },
   older: 'Show older changes',
   end: 'This is where the history begins.',
   empty: 'Nothing has happened yet',

@@ -1,7 +1,7 @@
 /** The texts of the refused sign-ins. */
 export const turnedAwayTexts = {
   title: 'Turned away',
-  total: (people: string, attempts: string) => `In 30 days: ${people} emails, ${attempts} attempts`,
+  total: (people: string, attempts: string) => `${people} emails, ${attempts} attempts in 30 days`,
   refresh: 'Look again',
   columns: { email: 'Email', reason: 'Why', count: 'Attempts', lastAt: 'Last' },
   since: 'first',

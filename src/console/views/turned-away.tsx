@@ -32,25 +32,25 @@ export function TurnedAway() {
   return (
     <>
       <header>
-        <h1>{texts.title}</h1>
-        <span class="row">
+        <h1>
+          {texts.title}{' '}
           {refused && (
-            <span class="soft">
+            <span class="soft sum">
               {texts.total(formatNumber(refused.people), formatNumber(refused.attempts))}
             </span>
           )}
-          <button
-            type="button"
-            class="button"
-            disabled={pages.isLoading}
-            onClick={() => {
-              pages.reload();
-              access.reload();
-            }}
-          >
-            {texts.refresh}
-          </button>
-        </span>
+        </h1>
+        <button
+          type="button"
+          class="button"
+          disabled={pages.isLoading}
+          onClick={() => {
+            pages.reload();
+            access.reload();
+          }}
+        >
+          {texts.refresh}
+        </button>
       </header>
       <Policy access={access.data} error={access.error} />
       {pages.error !== undefined && pages.items.length === 0 ? (
@@ -144,7 +144,7 @@ function Policy({ access, error }: { access: Access | undefined; error: unknown 
   // The list says it too.
   if (access === undefined && error !== undefined) return null;
   return (
-    <section class="box">
+    <section class="box policy">
       <header>
         <h2>{texts.policy.title}</h2>
         {access && <span class="badge accent">{access.policy}</span>}

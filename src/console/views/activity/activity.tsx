@@ -4,6 +4,7 @@ import { useAccountEmails } from '../../data/account-names.ts';
 import { useAddress } from '../../data/address.ts';
 import { call } from '../../data/api.ts';
 import { formatDay, formatNumber } from '../../data/format.ts';
+import { useShortcuts } from '../../data/keys.ts';
 import { isLive, type LiveChange } from '../../data/live.ts';
 import { usePages } from '../../data/load.ts';
 import { viewUrl } from '../../data/place.ts';
@@ -19,6 +20,7 @@ import { texts } from '../../texts.ts';
 import { type Arrivals, useArrivals } from './arrivals.ts';
 import { Entry } from './entry.tsx';
 import { type AddressFilters, HISTORY_FIELDS, historyQuery, isField } from './filters.ts';
+import { shortcutsOf } from './shortcuts.ts';
 
 /** The entries of a page. */
 const PAGE = 50;
@@ -48,6 +50,8 @@ export function Activity() {
     newest: async (signal) => (await load(undefined, signal)).items,
     list,
   });
+  const { isPaused, pause, resume } = arrivals;
+  useShortcuts(useMemo(() => shortcutsOf(isPaused ? resume : pause), [isPaused, pause, resume]));
   const isFiltered = Object.values(query).some((value) => value !== undefined);
   const clear = () => change(NONE);
   const undoing = useSignal<number | undefined>(undefined);

@@ -70,7 +70,7 @@ export function Entry({
             </p>
           </div>
           {erasedAt === null && (
-            <button type="button" class="button plain small" onClick={() => onUndo(change)}>
+            <button type="button" class="button plain small" data-undo onClick={() => onUndo(change)}>
               <Icon name="undo" />
               {history.undo}
               <span class="unseen"> {activityTexts.change(id)}</span>
