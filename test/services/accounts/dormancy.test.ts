@@ -2,10 +2,11 @@ import { expect } from 'chai';
 import pino from 'pino';
 import type { Store } from '../../../src/boot/open-store.ts';
 import { openStore } from '../../../src/boot/open-store.ts';
-import { startDormancy, suspendDormant } from '../../../src/services/accounts/dormancy.ts';
+import { dueStatement, startDormancy, suspendDormant } from '../../../src/services/accounts/dormancy.ts';
 import { verifyHistory } from '../../../src/services/history/verification.ts';
 import { addAccount } from '../../support/accounts.ts';
 import { createMigratedDatabase, type TestDatabase } from '../../support/database.ts';
+import { planOf } from '../../support/plans.ts';
 import { until } from '../../support/until.ts';
 
 const DAYS = 90;
@@ -142,6 +143,37 @@ describe('dormant accounts', () => {
       `select count(*)::int as entries, count(distinct user_id)::int as accounts from changes where actor = 'dormancy'`,
     );
     expect(count).to.deep.equal({ entries: 250, accounts: 250 });
+  });
+
+  it('cost the same however many were suspended before them, and never the history of all accounts', async () => {
+    await database.query(
+      `insert into users (email, created_at, status)
+       select 'p' || i || '@example.com', now() - interval '2 years', case when i > 5000 then 'active' else 'suspended' end
+         from generate_series(1, 25000) i`,
+    );
+    await database.query(
+      `update sightings set last_seen_at = now() - interval '1 year' + user_id * interval '1 second', since = '2020-01-01' where user_id > 1`,
+    );
+    await database.query(
+      `insert into changes (at, actor, user_id, action, before, after, fields, version)
+       select now(), 'test', id, 'updated', '{"status":"active"}', '{"status":"suspended"}', '{status}', 2
+         from users where status = 'suspended'`,
+    );
+    await database.query('vacuum analyze users, sightings, changes');
+    const [last] = await database.query<{ id: number; at: string }>(
+      `select user_id as id, last_seen_at::text as at from sightings join users on id = user_id where status = 'suspended' order by last_seen_at desc limit 1`,
+    );
+    const statement = dueStatement({
+      days: DAYS,
+      ofAdmins: false,
+      except: [],
+      size: 100,
+      after: [`${last?.at}`, Number(last?.id)],
+    });
+    for (const step of await planOf(database, statement)) {
+      const rows = (step['Actual Rows'] + (step['Rows Removed by Filter'] ?? 0)) * step['Actual Loops'];
+      expect(rows, step['Node Type']).to.be.at.most(101);
+    }
   });
 
   it('are nobody without the setting', async () => {
