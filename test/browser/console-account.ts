@@ -228,6 +228,50 @@ describe('one account in the console, in a real browser', function () {
     await change({ role: 'user' });
   });
 
+  it('keeps what is typed while the service does not answer', async () => {
+    await edit('Name').click();
+    await page.getByLabel('Name', { exact: true }).fill('Grace B. Hopper');
+    const users = `**/v1/users/${id}`;
+    await page.route(users, (route) => route.abort());
+    await page.keyboard.press('Enter');
+    await page.locator('.field .fault').getByText('The service does not answer').waitFor();
+    await page.unroute(users);
+    await page.keyboard.press('Enter');
+    await heading('Grace B. Hopper').waitFor();
+  });
+
+  it('takes a save for done whose answer got lost', async () => {
+    await edit('Name').click();
+    await page.getByLabel('Name', { exact: true }).fill('Grace B. Hopper');
+    const users = `**/v1/users/${id}`;
+    await page.route(users, async (route) => {
+      if (route.request().method() === 'PATCH') await route.fetch();
+      await route.abort();
+    });
+    await page.keyboard.press('Enter');
+    await page.locator('.field .fault').getByText('The service does not answer').waitFor();
+    await page.unroute(users);
+    await page.keyboard.press('Enter');
+    await heading('Grace B. Hopper').waitFor();
+    await edit('Name').waitFor();
+    expect(await stored()).to.include({ name: 'Grace B. Hopper', version: 2 });
+  });
+
+  it('says of an erased account that nothing of it is left', async () => {
+    await change({}, 'DELETE');
+    await console.app.database.query(
+      'update changes set before = null, after = null, erased_at = now() where user_id = $1',
+      [id],
+    );
+    await page.reload();
+    await page.getByText('its values were erased').waitFor();
+    await page.getByText('The values were erased.').first().waitFor();
+    expect(await page.getByRole('button', { name: /Restore|Undo/ }).count()).to.equal(0);
+    await page.getByRole('button', { name: 'As it was' }).last().click();
+    await page.getByText('The values of that time were erased.').waitFor();
+    await console.expectAccessible();
+  });
+
   it('edits preferences as a tree, and shows what will change before it saves that', async () => {
     const box = page.locator('.preferences');
     await edit('Preferences').focus();

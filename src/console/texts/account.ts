@@ -91,6 +91,7 @@ export const account = {
     stop: (moment: string, version: number, action: string, actor: string) =>
       `${moment}: version ${version}, ${action} by ${actor}`,
     more: 'Show older changes',
+    news: (action: string, actor: string, version: number) => `${action} by ${actor}, version ${version}`,
     version: (version: number) => `Version ${version}`,
     undoes: (id: number) => `undoes change ${id}`,
     change: (id: number) => `Change ${id}`,

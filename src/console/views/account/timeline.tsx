@@ -1,4 +1,4 @@
-import { useId } from 'preact/hooks';
+import { useId, useRef } from 'preact/hooks';
 import { fieldOfTime, formatExact, timeOfField } from '../../data/format.ts';
 import type { LiveChange } from '../../data/live.ts';
 import type { Pages } from '../../data/load.ts';
@@ -26,12 +26,21 @@ export function Timeline({
   onAt: (at: string | undefined) => void;
 }) {
   const { items, isLoading, hasMore, error, more, reload } = history;
+  const [newest] = items;
+  const seen = useRef<number>(undefined);
+  seen.current ??= newest?.version;
   const chosen = at === undefined ? items[0] : items.find((item) => item.at <= at);
   return (
     <section class="box timeline" aria-labelledby="timeline">
       <header>
         <h2 id="timeline">{texts.title}</h2>
       </header>
+      {/* What happens meanwhile is also heard. */}
+      <p class="unseen" role="status">
+        {newest && newest.version !== seen.current
+          ? texts.news(shared.actions[newest.action], newest.actor, newest.version)
+          : ''}
+      </p>
       {items.length === 0 ? (
         <div class="inside">
           {error === undefined ? <Bones lines={10} /> : <Failed error={error} retry={reload} />}
