@@ -1,5 +1,9 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect } from 'chai';
 import type { Page } from 'playwright-core';
+import { preferenceRules } from '../../src/services/accounts/preferences-schema.ts';
 import { addAccount } from '../support/accounts.ts';
 import { ADA, openConsole, type TestConsole } from '../support/console-page.ts';
 
@@ -512,6 +516,56 @@ describe('the console of a service that requires reasons', function () {
       await page.getByRole('heading', { level: 1, name: 'Grace Murray Hopper' }).waitFor();
     } finally {
       await console.close();
+    }
+  });
+});
+
+describe('preferences in the console of an operator with a schema', function () {
+  this.timeout(120_000);
+
+  it('are told what is wrong with them at each of them', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'console-schema-'));
+    const schema = join(folder, 'schema.json');
+    await writeFile(
+      schema,
+      JSON.stringify({
+        type: 'object',
+        properties: {
+          theme: { enum: ['light', 'dark'] },
+          editor: { type: 'object', properties: { tabs: { type: 'integer', maximum: 8 } } },
+        },
+      }),
+    );
+    const console = await openConsole({
+      preferenceRules: await preferenceRules({ maxBytes: 16_384, schema }),
+    });
+    try {
+      const preferences = { theme: 'light', editor: { tabs: 2 } };
+      const { id } = await addAccount(console.app.database, 'grace@example.com', { preferences });
+      const { page } = console;
+      await console.open(`/accounts/${id}`);
+      await page.getByRole('button', { name: 'Edit Preferences' }).click();
+      const box = page.locator('.preferences');
+      const [theme, tabs] = ['theme', 'tabs'].map((name) => box.getByRole('textbox', { name }));
+      await theme?.fill('blue');
+      await tabs?.fill('9');
+      await box.getByRole('button', { name: 'Save' }).click();
+      await box.locator('[aria-invalid="true"]').nth(1).waitFor();
+      // Where it is wrong, and not at the end of the form.
+      for (const input of [theme, tabs]) {
+        const described = await input?.getAttribute('aria-describedby');
+        const message = await box.locator(`[id="${described}"]`).innerText();
+        expect(message).to.match(input === theme ? /allowed values/ : /8/);
+      }
+      await console.expectAccessible();
+      await theme?.fill('dark');
+      await tabs?.fill('8');
+      await box.getByRole('button', { name: 'Save' }).click();
+      await page.getByRole('button', { name: 'Edit Preferences' }).waitFor();
+      await box.getByText('"dark"').waitFor();
+    } finally {
+      await console.close();
+      await rm(folder, { recursive: true });
     }
   });
 });
