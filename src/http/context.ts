@@ -30,6 +30,8 @@ export interface RequestState {
   actor?: User;
   /** The service token that asks, instead of an actor. */
   service?: KnownServiceToken;
+  /** The identity of the actor by which it has signed in; none where its sign-in has no subject. */
+  identityId?: number | undefined;
   /** The session of the console by which the actor asks. */
   session?: Session;
   /** Whether its endpoint opens or ends a session of the console. */

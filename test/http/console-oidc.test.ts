@@ -6,6 +6,7 @@ import { startForwardProxy } from '../support/forward-proxy.ts';
 import { startIdentityProvider } from '../support/identity-provider.ts';
 import { expectProblem } from '../support/problem.ts';
 import { CONSOLE_CLIENT, type PeopleProvider, startPeopleProvider } from '../support/sign-in-provider.ts';
+import { until } from '../support/until.ts';
 
 const ADA = 'ada@example.com';
 const SESSION = 'rollcall-console=';
@@ -121,6 +122,44 @@ describe('signing in to the console at an OpenID Connect provider', () => {
     expect((await cut()).status).to.equal(204);
     await expectProblem(await call('/v1/me'), 401, 'unauthenticated');
     expect(cookieOf(await signIn(), SESSION)).not.to.equal('');
+  });
+
+  it('opens no session that outlives a cut of the identity at the same moment', async () => {
+    await start();
+    await addAccount(app.database, 'root@example.com', { role: 'admin' });
+    const root = await signInToConsole(app, 'root@example.com');
+    await signIn();
+    // Known by its subject alone from here on: once it is cut, its email leads nowhere.
+    await app.database.query(`update users set email = 'countess@example.com' where id = 1`);
+    const holder = await app.database.connect();
+    const waiting = (count: number) =>
+      until(`${count} waiting`, async () => {
+        const rows = await app.database.query(
+          `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+        );
+        return rows.length === count;
+      });
+    const cut = () => root.call('/v1/users/1/identities/1', { method: 'DELETE' });
+    try {
+      await holder.query('begin; select from users where id = 1 for no key update');
+      const entering = signIn();
+      await waiting(1);
+      const cutting = cut();
+      await waiting(2);
+      await holder.query('commit');
+      const call = browserWith(app, cookieOf(await entering, SESSION));
+      expect((await cutting).status).to.equal(204);
+      await expectProblem(await call('/v1/me'), 401, 'unauthenticated');
+
+      await app.database.query('update identities set cut_at = null');
+      await holder.query('begin; select from users where id = 1 for no key update');
+      const late = signIn();
+      await waiting(1);
+      await holder.query('update identities set cut_at = now(); commit');
+      expect(refusal(await late)).to.equal('/console/#error=account_required');
+    } finally {
+      await holder.query('rollback');
+    }
   });
 
   it('admits whom a token of the issuer would admit, and no one else', async () => {

@@ -117,7 +117,11 @@ export function sessionDoors(deps: SessionDeps, basePath: string) {
       summary: 'Sign in to the console with an Auth.js session or a token',
       answer: { status: 201, description: 'The browser is signed in.', schema: signedIn, headers: COOKIE },
       handle: ({ unit, actor, browser }) =>
-        enter(unit, browser, { accountId: actor.id, door: browser.signInBy }),
+        enter(unit, browser, {
+          accountId: actor.id,
+          door: browser.signInBy,
+          identityId: browser.identityId,
+        }),
       view: signedInView,
       cookies: cookiesOf,
     }),
@@ -225,9 +229,14 @@ export function sessionDoors(deps: SessionDeps, basePath: string) {
         const identity = await browser.once(() =>
           refusing(browser, () => standAside(() => provider.finish(answer, pending))),
         );
-        const { id: accountId } = await deps.admit(unit.em, identity, browser.requestId);
+        const { account, identityId } = await deps.admit(unit.em, identity, browser.requestId);
         const replaces = browser.sessionDigest ?? pending.replaces;
-        const entered = await enter(unit, browser, { accountId, door: 'oidc', replaces });
+        const entered = await enter(unit, browser, {
+          accountId: account.id,
+          door: 'oidc',
+          identityId,
+          replaces,
+        });
         return { ...entered, returnTo: pending.returnTo };
       },
       headers: ({ returnTo }) => ({ Location: returnTo }),
@@ -247,11 +256,12 @@ async function enter(
   {
     accountId,
     door,
+    identityId,
     replaces = browser.sessionDigest,
-  }: Pick<NewSession, 'accountId' | 'door'> & Partial<Pick<NewSession, 'replaces'>>,
+  }: Pick<NewSession, 'accountId' | 'door'> & Partial<Pick<NewSession, 'identityId' | 'replaces'>>,
 ): Promise<Entered> {
   const { address, userAgent } = browser;
-  const opened = await openSession(unit, { accountId, door, address, userAgent, replaces });
+  const opened = await openSession(unit, { accountId, door, identityId, address, userAgent, replaces });
   browser.signedIn(opened.account);
   return { ...opened, browser };
 }

@@ -84,7 +84,9 @@ async function identifyAccount(
     return error.identity;
   });
   try {
-    state.actor = await admit(state.unit.em, signIn, state.requestId);
+    const { account, identityId } = await admit(state.unit.em, signIn, state.requestId);
+    state.actor = account;
+    state.identityId = identityId;
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
     state.refusedEmail = normalizeEmail(signIn.email);

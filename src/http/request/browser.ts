@@ -21,6 +21,8 @@ export interface Browser {
   readonly signInToken: string | undefined;
   /** Where the request has its sign-in. */
   readonly signInBy: 'authjs' | 'bearer';
+  /** The identity of its sign-in. */
+  readonly identityId: number | undefined;
   /** The `Set-Cookie` of a new session, or of none. */
   setSession(token: string | null): string;
   /** The sealed sign-in at a provider, as it came. */
@@ -69,6 +71,9 @@ export function browserReader(
       },
       get signInBy() {
         return credentialsOf(ctx, names)?.credential === 'bearer' ? 'bearer' : 'authjs';
+      },
+      get identityId() {
+        return state.identityId;
       },
       setSession: (token) => (token === null ? cookies.clearSession(req) : cookies.setSession(req, token)),
       get signIn() {

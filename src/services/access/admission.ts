@@ -17,8 +17,14 @@ import { signerOf } from './signer.ts';
 /** A sign-in: the identity in a valid token. */
 export type SignIn = Identity;
 
+/** The account of a sign-in, and the identity by which it has signed in: none where the sign-in has no subject. */
+export interface Admitted {
+  readonly account: User;
+  readonly identityId: number | undefined;
+}
+
 /** Finds the account of a sign-in, managed by `em`. */
-export type Admission = (em: EntityManager, signIn: SignIn, requestId: string) => Promise<User>;
+export type Admission = (em: EntityManager, signIn: SignIn, requestId: string) => Promise<Admitted>;
 
 /** What an admission needs. */
 export interface AdmissionDeps {
@@ -73,9 +79,9 @@ export function admission({
       if (found.account.status === 'suspended') throw await counted(refusals.accountSuspended());
       return found;
     };
-    const admitted = ({ account, isUnseen }: FoundAccount) => {
+    const admitted = ({ account, identity, isUnseen }: FoundAccount): Admitted => {
       if (isUnseen) sightings.note(account.id);
-      return account;
+      return { account, identityId: identity?.id };
     };
     const findAgain = async () => admitted(await check(await findAccount(em, signer)));
 

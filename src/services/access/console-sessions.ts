@@ -1,3 +1,4 @@
+import { OptimisticLockError } from '@mikro-orm/core';
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { ConsoleSession, type Door, MAX_SESSIONS, SESSION_HOURS } from '../../domain/console-session.ts';
 import { refusals } from '../../domain/refusals.ts';
@@ -13,6 +14,8 @@ import { DEFAULT_LIMIT, type Page, type PageRequest, pageOf } from '../paging.ts
 export interface NewSession {
   readonly accountId: number;
   readonly door: Door;
+  /** The identity of the sign-in; none where it has no subject, or where the account was known without one. */
+  readonly identityId: number | undefined;
   /** The address and the user agent of the browser; `null` where it does not tell. */
   readonly address: string | null;
   readonly userAgent: string | null;
@@ -46,19 +49,27 @@ const COLUMNS = `console_sessions.id, door, address, user_agent as "userAgent", 
 /**
  * Opens a session under a new token, in the transaction of the unit; the browser's session of before ends, so that nobody can have
  * planted it (session fixation). The oldest one of the account ends where it has {@link MAX_SESSIONS}.
- * Throws `account_required` and `account_suspended`.
+ * Throws `account_required` and `account_suspended`, and `OptimisticLockError` where the identity was cut since it signed in: repeated, the
+ * unit admits the sign-in anew, or refuses it.
  */
 export async function openSession(
   unit: Unit,
-  { accountId, door, address, userAgent, replaces }: NewSession,
+  { accountId, door, identityId, address, userAgent, replaces }: NewSession,
 ): Promise<OpenedSession> {
   const { em } = unit;
   await unit.begin();
-  // Orders it against a suspension, which ends all sessions, and against others that open one of this account.
+  // Orders it against a suspension and the cut of an identity, which end all sessions, and against others that open one of this account.
   await em.execute('select from users where id = ? for no key update', [accountId]);
   const account = await em.findOne(User, { id: accountId }, { refresh: true });
   if (account === null) throw refusals.accountRequired();
   if (account.status !== 'active') throw refusals.accountSuspended();
+  if (identityId !== undefined) {
+    const uncut = await em.execute(
+      'select 1 from identities where id = ? and user_id = ? and cut_at is null',
+      [identityId, accountId],
+    );
+    if (uncut.length === 0) throw new OptimisticLockError('The identity was cut.');
+  }
   await em.execute(
     `delete from console_sessions where digest = ? or id in (
        select id from console_sessions where account_id = ? order by id desc offset ${MAX_SESSIONS - 1})`,

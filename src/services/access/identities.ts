@@ -56,8 +56,12 @@ export async function identityOf(em: EntityManager, userId: number, id: number):
  * Cuts an identity from its account, unless it is cut already, and ends the account's sessions of the console: whoever is cut off must
  * sign in anew.
  */
-export async function cutIdentity({ em, author }: Unit, identity: AccountIdentity): Promise<void> {
+export async function cutIdentity(unit: Unit, identity: AccountIdentity): Promise<void> {
   if (identity.cutAt) return;
+  const { em, author } = unit;
+  await unit.begin();
+  // Orders it against whoever opens a session by this identity at the moment.
+  await em.execute('select from users where id = ? for no key update', [identity.userId]);
   identity.cut(new Date(), author);
   for (const session of await em.find(ConsoleSession, { account: identity.userId })) em.remove(session);
 }
