@@ -172,7 +172,7 @@ describe('the boot', function () {
   it("is completed by the next start when the lock's holder is killed between the migrations and the seed", async () => {
     await database.drop();
     database = await createMigratedDatabase();
-    await killHolder('lock table users in access exclusive mode', 'from "users"');
+    await killHolder('lock table users in access exclusive mode', 'from users');
   });
 
   for (const [what, blockade] of [

@@ -77,7 +77,7 @@ describe('WEBHOOKS', function () {
   const url = 'must be an https URL without user or fragment';
   const secret = 'must be whsec_ followed by 24 to 64 bytes in base64';
   const field =
-    'must be one of email, name, role, status, storageMode, preferences, or a path such as preferences.theme';
+    'must be one of email, name, role, status, storageMode, preferences, roleUntil, or a path such as preferences.theme';
   const bytes = (length: number) => `whsec_${Buffer.alloc(length, 'hunter2').toString('base64')}`;
   const bad: [entries: unknown, problem: string][] = [
     ['hunter2', shape],
