@@ -54,9 +54,11 @@ class TolerantRunner extends MigrationRunner {
 
 /** The driver as migrations with connections of their own see it; statements that need the operators do nothing. */
 function withoutTrigrams(driver: PostgreSqlDriver) {
+  const native = () => driver.getConnection().getNativeClient();
   const pool = {
+    query: async (sql: string) => (NEEDS_TRIGRAMS.test(sql) ? { rows: [] } : (await native()).query(sql)),
     async connect() {
-      const client = await (await driver.getConnection().getNativeClient()).connect();
+      const client = await (await native()).connect();
       return {
         query: async (sql: string) => (NEEDS_TRIGRAMS.test(sql) ? { rows: [] } : client.query(sql)),
         release: () => client.release(),

@@ -17,6 +17,8 @@ describe('an endpoint that changes an entity', () => {
     expect(unversioned).to.deep.equal([
       'DELETE /v1/users/:id/identities/:identityId',
       'DELETE /v1/service-tokens/:id',
+      'DELETE /v1/me/sessions/:id',
+      'DELETE /v1/sessions/:id',
     ]);
   });
 
