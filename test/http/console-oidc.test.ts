@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { createServer, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { expect } from 'chai';
 import { addAccount } from '../support/accounts.ts';
 import { sources, startApp, type TestApp } from '../support/app.ts';
@@ -312,6 +315,56 @@ describe('signing in to the console at an OpenID Connect provider', () => {
     expect((await browserWith(app, session)('/v1/me')).status).to.equal(200);
     await late.stop();
     await other.stop();
+  });
+});
+
+describe('a provider that is slow to answer', () => {
+  it('is asked by a few sign-ins at once, however many made-up answers come', async () => {
+    const asking: ServerResponse[] = [];
+    let [inside, most] = [0, 0];
+    let isSlow = true;
+    const refuse = (response: ServerResponse) => response.writeHead(400).end('{"error":"invalid_grant"}');
+    const server = createServer(({ url = '' }, response) => {
+      response.setHeader('Content-Type', 'application/json');
+      if (url.startsWith('/.well-known/')) {
+        const [authorization_endpoint, token_endpoint] = [`${issuer}/authorize`, `${issuer}/token`];
+        response.end(JSON.stringify({ issuer, authorization_endpoint, token_endpoint }));
+        return;
+      }
+      most = Math.max(most, ++inside);
+      response.once('close', () => inside--);
+      if (isSlow) asking.push(response);
+      else refuse(response);
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const app = await startApp({
+      sources: sources({ issuer, audience: ['https://api.example.com'] }),
+      consoleClient: { clientId: 'console', clientSecret: null },
+    });
+    try {
+      const begun = await app.call('/v1/session/oidc', { redirect: 'manual', headers: OWN_PAGE });
+      const state = new URL(begun.headers.get('location') ?? '').searchParams.get('state');
+      const answer = `/v1/session/oidc/callback?code=made-up&state=${state}`;
+      const headers = { Cookie: cookieOf(begun, SIGN_IN) };
+      const answered: (string | null)[] = [];
+      const answers = Array.from({ length: 200 }, async () => {
+        answered.push((await app.call(answer, { redirect: 'manual', headers })).headers.get('location'));
+      });
+      await until('those to be refused who cannot even wait', () => answered.length >= 56);
+      isSlow = false;
+      for (const response of asking) refuse(response);
+      await Promise.all(answers);
+      expect(most).to.equal(16);
+      expect(answered)
+        .to.include('/console/#error=overloaded')
+        .and.include('/console/#error=unauthenticated');
+    } finally {
+      await app.close();
+      server.closeAllConnections();
+      server.close();
+    }
   });
 });
 

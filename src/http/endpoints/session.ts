@@ -16,6 +16,7 @@ import {
 import { accountView } from '../../services/accounts/view.ts';
 import type { Unit } from '../../store/unit.ts';
 import { endpoint } from '../endpoint.ts';
+import { gate } from '../middleware/gate.ts';
 import type { Browser } from '../request/browser.ts';
 import { CONSOLE_PATH, consolePath } from '../request/console-path.ts';
 import { account } from '../schemas/account.ts';
@@ -40,6 +41,12 @@ const signedIn = z.strictObject({ account, session: consoleSession });
 
 const COOKIE = { 'Set-Cookie': 'The session, for this host alone.' };
 
+/**
+ * How many answers of the provider are finished there at once, each over a connection of its own, and how many more wait: anybody may
+ * send any number of made-up ones.
+ */
+const EXCHANGES = { places: 16, waiting: 128 };
+
 /** Where a sign-in at a provider begins. */
 const START = '/v1/session/oidc';
 
@@ -55,6 +62,16 @@ export function sessionDoors(deps: SessionDeps, basePath: string) {
       if (!(error instanceof InvalidToken)) throw error;
       deps.onInvalid(error.message, requestId);
       throw refusals.signInInvalid();
+    }
+  };
+  const exchanges = gate(EXCHANGES);
+  const inTurn = async <T>(work: () => Promise<T>): Promise<T> => {
+    const leave = await exchanges.enter();
+    if (leave === undefined) throw refusals.overloaded();
+    try {
+      return await work();
+    } finally {
+      leave();
     }
   };
   const redirectUriOf = ({ origin }: Browser) => `${origin}${basePath}${CALLBACK_PATH}`;
@@ -227,7 +244,7 @@ export function sessionDoors(deps: SessionDeps, basePath: string) {
         const answer = new URL(`${redirectUriOf(browser)}?${browser.query}`);
         // The provider takes its code once.
         const identity = await browser.once(() =>
-          refusing(browser, () => standAside(() => provider.finish(answer, pending))),
+          refusing(browser, () => standAside(() => inTurn(() => provider.finish(answer, pending)))),
         );
         const { account, identityId } = await deps.admit(unit.em, identity, browser.requestId);
         const replaces = browser.sessionDigest ?? pending.replaces;
