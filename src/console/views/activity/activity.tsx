@@ -50,8 +50,18 @@ export function Activity() {
     newest: async (signal) => (await load(undefined, signal)).items,
     list,
   });
-  const { isPaused, pause, resume } = arrivals;
-  useShortcuts(useMemo(() => shortcutsOf(isPaused ? resume : pause), [isPaused, pause, resume]));
+  const latest = useRef(arrivals);
+  latest.current = arrivals;
+  const shortcuts = useMemo(
+    () =>
+      shortcutsOf(() => {
+        const { isPaused, pause, resume } = latest.current;
+        if (isPaused) resume();
+        else pause();
+      }),
+    [],
+  );
+  useShortcuts(shortcuts);
   const isFiltered = Object.values(query).some((value) => value !== undefined);
   const clear = () => change(NONE);
   const undoing = useSignal<number | undefined>(undefined);
