@@ -127,6 +127,7 @@ describe('a request that writes', () => {
       preferences: {},
       status: 'active',
       storageMode: 'local',
+      roleUntil: null,
       version: 1,
       createdAt: created?.created_at.toISOString(),
       updatedAt: created?.updated_at.toISOString(),

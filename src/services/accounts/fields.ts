@@ -31,6 +31,12 @@ const name = text(255)
   .refine(isVisible, 'Must have a visible character.')
   .refine((given) => !hasStrayInvisible(given), 'Must not contain control or invisible characters.');
 
+/** A time in the form of the history, in UTC; what is no time is left as it is. */
+function inUtc(text: string): string {
+  const time = new Date(text);
+  return Number.isNaN(time.getTime()) ? text : time.toISOString();
+}
+
 /** The input schemas of an account's fields, wherever they come from; the domain has the last word. */
 export const fields = {
   email: z.string().meta({ format: 'email', maxLength: EMAIL_MAX_LENGTH }),
@@ -39,8 +45,12 @@ export const fields = {
   /** Without a clock: whether it may be past is the domain's business. */
   roleUntil: z.iso
     .datetime({ offset: true, error: 'Must be a time with an offset, such as 2026-01-31T12:00:00Z.' })
-    .transform((text) => new Date(text).toISOString())
-    .refine((iso) => iso >= '1970' && iso < '9999', 'Must be a time of the years 1970 to 9998.')
+    // No transform: with one, the document would lose the examples of all bodies that have this field.
+    .overwrite(inUtc)
+    .refine(
+      (iso) => Number.isNaN(Date.parse(iso)) || (iso >= '1970' && iso < '9999'),
+      'Must be a time of the years 1970 to 9998.',
+    )
     .nullable()
     .meta({
       description: 'When the role of an admin ends by itself; null for never.',
