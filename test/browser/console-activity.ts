@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { addAccount } from '../support/accounts.ts';
 import { ADA, openConsole, type TestConsole } from '../support/console-page.ts';
+import { until } from '../support/until.ts';
 
 const HOSTILE = '<img src=x onerror=alert(1)>';
 
@@ -132,7 +133,8 @@ describe('the activity in the console, in a real browser', function () {
     await openLive();
     await entries().nth(49).waitFor({ state: 'attached' });
     await page.mouse.wheel(0, 900);
-    await page.waitForFunction('scrollY > 300');
+    // Not by `waitForFunction`, whose later turns the policy refuses: they evaluate a text in the page.
+    await until('the scroll', () => page.evaluate('scrollY > 300'));
     const top = (await entries().first().getAttribute('data-id')) ?? '';
     await patch({ name: 'Grace A' });
     await patch({ name: 'Grace B' });

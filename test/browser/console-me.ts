@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { expect } from 'chai';
 import { addAccount } from '../support/accounts.ts';
 import { ADA, openConsole, type TestConsole } from '../support/console-page.ts';
+import { until } from '../support/until.ts';
 
 const BOB = 'bob@example.com';
 
@@ -60,7 +61,9 @@ describe('my account in the console, in a real browser', function () {
     await button('Undo').click();
     await page.getByText('Changed back.').waitFor();
     expect(await stored(ADA)).to.include({ name: 'Ada Lovelace' });
-    await page.waitForFunction(`document.querySelector('#my-name')?.value === 'Ada Lovelace'`);
+    await until('the name', () =>
+      page.evaluate(`document.querySelector('#my-name')?.value === 'Ada Lovelace'`),
+    );
   });
 
   it('checks preferences as they are typed, and shows what the service refuses', async () => {
@@ -96,7 +99,7 @@ describe('my account in the console, in a real browser', function () {
     await page.getByText('What you typed is still here').waitFor();
     expect(await name.inputValue()).to.equal('Mine');
     await button('Show the new values').click();
-    await page.waitForFunction(`document.querySelector('#my-name')?.value === 'Theirs'`);
+    await until('the name', () => page.evaluate(`document.querySelector('#my-name')?.value === 'Theirs'`));
     await name.fill('Mine again');
     await change({ name: 'Theirs again' });
     await name.press('Enter');
