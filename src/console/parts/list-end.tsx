@@ -1,5 +1,7 @@
 import { useEffect, useRef } from 'preact/hooks';
+import type { Pages } from '../data/load.ts';
 import { texts } from '../texts.ts';
+import { Failed } from './states.tsx';
 
 /** The end of what is loaded of a list: the next page is loaded before the reader is there, or by the button. */
 export function ListEnd({
@@ -7,12 +9,7 @@ export function ListEnd({
   more,
   end,
 }: {
-  pages: {
-    readonly items: readonly unknown[];
-    readonly hasMore: boolean;
-    readonly isLoading: boolean;
-    readonly more: () => void;
-  };
+  pages: Pick<Pages<unknown>, 'items' | 'hasMore' | 'isLoading' | 'more'>;
   /** What the button says. */
   more: string;
   /** What is there at the end of all pages. */
@@ -42,5 +39,29 @@ export function ListEnd({
         end !== undefined && <p class="soft">{end}</p>
       )}
     </div>
+  );
+}
+
+/** The end of a short list in a box: the button that loads the next page, and why the last one could not be loaded. */
+export function BoxEnd({
+  pages,
+  more,
+}: {
+  pages: Pick<Pages<unknown>, 'items' | 'hasMore' | 'isLoading' | 'more' | 'error' | 'reload'>;
+  /** What the button says. */
+  more: string;
+}) {
+  const { items, hasMore, isLoading, error, more: load, reload } = pages;
+  return (
+    <>
+      {error !== undefined && <Failed error={error} retry={items.length > 0 ? load : reload} />}
+      {hasMore && items.length > 0 && (
+        <p class="inside">
+          <button type="button" class="button" disabled={isLoading} onClick={load}>
+            {more}
+          </button>
+        </p>
+      )}
+    </>
   );
 }

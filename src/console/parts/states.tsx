@@ -58,6 +58,16 @@ export function Failed({
   );
 }
 
+/** What a box has until its content is there: lines of about its size, or why it cannot be loaded. */
+export function Pending({ error, retry, lines }: { error: unknown; retry: () => void; lines?: number }) {
+  if (error !== undefined) return <Failed error={error} retry={retry} />;
+  return (
+    <div class="inside">
+      <Bones {...(lines !== undefined && { lines })} />
+    </div>
+  );
+}
+
 /** Nothing is at this address. */
 export function NotFound() {
   return (

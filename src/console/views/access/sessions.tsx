@@ -4,8 +4,9 @@ import { call } from '../../data/api.ts';
 import { usePages } from '../../data/load.ts';
 import { viewUrl } from '../../data/place.ts';
 import { signOut } from '../../data/session.ts';
+import { BoxEnd } from '../../parts/list-end.tsx';
 import { SessionRow } from '../../parts/session-rows.tsx';
-import { Bones, Failed } from '../../parts/states.tsx';
+import { Bones } from '../../parts/states.tsx';
 import { say, sayFault } from '../../parts/toasts.tsx';
 import { accessTexts } from '../../texts/access.ts';
 import { meTexts } from '../../texts/me.ts';
@@ -16,9 +17,10 @@ type Item = Answered<'GET /v1/sessions'>['items'][number];
 
 /** Everybody who is signed in to the console. */
 export function Sessions() {
-  const { items, isLoading, hasMore, error, more, reload, edit } = usePages('sessions', (cursor, signal) =>
+  const pages = usePages('sessions', (cursor, signal) =>
     call('GET /v1/sessions', { query: { cursor, limit: '20' }, signal }),
   );
+  const { items, isLoading, reload, edit } = pages;
   const busy = useSignal<number | undefined>(undefined);
   const end = async ({ id, isCurrent }: Item) => {
     busy.value = id;
@@ -68,14 +70,7 @@ export function Sessions() {
           <Bones lines={3} />
         </div>
       )}
-      {error !== undefined && <Failed error={error} retry={items.length > 0 ? more : reload} />}
-      {hasMore && items.length > 0 && (
-        <p class="inside">
-          <button type="button" class="button" disabled={isLoading} onClick={more}>
-            {texts.more}
-          </button>
-        </p>
-      )}
+      <BoxEnd pages={pages} more={texts.more} />
     </section>
   );
 }

@@ -5,7 +5,7 @@ import { formatDay, formatNumber } from '../../data/format.ts';
 import { useLoaded } from '../../data/load.ts';
 import { Confirm } from '../../parts/confirm.tsx';
 import { Icon } from '../../parts/icons.tsx';
-import { Bones, Failed, State } from '../../parts/states.tsx';
+import { Pending, State } from '../../parts/states.tsx';
 import { Time } from '../../parts/time.tsx';
 import { say } from '../../parts/toasts.tsx';
 import { accessTexts } from '../../texts/access.ts';
@@ -46,13 +46,7 @@ export function Tokens() {
         </button>
       </header>
       {data === undefined ? (
-        error === undefined ? (
-          <div class="inside">
-            <Bones />
-          </div>
-        ) : (
-          <Failed error={error} retry={reload} />
-        )
+        <Pending error={error} retry={reload} />
       ) : items.length === 0 ? (
         <State icon="access" title={texts.empty}>
           <p>{texts.emptyText}</p>

@@ -6,7 +6,7 @@ import { formatNumber } from '../../data/format.ts';
 import { useLoaded } from '../../data/load.ts';
 import { Confirm } from '../../parts/confirm.tsx';
 import { Icon } from '../../parts/icons.tsx';
-import { Bones, Failed, State } from '../../parts/states.tsx';
+import { Pending, State } from '../../parts/states.tsx';
 import { Time } from '../../parts/time.tsx';
 import { say, sayFault } from '../../parts/toasts.tsx';
 import { accessTexts } from '../../texts/access.ts';
@@ -35,13 +35,7 @@ export function Webhooks() {
         </div>
       </header>
       {data === undefined ? (
-        error === undefined ? (
-          <div class="inside">
-            <Bones />
-          </div>
-        ) : (
-          <Failed error={error} retry={reload} />
-        )
+        <Pending error={error} retry={reload} />
       ) : data.items.length === 0 ? (
         <State icon="activity" title={texts.empty}>
           <p>{texts.emptyText}</p>

@@ -5,6 +5,7 @@ import { type Account, Overtaken, type Patch, setField, tellNewest } from '../..
 import { fieldOfTime, timeOfField } from '../../data/format.ts';
 import { isSame } from '../../data/values.ts';
 import { RoleBadge, StatusBadge } from '../../parts/badges.tsx';
+import { useFocusBack } from '../../parts/focus-back.ts';
 import { Icon } from '../../parts/icons.tsx';
 import { messageOf } from '../../parts/states.tsx';
 import { Time } from '../../parts/time.tsx';
@@ -75,14 +76,7 @@ function EditedField({
   onSaved: (account: Account) => void;
 }) {
   const draft = useSignal<Draft | undefined>(undefined);
-  const opener = useRef<HTMLButtonElement>(null);
-  const wasOpen = useRef(false);
-  const isOpen = draft.value !== undefined;
-  // The focus goes where it came from.
-  useLayoutEffect(() => {
-    if (wasOpen.current && !isOpen) opener.current?.focus();
-    wasOpen.current = isOpen;
-  }, [isOpen]);
+  const opener = useFocusBack(draft.value !== undefined);
   const label = shared.fields[field] ?? field;
   return (
     <div class="field-row">

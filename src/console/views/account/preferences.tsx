@@ -12,6 +12,7 @@ import {
   withValue,
 } from '../../data/values.ts';
 import { Diff, ValueText } from '../../parts/diff.tsx';
+import { useFocusBack } from '../../parts/focus-back.ts';
 import { Icon } from '../../parts/icons.tsx';
 import { messageOf } from '../../parts/states.tsx';
 import { sayChanged } from '../../parts/undo.tsx';
@@ -38,13 +39,8 @@ interface Draft {
 export function Preferences({ account, onSaved }: { account: Account; onSaved: (account: Account) => void }) {
   const mode = useSignal<Mode>('tree');
   const draft = useSignal<Draft | undefined>(undefined);
-  const opener = useRef<HTMLButtonElement>(null);
-  const wasOpen = useRef(false);
   const isOpen = draft.value !== undefined;
-  useLayoutEffect(() => {
-    if (wasOpen.current && !isOpen) opener.current?.focus();
-    wasOpen.current = isOpen;
-  }, [isOpen]);
+  const opener = useFocusBack(isOpen);
   const { preferences } = account;
   const fault = useSignal<unknown>(undefined);
   const start = (values: Values, base: Account) => {

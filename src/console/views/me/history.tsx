@@ -2,8 +2,9 @@ import { call } from '../../data/api.ts';
 import { usePages } from '../../data/load.ts';
 import { me } from '../../data/session.ts';
 import { Diff } from '../../parts/diff.tsx';
+import { BoxEnd } from '../../parts/list-end.tsx';
 import { Reason } from '../../parts/reason.tsx';
-import { Bones, Failed } from '../../parts/states.tsx';
+import { Bones } from '../../parts/states.tsx';
 import { Time } from '../../parts/time.tsx';
 import { meTexts } from '../../texts/me.ts';
 import { texts as shared } from '../../texts.ts';
@@ -12,9 +13,10 @@ const texts = meTexts.history;
 
 /** What has happened to my account, newest first. */
 export function MyHistory({ version }: { version: number }) {
-  const { items, isLoading, hasMore, error, more, reload } = usePages(`${version}`, (cursor, signal) =>
+  const pages = usePages(`${version}`, (cursor, signal) =>
     call('GET /v1/me/history', { query: { cursor, limit: '10' }, signal }),
   );
+  const { items, isLoading, error } = pages;
   return (
     <section class="box" aria-busy={isLoading}>
       <header>
@@ -55,14 +57,7 @@ export function MyHistory({ version }: { version: number }) {
       ) : (
         error === undefined && <p class="inside soft">{texts.empty}</p>
       )}
-      {error !== undefined && <Failed error={error} retry={items.length > 0 ? more : reload} />}
-      {hasMore && items.length > 0 && (
-        <p class="inside">
-          <button type="button" class="button" disabled={isLoading} onClick={more}>
-            {texts.more}
-          </button>
-        </p>
-      )}
+      <BoxEnd pages={pages} more={texts.more} />
     </section>
   );
 }

@@ -3,7 +3,7 @@ import { call } from '../../data/api.ts';
 import { useLoaded } from '../../data/load.ts';
 import { signOut } from '../../data/session.ts';
 import { type SessionItem, SessionRow } from '../../parts/session-rows.tsx';
-import { Bones, Failed } from '../../parts/states.tsx';
+import { Pending } from '../../parts/states.tsx';
 import { say, sayFault } from '../../parts/toasts.tsx';
 import { meTexts } from '../../texts/me.ts';
 
@@ -44,12 +44,8 @@ export function MySessions() {
             />
           ))}
         </ul>
-      ) : error === undefined ? (
-        <div class="inside">
-          <Bones lines={3} />
-        </div>
       ) : (
-        <Failed error={error} retry={reload} />
+        <Pending error={error} retry={reload} lines={3} />
       )}
     </section>
   );
