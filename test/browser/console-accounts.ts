@@ -121,6 +121,19 @@ describe('the list of accounts in the console, in a real browser', function () {
     await dialog.waitFor({ state: 'detached' });
   });
 
+  it('closes a dialog that the browser has closed by itself, gives the focus back, and opens it again', async () => {
+    const { page } = console;
+    await console.open('/accounts');
+    const create = page.getByRole('button', { name: 'New account' });
+    for (let time = 0; time < 2; time++) {
+      await create.click();
+      await page.getByRole('dialog').waitFor();
+      await page.locator('dialog').evaluate((dialog) => (dialog as unknown as { close(): void }).close());
+      await page.locator('dialog').waitFor({ state: 'detached' });
+      expect(await create.evaluate((button) => button.matches(':focus'))).to.equal(true);
+    }
+  });
+
   it('suspends the selected accounts after a preview, and takes all of it back', async () => {
     const { page } = console;
     await console.open('/accounts?q=example.com&role=user');

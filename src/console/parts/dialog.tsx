@@ -35,6 +35,12 @@ export function Dialog({
         event.preventDefault();
         if (mayClose) onClose();
       }}
+      // Browsers close a dialog without asking where Esc is pressed again, or soon after it has opened.
+      onClose={() => {
+        if (element.current === null) return;
+        if (mayClose) onClose();
+        else element.current.showModal();
+      }}
     >
       {children}
     </dialog>
