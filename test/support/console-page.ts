@@ -31,6 +31,8 @@ export async function openConsole(options: Parameters<typeof startApp>[0] = {}):
   await addAccount(app.database, ADA, { role: 'admin', name: 'Ada Lovelace' });
   const watched = await openPage();
   const { page } = watched;
+  // Chromium takes a moment to intercept requests, and tells nobody when it does: tests find it on from the beginning.
+  await page.route('**/never', (route) => route.abort());
   const signIn = async (page: Page, email: string) => {
     const headers = { Authorization: `Bearer ${await signHs256(SECRET, email, '1h')}` };
     const answer = await fetch(`${app.url}/v1/session`, { method: 'POST', headers });
