@@ -40,7 +40,7 @@ import { startExpiry } from './services/accounts/expiry.ts';
 import { ChangeFeed } from './services/feed/change-feed.ts';
 import { EpochWatch } from './services/feed/epoch-watch.ts';
 import { startEraser } from './services/history/eraser.ts';
-import { Dispatcher } from './services/webhooks/dispatcher.ts';
+import { Dispatcher, EXCHANGE_MS } from './services/webhooks/dispatcher.ts';
 import { registerWebhooks } from './services/webhooks/leases.ts';
 import { accountLookUp } from './store/account-look-up.ts';
 import { batchedLookUps } from './store/batched-look-ups.ts';
@@ -285,6 +285,7 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
         accessPolicy: settings.access,
         refusedSignIns,
         webhooks: hooks,
+        sending: { allowPrivate, proxy: settings.proxy, timeoutMs: EXCHANGE_MS },
         console: settings.console.enabled
           ? {
               sessions,

@@ -3,6 +3,7 @@ import type { PreferenceRules } from '../domain/preferences.ts';
 import type { Webhook } from '../domain/webhook.ts';
 import type { CursorCodec } from '../security/cursor.ts';
 import type { RefusedSignInCounter } from '../services/access/refused-sign-ins.ts';
+import type { SendOptions } from '../services/webhooks/sender.ts';
 import type { Endpoint } from './endpoint.ts';
 import { accessEndpoints } from './endpoints/access.ts';
 import { type ChangesDeps, changesEndpoints } from './endpoints/changes.ts';
@@ -30,6 +31,8 @@ export interface EndpointDeps extends HealthDeps, ChangesDeps, StatusDeps {
   readonly preferenceRules: PreferenceRules;
   readonly cursors: CursorCodec;
   readonly webhooks: readonly Webhook[];
+  /** How test messages are sent to them. */
+  readonly sending: SendOptions;
   /** The doors of the console; `undefined` where it is off. */
   readonly console: SessionDeps | undefined;
   readonly readConsoleFiles: ReadConsoleFiles;
@@ -60,7 +63,7 @@ function routes(deps: EndpointDeps) {
     ...changesEndpoints(deps),
     ...statisticsEndpoints(),
     ...statusEndpoints(deps),
-    ...webhookEndpoints(deps.webhooks),
+    ...webhookEndpoints(deps.webhooks, deps.sending),
     ...accessEndpoints(deps),
     ...serviceTokenEndpoints(),
     ...(deps.console ? [...sessionDoors(deps.console, deps.basePath), ...sessionEndpoints(deps)] : []),

@@ -1,7 +1,14 @@
 import { expect } from 'chai';
 import { addAccount } from '../support/accounts.ts';
 import { openConsole, type TestConsole } from '../support/console-page.ts';
-import { WEBHOOK_SECRET } from '../support/webhooks.ts';
+import {
+  accept,
+  answering,
+  type Receiver,
+  startReceiver,
+  WEBHOOK_SECRET,
+  webhookTo,
+} from '../support/webhooks.ts';
 
 const HOSTILE = '<img src=x onerror=alert(1)>';
 
@@ -13,20 +20,25 @@ describe('access in the console, in a real browser', function () {
   this.timeout(120_000);
 
   let console: TestConsole;
+  let receiver: Receiver;
 
   before(async () => {
     const secrets = [WEBHOOK_SECRET];
+    receiver = await startReceiver();
     console = await openConsole({
       webhooks: [
         { name: 'crm', url: 'https://crm.example.com/7', secrets, actions: ['deleted'], fields: null },
-        { name: 'billing', url: 'https://billing.example.com/', secrets, actions: null, fields: null },
+        webhookTo(receiver, { name: 'billing' }),
       ],
     });
     await addAccount(console.app.database, 'bob@example.com', { name: HOSTILE });
     await console.page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
   });
 
-  after(() => console?.close());
+  after(async () => {
+    await console?.close();
+    await receiver?.stop();
+  });
 
   afterEach('the policy refused nothing, and nothing came from elsewhere', () => {
     const { watched, app } = console;
@@ -135,6 +147,20 @@ describe('access in the console, in a real browser', function () {
       `select change_id = (select min(id) from changes) as skipped from webhooks where name = 'crm'`,
     );
     expect(row?.skipped).to.equal(true);
+  });
+
+  it('sends a test, and says what the receiver makes of it', async () => {
+    const { page } = console;
+    receiver.behave(answering(401));
+    await console.open('/access');
+    const mine = box('Webhooks').getByRole('listitem').filter({ hasText: 'billing' });
+    await mine.getByRole('button', { name: 'Send a test' }).click();
+    await page.getByText('billing has not accepted the test: the answer was 401.').waitFor();
+    await console.expectAccessible();
+    receiver.behave(accept);
+    await mine.getByRole('button', { name: 'Send a test' }).click();
+    await page.getByText('billing has accepted the test').waitFor();
+    expect(receiver.deliveries.map(({ body }) => body.type)).to.deep.equal(['webhook.test', 'webhook.test']);
   });
 
   it('shows who is signed in, and signs somebody out', async () => {

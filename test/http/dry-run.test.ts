@@ -47,6 +47,7 @@ const WITHOUT_HISTORY = [
   'DELETE /v1/sessions/:id',
   'DELETE /v1/me/sessions/:id',
   'POST /v1/webhooks/:name/resume',
+  'POST /v1/webhooks/:name/test',
 ];
 
 describe('a dry run', () => {

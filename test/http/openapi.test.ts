@@ -321,7 +321,14 @@ describe('the server', () => {
       create trigger lose before insert or update on service_tokens execute function lose();
       create trigger lose before insert or update or delete on console_sessions execute function lose();
       create trigger lose before update on identities execute function lose();
-      create trigger lose before update on webhooks execute function lose()`);
+      create trigger lose before update on webhooks execute function lose();
+      create trigger lose before insert or update on kept_answers execute function lose()`);
+
+  /** A valid request that writes to the database: a test of a webhook does so only where its answer is kept. */
+  const writing = (request: ValidRequest): ValidRequest =>
+    request.path.endsWith('/test')
+      ? { ...request, headers: { ...request.headers, 'Idempotency-Key': '"a-test-to-keep"' } }
+      : { ...request, ...(request.body && { body: request.body.replace('dark', 'light') }) };
 
   /** How to provoke each refusal: what to change in a valid request, in the database or in the server. */
   const provocations: Record<string, (request: ValidRequest) => unknown> = {
@@ -438,11 +445,11 @@ describe('the server', () => {
         blocker = await app.database.connect();
         await blocker.query('begin; lock table users');
       } else await failWrites('lock_not_available');
-      return request.body ? { ...request, body: request.body.replace('dark', 'light') } : request;
+      return writing(request);
     },
     lost_race: async (request) => {
       await failWrites('serialization_failure');
-      return { ...request, ...(request.body && { body: request.body.replace('dark', 'light') }) };
+      return writing(request);
     },
     malformed_json: (request) => ({ ...request, body: '{' }),
     name_taken: async (request) => {
@@ -454,7 +461,7 @@ describe('the server', () => {
     not_found: ({ headers: { Accept: _, ...headers }, ...request }) => ({
       ...request,
       headers,
-      path: request.path.replace(/(?<=\/)\d+|[^/]+(?=\/resume$)|[^/]+$/, 'nonsense'),
+      path: request.path.replace(/(?<=\/)\d+|[^/]+(?=\/(?:resume|test)$)|[^/]+$/, 'nonsense'),
     }),
     not_ready: (request) => {
       app.lifecycle.phase = 'draining';

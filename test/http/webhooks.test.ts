@@ -4,7 +4,7 @@ import { startApp, type TestApp } from '../support/app.ts';
 import { type ConformingApp, conforming } from '../support/conformance.ts';
 import { placeOf } from '../support/feed.ts';
 import { expectProblem } from '../support/problem.ts';
-import { WEBHOOK_SECRET } from '../support/webhooks.ts';
+import { answering, type Receiver, startReceiver, WEBHOOK_SECRET, webhookTo } from '../support/webhooks.ts';
 
 const ADA = 'ada@example.com';
 const GRACE = 'grace@example.com';
@@ -177,5 +177,77 @@ describe('POST /v1/webhooks/{name}/resume', () => {
 
   it('is for admins', async () => {
     await expectProblem(await resume('', 'crm', GRACE), 403, 'forbidden');
+  });
+});
+
+describe('POST /v1/webhooks/{name}/test', () => {
+  let app: TestApp;
+  let receiver: Receiver;
+
+  beforeEach(async () => {
+    receiver = await startReceiver();
+    app = await conforming(await startApp({ webhooks: [webhookTo(receiver, { name: 'crm' }), HOOKS[1]] }));
+    await addAccount(app.database, ADA, { role: 'admin' });
+    await addAccount(app.database, GRACE);
+  });
+
+  afterEach(async () => {
+    await app.close();
+    await receiver.stop();
+  });
+
+  const rows = () => app.database.query('select * from webhooks order by name');
+  const test = (query = '', { name = 'crm', as = ADA, headers = {} } = {}) =>
+    app.call(`/v1/webhooks/${name}/test${query}`, { method: 'POST', as, headers });
+
+  it('sends a signed message, and leaves the deliveries as they are', async () => {
+    await app.database.query(
+      `update webhooks set attempts = 3, failing_since = $1, failing_change_id = 2, parked_at = $1, last_error = 'x'`,
+      [TIME],
+    );
+    const before = await rows();
+    const response = await test();
+    expect(response.status).to.equal(200);
+    const { milliseconds, ...trial } = (await response.json()) as { milliseconds: number };
+    expect(trial).to.deep.equal({ accepted: true, status: 204, reason: null });
+    expect(milliseconds).to.be.within(0, 15_000);
+    // The receiver has verified the signature.
+    const [delivery, ...others] = receiver.deliveries;
+    expect(others).to.deep.equal([]);
+    expect(delivery?.body).to.deep.include({ type: 'webhook.test', data: { webhook: 'crm' } });
+    expect(delivery?.headers['webhook-id']).to.match(/^test_[0-9a-f-]{36}$/);
+    expect(await rows()).to.deep.equal(before);
+  });
+
+  it('says what the receiver answered, or why it did not', async () => {
+    receiver.behave(answering(503));
+    expect(await (await test()).json()).to.include({
+      accepted: false,
+      status: 503,
+      reason: 'the answer was 503',
+    });
+    receiver.behave(answering(302, { Location: 'https://elsewhere.example.com/' }));
+    expect(await (await test()).json()).to.include({ accepted: false, status: 302 });
+    await receiver.stop();
+    const trial = (await (await test()).json()) as { reason: string };
+    expect(trial).to.include({ accepted: false, status: null });
+    expect(trial.reason).to.include('ECONNREFUSED');
+    await receiver.start();
+  });
+
+  it('sends nothing in a dry run, and once for an Idempotency-Key', async () => {
+    expect(await (await test('?dryRun=true')).json()).to.deep.equal({ changes: [] });
+    expect(receiver.deliveries).to.have.length(0);
+    const headers = { 'Idempotency-Key': '"only-once"' };
+    const first = await (await test('', { headers })).json();
+    expect(await (await test('', { headers })).json()).to.deep.equal(first);
+    expect(receiver.deliveries).to.have.length(1);
+  });
+
+  it('is for admins and for configured webhooks', async () => {
+    await expectProblem(await test('', { as: GRACE }), 403, 'forbidden');
+    await expectProblem(await test('', { name: 'nobody' }), 404, 'not_found');
+    await expectProblem(await test('?dryRun=true', { name: 'nobody' }), 404, 'not_found');
+    expect(receiver.deliveries).to.have.length(0);
   });
 });

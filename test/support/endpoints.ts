@@ -5,6 +5,7 @@ import type { SessionDeps } from '../../src/http/endpoints/session.ts';
 import { endpoints } from '../../src/http/endpoints.ts';
 import { Lifecycle } from '../../src/http/server/lifecycle.ts';
 import { cursorCodec } from '../../src/security/cursor.ts';
+import { DIRECT } from '../../src/security/web-client.ts';
 import { RefusedSignInCounter } from '../../src/services/access/refused-sign-ins.ts';
 import type { ChangeFeed } from '../../src/services/feed/change-feed.ts';
 import { SECRET } from './app.ts';
@@ -43,6 +44,7 @@ export function describedEndpoints(): Endpoint[] {
     preferenceRules: { maxBytes: 16_384 },
     refusedSignIns: new RefusedSignInCounter(),
     accessPolicy: { policy: 'invited', domains: [] },
+    sending: { allowPrivate: false, proxy: DIRECT, timeoutMs: 1 },
     webhooks: [],
     console: {} as SessionDeps,
     readConsoleFiles: async () => new Map(),

@@ -1,12 +1,16 @@
 import { z } from 'zod';
 import type { Webhook } from '../../domain/webhook.ts';
+import type { SendOptions } from '../../services/webhooks/sender.ts';
 import { resumeWebhook, webhookStatuses } from '../../services/webhooks/status.ts';
+import { TEST_TYPE, tryWebhook, type WebhookTrial, webhookNamed } from '../../services/webhooks/trial.ts';
 import { webhookView } from '../answer/views.ts';
 import { endpoint } from '../endpoint.ts';
-import { webhook } from '../schemas/webhook.ts';
+import { webhook, webhookTrial } from '../schemas/webhook.ts';
+
+const params = z.object({ name: z.string().meta({ examples: ['crm.example.com'] }) });
 
 /** Webhook status (admins). */
-export function webhookEndpoints(hooks: readonly Webhook[]) {
+export function webhookEndpoints(hooks: readonly Webhook[], sending: SendOptions) {
   return [
     endpoint({
       method: 'GET',
@@ -26,7 +30,7 @@ export function webhookEndpoints(hooks: readonly Webhook[]) {
       path: '/v1/webhooks/:name/resume',
       access: 'admin',
       summary: 'Resume a webhook',
-      params: z.object({ name: z.string().meta({ examples: ['crm.example.com'] }) }),
+      params,
       query: z.strictObject({
         skip: z
           .string()
@@ -45,6 +49,24 @@ export function webhookEndpoints(hooks: readonly Webhook[]) {
       },
       handle: ({ unit, params, query }) => resumeWebhook(unit, hooks, { ...params, ...query }),
       view: webhookView,
+    }),
+    endpoint({
+      method: 'POST',
+      path: '/v1/webhooks/:name/test',
+      access: 'admin',
+      summary: 'Send a test to a webhook',
+      params,
+      answer: {
+        status: 200,
+        description: `What came of it. The message has the type \`${TEST_TYPE}\`, is signed like every other, and changes nothing about the deliveries. A dry run sends nothing.`,
+        schema: webhookTrial,
+      },
+      async handle({ unit, params: { name }, standAside }) {
+        const hook = webhookNamed(hooks, name);
+        // The receiver may take its time.
+        return unit.dryRun ? undefined : standAside(() => tryWebhook(hook, sending));
+      },
+      view: (trial) => trial as WebhookTrial,
     }),
   ];
 }

@@ -45,3 +45,16 @@ export const webhook = z
       },
     ],
   });
+
+/** The schema of what came of a test message. */
+export const webhookTrial = z
+  .strictObject({
+    accepted: z.boolean().meta({ description: 'Whether the receiver has answered 2xx.' }),
+    status: z.int().nullable().meta({ description: 'The status of its answer; null: there was none.' }),
+    reason: z.string().nullable().meta({ description: 'Why it does not count as delivered.' }),
+    milliseconds: z.int().meta({ description: 'How long the exchange took.' }),
+  })
+  .meta({
+    id: 'WebhookTrial',
+    examples: [{ accepted: false, status: 401, reason: 'the answer was 401', milliseconds: 42 }],
+  });

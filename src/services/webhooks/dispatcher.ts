@@ -10,10 +10,13 @@ export interface DispatcherDeps extends Omit<DeliveryDeps, 'feed' | 'now' | 'tim
   readonly feed: Pick<ChangeFeed, 'onNews' | 'read'>;
   /** Told of the epoch in which webhooks were claimed. */
   readonly onEpoch?: (epoch: string) => void;
-  /** The most milliseconds of one exchange with a receiver; Standard Webhooks recommends 15 to 30 s. */
+  /** Default: {@link EXCHANGE_MS}. */
   readonly timeoutMs?: number;
   readonly now?: () => Date;
 }
+
+/** The most milliseconds of one exchange with a receiver; Standard Webhooks recommends 15 to 30 s. */
+export const EXCHANGE_MS = 15_000;
 
 /** How often to look for work that no news announces: a retry that is due, or what a killed process left. */
 const LOOK_EVERY_MS = 1_000;
@@ -35,7 +38,7 @@ export class Dispatcher {
   #unsubscribe: () => Promise<void> = async () => undefined;
 
   constructor(deps: DispatcherDeps) {
-    this.#deps = { timeoutMs: 15_000, now: () => new Date(), ...deps };
+    this.#deps = { timeoutMs: EXCHANGE_MS, now: () => new Date(), ...deps };
   }
 
   /** Starts delivering. */

@@ -32,9 +32,13 @@ function messageId({
  */
 export function messageOf(entry: FeedEntry, secrets: readonly string[], now: Date): Message {
   const { change } = entry;
-  const id = messageId(entry);
   const data = changeView(change);
   const body = JSON.stringify({ type: `account.${change.action}`, timestamp: data.at, data });
+  return signed(messageId(entry), body, secrets, now);
+}
+
+/** A message with this id and body, signed with each of the secrets. */
+export function signed(id: string, body: string, secrets: readonly string[], now: Date): Message {
   return {
     headers: {
       'content-type': 'application/json',

@@ -61,6 +61,7 @@ function WebhookRow({ hook, onChange }: { hook: Webhook; onChange: () => void })
   const { name, url, state, failingChangeId, lastDeliveredAt, pendingSince, nextAttemptAt, lastError } = hook;
   const isBusy = useSignal(false);
   const isSkipping = useSignal(false);
+  const isTesting = useSignal(false);
   const [look, icon] = LOOKS[state];
   const resume = async () => {
     isBusy.value = true;
@@ -72,6 +73,19 @@ function WebhookRow({ hook, onChange }: { hook: Webhook; onChange: () => void })
       sayFault(error);
     }
     isBusy.value = false;
+  };
+  const test = async () => {
+    isTesting.value = true;
+    try {
+      const { accepted, reason, milliseconds } = await call('POST /v1/webhooks/:name/test', {
+        params: { name },
+      });
+      if (accepted) say(texts.tested(name, formatNumber(milliseconds)));
+      else sayFault(new Error(texts.testFailed(name, reason ?? '')));
+    } catch (error) {
+      sayFault(error);
+    }
+    isTesting.value = false;
   };
   return (
     <li class="item">
@@ -130,6 +144,9 @@ function WebhookRow({ hook, onChange }: { hook: Webhook; onChange: () => void })
         </dl>
       </div>
       <div class="row">
+        <button type="button" class="button small" disabled={isTesting.value} onClick={test}>
+          {isTesting.value ? texts.testing : texts.test}
+        </button>
         {state !== 'active' && (
           <button type="button" class="button small" disabled={isBusy.value} onClick={resume}>
             {texts.resume}
