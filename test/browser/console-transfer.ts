@@ -245,3 +245,26 @@ describe('import and export in the console, in a real browser', function () {
     expect((await download()).text).to.equal('');
   });
 });
+
+describe('the import in the console of a service that requires reasons', function () {
+  this.timeout(120_000);
+
+  it('asks for one, and the history has it', async () => {
+    const console = await openConsole({ reasonRequired: true });
+    try {
+      const { page, app } = console;
+      await console.open('/transfer');
+      const buffer = Buffer.from('email\nnew@example.com\n');
+      await page.locator('input[type=file]').setInputFiles({ name: 'a.csv', mimeType: 'text/csv', buffer });
+      // A check needs none.
+      await page.getByRole('button', { name: 'Import 1' }).click();
+      await page.getByRole('dialog', { name: 'Say why' }).getByRole('textbox').fill('Moved here: Björn');
+      await page.keyboard.press('Enter');
+      await page.getByText('The import is done').waitFor();
+      const changes = await app.database.query("select reason from changes where reason like 'Moved%'");
+      expect(changes).to.deep.equal([{ reason: 'Moved here: Björn' }]);
+    } finally {
+      await console.close();
+    }
+  });
+});

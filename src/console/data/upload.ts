@@ -2,6 +2,7 @@ import { type Answered, Problem, type QueryOf, queryOf, Unreachable } from '../.
 import { hasSessionEnded } from './api.ts';
 import type { PlannedChange } from './dry-run.ts';
 import { BASE_PATH } from './place.ts';
+import { askReason } from './reason.ts';
 
 /** What an import did, or would do. */
 export type ImportReport = Answered<'POST /v1/users/import'> & {
@@ -19,22 +20,31 @@ export interface Imported {
  * Sends accounts to import, and tells how much of them has been sent, from 0 to 1: `fetch` cannot tell that. Throws as `call` does,
  * and the signal's reason once it aborts.
  */
-export function importAccounts(
+export async function importAccounts(body: Blob, options: UploadOptions, reason?: string): Promise<Imported> {
+  try {
+    return await send(body, options, reason);
+  } catch (error) {
+    if (!(error instanceof Problem) || error.code !== 'reason_required') throw error;
+    const given = await askReason();
+    options.signal.throwIfAborted();
+    if (given === undefined) throw error;
+    return importAccounts(body, options, given);
+  }
+}
+
+interface UploadOptions {
+  readonly type: string;
+  readonly query: QueryOf<'POST /v1/users/import'>;
+  /** Sent twice with it, it is imported once. */
+  readonly key?: string;
+  readonly signal: AbortSignal;
+  readonly onProgress: (part: number) => void;
+}
+
+function send(
   body: Blob,
-  {
-    type,
-    query,
-    key,
-    signal,
-    onProgress,
-  }: {
-    type: string;
-    query: QueryOf<'POST /v1/users/import'>;
-    /** Sent twice with it, it is imported once. */
-    key?: string;
-    signal: AbortSignal;
-    onProgress: (part: number) => void;
-  },
+  { type, query, key, signal, onProgress }: UploadOptions,
+  reason?: string,
 ): Promise<Imported> {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
@@ -42,6 +52,7 @@ export function importAccounts(
     request.setRequestHeader('Content-Type', type);
     request.setRequestHeader('Rollcall-Console', '1');
     if (key) request.setRequestHeader('Idempotency-Key', `"${key}"`);
+    if (reason) request.setRequestHeader('Rollcall-Reason', encodeURIComponent(reason));
     request.upload.onprogress = ({ loaded, total }) => onProgress(loaded / total);
     request.upload.onload = () => onProgress(1);
     const fail = () => reject(new Unreachable());
