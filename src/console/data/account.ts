@@ -1,6 +1,6 @@
 import { useComputed, useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
-import { type Answered, Problem, type RequestOf } from '../../client/client.ts';
+import { type Answered, Problem, type RequestOf } from '../../client/index.ts';
 import { call } from './api.ts';
 import { isLive, type LiveChange, onChange, tell } from './live.ts';
 import { type Loaded, type Pages, useLoaded, usePages } from './load.ts';

@@ -22,3 +22,6 @@ export function useAddress<Key extends string>(): {
   );
   return { state: query as Partial<Record<Key, string>>, change };
 }
+
+/** A query whose values are texts, as an address has them. */
+export type Texts<Query> = { readonly [Name in keyof Query]: Extract<Query[Name], string | undefined> };

@@ -1,10 +1,15 @@
 import { signal } from '@preact/signals';
-import { type Call, createClient, Problem, Unreachable } from '../../client/client.ts';
+import { type Call, createClient, Problem, Unreachable } from '../../client/index.ts';
 import { BASE_PATH } from './place.ts';
 import { askReason } from './reason.ts';
 
 // The session counts, also where the browser has one of the app too.
-const send = createClient({ baseUrl: BASE_PATH, headers: { 'Rollcall-Console': '1' } });
+// A failure is shown at once, with a way to try again.
+const { call: send } = createClient({
+  baseUrl: BASE_PATH,
+  headers: { 'Rollcall-Console': '1' },
+  retries: 0,
+});
 
 /** Whether the last request reached the service. */
 export const isOnline = signal(true);

@@ -1,4 +1,4 @@
-import type { Answered, RequestOf, RouteName } from '../../client/client.ts';
+import type { Answered, RequestOf, RouteName } from '../../client/index.ts';
 import { call } from './api.ts';
 
 /** A change that a write would record. */

@@ -1,5 +1,5 @@
 import { signal } from '@preact/signals';
-import type { Answered } from '../../client/client.ts';
+import type { Answered } from '../../client/index.ts';
 import { BASE_PATH } from './place.ts';
 
 /** A change as the feed tells it. */

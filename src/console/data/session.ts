@@ -1,5 +1,5 @@
 import { computed, signal } from '@preact/signals';
-import { type Answered, Unreachable } from '../../client/client.ts';
+import { type Answered, Unreachable } from '../../client/index.ts';
 import { call, hasSessionEnded } from './api.ts';
 import { BASE_PATH, viewUrl } from './place.ts';
 

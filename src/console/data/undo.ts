@@ -1,4 +1,4 @@
-import type { Answered, QueryOf } from '../../client/client.ts';
+import type { Answered, QueryOf } from '../../client/index.ts';
 import { call } from './api.ts';
 import { type DryRun, dryRun } from './dry-run.ts';
 

@@ -1,4 +1,5 @@
-import { type Answered, Problem, type QueryOf, queryOf, Unreachable } from '../../client/client.ts';
+import { type Answered, Problem, type QueryOf, Unreachable } from '../../client/index.ts';
+import { queryOf } from '../../client/send.ts';
 import { hasSessionEnded } from './api.ts';
 import type { PlannedChange } from './dry-run.ts';
 import { BASE_PATH } from './place.ts';

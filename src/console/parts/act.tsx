@@ -1,6 +1,6 @@
 import { useSignal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
-import { Problem } from '../../client/client.ts';
+import { Problem } from '../../client/index.ts';
 import type { PlannedChange } from '../data/dry-run.ts';
 import { useLoaded } from '../data/load.ts';
 import { texts } from '../texts.ts';

@@ -1,7 +1,7 @@
 import { useSignal } from '@preact/signals';
 import { useMemo } from 'preact/hooks';
 import { useLocation } from 'preact-iso/router';
-import type { Answered } from '../../client/client.ts';
+import type { Answered } from '../../client/index.ts';
 import { call } from '../data/api.ts';
 import { type Shortcut, shortcuts, useShortcuts } from '../data/keys.ts';
 import { useLoaded } from '../data/load.ts';

@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact';
-import type { Answered } from '../../client/client.ts';
+import type { Answered } from '../../client/index.ts';
 import { browserOf } from '../data/browser-name.ts';
 import { formatMoment } from '../data/format.ts';
 import { meTexts } from '../texts/me.ts';

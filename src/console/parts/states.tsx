@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact';
-import { Problem, Unreachable } from '../../client/client.ts';
+import { Problem, Unreachable } from '../../client/index.ts';
 import { texts } from '../texts.ts';
 import { Icon, type IconName } from './icons.tsx';
 

@@ -1,5 +1,5 @@
 import { useSignal } from '@preact/signals';
-import type { Answered } from '../../client/client.ts';
+import type { Answered } from '../../client/index.ts';
 import { call } from '../data/api.ts';
 import { type DryRun, dryRun } from '../data/dry-run.ts';
 import { useLoaded } from '../data/load.ts';

@@ -1,5 +1,5 @@
 import { signal } from '@preact/signals';
-import { Problem } from '../../client/client.ts';
+import { Problem } from '../../client/index.ts';
 import { call } from '../data/api.ts';
 import { tell } from '../data/live.ts';
 import { useLoaded } from '../data/load.ts';

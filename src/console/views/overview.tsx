@@ -1,5 +1,5 @@
 import { useEffect, useRef } from 'preact/hooks';
-import type { Answered } from '../../client/client.ts';
+import type { Answered } from '../../client/index.ts';
 import { call } from '../data/api.ts';
 import { formatNumber } from '../data/format.ts';
 import { onChange } from '../data/live.ts';

@@ -1,7 +1,7 @@
 import { useSignal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
-import { type Answered, Problem } from '../../client/client.ts';
+import { type Answered, Problem } from '../../client/index.ts';
 import { call } from '../data/api.ts';
 import { formatNumber } from '../data/format.ts';
 import { onChange, tell } from '../data/live.ts';

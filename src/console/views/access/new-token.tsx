@@ -1,5 +1,5 @@
 import { useSignal } from '@preact/signals';
-import { type Answered, Problem } from '../../../client/client.ts';
+import { type Answered, Problem } from '../../../client/index.ts';
 import { call } from '../../data/api.ts';
 import { Copied } from '../../parts/copied.tsx';
 import { Dialog } from '../../parts/dialog.tsx';

@@ -1,5 +1,5 @@
 import { useSignal } from '@preact/signals';
-import type { Answered } from '../../../client/client.ts';
+import type { Answered } from '../../../client/index.ts';
 import { call } from '../../data/api.ts';
 import { formatDay, formatNumber } from '../../data/format.ts';
 import { useLoaded } from '../../data/load.ts';

@@ -1,6 +1,6 @@
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
-import type { Answered } from '../../../client/client.ts';
+import type { Answered } from '../../../client/index.ts';
 import { call } from '../../data/api.ts';
 import { formatNumber } from '../../data/format.ts';
 import { useLoaded } from '../../data/load.ts';

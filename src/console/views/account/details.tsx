@@ -1,6 +1,6 @@
 import { type Signal, useSignal } from '@preact/signals';
 import { useId, useLayoutEffect, useRef } from 'preact/hooks';
-import { Problem } from '../../../client/client.ts';
+import { Problem } from '../../../client/index.ts';
 import { type Account, Overtaken, type Patch, setField, tellNewest } from '../../data/account.ts';
 import { fieldOfTime, timeOfField } from '../../data/format.ts';
 import { isSame } from '../../data/values.ts';

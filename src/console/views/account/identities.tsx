@@ -1,5 +1,5 @@
 import { useSignal } from '@preact/signals';
-import type { Answered } from '../../../client/client.ts';
+import type { Answered } from '../../../client/index.ts';
 import type { Account } from '../../data/account.ts';
 import { call } from '../../data/api.ts';
 import { useLoaded } from '../../data/load.ts';

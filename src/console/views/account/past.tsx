@@ -1,4 +1,4 @@
-import { Problem } from '../../../client/client.ts';
+import { Problem } from '../../../client/index.ts';
 import type { Account } from '../../data/account.ts';
 import { call } from '../../data/api.ts';
 import { useLoaded } from '../../data/load.ts';

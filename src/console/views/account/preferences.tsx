@@ -1,6 +1,6 @@
 import { useSignal } from '@preact/signals';
 import { useId, useLayoutEffect, useRef } from 'preact/hooks';
-import { Problem } from '../../../client/client.ts';
+import { Problem } from '../../../client/index.ts';
 import { type Account, setPreferences, tellNewest } from '../../data/account.ts';
 import {
   isObject,

@@ -1,6 +1,6 @@
 import { useSignal } from '@preact/signals';
 import { useLocation } from 'preact-iso/router';
-import { Problem } from '../../../client/client.ts';
+import { Problem } from '../../../client/index.ts';
 import { call } from '../../data/api.ts';
 import { viewUrl } from '../../data/place.ts';
 import { Dialog } from '../../parts/dialog.tsx';

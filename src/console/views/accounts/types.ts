@@ -1,4 +1,5 @@
-import type { Answered, QueryOf } from '../../../client/client.ts';
+import type { Answered, QueryOf } from '../../../client/index.ts';
+import type { Texts } from '../../data/address.ts';
 
 /** An account of the list. */
 export type Account = Answered<'GET /v1/users'>['items'][number];
@@ -7,7 +8,7 @@ export type Account = Answered<'GET /v1/users'>['items'][number];
 export type Sort = NonNullable<QueryOf<'GET /v1/users'>['sort']>;
 
 /** What of the list is shown, and in which order: what the address of the view says. */
-export type Filters = Omit<QueryOf<'GET /v1/users'>, 'limit' | 'cursor' | 'total' | 'email'>;
+export type Filters = Omit<Texts<QueryOf<'GET /v1/users'>>, 'limit' | 'cursor' | 'total' | 'email'>;
 
 /** The names of the filters in the address. */
 export const FILTER_NAMES = [

@@ -1,4 +1,5 @@
-import type { QueryOf } from '../../../client/client.ts';
+import type { QueryOf } from '../../../client/index.ts';
+import type { Texts } from '../../data/address.ts';
 import type { LiveChange } from '../../data/live.ts';
 import { isObject } from '../../data/values.ts';
 import { texts } from '../../texts.ts';
@@ -18,7 +19,7 @@ export interface AddressFilters {
 
 /** The filters as the service takes them. */
 export type HistoryQuery = Pick<
-  QueryOf<'GET /v1/history'>,
+  Texts<QueryOf<'GET /v1/history'>>,
   'actor' | 'action' | 'field' | 'since' | 'until' | 'userId' | 'requestId'
 >;
 

@@ -1,5 +1,5 @@
 import { useSignal } from '@preact/signals';
-import { Problem } from '../../../client/client.ts';
+import { Problem } from '../../../client/index.ts';
 import { call } from '../../data/api.ts';
 import { dryRun } from '../../data/dry-run.ts';
 import { useLoaded } from '../../data/load.ts';

@@ -1,5 +1,5 @@
 import { useSignal } from '@preact/signals';
-import { type Answered, Problem } from '../../../client/client.ts';
+import { type Answered, Problem } from '../../../client/index.ts';
 import { call } from '../../data/api.ts';
 import { Icon } from '../../parts/icons.tsx';
 import { messageOf } from '../../parts/states.tsx';

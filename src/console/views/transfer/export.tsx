@@ -1,5 +1,5 @@
 import { useSignal } from '@preact/signals';
-import { queryOf } from '../../../client/client.ts';
+import { queryOf } from '../../../client/send.ts';
 import { BASE_PATH } from '../../data/place.ts';
 import { Choice } from '../../parts/filters.tsx';
 import { Icon } from '../../parts/icons.tsx';

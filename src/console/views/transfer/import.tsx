@@ -1,6 +1,6 @@
 import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
-import { Problem } from '../../../client/client.ts';
+import { Problem } from '../../../client/index.ts';
 import { formatNumber } from '../../data/format.ts';
 import { useLoaded } from '../../data/load.ts';
 import { undoRequest } from '../../data/undo.ts';

@@ -37,7 +37,7 @@ export interface Writer {
 export interface Format {
   readonly mediaType: string;
   /** The usual file extension, without the dot. */
-  readonly extension: string;
+  readonly extension: 'ndjson' | 'csv';
   /** All of its file extensions, in lower case. */
   readonly extensions: readonly string[];
   writer(options?: WriteOptions): Writer;
