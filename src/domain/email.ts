@@ -53,6 +53,18 @@ export function isEmail(email: string): boolean {
   );
 }
 
+// The same in ASCII and lower case, without labels that stand for others: each of them is its own canonical form.
+const PLAIN_ATOM = String.raw`[a-z0-9!#$%&'*+/=?^_{|}~\x60\-]+`;
+const PLAIN_LABEL = '[a-z0-9](?:[a-z0-9-]*[a-z0-9])?';
+const PLAIN_EMAIL = new RegExp(
+  String.raw`^(?!.*xn--)${PLAIN_ATOM}(?:\.${PLAIN_ATOM})*@${PLAIN_LABEL}(?:\.${PLAIN_LABEL})+$`,
+);
+
+/** Whether this is an address, normalized, that can be seen to be one quickly, as most can. */
+export function isPlainEmail(text: string): boolean {
+  return text.length <= EMAIL_MAX_LENGTH && PLAIN_EMAIL.test(text);
+}
+
 /** The forms of a *normalized* address that mean the same: itself first, and with its domain in ASCII and in its own script. */
 export function emailForms(email: string): readonly string[] {
   const [local, domain] = split(email);

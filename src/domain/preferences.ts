@@ -57,8 +57,8 @@ export function checkPreferences(given: unknown, rules: PreferenceRules): Prefer
   if (!isObject(given))
     throw refusals.invalidPreferences([{ path: 'preferences', message: 'Must be an object.' }]);
   // First: everything after it is recursive and needs limited nesting.
-  refuse(unstorable(given));
-  const preferences = mergePatch({}, given) as Preferences;
+  if (!isStorable(given)) refuse(unstorable(given));
+  const preferences = hasNulls(given) ? (mergePatch({}, given) as Preferences) : given;
   // Before the operator's schema, whose cost grows with the size.
   if (printedBytes(preferences) > rules.maxBytes) {
     throw refusals.invalidPreferences([
@@ -94,6 +94,27 @@ export function asStored(preferences: Preferences): Preferences {
 
 function refuse(errors: readonly InputError[]): void {
   if (errors.length > 0) throw refusals.invalidPreferences(errors);
+}
+
+/** Whether {@link unstorable} finds nothing: without paths, which takes a fraction of the time. */
+function isStorable(value: unknown, depth = 1): boolean {
+  if (typeof value === 'string') return isStorableText(value);
+  if (typeof value === 'number')
+    return Number.isFinite(value) && (!Number.isInteger(value) || Number.isSafeInteger(value));
+  if (typeof value !== 'object' || value === null) return true;
+  if (depth > MAX_DEPTH) return false;
+  if (Array.isArray(value)) return value.every((inner) => isStorable(inner, depth + 1));
+  return Object.keys(value).every(
+    (key) =>
+      key !== '__proto__' &&
+      isStorableText(key) &&
+      isStorable((value as Record<string, unknown>)[key], depth + 1),
+  );
+}
+
+/** Whether a merge patch removes anything, at any level of its objects. */
+function hasNulls(patch: Record<string, unknown>): boolean {
+  return Object.values(patch).some((value) => value === null || (isObject(value) && hasNulls(value)));
 }
 
 /** Finds what PostgreSQL's jsonb would refuse or change, and what is nested too deeply. */

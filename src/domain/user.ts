@@ -1,5 +1,5 @@
 import { defineEntity, JsonType, type Platform, p, Type } from '@mikro-orm/core';
-import { EMAIL_MAX_LENGTH, isAmbiguousTyped, isEmail, normalizeEmail } from './email.ts';
+import { EMAIL_MAX_LENGTH, isAmbiguousTyped, isEmail, isPlainEmail, normalizeEmail } from './email.ts';
 import { type Preferences, preferencesDiffer } from './preferences.ts';
 import { refusals } from './refusals.ts';
 
@@ -128,6 +128,7 @@ UserSchema.setClass(User);
 
 /** The form in which an email is stored that somebody has typed or a file contains. Throws `email_invalid`. */
 export function acceptEmail(typed: string): string {
+  if (isPlainEmail(typed)) return typed;
   const email = normalizeEmail(typed);
   if (!isEmail(email)) throw refusals.emailInvalid();
   if (isAmbiguousTyped(typed)) throw refusals.emailAmbiguous(email);

@@ -40,6 +40,8 @@ export interface Upload {
   readonly charset: string;
   /** From the start in each iteration, so that the unit of work can be replayed. Throws `request_aborted` once the caller has hung up. */
   readonly bytes: AsyncIterable<Uint8Array>;
+  /** Throws `request_aborted` once the caller has hung up. */
+  requireCaller(): void;
 }
 
 /** What `changes` and a handler are given, all of it checked. */

@@ -48,9 +48,12 @@ const IS_LAPSED = `${lapsedSql('users')} as "isLapsed"`;
 
 /** SQL of a column as an account has it: its end of a role is ISO 8601, which the driver does not make of it. */
 export function readingOf({ property, name }: Pick<AccountColumn, 'property' | 'name'>): string {
-  return property === 'roleUntil'
-    ? `to_char(users.${name} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`
-    : `users.${name}`;
+  return property === 'roleUntil' ? isoTimeSql(`users.${name}`) : `users.${name}`;
+}
+
+/** SQL of a time as the history has it: ISO 8601, in UTC, with milliseconds. */
+export function isoTimeSql(time: string): string {
+  return `to_char(${time} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
 }
 
 /** An account as {@link accountTextSelection} reads it. */

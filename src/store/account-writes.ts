@@ -68,13 +68,13 @@ export function stateColumns(
   );
 }
 
-/** SQL that reads such columns from the parameter of a statement, which {@link recordsOf} makes, as the table `line`. */
-export function linesSql(columns: readonly Columns[]): string {
+/** SQL that reads such columns from the parameter of a statement, JSON as {@link recordsOf} makes it, as the table `line`. */
+export function linesSql(columns: readonly Pick<Columns, 'name' | 'type'>[]): string {
   return `jsonb_to_recordset($1::jsonb) as line (${columns.map(({ name, type }) => `${name} ${type}`).join(', ')})`;
 }
 
 /** Rows as the parameter of such a statement. */
-export function recordsOf(columns: readonly Columns[], rows: readonly Partial<AccountRow>[]): string {
+function recordsOf(columns: readonly Columns[], rows: readonly Partial<AccountRow>[]): string {
   return JSON.stringify(
     rows.map((row) => Object.fromEntries(columns.map(({ property, name }) => [name, row[property]]))),
   );

@@ -87,15 +87,23 @@ export function noteChanges(unit: Unit, drafts: readonly ChangeDraft[]): void {
 }
 
 /**
+ * Refuses changes that the unit's author may not make, and notes the others on the unit. Throws `forbidden` and `reason_required`.
+ */
+export function signChanges(unit: Unit, drafts: readonly ChangeDraft[]): void {
+  if (drafts.length === 0) return;
+  protectAdmins(unit, drafts);
+  requireReason(unit, drafts);
+  noteChanges(unit, drafts);
+}
+
+/**
  * Writes changes to the history, signed by the unit's author, in the unit's transaction and in one statement for any number
  * of changes. Call it after the accounts themselves have been written, in the order of the changes.
  * Throws `forbidden` for changes that the unit's author may not make, and `reason_required`.
  */
 export async function recordChanges(unit: Unit, drafts: readonly ChangeDraft[]): Promise<void> {
   if (drafts.length === 0) return;
-  protectAdmins(unit, drafts);
-  requireReason(unit, drafts);
-  noteChanges(unit, drafts);
+  signChanges(unit, drafts);
   const { em, author, reason } = unit;
   const { actorId, requestId } = author;
   const isErased = drafts.some(({ userId, erased }) => erased && userId === actorId);
@@ -104,12 +112,31 @@ export async function recordChanges(unit: Unit, drafts: readonly ChangeDraft[]):
     const { userId, version, erased, undoes } = draft;
     return { ...changeRecord(draft), user_id: userId, version, undoes, erased, ordinal };
   });
-  const rows = await runInTransaction<{ id: string; at: string; erased_at: string | null }>(em, {
+  const rows = await runInTransaction<RecordedRow>(em, {
     name: 'record-changes',
     text: RECORD,
     values: [JSON.stringify(records), actorId, actor, requestId, reason],
     isAnsweredByNext: !unit.remembers,
   });
+  rememberChanges(unit, drafts, rows, actor);
+}
+
+/** What the history says of a change that it has recorded. */
+export interface RecordedRow {
+  readonly id: string;
+  readonly at: string;
+  readonly erased_at: string | null;
+}
+
+/** Lets the unit remember changes, as many as it wants to; `rows` says of each what the history does, in the order of the drafts. */
+export function rememberChanges(
+  unit: Unit,
+  drafts: readonly ChangeDraft[],
+  rows: readonly RecordedRow[],
+  actor: string,
+): void {
+  const { em, author, reason } = unit;
+  const { actorId, requestId } = author;
   for (const [index, row] of rows.entries()) {
     if (!unit.remembers) break;
     const { fields, erased, ofAdmin, undoes = null, ...draft } = drafts[index] as ChangeDraft;

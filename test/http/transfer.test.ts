@@ -267,6 +267,23 @@ describe('the transfer of accounts', () => {
       }
     });
 
+    it('has every account once, small and large ones', async () => {
+      await app.database.query(
+        `insert into users (email, preferences)
+         select 'p' || n || '@example.com', jsonb_build_object('x', repeat('x', case when n between 300 and 420 then 60000 else 1 end))
+           from generate_series(1, 700) as n`,
+      );
+      const items = (await (await fetchAll()).text())
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line));
+      expect(items.map(({ email }) => email)).to.deep.equal([
+        'admin@example.com',
+        ...Array.from({ length: 700 }, (_, index) => `p${index + 1}@example.com`),
+      ]);
+      expect(items[300].preferences.x).to.have.length(60_000);
+    });
+
     it('is CSV with the columns in a fixed order', async () => {
       await addAccount(app.database, 'b@example.com', { name: 'B, "C"', preferences: { theme: 'dark' } });
       const response = await fetchAll(CSV);

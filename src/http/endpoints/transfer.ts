@@ -57,8 +57,13 @@ export function transferEndpoints(rules: PreferenceRules) {
       answer: { status: 200, description: 'The report.', schema: importReport, headers: SEED_WARNING },
       refusals: [refusals.invalidLines, refusals.lastAdmin, refusals.reasonRequired],
       showsDryRunResult: true,
-      handle: ({ unit, upload, query }) =>
-        importAccounts(unit, formatOf(upload.type).read(upload.bytes, upload.charset), { ...query, rules }),
+      async handle({ unit, upload, query }) {
+        const lines = formatOf(upload.type).read(upload.bytes, upload.charset);
+        const report = await importAccounts(unit, lines, { ...query, rules });
+        // All may have been read before the last of it was written.
+        upload.requireCaller();
+        return report;
+      },
       view: (report) => report,
       keeps: (report) => reportWithin(report, 'failures', MAX_KEPT_BYTES),
     }),

@@ -77,7 +77,7 @@ export class HandledRequest implements ChangeRequest<AnyRequest, object | undefi
   }
 }
 
-const NO_UPLOAD: Upload = { type: '', charset: '', bytes: Readable.from([]) };
+const NO_UPLOAD: Upload = { type: '', charset: '', bytes: Readable.from([]), requireCaller: () => undefined };
 
 /** The most characters of an `Accept` that is read: matching it with the types takes more than linear time. */
 const MAX_ACCEPT_LENGTH = 2_048;

@@ -14,6 +14,8 @@ const CHUNK_BYTES = 64 * 1024;
 export interface UploadFile {
   /** The bytes, from the start in each iteration. Throws `request_aborted` once the caller has hung up. */
   readonly bytes: AsyncIterable<Uint8Array>;
+  /** Throws `request_aborted` once the caller has hung up. */
+  requireCaller(): void;
   /** Frees the space. */
   close(): Promise<void>;
 }
@@ -40,8 +42,12 @@ export async function receiveUpload(
     await file.close();
     throw error;
   }
+  const requireCaller = () => {
+    if (hasHungUp()) throw refusals.callerGone();
+  };
   return {
-    bytes: { [Symbol.asyncIterator]: () => read(file, hasHungUp) },
+    bytes: { [Symbol.asyncIterator]: () => read(file, requireCaller) },
+    requireCaller,
     close: () => file.close(),
   };
 }
@@ -103,9 +109,9 @@ function receive(
   });
 }
 
-async function* read(file: FileHandle, hasHungUp: () => boolean): AsyncGenerator<Uint8Array> {
+async function* read(file: FileHandle, requireCaller: () => void): AsyncGenerator<Uint8Array> {
   for (let position = 0; ; ) {
-    if (hasHungUp()) throw refusals.callerGone();
+    requireCaller();
     // A new buffer each time: a reader may keep parts of it.
     const { buffer, bytesRead } = await file.read({ buffer: Buffer.allocUnsafe(CHUNK_BYTES), position });
     if (bytesRead === 0) return;

@@ -26,10 +26,19 @@ export function text(maxLength: number) {
     .meta({ minLength: 1, maxLength });
 }
 
+const MAX_NAME_LENGTH = 255;
+
 /** The name of a person. */
-const name = text(255)
+const name = text(MAX_NAME_LENGTH)
   .refine(isVisible, 'Must have a visible character.')
   .refine((given) => !hasStrayInvisible(given), 'Must not contain control or invisible characters.');
+
+/** Whether a name is valid, without the faults; also `false` for some that are valid and have more than 255 code units. */
+export function isPlainName(given: string): boolean {
+  return (
+    given.length <= MAX_NAME_LENGTH && isStorableText(given) && isVisible(given) && !hasStrayInvisible(given)
+  );
+}
 
 /** A time in the form of the history, in UTC; what is no time is left as it is. */
 function inUtc(text: string): string {

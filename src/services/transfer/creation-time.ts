@@ -11,17 +11,22 @@ const MAX_SKEW_MS = 5 * 60_000;
 
 /** The time at which an account was made elsewhere; to the millisecond, as ISO 8601 in UTC. */
 export const creationTime = z.string().transform((text, context) => {
-  const time = instantOf(text.trim());
-  if (time !== undefined && time >= EARLIEST && time <= Date.now() + MAX_SKEW_MS) {
-    return new Date(time).toISOString();
-  }
+  const created = creationTimeOf(text);
+  if (created !== undefined) return created;
   context.addIssue(
-    time === undefined
+    instantOf(text.trim()) === undefined
       ? 'Must be a time with its offset, such as 2026-01-31T12:00:00Z, or a date.'
       : 'Must not be in the future, nor before 1970.',
   );
   return z.NEVER;
 });
+
+/** Such a time in the form of the history; `undefined` where the text is no time at which an account can have been made. */
+export function creationTimeOf(text: string): string | undefined {
+  const time = instantOf(text.trim());
+  const isPossible = time !== undefined && time >= EARLIEST && time <= Date.now() + MAX_SKEW_MS;
+  return isPossible ? new Date(time).toISOString() : undefined;
+}
 
 /** Milliseconds since 1970; `undefined` where the text is no time. */
 function instantOf(text: string): number | undefined {

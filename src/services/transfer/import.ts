@@ -1,16 +1,12 @@
-import { z } from 'zod';
-import { STATE_FIELDS } from '../../domain/change.ts';
 import type { ImportFailure, ImportReport } from '../../domain/import-report.ts';
-import { checkPreferences, type PreferenceRules } from '../../domain/preferences.ts';
-import { type InputError, Refusal } from '../../domain/refusal.ts';
+import type { PreferenceRules } from '../../domain/preferences.ts';
+import type { InputError } from '../../domain/refusal.ts';
 import { refusals } from '../../domain/refusals.ts';
-import { acceptEmail, SHOWN_FIELDS } from '../../domain/user.ts';
 import { requireActiveAdmin } from '../../store/active-admins.ts';
 import type { Unit } from '../../store/unit.ts';
-import { changeableFields, errorsOf, fields } from '../accounts/fields.ts';
-import { creationTime } from './creation-time.ts';
 import type { Line } from './formats/index.ts';
-import { type ImportLine, type Outcome, writeLines } from './import-batch.ts';
+import { OUTCOMES, type Outcome, writeLines } from './import-batch.ts';
+import { checkLine, type ImportLine } from './line-check.ts';
 
 /** What to do with an account that exists: `create` refuses the line, `upsert` changes what the line gives. */
 export const IMPORT_MODES = ['create', 'upsert'] as const;
@@ -30,8 +26,15 @@ export interface ImportOptions {
 /** How many failed lines a report names. */
 export const MAX_FAILURES = 1_000;
 
-/** How many lines one statement writes. Two batches are in memory: one is written while the next is read. */
-const BATCH_SIZE = 500;
+/**
+ * How many lines one statement writes at most, and how many bytes of them at which no further line joins. Two batches are in memory:
+ * one is written while the next is read.
+ */
+const BATCH_LINES = 2_000;
+const BATCH_BYTES = 1024 * 1024;
+
+/** After how many lines progress is told. */
+const PROGRESS_LINES = 500;
 
 /** A report must not grow with the nonsense in a file: the most faults of a line, the most characters of each, and of a name. */
 const MAX_FAULTS_A_LINE = 5;
@@ -39,18 +42,6 @@ const MAX_FAULT_LENGTH = 200;
 
 /** How many ignored columns a report names. */
 export const MAX_IGNORED_COLUMNS = 100;
-
-/** Columns of an export that an import ignores: an account is known by its email. */
-const IGNORED = SHOWN_FIELDS.filter(
-  (column) => column !== 'createdAt' && !STATE_FIELDS.some((field) => field === column),
-);
-
-/** The fields of a line: what an admin may set, and for a new account the time of the sign-up. */
-const accountLine = changeableFields.extend({
-  ...Object.fromEntries(IGNORED.map((column) => [column, z.unknown().optional()])),
-  email: fields.email,
-  createdAt: creationTime.nullish(),
-});
 
 /**
  * Imports accounts in one transaction, which is left open for the unit to commit. Every line obeys the rules of the API;
@@ -73,6 +64,7 @@ export async function importAccounts(
   let ignoredColumns: readonly string[] = [];
   let isReadable = true;
   let batch = new Map<string, ImportLine>();
+  let batchBytes = 0;
 
   const fail = (line: number, faults: readonly InputError[]) => {
     count.failed++;
@@ -85,7 +77,7 @@ export async function importAccounts(
     // Only when there is something to write: the body may take its time, and a transaction must not.
     await unit.begin();
     const result = await writeLines(unit, lines, mode);
-    for (const outcome of result.outcomes) count[outcome]++;
+    for (const outcome of OUTCOMES) count[outcome] += result.counts[outcome];
     for (const { number } of result.taken) fail(number, [emailTaken()]);
     takesAdminAway ||= result.takesAdminAway;
   };
@@ -98,6 +90,7 @@ export async function importAccounts(
     // The next `await writing` throws its error.
     writing.catch(() => undefined);
     batch = new Map();
+    batchBytes = 0;
   };
 
   const readAll = async () => {
@@ -107,8 +100,8 @@ export async function importAccounts(
         ignoredColumns = line.ignoredColumns.slice(0, MAX_IGNORED_COLUMNS).map(clip);
         continue;
       }
-      if (++read % BATCH_SIZE === 0) onProgress?.(read);
-      const checked = 'faults' in line ? line : check(line.number, line.value, rules);
+      if (++read % PROGRESS_LINES === 0) onProgress?.(read);
+      const checked = 'faults' in line ? line : checkLine(line.number, line.value, rules);
       if ('faults' in checked) {
         fail(checked.number, checked.faults);
         isReadable &&= !('isFatal' in checked && checked.isFatal);
@@ -116,8 +109,10 @@ export async function importAccounts(
         fail(checked.number, [emailTaken()]);
       } else {
         // The second of two lines with one email changes what the first has left.
-        if (batch.has(checked.email) || batch.size === BATCH_SIZE) await write();
+        const isFull = batch.size === BATCH_LINES || batchBytes >= BATCH_BYTES;
+        if (isFull || batch.has(checked.email)) await write();
         batch.set(checked.email, checked);
+        batchBytes += 'bytes' in line ? line.bytes : 0;
       }
     }
     await write();
@@ -143,32 +138,6 @@ function nothingOf<Count extends Record<Outcome, number>>(count: Count) {
 
 function emailTaken(): InputError {
   return { path: 'email', message: refusals.emailTaken().message };
-}
-
-function check(
-  number: number,
-  value: unknown,
-  rules: PreferenceRules,
-): ImportLine | { number: number; faults: readonly InputError[] } {
-  const result = accountLine.safeParse(value);
-  if (!result.success) return { number, faults: errorsOf(result.error) };
-  const { email: given, preferences, createdAt, ...values } = result.data;
-  const faults: InputError[] = [];
-  let email = '';
-  try {
-    email = acceptEmail(given);
-  } catch (error) {
-    if (!(error instanceof Refusal)) throw error;
-    faults.push({ path: 'email', message: error.message });
-  }
-  try {
-    const checked = preferences === undefined ? undefined : checkPreferences(preferences, rules);
-    if (faults.length === 0) return { number, email, createdAt, values: { ...values, preferences: checked } };
-  } catch (error) {
-    if (!(error instanceof Refusal)) throw error;
-    faults.push(...(error.errors ?? []));
-  }
-  return { number, faults };
 }
 
 function clip(text: string): string {

@@ -135,6 +135,89 @@ describe('the account import', () => {
     }
   });
 
+  it('knows an account by its email, whatever id and version a line has', async () => {
+    const other = await addAccount(store.database, 'other@example.com', { name: 'Other' });
+    const own = await addAccount(store.database, 'own@example.com', { name: 'Own' });
+    for (const id of [other.id, own.id + 1_000, 'x', null]) {
+      const line = { id, version: 99, email: 'own@example.com', name: `Own ${id}` };
+      expect(await fromObjects([line], { mode: 'upsert' })).to.include({ updated: 1 });
+      const [, first, second] = await accountsIn(store.database);
+      expect(first).to.deep.equal(other);
+      expect(second).to.include({ id: own.id, email: 'own@example.com', name: `Own ${id}` });
+    }
+    expect(await fromObjects([{ id: other.id, email: 'new@example.com' }])).to.include({ created: 1 });
+    expect((await accountsIn(store.database))[1]).to.deep.equal(other);
+  });
+
+  it('changes what only looks the same: no value, an end of a role, a number of another spelling', async () => {
+    const a = { email: 'a@example.com', role: 'admin', roleUntil: '2999-01-01T00:00:00.000Z', name: 'A' };
+    await fromObjects([{ ...a, preferences: { n: 1.5, list: [1, null], deep: { x: {} } } }]);
+    const run = (line: object) => fromObjects([{ email: a.email, ...line }], { mode: 'upsert' });
+    for (const same of [
+      {},
+      { name: 'A', role: 'admin', roleUntil: a.roleUntil },
+      { roleUntil: '2999-01-01T01:00:00+01:00' },
+      { preferences: { deep: { x: {}, gone: null }, list: [1, null], n: 15e-1 } },
+    ]) {
+      expect(await run(same), JSON.stringify(same)).to.include({ unchanged: 1, updated: 0 });
+    }
+    for (const other of [
+      { preferences: { n: 1.5, list: [1], deep: { x: {} } } },
+      { preferences: {} },
+      { roleUntil: null },
+      { name: null },
+      { role: 'user' },
+      { storageMode: 'account' },
+      { status: 'suspended' },
+    ]) {
+      expect(await run(other), JSON.stringify(other)).to.include({ unchanged: 0, updated: 1 });
+      expect(await run(other), JSON.stringify(other)).to.include({ unchanged: 1, updated: 0 });
+    }
+  });
+
+  it('records creations as the accounts are, of lines of every shape', async () => {
+    await fromObjects([
+      { email: 'plain@example.com' },
+      { email: 'old@example.com', createdAt: '2020-02-03T04:05:06.789Z', preferences: { a: { b: 1 } } },
+      { email: 'root@example.com', role: 'admin', roleUntil: '2999-01-01T00:00:00Z', name: 'Root' },
+      { email: 'ahead@example.com', createdAt: new Date(Date.now() + 60_000).toISOString() },
+    ]);
+    const rows = await store.database.query(
+      `select changes.after, changes.fields, changes.version, changes.at = updated_at as "isAt", array_agg(field order by field) filter (where field is not null) as names
+         from changes join users on users.id = user_id left join change_fields on change_id = changes.id
+        where email <> 'admin@example.com' group by changes.id, users.id order by changes.id`,
+    );
+    const state = { name: null, role: 'user', status: 'active', storageMode: 'local', preferences: {} };
+    const fields = ['email', 'name', 'role', 'status', 'storageMode', 'preferences'];
+    const always = { version: 1, isAt: true, names: null };
+    expect(rows).to.deep.equal([
+      { ...always, after: { ...state, email: 'plain@example.com' }, fields },
+      {
+        ...always,
+        after: {
+          ...state,
+          email: 'old@example.com',
+          preferences: { a: { b: 1 } },
+          createdAt: '2020-02-03T04:05:06.789Z',
+        },
+        fields: [...fields, 'preferences.a', 'preferences.a.b', 'createdAt'],
+        names: ['preferences.a', 'preferences.a.b'],
+      },
+      {
+        ...always,
+        after: {
+          ...state,
+          email: 'root@example.com',
+          name: 'Root',
+          role: 'admin',
+          roleUntil: '2999-01-01T00:00:00.000Z',
+        },
+        fields: [...fields, 'roleUntil'],
+      },
+      { ...always, after: { ...state, email: 'ahead@example.com' }, fields },
+    ]);
+  });
+
   it('upserts a repeated email on top of its earlier line', async () => {
     const report = await fromObjects(
       [

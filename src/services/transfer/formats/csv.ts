@@ -4,7 +4,7 @@ import { cellOf, cellsOf, NO_VALUE, unmasked } from './cells.ts';
 import { type Format, type Line, SEPARATORS } from './format.ts';
 import { type Header, headerOf } from './header.ts';
 import { parseJson } from './json.ts';
-import { linesOf, textOf } from './lines.ts';
+import { linesOf, type RawLine, textOf } from './lines.ts';
 
 /** Excel's line before the header line, which names the separator: a tab, or a sign of ASCII. */
 const DECLARATION = /^"?sep=([\t!#-/:-@[-\x60{-~])"?$/i;
@@ -39,7 +39,7 @@ export const csv: Format = {
         yield { number, faults: [{ path: '', message: result.fault }], isFatal };
         if (isFatal) return;
       } else if (header !== undefined) {
-        const line = lineOf(number, result.text, header, cells.separators);
+        const line = lineOf(raw, result.text, header, cells.separators);
         if (line !== undefined) yield line;
       } else if (number === 1 && DECLARATION.test(result.text)) {
         cells.separators = DECLARATION.exec(result.text)?.[1] ?? '';
@@ -83,7 +83,12 @@ function sniff(
   return { faults: faults ?? [MISQUOTED] };
 }
 
-function lineOf(number: number, text: string, header: Header, separator: string): Line | undefined {
+function lineOf(
+  { number, bytes }: RawLine,
+  text: string,
+  header: Header,
+  separator: string,
+): Line | undefined {
   const cells = cellsOf(text, separator);
   if (cells === undefined) return { number, faults: [MISQUOTED] };
   if (cells.every(isBlank)) return undefined;
@@ -92,7 +97,7 @@ function lineOf(number: number, text: string, header: Header, separator: string)
     const message = `The header line has ${header.width} columns, and this line has ${cells.length}.`;
     return { number, faults: [{ path: '', message }] };
   }
-  return { number, ...recordOf(header, cells) };
+  return { number, bytes: bytes?.length ?? 0, ...recordOf(header, cells) };
 }
 
 function recordOf(

@@ -3,7 +3,12 @@ import type { AccountView } from '../../accounts/view.ts';
 
 /** The content of a line of a file (for a record of several lines, the first one), or its faults. */
 export type Line =
-  | { readonly number: number; readonly value: unknown }
+  | {
+      readonly number: number;
+      readonly value: unknown;
+      /** How many the line has in the file, in UTF-8. */
+      readonly bytes: number;
+    }
   | {
       readonly number: number;
       readonly faults: readonly InputError[];

@@ -23,5 +23,5 @@ function lineOf(raw: RawLine): Line | undefined {
     return { number, faults: [{ path: '', message: result.fault }], isFatal: raw.fault !== undefined };
   }
   if (result.text.trim() === '') return undefined;
-  return { number, ...parseJson(result.text, '') };
+  return { number, bytes: raw.bytes?.length ?? 0, ...parseJson(result.text, '') };
 }
