@@ -6,13 +6,13 @@ export interface BatchCursor {
   readonly name: string;
   readonly query: string;
   readonly values?: readonly unknown[] | undefined;
-  /** How many rows are fetched at once. */
-  readonly size: number;
+  /** How many rows are fetched at once: asked before each time, where it differs. */
+  readonly size: number | (() => number);
 }
 
 /** The database as it was at one moment. */
 export interface Snapshot {
-  /** The rows of a query, `size` at a time, through a server-side cursor of this name: no faster than they are taken. */
+  /** The rows of a query, `size` of them at a time, through a server-side cursor of this name: no faster than they are taken. */
   batches<Row>(cursor: BatchCursor): AsyncGenerator<readonly Row[]>;
 }
 
@@ -38,9 +38,10 @@ export async function* inSnapshot<T>(
       async *batches<Row>({ name, query, values = [], size }: BatchCursor) {
         await client.query(`declare ${name} no scroll cursor for ${query}`, [...values]);
         for (let isMore = true; isMore; ) {
-          const { rows } = await client.query(`fetch ${size} from ${name}`);
+          const asked = typeof size === 'number' ? size : size();
+          const { rows } = await client.query(`fetch ${asked} from ${name}`);
           yield rows as Row[];
-          isMore = rows.length === size;
+          isMore = rows.length === asked;
         }
       },
     });

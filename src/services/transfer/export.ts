@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import type { EntityManager } from '@mikro-orm/postgresql';
 import type { Account } from '../../domain/user.ts';
 import { accountSelection } from '../../store/account-columns.ts';
+import { PAGE_BYTES } from '../../store/page-bytes.ts';
 import type { Reader } from '../../store/replicas/reader.ts';
 import { dateOf, type RowOf, withDates } from '../../store/rows.ts';
 import { inSnapshot } from '../../store/snapshot.ts';
@@ -9,8 +10,9 @@ import { type AccountFilters, filterCondition } from '../accounts/list.ts';
 import { accountView } from '../accounts/view.ts';
 import type { Format, WriteOptions, Writer } from './formats/index.ts';
 
-/** How many accounts are fetched at once. */
-const BATCH_SIZE = 200;
+/** How many accounts are fetched at once: at first, and at most. Fewer, once as many would have more than {@link PAGE_BYTES}. */
+const FIRST_ACCOUNTS = 25;
+const MAX_ACCOUNTS = 200;
 
 type Row = RowOf<Omit<Account, 'lastSeenAt'>, 'createdAt' | 'updatedAt'> & {
   readonly lastSeenAt: string | null;
@@ -41,11 +43,14 @@ function chunks(em: EntityManager, writer: Writer, filters: AccountFilters): Asy
       from users left join sightings on user_id = id ${condition} order by id`;
   return inSnapshot(em, async function* ({ batches }) {
     let text = writer.head;
-    for await (const rows of batches<Row>({ name: 'accounts', query, values, size: BATCH_SIZE })) {
+    let size = FIRST_ACCOUNTS;
+    for await (const rows of batches<Row>({ name: 'accounts', query, values, size: () => size })) {
       for (const row of rows) {
         const lastSeenAt = row.lastSeenAt === null ? null : dateOf(em, row.lastSeenAt);
         text += writer.write(accountView({ ...withDates(em, row, 'createdAt', 'updatedAt'), lastSeenAt }));
       }
+      const fitting = Math.floor((PAGE_BYTES * rows.length) / (text.length + 1));
+      size = Math.max(1, Math.min(fitting, 2 * size, MAX_ACCOUNTS));
       if (text !== '') yield text;
       text = '';
     }
