@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -14,6 +14,40 @@ const ROOT = join(import.meta.dirname, '../..');
 
 /** The most that all of the core may weigh in an app, compressed, in bytes. */
 const MAX_CORE_BYTES = 6 * 1024;
+
+/** The most that the preferences add to an app, and the React hooks with them, in bytes. */
+const MAX_PREFERENCES_BYTES = 4 * 1024;
+const MAX_REACT_BYTES = 5 * 1024;
+
+/** An app that uses the hooks. */
+const REACT_APP = `
+import { createElement, type ReactElement } from 'react';
+import { createClient } from 'rollcall/client';
+import { createPreferences } from 'rollcall/client/preferences';
+import { RollcallProvider, useAccount, usePreferences } from 'rollcall/react';
+
+interface Preferences {
+  theme?: 'dark' | 'light';
+  sidebar?: { width: number; open: boolean };
+}
+
+export function Me(): ReactElement {
+  const { account, update } = useAccount();
+  const [preferences, setPreferences] = usePreferences<Preferences>();
+  const theme: 'dark' | 'light' | undefined = preferences.theme;
+  setPreferences({ theme: null, sidebar: { width: 3 } });
+  update({ name: 'Ada' });
+  return createElement('p', null, account?.email, theme);
+}
+
+const client = createClient();
+export const app = createElement(RollcallProvider, { client }, createElement(Me));
+
+const preferences = createPreferences<Preferences>(client);
+preferences.update((value) => ({ theme: value.theme === 'dark' ? 'light' : 'dark' }));
+// @ts-expect-error: no such theme
+preferences.update({ theme: 'blue' });
+`;
 
 /** An app that uses the client as a TypeScript project does, with all checks on, and none of our packages. */
 const APP = `
@@ -100,6 +134,12 @@ describe('the client as a package', function () {
     expect(whole).to.be.within(2_000, MAX_CORE_BYTES);
     expect(await sizeOf(`export { createClient } from 'rollcall/client'`)).to.be.below(whole - 300);
     expect(await sizeOf(`export { verifyWebhook } from 'rollcall/client'`)).to.be.below(1_500);
+    const preferences = await sizeOf(
+      `export * from 'rollcall/client'; export * from 'rollcall/client/preferences'`,
+    );
+    expect(preferences - whole).to.be.below(MAX_PREFERENCES_BYTES);
+    const react = await sizeOf(`export * from 'rollcall/client'; export * from 'rollcall/react'`);
+    expect(react - whole).to.be.below(MAX_REACT_BYTES);
   });
 
   it('has no code of the server in it, and no package', () => {
@@ -109,7 +149,25 @@ describe('the client as a package', function () {
   });
 
   it('is enough for a TypeScript project with all checks on, and nothing else installed', async () => {
-    await writeFile(join(folder, 'app.ts'), APP);
+    await check(APP);
+    const declarations = await readFile(
+      join(folder, 'node_modules/rollcall/dist/client/routes.d.ts'),
+      'utf8',
+    );
+    expect(declarations).to.include('/** The number of its changes');
+    expect(declarations).to.not.match(/\bany\b(?!thing)[;,)>]/);
+  });
+
+  it("has hooks that are enough with React's own types", async () => {
+    await mkdir(join(folder, 'node_modules/@types'), { recursive: true });
+    for (const name of ['@types/react', 'csstype', 'react']) {
+      await symlink(join(ROOT, 'node_modules', name), join(folder, 'node_modules', name));
+    }
+    await check(REACT_APP);
+  });
+
+  const check = async (app: string) => {
+    await writeFile(join(folder, 'app.ts'), app);
     await writeFile(join(folder, 'package.json'), '{ "type": "module" }');
     const options = ['--strict', '--noEmit', '--exactOptionalPropertyTypes', '--noUncheckedIndexedAccess'];
     const compiler = join(ROOT, 'node_modules/typescript/bin/tsc');
@@ -135,11 +193,5 @@ describe('the client as a package', function () {
         module,
       ).to.equal('');
     }
-    const declarations = await readFile(
-      join(folder, 'node_modules/rollcall/dist/client/routes.d.ts'),
-      'utf8',
-    );
-    expect(declarations).to.include('/** The number of its changes');
-    expect(declarations).to.not.match(/\bany\b(?!thing)[;,)>]/);
-  });
+  };
 });

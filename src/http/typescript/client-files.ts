@@ -12,7 +12,7 @@ const ROOT = join(import.meta.dirname, '../../..');
 export const CLIENT = join(ROOT, 'src/client');
 
 /** What an app can import of the client: the names of the files in which it begins. */
-export const CLIENT_ENTRIES = ['index'] as const;
+export const CLIENT_ENTRIES = ['index', 'preferences', 'react'] as const;
 
 /** How the client is bundled: for browsers, Node.js, workers and Deno, readable, with what several entries share in one place. */
 export const CLIENT_BUILD: BuildOptions = {
