@@ -17,6 +17,7 @@ import { addChanges } from '../support/changes.ts';
 import { createEmptyDatabase } from '../support/database.ts';
 import { readFeed } from '../support/feed.ts';
 import { testStore } from '../support/store.ts';
+import { eventually } from '../support/waiting.ts';
 
 describe('pages of the change feed', () => {
   const store = testStore();
@@ -28,6 +29,13 @@ describe('pages of the change feed', () => {
       await unit.claim(user);
       user.name = name;
     });
+  /** Whether a transaction has written something and is still open. */
+  const hasWritten = async () => {
+    const open = await store.database.query(
+      'select from pg_stat_activity where datname = current_database() and backend_xid is not null',
+    );
+    return open.length > 0 || undefined;
+  };
   const summaries = (entries: readonly FeedEntry[]) =>
     entries.map(({ change }) => `${change.userId} ${change.version}`);
 
@@ -71,13 +79,11 @@ describe('pages of the change feed', () => {
 
   it('keep the changes of an account in order when an import that began earlier reaches it later', async () => {
     const { id } = await addAccount(store.database, 'ada@example.com');
-    const begun = Promise.withResolvers<void>();
     const released = Promise.withResolvers<void>();
     async function* lines() {
       yield Buffer.from('{"email":"first@example.com"}\n');
       // More than one batch, so that the first is written before the rest arrives.
       for (let n = 0; n < 2_000; n++) yield Buffer.from(`{"email":"p${n}@example.com"}\n`);
-      begun.resolve();
       await released.promise;
       yield Buffer.from('{"email":"ada@example.com","name":"from the import"}\n');
     }
@@ -90,14 +96,17 @@ describe('pages of the change feed', () => {
         }),
       { replays: false },
     );
-    await begun.promise;
-    await rename(id, 'Ada');
-    await rename(id, 'Countess');
-
-    const seen = [...(await readFeed(em(), FEED_START, 1_000))];
+    let seen: FeedEntry[];
+    try {
+      await eventually(hasWritten);
+      await rename(id, 'Ada');
+      await rename(id, 'Countess');
+      seen = [...(await readFeed(em(), FEED_START, 1_000))];
+    } finally {
+      released.resolve();
+      await importing;
+    }
     expect(summaries(seen)).to.deep.equal([`${id} 1`]);
-    released.resolve();
-    await importing;
     for (;;) {
       const next = await readFeed(em(), seen.at(-1)?.position ?? FEED_START, 100);
       if (next.length === 0) break;
