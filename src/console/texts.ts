@@ -14,6 +14,8 @@ export const texts = {
     transfer: 'Import',
     access: 'Access',
     me: 'My account',
+    more: 'More',
+    others: 'Further views',
   },
   session: {
     title: 'Sign in to the console',
@@ -35,6 +37,7 @@ export const texts = {
     } as Readonly<Record<string, string>>,
     notCompleted: 'The sign-in was not completed. Begin again.',
     ended: 'Your session has ended. Sign in again; what you typed is still here.',
+    signedIn: 'Signed in as',
     signOut: 'Sign out',
     theme: 'Theme',
     themes: { system: 'System', light: 'Light', dark: 'Dark' },

@@ -6,12 +6,15 @@ export function Dialog({
   title,
   onClose,
   isWide = false,
+  isSheet = false,
   mayClose = true,
   children,
 }: {
   title: string;
   onClose: () => void;
   isWide?: boolean;
+  /** Whether it comes from the end of the screen, and goes by a touch beside it. */
+  isSheet?: boolean;
   /** Whether Esc closes it. */
   mayClose?: boolean;
   children: ComponentChildren;
@@ -29,8 +32,12 @@ export function Dialog({
   return (
     <dialog
       ref={element}
-      class={isWide ? 'wide' : ''}
+      class={isWide ? 'wide' : isSheet ? 'sheet' : ''}
       aria-label={title}
+      {...(isSheet && {
+        // What is beside a dialog belongs to it.
+        onClick: ({ target }: Event) => void (target === element.current && onClose()),
+      })}
       onCancel={(event) => {
         event.preventDefault();
         if (mayClose) onClose();
