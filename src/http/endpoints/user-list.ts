@@ -6,6 +6,7 @@ import { linkToNext, pageJson, readPage } from '../answer/page.ts';
 import { endpoint } from '../endpoint.ts';
 import { account } from '../schemas/account.ts';
 import { accountFilters } from '../schemas/account-filters.ts';
+import { flag } from '../schemas/flag.ts';
 import { LINK, pageQuery, pageSchema } from '../schemas/page.ts';
 
 const PATH = '/v1/users';
@@ -55,21 +56,20 @@ const query = z.strictObject({
     q,
     'With very many accounts, a search without three letters or digits in a row is refused where few accounts match.',
   ),
-  total: z
-    .enum(['true', 'false'])
-    .transform((given) => given === 'true')
-    .optional()
-    .meta({ override: { type: 'boolean', default: false, description: 'Whether to count them all.' } }),
+  total: flag('Whether to count them all.'),
 });
 
-const page = pageSchema(account).extend({
-  total: z
-    .strictObject({ count: z.int(), capped: z.boolean() })
-    .optional()
-    .meta({
+const total = z
+  .strictObject({ count: z.int().min(0), capped: z.boolean() })
+  .meta({ id: 'AccountCount', examples: [{ count: 2, capped: false }] });
+
+const page = pageSchema(account)
+  .extend({
+    total: total.optional().meta({
       description: `With \`total=true\`. Counted up to ${COUNT_CAP}; \`capped\` when there are more.`,
     }),
-});
+  })
+  .meta({ id: 'AccountPage' });
 
 /** The list of accounts (admins). */
 export function userListEndpoints({ cursors }: { readonly cursors: CursorCodec }) {
@@ -109,7 +109,7 @@ export function userListEndpoints({ cursors }: { readonly cursors: CursorCodec }
         return { query, page };
       },
       view: ({ page }) => pageJson(page),
-      headers: ({ query, page }) => linkToNext(PATH, query, page),
+      headers: ({ query, page }) => linkToNext(PATH, { ...query, total: query.total || undefined }, page),
     }),
   ];
 }

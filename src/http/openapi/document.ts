@@ -4,6 +4,7 @@ import {
   createDocument,
   type oas31,
   type ZodOpenApiContentObject,
+  type ZodOpenApiObject,
   type ZodOpenApiOperationObject,
   type ZodOpenApiPathsObject,
   type ZodOpenApiRequestBodyObject,
@@ -27,6 +28,7 @@ import {
   STANDING,
 } from './headers.ts';
 import { JSON_TYPE } from './media-types.ts';
+import { overrides } from './overrides.ts';
 import { refusalsOf } from './refusals.ts';
 
 const DESCRIPTION = [
@@ -79,7 +81,7 @@ export function openApiDocument(endpoints: readonly Endpoint[], basePath = ''): 
     const path = endpoint.path.replace(/:(\w+)/g, '{$1}');
     paths[path] = { ...paths[path], [endpoint.method.toLowerCase()]: operation(endpoint) };
   }
-  return createDocument({
+  const document: ZodOpenApiObject = {
     openapi: '3.1.0',
     info: {
       title: 'Rollcall',
@@ -87,7 +89,7 @@ export function openApiDocument(endpoints: readonly Endpoint[], basePath = ''): 
       description: DESCRIPTION,
       license: { name: packageJson.license, identifier: packageJson.license },
     },
-    ...(basePath && { servers: [{ url: basePath }] }),
+    servers: [{ url: basePath || '/' }],
     tags: TAGS.map(({ name, description }) => ({ name, description })),
     paths,
     components: {
@@ -123,7 +125,8 @@ export function openApiDocument(endpoints: readonly Endpoint[], basePath = ''): 
         },
       },
     },
-  }) as oas31.OpenAPIObject;
+  };
+  return createDocument(document, { override: overrides }) as oas31.OpenAPIObject;
 }
 
 function operation(endpoint: Endpoint): ZodOpenApiOperationObject {

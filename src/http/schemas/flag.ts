@@ -6,4 +6,10 @@ export const flag = (description: string) =>
     .enum(['true', 'false'])
     .default('false')
     .transform((text) => text === 'true')
-    .meta({ description });
+    .meta({
+      description,
+      override: ({ jsonSchema }) => {
+        delete jsonSchema.enum;
+        Object.assign(jsonSchema, { type: 'boolean', default: false });
+      },
+    });
