@@ -24,11 +24,20 @@ export interface MetadataSource {
   getMetadata(entity: typeof User): EntityMetadata<User>;
 }
 
+/** The columns of each ORM: its metadata stays as it is. */
+const known = new WeakMap<EntityMetadata<User>, readonly AccountColumn[]>();
+
 /** The columns of `users`: every statement that names them all takes them from here. */
 export function accountColumns(source: MetadataSource): readonly AccountColumn[] {
-  return source
-    .getMetadata(User)
-    .props.filter(({ persist }) => persist !== false)
+  const metadata = source.getMetadata(User);
+  const columns = known.get(metadata) ?? columnsOf(metadata);
+  known.set(metadata, columns);
+  return columns;
+}
+
+function columnsOf(metadata: EntityMetadata<User>): readonly AccountColumn[] {
+  return metadata.props
+    .filter(({ persist }) => persist !== false)
     .map(({ name, fieldNames: [field = ''], columnTypes: [type = ''], defaultRaw, default: initial }) => ({
       property: name as Column,
       name: field,
@@ -65,12 +74,17 @@ export type AccountTexts = RowOf<Omit<Account, 'preferences' | 'lastSeenAt'>, 'c
 
 /**
  * Like {@link accountSelection}, with the preferences as JSON: for rows that leave as they are. Each has its type without a
- * length: a prepared statement fails once a migration has widened a column that it returns.
+ * length: a prepared statement fails once a migration has widened a column that it returns. `preferences` is SQL of a text, for those
+ * who leave out long ones.
  */
-export function accountTextSelection(source: MetadataSource): string {
-  const columns = accountColumns(source).map(
-    (column) =>
-      `${readingOf(column)}::${['jsonb', 'timestamptz'].includes(column.type) && !TIMES.has(column.property) ? 'text' : column.type} as "${column.property}"`,
-  );
+export function accountTextSelection(source: MetadataSource, preferences = PREFERENCES_TEXT): string {
+  const columns = accountColumns(source).map((column) => {
+    if (column.property === 'preferences') return `${preferences} as "preferences"`;
+    const isText = column.type === 'timestamptz' && !TIMES.has(column.property);
+    return `${readingOf(column)}::${isText ? 'text' : column.type} as "${column.property}"`;
+  });
   return [...columns, IS_LAPSED, `${lastSeenSql('users.id')} as "lastSeenAt"`].join(', ');
 }
+
+/** SQL of an account's preferences as JSON. */
+export const PREFERENCES_TEXT = 'users.preferences::text';

@@ -4,11 +4,25 @@
  */
 export const PAGE_BYTES = 1024 * 1024;
 
-/** What a measured row has beside its own columns. Of all rows up to the limit, `found` says how many there are. */
+/**
+ * SQL of a text in a page that is read without being measured, which takes a third less of the time: where all such texts are as long as this one, a page of
+ * `size` rows would have more than {@link PAGE_BYTES}, so it is empty instead. Whoever finds one that {@link isLeftOut} reads the page
+ * once more, {@link withinBytes}.
+ */
+export function shortText(text: string, size: number): string {
+  return `case when octet_length(${text}) > ${Math.floor(PAGE_BYTES / size)} then '' else ${text} end`;
+}
+
+/** Whether a text was too long for its page; JSON is never empty. */
+export function isLeftOut(text: string | null): boolean {
+  return text === '';
+}
+
+/** What a measured row has beside its own columns: its bytes, those of the rows before it, and whether the limit allows another one after it. */
 export interface Measured {
   readonly bytes: number;
   readonly earlier: string;
-  readonly found: string;
+  readonly isFollowed: true | null;
 }
 
 /** How to measure a page. */
@@ -25,8 +39,9 @@ export interface Measure {
 export function withinBytes(select: string, { order, columns, limit = PAGE_BYTES }: Measure): string {
   const bytes = columns.map((column) => `coalesce(octet_length(${column}::text), 0)`).join(' + ');
   return `select * from (
-      select *, sum(bytes) over (order by ${order}) - bytes as earlier, count(*) over () as found
+      select *, sum(bytes) over rows_so_far - bytes as earlier, lead(true) over rows_so_far as "isFollowed"
         from (select *, ${bytes} as bytes from (${select}) as page) as weighed
+      window rows_so_far as (order by ${order} rows unbounded preceding)
     ) as measured
    where earlier < ${limit}
    order by ${order}`;
@@ -34,7 +49,7 @@ export function withinBytes(select: string, { order, columns, limit = PAGE_BYTES
 
 /** The row itself. */
 export function unmeasured<Row extends Measured>(row: Row): Omit<Row, keyof Measured> {
-  const { bytes: _, earlier: __, found: ___, ...own } = row;
+  const { bytes: _, earlier: __, isFollowed: ___, ...own } = row;
   return own;
 }
 
@@ -51,7 +66,7 @@ export function partOf<Row extends Measured>(rows: readonly Row[]): Part<Row> {
 
 /** Whether rows that the limit would have allowed are left out. */
 export function isCutOff(rows: readonly Measured[]): boolean {
-  return rows.length < Number(rows[0]?.found ?? 0);
+  return rows.at(-1)?.isFollowed === true;
 }
 
 /** How many rows the first part of a page has at most: enough for most pages. */

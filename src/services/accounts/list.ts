@@ -8,8 +8,16 @@ import {
   accountColumns,
   accountTextSelection,
   type MetadataSource,
+  PREFERENCES_TEXT,
 } from '../../store/account-columns.ts';
-import { type Measured, partOf, readInParts, withinBytes } from '../../store/page-bytes.ts';
+import {
+  isLeftOut,
+  type Measured,
+  partOf,
+  readInParts,
+  shortText,
+  withinBytes,
+} from '../../store/page-bytes.ts';
 import { parameters, runAlone, runWithin, type Statement } from '../../store/statements.ts';
 import { DOMAIN } from '../../store/tables/user.ts';
 import { DEFAULT_LIMIT, type Page, type PageRequest, type Position, pageOf } from '../paging.ts';
@@ -98,7 +106,7 @@ const RANGE_NAMES = Object.keys(RANGES) as readonly (keyof typeof RANGES)[];
 const MAX_WALK_MS = 1_000;
 
 /**
- * Reads a page of the accounts in one query, or a few where it is long, see {@link readInParts}; the total takes another one.
+ * Reads a page of the accounts in one query, or a few where some are long, see {@link readInParts}; the total takes another one.
  * Pages continue where the last one ended (keyset pagination) and not after a number of rows: every page costs the same, and
  * concurrent inserts and deletions neither hide an account nor show it twice. Throws `invalid_query` for a search among very many accounts that
  * takes too long: for a short text that hardly any of them contains, or in another order than that of a range of times.
@@ -108,10 +116,13 @@ export async function listAccounts(em: EntityManager, request: ListRequest): Pro
   const slowPart = slowPartOf(request, sort);
   const read = slowPart ? walk(performance.now() + MAX_WALK_MS, slowPart) : runAlone;
   const { positionOf } = orderOf(sort);
-  const { rows, isCut } = await readInParts<AccountTexts & Measured>(limit + 1, async (last, size) => {
-    const after = last === undefined ? request.after : positionOf(last);
-    return partOf(await read(em, pageStatement(em, { ...request, sort, after, size })));
-  });
+  const whole = await read<AccountTexts>(em, pageStatement(em, { ...request, sort, size: limit + 1 }));
+  const { rows, isCut } = whole.some(({ preferences }) => isLeftOut(preferences))
+    ? await readInParts<AccountTexts & Measured>(limit + 1, async (last, size) => {
+        const after = last === undefined ? request.after : positionOf(last);
+        return partOf(await read(em, measuredPageStatement(em, { ...request, sort, after, size })));
+      })
+    : { rows: whole, isCut: false };
   const [counted] = total ? await read<{ count: number }>(em, countStatement(em, request)) : [];
   return {
     ...pageOf(rows, limit, {
@@ -141,40 +152,46 @@ function walk(deadline: number, { path, advice }: { path: string; advice: string
   };
 }
 
-/** The statement that reads `size` accounts of a page, which begins `after` a position. */
-export function pageStatement(
+/** What a page has: `size` accounts that come `after` a position. */
+type PageContent = AccountFilters & { sort: Sort; size: number; after?: Position | undefined };
+
+/** The statement that reads a page, without preferences that are long, see {@link shortText}. */
+export function pageStatement(source: MetadataSource, content: PageContent): Statement {
+  const preferences = shortText(PREFERENCES_TEXT, content.size);
+  const { name, select, values } = pageOfAccounts(source, content, preferences);
+  return { name, text: select, values };
+}
+
+/** The statement that reads as much of a page as has room, see {@link withinBytes}. */
+export function measuredPageStatement(source: MetadataSource, content: PageContent): Statement {
+  const { select, order, values } = pageOfAccounts(source, content);
+  return { text: withinBytes(select, { order, columns: ['preferences'] }), values };
+}
+
+function pageOfAccounts(
   source: MetadataSource,
-  {
-    sort,
-    size,
-    after,
-    ...filters
-  }: AccountFilters & { sort: Sort; size: number; after?: Position | undefined },
-): Statement {
+  { sort, size, after, ...filters }: PageContent,
+  preferences?: string,
+) {
   const { columns, names, isDescending } = orderOf(sort);
   const { conditions, values, bind } = conditionsOf(source, filters);
   const isBySighting = sort.endsWith('lastSeenAt');
   const tables = isBySighting || isSeen(filters) ? WITH_SIGHTINGS : 'users';
   // The page that nearly everybody reads. Its plan depends on no value but the limit, which is therefore in the text.
   const isUsual = conditions.length === 0 && size === DEFAULT_LIMIT + 1;
+  const name = isUsual ? `accounts by ${sort}${after === undefined ? '' : ' after'}` : undefined;
   if (after !== undefined) {
     conditions.push(`(${columns.join(', ')}) ${isDescending ? '<' : '>'} (${after.map(bind).join(', ')})`);
   }
   const inOrder = (names: readonly string[]) =>
     names.map((name) => `${name} ${isDescending ? 'desc' : 'asc'}`).join(', ');
   const page = `from ${tables} ${where(conditions)} order by ${inOrder(columns)} limit ${isUsual ? size : bind(size)}`;
-  const selection = `${accountTextSelection(source)}${isBySighting ? ', sightings.last_seen_at as "sightedAt"' : ''}`;
-  return {
-    name: isUsual ? `accounts by ${sort}${after === undefined ? '' : ' after'}` : undefined,
-    // A long walk reads an index alone, and at the end only the rows that it found.
-    text: withinBytes(
-      isWalk(filters.q)
-        ? `select ${selection} from ${tables} join (select users.id ${page}) as page on page.id = users.id`
-        : `select ${selection} ${page}`,
-      { order: inOrder(names), columns: ['preferences'] },
-    ),
-    values,
-  };
+  const selection = `${accountTextSelection(source, preferences)}${isBySighting ? ', sightings.last_seen_at as "sightedAt"' : ''}`;
+  // A long walk reads an index alone, and at the end only the rows that it found.
+  const select = isWalk(filters.q)
+    ? `select ${selection} from ${tables} join (select users.id ${page}) as page on page.id = users.id order by ${inOrder(columns)}`
+    : `select ${selection} ${page}`;
+  return { name, select, order: inOrder(names), values };
 }
 
 /**

@@ -7,22 +7,26 @@ import type { AccountChanges } from './accounts.ts';
 
 /** What may leave of an account, over HTTP, in an export or on the command line, in JSON's types. */
 export function accountView(account: Account) {
-  const times = {
-    createdAt: account.createdAt.toISOString(),
-    updatedAt: account.updatedAt.toISOString(),
-    lastSeenAt: account.lastSeenAt?.toISOString() ?? null,
-  };
-  return { ...shown(account, times), preferences: account.preferences ?? {} };
+  const { preferences, lastSeenAt } = account;
+  const own = shown(
+    account,
+    account.createdAt.toISOString(),
+    account.updatedAt.toISOString(),
+    lastSeenAt?.toISOString() ?? null,
+  );
+  return { ...own, preferences: preferences ?? {} };
 }
 
 /** The JSON of the view of an account that was read as texts: in a list, making objects of them would take most of the time. */
 export function accountJson(em: EntityManager, account: AccountTexts): string {
-  const times = {
-    createdAt: isoTimeOf(em, account.createdAt),
-    updatedAt: isoTimeOf(em, account.updatedAt),
-    lastSeenAt: account.lastSeenAt === null ? null : isoTimeOf(em, account.lastSeenAt),
-  };
-  return `${JSON.stringify(shown(account, times)).slice(0, -1)},"preferences":${short(account.preferences ?? '{}')}}`;
+  const { preferences, lastSeenAt } = account;
+  const own = shown(
+    account,
+    isoTimeOf(em, account.createdAt),
+    isoTimeOf(em, account.updatedAt),
+    lastSeenAt === null ? null : isoTimeOf(em, lastSeenAt),
+  );
+  return `${JSON.stringify(own).slice(0, -1)},"preferences":${short(preferences ?? '{}')}}`;
 }
 
 /** The length from which on the JSON of preferences is printed anew, in characters. */
@@ -35,15 +39,33 @@ function short(json: string): string {
 
 /** The allow-list of both, but for the preferences. Times in ISO 8601, in UTC. A role that is over is shown as what it is about to be. */
 function shown(
-  account: Account | AccountTexts,
-  { createdAt, updatedAt, lastSeenAt }: Pick<AccountTexts, 'createdAt' | 'updatedAt' | 'lastSeenAt'>,
+  {
+    id,
+    email,
+    name,
+    role,
+    status,
+    storageMode,
+    version,
+    roleUntil,
+    isLapsed = false,
+  }: Account | AccountTexts,
+  createdAt: string,
+  updatedAt: string,
+  lastSeenAt: string | null,
 ) {
-  const { id, email, name, status, storageMode, version, isLapsed = false } = account;
-  const role: Role = isLapsed ? 'user' : account.role;
-  const roleUntil = isLapsed ? null : (account.roleUntil ?? null);
   return {
-    ...{ id, email, name: name ?? null, role, status, storageMode },
-    ...{ version, createdAt, updatedAt, roleUntil, lastSeenAt },
+    id,
+    email,
+    name: name ?? null,
+    role: isLapsed ? ('user' satisfies Role) : role,
+    status,
+    storageMode,
+    version,
+    createdAt,
+    updatedAt,
+    roleUntil: isLapsed ? null : (roleUntil ?? null),
+    lastSeenAt,
   };
 }
 
