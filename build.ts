@@ -1,10 +1,12 @@
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type BuildOptions, build, type Plugin } from 'esbuild';
+import { type BuildOptions, build, type Metafile, type Plugin } from 'esbuild';
 import type { BuildInfo } from './config/build-info.ts';
+import { settingsDeclaration } from './config/declarations.ts';
+import { licensesOf } from './licenses.ts';
 import { bundleConsole, CONSOLE_FOLDER } from './src/console/bundle.ts';
 import { PAGE_FILES, PAGE_FOLDER } from './src/http/openapi/page-files.ts';
 import { bundleClient } from './src/http/typescript/client-files.ts';
@@ -20,17 +22,17 @@ const CACHE = '.compile-cache';
 
 /**
  * Bundles programs, with their packages and the migrations, into `outdir`. By name, the source of each program. What a program
- * imports dynamically becomes a file of its own, which is loaded when it is needed.
+ * imports dynamically becomes a file of its own, which is loaded when it is needed. Returns what has gone into them.
  */
 export async function bundle(
   outdir: string,
   programs: Readonly<Record<string, string>>,
   options: BuildOptions = {},
-): Promise<void> {
+): Promise<Metafile> {
   const migrations = readdirSync(join(import.meta.dirname, 'migrations')).filter((name) =>
     name.endsWith('.ts'),
   );
-  await build({
+  const { metafile } = await build({
     absWorkingDir: import.meta.dirname,
     entryPoints: {
       ...programs,
@@ -51,9 +53,11 @@ export async function bundle(
     banner: { js: BANNER },
     plugins: [requireHttp, oneMimeTypes],
     logLevel: 'warning',
+    metafile: true,
     ...options,
   });
   keepNamesOfClasses(outdir);
+  return metafile as Metafile;
 }
 
 /**
@@ -110,14 +114,16 @@ const starter: Plugin = {
 };
 
 /** Makes `outdir` all that a server needs, wherever it is copied: Node.js looks for the kind of its modules, the pages for their files. */
-async function completeFolder(outdir: string): Promise<void> {
+async function completeFolder(outdir: string, bundles: readonly Metafile[]): Promise<void> {
   writeFileSync(join(outdir, 'package.json'), '{ "type": "module" }\n');
   const source = dirname(fileURLToPath(import.meta.resolve('swagger-ui-dist/package.json')));
   for (const name of [...PAGE_FILES, 'LICENSE', 'NOTICE'])
     cpSync(join(source, name), join(outdir, PAGE_FOLDER, name));
   mkdirSync(join(outdir, CONSOLE_FOLDER));
-  for (const [name, content] of await bundleConsole())
+  const all = [...bundles];
+  for (const [name, content] of await bundleConsole((metafile) => all.push(metafile)))
     writeFileSync(join(outdir, CONSOLE_FOLDER, name), content);
+  writeFileSync(join(outdir, 'LICENSES.txt'), licensesOf(all, import.meta.dirname));
 }
 
 /** The commit of the sources, where they are a clone: not that of another repository around them. */
@@ -136,29 +142,75 @@ const COMMANDS = {
   token: 'src/commands/token.ts',
 };
 
+/** What else they share code with: the library, and what releases the embedded database when they have ended. */
+const BESIDE_COMMANDS = {
+  koa: 'src/koa.ts',
+  'release-script': 'src/database/embedded/release-script.ts',
+};
+
 /** Of the folder of a build, the folder of the commands. */
 const COMMANDS_FOLDER = 'commands';
+
+/** Writes the command of the package, apart from all bundles: an old Node.js must be able to read it. */
+async function bundleLauncher(outdir: string): Promise<void> {
+  await build({
+    absWorkingDir: import.meta.dirname,
+    entryPoints: { rollcall: 'src/commands/rollcall.ts' },
+    outdir,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node18',
+    logLevel: 'warning',
+  });
+  chmodSync(join(outdir, 'rollcall.js'), 0o755);
+}
+
+/** The types of the library: they need no other file, and no package but those of Node.js. */
+function libraryDeclaration(): string {
+  return [
+    readFileSync(join(import.meta.dirname, 'src/koa-types.ts'), 'utf8'),
+    settingsDeclaration(),
+    '/**',
+    ' * Opens Rollcall for an application of Koa, or for a server of `node:http`: like a start of the service, without a port of its own.',
+    ' * `settings` win over the environment. Rejects with a `SettingsError` that names every problem in the settings, or with a',
+    ' * `CannotStart` that says what to mend.',
+    ' */',
+    'export declare function createRollcall(settings?: RollcallSettings): Promise<Rollcall>;',
+    '',
+  ].join('\n');
+}
 
 if (import.meta.main) {
   // In the working folder, wherever this file is linked from.
   const outdir = resolve(process.argv[2] ?? 'dist');
   rmSync(outdir, { recursive: true, force: true });
-  const info: BuildInfo = { commit: process.argv[3] || commitOfSources() };
-  const options: BuildOptions = {
-    define: { ROLLCALL_BUILD: JSON.stringify(info) },
-    // Not of names, which a stack trace shows. The text of a program stays in memory while it runs.
-    minifyWhitespace: true,
-    minifySyntax: true,
-    sourcemap: true,
-    chunkNames: '[name]-[hash]',
-    plugins: [requireHttp, oneMimeTypes, starter],
+  const commit = process.argv[3] || commitOfSources();
+  const optionsFor = (files: string): BuildOptions => {
+    const info: BuildInfo = { commit, files };
+    return {
+      define: { ROLLCALL_BUILD: JSON.stringify(info) },
+      // Not of names, which a stack trace shows. The text of a program stays in memory while it runs.
+      minifyWhitespace: true,
+      minifySyntax: true,
+      sourcemap: true,
+      chunkNames: '[name]-[hash]',
+      plugins: [requireHttp, oneMimeTypes, starter],
+    };
   };
   // Apart: bundled with them, the server would be in as many files as they share, and each takes its time at a start.
-  await bundle(join(outdir, COMMANDS_FOLDER), COMMANDS, { ...options, sourcemap: false });
-  await bundle(outdir, { server: 'start:src/server.ts' }, options);
+  const besides = await bundle(
+    join(outdir, COMMANDS_FOLDER),
+    { ...COMMANDS, ...BESIDE_COMMANDS },
+    { ...optionsFor('..'), sourcemap: false },
+  );
+  const server = await bundle(outdir, { server: 'start:src/server.ts' }, optionsFor('.'));
   // Without compiled code: commands run under other accounts than the server does, and must leave nothing of theirs to it.
   for (const name of Object.keys(COMMANDS))
     writeFileSync(join(outdir, `${name}.js`), `import './${COMMANDS_FOLDER}/${name}.js';\n`);
-  await completeFolder(outdir);
+  writeFileSync(join(outdir, 'koa.js'), `export { createRollcall } from './${COMMANDS_FOLDER}/koa.js';\n`);
+  writeFileSync(join(outdir, 'koa.d.ts'), libraryDeclaration());
+  await bundleLauncher(outdir);
+  await completeFolder(outdir, [besides, server]);
   await bundleClient(join(outdir, 'client'));
 }

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { buildInfo } from './build-info.ts';
+import { isPackageCommand } from './invocation.ts';
 
 /** Variables that platforms set in what they run. */
 const PLATFORM_VARIABLES = [
@@ -30,7 +31,8 @@ export function forgottenProduction(isInteractive: boolean): string | undefined 
 function signOfDeployment(isInteractive: boolean): string | undefined {
   const variable = PLATFORM_VARIABLES.find((name) => process.env[name]);
   if (variable !== undefined) return `${variable} is set`;
-  if (buildInfo !== undefined) return 'this is the production build';
+  // The command of the package is how one tries it out.
+  if (buildInfo !== undefined && !isPackageCommand()) return 'this is the production build';
   if (!isInteractive && CONTAINER_FILES.some((path) => existsSync(path))) return 'this is a container';
   return undefined;
 }

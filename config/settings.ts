@@ -1,7 +1,8 @@
 import convict from 'convict';
+import { GIVEN, type GivenSettings, givenSource } from './given.ts';
 import { maskUrls } from './mask.ts';
 import { ENVIRONMENTS, type Settings, schemaFor, variables } from './schema.ts';
-import { defaultSources, lookUp } from './sources.ts';
+import { defaultSources, lookUp, type Source } from './sources.ts';
 
 export type { Environment, Settings } from './schema.ts';
 
@@ -34,11 +35,21 @@ export function loadSettings(env?: NodeJS.ProcessEnv): Settings {
   return traceSettings(env).settings;
 }
 
+/** Like {@link loadSettings} without `env`; what a program gives wins over the rest. */
+export function loadSettingsWith(given: GivenSettings): Settings {
+  const { source, problems } = givenSource(given);
+  const others = defaultSources(source.env['ENVIRONMENT']);
+  return trace([source, ...others.sources], [...problems, ...others.problems]).settings;
+}
+
 /** Like {@link loadSettings}, and also returns the source of each value. */
 export function traceSettings(env?: NodeJS.ProcessEnv): TracedSettings {
-  const { sources, problems } = env
-    ? { sources: [{ name: 'environment', env }], problems: [] }
-    : defaultSources();
+  if (env) return trace([{ name: 'environment', env }], []);
+  const { sources, problems } = defaultSources();
+  return trace(sources, problems);
+}
+
+function trace(sources: readonly Source[], problems: readonly string[]): TracedSettings {
   const found = variables.map((variable) => ({ ...variable, ...lookUp(variable, sources) }));
   const texts = Object.fromEntries(found.flatMap(({ env: name, text }) => (text ? [[name, text]] : [])));
 
@@ -47,7 +58,8 @@ export function traceSettings(env?: NodeJS.ProcessEnv): TracedSettings {
   const invalid = findInvalid(config);
   const variableProblems = found.flatMap(({ env: name, path, from, problem }) => {
     const requirement = invalid.get(path);
-    const origin = from && from !== 'environment' ? ` (from ${from})` : '';
+    const place = from === GIVEN ? `${path} of ${GIVEN}` : `from ${from}`;
+    const origin = from && from !== 'environment' ? ` (${place})` : '';
     return problem ?? (requirement ? `${name}${origin} ${requirement}` : []);
   });
   if (problems.length + variableProblems.length > 0) {

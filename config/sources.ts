@@ -6,6 +6,8 @@ import { type Variable, variables } from './schema.ts';
 export interface Source {
   readonly name: string;
   readonly env: NodeJS.Dict<string>;
+  /** The variables that have no value, whatever later sources say. */
+  readonly unset?: ReadonlySet<string>;
 }
 
 /** The text of a variable and the source it came from; or the problem with it; or neither if the variable is unset. */
@@ -15,11 +17,14 @@ export interface Given {
   readonly problem?: string;
 }
 
-/** The environment of this process and, in development, `./.env`, with the problems in that file. */
-export function defaultSources(): { sources: Source[]; problems: readonly string[] } {
+/**
+ * The environment of this process and, in development, `./.env`, with the problems in that file. `given` says that it is another
+ * environment than the process's own.
+ */
+export function defaultSources(given?: string): { sources: Source[]; problems: readonly string[] } {
   const environment: Source = { name: 'environment', env: process.env };
   const { ENVIRONMENT, NODE_ENV } = process.env;
-  if ((ENVIRONMENT || NODE_ENV || 'development') !== 'development') {
+  if ((given || ENVIRONMENT || NODE_ENV || 'development') !== 'development') {
     return { sources: [environment], problems: [] };
   }
   const known = variables.flatMap(({ env, mayBeFile, fallback }) => [
@@ -35,6 +40,7 @@ export function defaultSources(): { sources: Source[]; problems: readonly string
 export function lookUp(variable: Variable, sources: readonly Source[]): Given {
   const { env: name, mayBeFile, fallback } = variable;
   for (const source of sources) {
+    if (source.unset?.has(name)) return {};
     const text = source.env[name];
     const path = mayBeFile && source.env[`${name}_FILE`];
     const fallbackText = fallback && source.env[fallback];

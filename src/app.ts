@@ -91,7 +91,7 @@ export function createApp(deps: AppDeps): Koa<RequestState> {
   const origins = new Set(deps.corsOrigins);
   const proxies = forwarded(deps.trustProxy);
   const { publicUrl } = deps.publicAddress;
-  const cookies = consoleCookies(deps.publicAddress, proxies);
+  const cookies = consoleCookies(deps.publicAddress, proxies, deps.basePath);
   const names: CookieNames = {
     authjs: deps.authjsCookies,
     session: deps.hasConsole ? cookies.sessionName : () => undefined,

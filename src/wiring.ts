@@ -1,5 +1,6 @@
-import { createServer, type Server } from 'node:http';
+import { createServer, type RequestListener, type Server } from 'node:http';
 import type { Logger } from 'pino';
+import { filesOf } from '../config/build-info.ts';
 import type { Settings } from '../config/settings.ts';
 import { createApp } from './app.ts';
 import type { Store } from './boot/open-store.ts';
@@ -110,6 +111,8 @@ export interface ApplicationOptions {
 /** The application, ready to listen. */
 export interface Application {
   readonly server: Server;
+  /** Answers a request, for a server of somebody else. */
+  readonly handler: RequestListener;
   /** Accepts connections beside the server. */
   readonly acceptors: Acceptors;
   readonly lifecycle: Lifecycle;
@@ -123,8 +126,11 @@ export interface Application {
   readonly readiness: Readiness;
   /** Starts the work that no request asks for: webhook deliveries and erasures. */
   start(): void;
-  /** Drains: no new connections and deliveries, and those in flight may finish. Returns whether they did, in time. */
-  readonly drain: GracefulClose;
+  /**
+   * Drains: no new connections and deliveries, and those in flight may finish. Returns whether they did, in time. `closeServer`
+   * closes what takes the requests in place of the server.
+   */
+  drain(timeoutMs: number, closeServer?: GracefulClose): Promise<boolean>;
   /** Stops everything else but the store. */
   close(): Promise<void>;
 }
@@ -136,6 +142,7 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
   const { orm, inUnit } = store;
   const { hooks, allowPrivate } = settings.webhooks;
   const lifecycle = new Lifecycle();
+  const filesFolder = filesOf(import.meta.dirname);
   const transfers = createTransfers(
     transferLimits(settings.transfers, database.poolMax, options.transferLimits),
   );
@@ -301,7 +308,8 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
         basePath: settings.basePath,
         pendingMigrations: readiness.pending,
         providerKeys,
-        readConsoleFiles: () => consoleFiles(import.meta.dirname),
+        readConsoleFiles: () => consoleFiles(filesFolder),
+        filesFolder,
       }),
       ...extra,
     ],
@@ -318,16 +326,17 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
     requestTimeoutMs: settings.requestTimeoutMs,
     translate: toRefusal,
   });
+  const handler = app.callback();
   // An upload may take as long as a transfer may; the bodies of other requests have a limit of their own.
   const server = createServer(
     { requestTimeout: transfers.limits.timeoutMs + ANSWER_MS, maxHeaderSize: MAX_HEADER_BYTES },
-    app.callback(),
+    handler,
   );
   // Longer than a load balancer keeps its idle connections: else it sends a request into one that closes at this moment.
   // Node's `headersTimeout` does not run between requests, so it may be shorter.
   server.keepAliveTimeout = settings.keepAliveTimeoutMs;
   const acceptors = new Acceptors(server);
-  const closeServer = gracefulClose(server, acceptors);
+  const closeOwnServer = gracefulClose(server, acceptors);
   answerUnreadable(server, log, observer);
 
   let stopEraser = async () => undefined as unknown;
@@ -335,6 +344,7 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
   let stopDormancy = async () => undefined as unknown;
   return {
     server,
+    handler,
     acceptors,
     lifecycle,
     transfers,
@@ -347,7 +357,7 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
       stopDormancy = startDormancy({ inUnit, log, ...settings.dormancy });
       webhooks.start();
     },
-    async drain(timeoutMs) {
+    async drain(timeoutMs, closeServer = closeOwnServer) {
       lifecycle.phase = 'draining';
       const [hasFinished] = await Promise.all([closeServer(timeoutMs), webhooks.stop(timeoutMs)]);
       return hasFinished;

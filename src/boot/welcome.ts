@@ -25,7 +25,18 @@ export async function welcomeLink(
  */
 export function welcomeOf(
   address: string,
-  { email = 'EMAIL', canSign, link }: { email?: string; canSign: boolean; link?: string | undefined },
+  {
+    email = 'EMAIL',
+    canSign,
+    link,
+    tokenFor = (admin) => `npm run --silent token -- ${admin}`,
+  }: {
+    email?: string;
+    canSign: boolean;
+    link?: string | undefined;
+    /** The command that prints a token. */
+    tokenFor?: (email: string) => string;
+  },
 ): string {
   const console = link === undefined ? '' : `The console           ${link}\n`;
   if (!canSign) {
@@ -38,7 +49,7 @@ ${console}`;
   const admin = /^[\w.+@-]+$/.test(email) ? email : `'${email.replaceAll("'", `'\\''`)}'`;
   return `
 Rollcall answers at   ${address}
-A token for an admin  npm run --silent token -- ${admin}
-Your first call       curl -H "Authorization: Bearer $(npm run --silent token -- ${admin})" ${address}/v1/me
+A token for an admin  ${tokenFor(admin)}
+Your first call       curl -H "Authorization: Bearer $(${tokenFor(admin)})" ${address}/v1/me
 ${console}`;
 }

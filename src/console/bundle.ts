@@ -1,6 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { basename, join, sep } from 'node:path';
-import type { Plugin } from 'esbuild';
+import type { Metafile, Plugin } from 'esbuild';
 
 /** The folder beside a built program with the files of {@link bundleConsole} in it. */
 export const CONSOLE_FOLDER = 'console-files';
@@ -26,12 +26,12 @@ const noServerCode: Plugin = {
 
 /**
  * Bundles the console for browsers: a style sheet, the icon, and the script with its first view. What it imports later, and what
- * both share, are files with a hash in their names. Throws where it imports code of the server.
+ * both share, are files with a hash in their names. Throws where it imports code of the server. `onBundled` is told what has gone in.
  */
-export async function bundleConsole(): Promise<ConsoleFiles> {
+export async function bundleConsole(onBundled?: (metafile: Metafile) => void): Promise<ConsoleFiles> {
   // A development dependency: a built program has the files.
   const { build } = await import('esbuild');
-  const { outputFiles } = await build({
+  const { outputFiles, metafile } = await build({
     absWorkingDir: import.meta.dirname,
     entryPoints: { console: 'main.tsx', icon: 'icon.svg' },
     loader: { '.svg': 'copy' },
@@ -47,8 +47,10 @@ export async function bundleConsole(): Promise<ConsoleFiles> {
     jsxImportSource: 'preact',
     plugins: [noServerCode],
     legalComments: 'none',
+    metafile: true,
     logLevel: 'warning',
   });
+  onBundled?.(metafile);
   return new Map(outputFiles.map(({ path, contents }) => [basename(path), contents]));
 }
 

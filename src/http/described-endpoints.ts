@@ -23,5 +23,6 @@ export function describedEndpoints(): Endpoint[] {
     console: {} as SessionDeps,
     readConsoleFiles: async () => new Map(),
     basePath: '',
+    filesFolder: '',
   });
 }

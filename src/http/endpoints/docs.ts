@@ -54,7 +54,7 @@ const FILES = {
   'index.css': { type: CSS, read: fromPackage },
   'initializer.js': {
     type: JAVASCRIPT,
-    read: async (_name: string, basePath: string) => Buffer.from(initializerAt(basePath)),
+    read: async (_name: string, { basePath }: DocsDeps) => Buffer.from(initializerAt(basePath)),
   },
   'swagger-ui-bundle.js': { type: JAVASCRIPT, read: fromPackage },
   'swagger-ui.css': { type: CSS, read: fromPackage },
@@ -63,8 +63,14 @@ type FileName = keyof typeof FILES;
 
 const fileName = z.enum(Object.keys(FILES) as [FileName]).meta({ examples: ['initializer.js'] });
 
+/** Where the page is, and the files that a build has for it. */
+export interface DocsDeps {
+  readonly basePath: string;
+  readonly filesFolder: string;
+}
+
 /** The OpenAPI document of these endpoints (and of its own), made on first request, and a page to read it in. */
-export function docsEndpoints(others: readonly Endpoint[], basePath: string) {
+export function docsEndpoints(others: readonly Endpoint[], { basePath, filesFolder }: DocsDeps) {
   const files = new Map<FileName, Fixed>();
   const own: Endpoint[] = [
     endpoint({
@@ -124,7 +130,7 @@ export function docsEndpoints(others: readonly Endpoint[], basePath: string) {
   /** Read on first request: a process whose page nobody opens need not hold two megabytes. */
   async function fileOf(name: FileName): Promise<Fixed> {
     const { type, read } = FILES[name];
-    const file = files.get(name) ?? fixed(await read(name, basePath), type);
+    const file = files.get(name) ?? fixed(await read(name, { basePath, filesFolder }), type);
     files.set(name, file);
     return file;
   }
@@ -143,8 +149,8 @@ export function docsEndpoints(others: readonly Endpoint[], basePath: string) {
 }
 
 /** Reads a file of the package: from beside the program, where the build has put it, or from where it is installed. */
-async function fromPackage(name: string): Promise<Buffer> {
-  return readFile(join(import.meta.dirname, PAGE_FOLDER, name)).catch((error: NodeJS.ErrnoException) => {
+async function fromPackage(name: string, { filesFolder }: DocsDeps): Promise<Buffer> {
+  return readFile(join(filesFolder, PAGE_FOLDER, name)).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'ENOENT') throw error;
     return readFile(fileURLToPath(import.meta.resolve(`swagger-ui-dist/${name}`)));
   });

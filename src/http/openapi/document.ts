@@ -14,6 +14,7 @@ import packageJson from '../../../package.json' with { type: 'json' };
 import { MAX_REASON_LENGTH } from '../../domain/reason.ts';
 import { refusals } from '../../domain/refusals.ts';
 import { type Endpoint, givesBookmark, isWrite, type UploadDescription } from '../endpoint.ts';
+import { secureSessionName } from '../request/console-cookies.ts';
 import { REASON } from '../request/reason.ts';
 import { dryRunChanges } from '../schemas/change.ts';
 import { problem } from '../schemas/problem.ts';
@@ -119,9 +120,9 @@ export function openApiDocument(endpoints: readonly Endpoint[], basePath = ''): 
         console: {
           type: 'apiKey',
           in: 'cookie',
-          name: '__Host-rollcall',
+          name: secureSessionName(basePath),
           description:
-            'A session of the console, for its own pages alone, used where there is neither of the others or where the request has the header `Rollcall-Console`. Outside of production, its name on this machine without HTTPS is `rollcall-console`. It exists where `CONSOLE` is true.',
+            'A session of the console, for its own pages alone, used where there is neither of the others or where the request has the header `Rollcall-Console`. Outside of production, its name on this machine without HTTPS begins with `rollcall-console`. It exists where `CONSOLE` is true.',
         },
       },
     },

@@ -7,6 +7,17 @@ import type { Forwarded } from './forwarded.ts';
 /** The name of the cookie of a session. Browsers accept it over HTTPS alone, for this host alone (RFC 6265bis, section 4.1.3.2). */
 const SECURE_NAME = '__Host-rollcall';
 
+/**
+ * The end of the names under a base path. A browser sends these cookies to every path, as their prefix demands: two services under two
+ * paths of one host would end each other's sessions.
+ */
+const suffixOf = (basePath: string) => basePath.replaceAll('/', '+');
+
+/** The name of the secure cookie of a session under a base path. */
+export function secureSessionName(basePath: string): string {
+  return SECURE_NAME + suffixOf(basePath);
+}
+
 /** Its name on this machine without HTTPS, where some browsers accept no secure cookie. */
 const PLAIN_NAME = 'rollcall-console';
 
@@ -41,15 +52,17 @@ export interface ConsoleCookies {
 export function consoleCookies(
   { publicUrl, allowsPlain }: PublicAddress,
   forwarded: Forwarded,
+  basePath: string,
 ): ConsoleCookies {
+  const suffix = suffixOf(basePath);
   const known = publicUrl === null ? undefined : new URL(publicUrl);
   const isPlain = (request: IncomingMessage) =>
     known === undefined
       ? allowsPlain && isLoopback(hostNameOf(forwarded.host(request)))
       : known.protocol === 'http:' && isLoopback(known.hostname);
-  const sessionName = (request: IncomingMessage) => (isPlain(request) ? PLAIN_NAME : SECURE_NAME);
+  const sessionName = (request: IncomingMessage) => (isPlain(request) ? PLAIN_NAME : SECURE_NAME) + suffix;
   const signInName = (request: IncomingMessage) =>
-    isPlain(request) ? SIGN_IN_NAMES.plain : SIGN_IN_NAMES.secure;
+    (isPlain(request) ? SIGN_IN_NAMES.plain : SIGN_IN_NAMES.secure) + suffix;
   const cookie = (
     request: IncomingMessage,
     pair: string,
