@@ -3,7 +3,7 @@
  * repository. All packages are bundled into `dist/`, so that whoever installs it installs none of them; only the embedded
  * PostgreSQL is apart, and optional.
  *
- * Where packing was interrupted, `git checkout package.json` puts the repository's back.
+ * Where packing was interrupted, `mv .package.json.kept package.json` puts the repository's back.
  */
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 
@@ -30,7 +30,7 @@ const [, , when] = process.argv;
 if (when === 'before') {
   const text = readFileSync('package.json', 'utf8');
   const manifest = publishedManifest(JSON.parse(text));
-  writeFileSync(KEPT, text);
+  renameSync('package.json', KEPT);
   writeFileSync('package.json', `${JSON.stringify(manifest, null, 2)}\n`);
 } else if (when === 'after') {
   renameSync(KEPT, 'package.json');

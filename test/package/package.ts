@@ -215,6 +215,7 @@ describe('the package', () => {
         URLS: urls,
         AUTH_SECRET: SECRET,
         ENVIRONMENT: 'test',
+        TOKEN: await signHs256(SECRET, ADA, '1h', 'email'),
       });
       const [, koa, express, plain] = (await app.said(/^at (\d+) (\d+) (\d+)$/)) ?? [];
       const headers = { Authorization: `Bearer ${await signHs256(SECRET, ADA, '1h', 'email')}` };
@@ -233,6 +234,7 @@ describe('the package', () => {
         expect((await get(port, `${base}/docs/swagger-ui.css`)).status).to.equal(200);
         expect(await (await get(port, `${base}/openapi.json`)).json()).to.have.property('openapi');
       }
+      expect(await app.said(/^the client reads (\S+) (\S+)$/)).to.deep.include.members([ADA, 'not_found']);
       expect(await (await get(koa, '/hello')).text()).to.equal('hello from Koa');
       expect(await (await get(express, '/hello')).text()).to.equal('hello from Express');
       expect(await app.end('SIGTERM')).to.equal(0);
@@ -271,6 +273,8 @@ const APP = `
 import { createServer } from 'node:http';
 import express from 'express';
 import Koa from 'koa';
+import { createClient, isProblem } from 'rollcall/client';
+import { createPreferences } from 'rollcall/client/preferences';
 import { createRollcall } from 'rollcall/koa';
 
 const [first, second, third] = process.env.URLS.split(' ');
@@ -293,6 +297,13 @@ app.get('/hello', (_, response) => response.send('hello from Express'));
 const servers = [koa.callback(), app, alone.handler].map((listener) => createServer(listener));
 await Promise.all(servers.map((server) => new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))));
 console.log('at', ...servers.map((server) => server.address().port));
+const client = createClient({
+  baseUrl: \`http://127.0.0.1:\${servers[0].address().port}/accounts\`,
+  token: process.env.TOKEN,
+});
+createPreferences(client);
+const missing = await client.users.get(7).catch((error) => isProblem(error) && error.code);
+console.log('the client reads', (await client.me.get()).email, missing);
 process.once('SIGTERM', async () => {
   for (const server of servers) server.close();
   for (const server of servers) server.closeIdleConnections();
