@@ -7,6 +7,14 @@ export interface ImportFailure {
   readonly reason: string;
 }
 
+/** What a column of a CSV file is taken for. */
+export interface ColumnMeaning {
+  /** As the file has it. */
+  readonly name: string;
+  /** The field that it gives, alone or with others; `null` for none. */
+  readonly field: string | null;
+}
+
 /** The outcome of an import, in lines. */
 export interface ImportReport {
   /** 0 after a dry run and a refusal, which write nothing; so is `updated`. */
@@ -18,6 +26,8 @@ export interface ImportReport {
   /** Only after a dry run and a refusal: what the valid lines would have done. */
   readonly wouldCreate?: number;
   readonly wouldUpdate?: number;
+  /** Only after a dry run and a refusal of a CSV file: what its first columns are taken for, in their order. */
+  readonly columns?: readonly ColumnMeaning[];
   /** The first columns of the file that mean nothing here, by their names. */
   readonly ignoredColumns: readonly string[];
   /** The faults of the first failed lines, in file order. */

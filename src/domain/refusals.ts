@@ -193,6 +193,7 @@ export const refusals = {
       failed: 1,
       wouldCreate: 0,
       wouldUpdate: 0,
+      columns: [{ name: 'email', field: 'email' }],
       ignoredColumns: [],
       failures: [{ line: 2, path: 'email', reason: 'This is not a valid email address.' }],
     },

@@ -52,6 +52,7 @@ describe('import and export in the console, in a real browser', function () {
     await page.getByRole('radio', { name: /Change them/ }).check();
     await page.getByText('Changes (1)').click();
     await page.getByText('Grace Hopper').waitFor();
+    await page.getByRole('link', { name: 'grace@example.com' }).waitFor();
     await page.getByText('New accounts (1)').click();
     await page.getByText(HOSTILE).waitFor();
     await console.expectAccessible();
@@ -99,11 +100,15 @@ describe('import and export in the console, in a real browser', function () {
       '\uFEFFAdresse,"Wer ""genau"", bitte",Abteilung\r\nkatherine@example.com,Käthe,NASA\r\n',
     );
     await page.getByText('This column is missing in the header line').waitFor();
-    await page.getByText('Columns (3)').click();
+    await page.getByText('Columns: 0 of 3 are used').waitFor();
+    const meaning = (column: string) =>
+      page.getByLabel(`Meaning of ${column}`).locator('option:checked').innerText();
+    expect(await meaning('Adresse')).to.equal('Not used (by its name)');
+    await console.expectAccessible();
     await page.getByLabel('Meaning of Adresse').selectOption('Email');
-    await page.locator('.columns .badge').nth(1).waitFor();
-    expect(await page.locator('.columns .badge').count()).to.equal(2);
+    await page.getByText('Columns: 1 of 3 are used').waitFor();
     await page.getByLabel('Meaning of Wer "genau", bitte').selectOption('Name');
+    await page.getByText('Columns: 2 of 3 are used').waitFor();
     await page.getByText('New accounts (1)').click();
     await page.getByText('Käthe').waitFor();
     await page.getByLabel('Meaning of Abteilung').selectOption('Not used');
@@ -112,6 +117,45 @@ describe('import and export in the console, in a real browser', function () {
     await page.getByText('The import is done').waitFor();
     const [row] = await console.app.database.query("select name from users where email like 'katherine%'");
     expect(row).to.deep.equal({ name: 'Käthe' });
+  });
+
+  it('says what it takes each column for by its name, and takes it for something else', async () => {
+    const { page } = console;
+    await console.open('/transfer');
+    await choose('hr.csv', 'User Name,First Name,Last Name,Display,id\nhedy@example.com,Hedy,Lamarr,HL,7\n');
+    await page.getByText('Columns: 3 of 5 are used').waitFor();
+    const meanings = await page
+      .locator('.columns select')
+      .evaluateAll((selects) =>
+        selects.map(
+          (select) => (select as unknown as { selectedOptions: { text: string }[] }).selectedOptions[0]?.text,
+        ),
+      );
+    // Nothing of it is cut off on a phone.
+    await page.setViewportSize({ width: 360, height: 740 });
+    const cut = await page.evaluate(`
+      [...document.querySelectorAll('.columns select')].filter((select) => {
+        const copy = select.cloneNode(true);
+        copy.style.width = 'auto';
+        document.body.append(copy);
+        const needed = copy.getBoundingClientRect().width;
+        copy.remove();
+        return select.getBoundingClientRect().width < needed;
+      }).length`);
+    expect(cut).to.equal(0);
+    await page.setViewportSize({ width: 1280, height: 720 });
+    const by = (name: string) => `${name} (by its name)`;
+    expect(meanings).to.deep.equal([by('Email'), by('Name'), by('Name'), by('Not used'), by('Not used')]);
+    await page.getByText('New accounts (1)').click();
+    await page.getByText('Hedy Lamarr').waitFor();
+    await page.getByLabel('Meaning of Display').selectOption('Name');
+    await page.getByText('Columns: 4 of 5 are used').waitFor();
+    await page.getByText('New accounts (1)').click();
+    await page.getByText('HL', { exact: true }).waitFor();
+    await page.getByLabel('Meaning of Display').selectOption('');
+    await page.getByText('Columns: 3 of 5 are used').waitFor();
+    await page.getByText('New accounts (1)').click();
+    await page.getByText('Hedy Lamarr').waitFor();
   });
 
   it('reads files in other charsets, and NDJSON, and refuses workbooks', async () => {

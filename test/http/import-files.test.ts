@@ -204,6 +204,36 @@ describe('the import of files that other programs write', () => {
     );
   });
 
+  it('says which field each column gives, where nothing is written', async () => {
+    const header = 'User Name;Given Name;Last_Name;STATUS;created at;Cost centre;';
+    const columns = [
+      { name: 'User Name', field: 'email' },
+      { name: 'Given Name', field: 'name' },
+      { name: 'Last_Name', field: 'name' },
+      // That of a directory.
+      { name: 'STATUS', field: null },
+      { name: 'created at', field: 'createdAt' },
+      { name: 'Cost centre', field: null },
+    ];
+    const good = `${header}\nada@example.com;Ada;Lovelace;gone;;7\n`;
+    expect(await reportOf(await send(good, '?dryRun=true'))).to.deep.include({ wouldCreate: 1, columns });
+    const refused = await send(`${good}ada@example.com;Ada;Lovelace;gone;;7\n`);
+    expect(refused.status).to.equal(422);
+    expect(((await refused.json()) as { report: ImportReport }).report.columns).to.deep.equal(columns);
+    const missing = await send('Name;Wages\nAda;7\n');
+    expect(((await missing.json()) as { report: ImportReport }).report.columns).to.deep.equal([
+      { name: 'Name', field: 'name' },
+      { name: 'Wages', field: null },
+    ]);
+    const wide = ['email', ...Array.from({ length: 150 }, (_, at) => `${at} ${'😀'.repeat(101)}`)].join(',');
+    const { columns: shown = [] } = await reportOf(await send(`${wide}\nb@example.com\n`, '?dryRun=true'));
+    expect(shown).to.have.length(100);
+    expect(Math.max(...shown.map(({ name }) => name.length))).to.be.at.most(200);
+    expect(await reportOf(await send(good))).to.not.have.property('columns');
+    const lines = await send('{"email":"c@example.com"}\n', '?dryRun=true', 'application/x-ndjson');
+    expect(await reportOf(lines)).to.not.have.property('columns');
+  });
+
   it('reads UTF-16 of either order, with and without a mark, and a charset by its name', async () => {
     const text = 'email,name\r\nj@example.com,Jürgen 😀\r\n';
     const files: [bytes: Buffer, type: string][] = [

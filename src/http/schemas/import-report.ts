@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { refusals } from '../../domain/refusals.ts';
-import { MAX_FAILURES, MAX_IGNORED_COLUMNS } from '../../services/transfer/import.ts';
+import { MAX_COLUMNS, MAX_FAILURES } from '../../services/transfer/import.ts';
 
 const lines = z.int().min(0);
 
@@ -17,11 +17,23 @@ export const importReport = z
     wouldUpdate: lines.optional().meta({
       description: 'Only after a dry run or a refusal: lines that would have changed an account.',
     }),
+    columns: z
+      .array(
+        z.strictObject({
+          name: z.string(),
+          field: z.string().nullable().meta({ description: 'The field that it gives; null for none.' }),
+        }),
+      )
+      .max(MAX_COLUMNS)
+      .optional()
+      .meta({
+        description: `Only after a dry run or a refusal of a CSV file: what its columns are taken for, in their order, up to ${MAX_COLUMNS} of them.`,
+      }),
     ignoredColumns: z
       .array(z.string())
-      .max(MAX_IGNORED_COLUMNS)
+      .max(MAX_COLUMNS)
       .meta({
-        description: `The columns of a CSV file that mean nothing here, up to ${MAX_IGNORED_COLUMNS} of them.`,
+        description: `The columns of a CSV file that mean nothing here, up to ${MAX_COLUMNS} of them.`,
       }),
     failures: z
       .array(

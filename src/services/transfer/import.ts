@@ -1,4 +1,4 @@
-import type { ImportFailure, ImportReport } from '../../domain/import-report.ts';
+import type { ColumnMeaning, ImportFailure, ImportReport } from '../../domain/import-report.ts';
 import type { PreferenceRules } from '../../domain/preferences.ts';
 import type { InputError } from '../../domain/refusal.ts';
 import { refusals } from '../../domain/refusals.ts';
@@ -40,8 +40,8 @@ const PROGRESS_LINES = 500;
 const MAX_FAULTS_A_LINE = 5;
 const MAX_FAULT_LENGTH = 200;
 
-/** How many ignored columns a report names. */
-export const MAX_IGNORED_COLUMNS = 100;
+/** How many columns a report names, and how many ignored ones. */
+export const MAX_COLUMNS = 100;
 
 /**
  * Imports accounts in one transaction, which is left open for the unit to commit. Every line obeys the rules of the API;
@@ -62,6 +62,7 @@ export async function importAccounts(
   const failures: ImportFailure[] = [];
   let takesAdminAway = false;
   let ignoredColumns: readonly string[] = [];
+  let columns: readonly ColumnMeaning[] | undefined;
   let isReadable = true;
   let batch = new Map<string, ImportLine>();
   let batchBytes = 0;
@@ -96,8 +97,9 @@ export async function importAccounts(
   const readAll = async () => {
     let read = 0;
     for await (const line of lines) {
+      if ('columns' in line) columns = line.columns?.slice(0, MAX_COLUMNS).map(clipColumn);
       if ('ignoredColumns' in line) {
-        ignoredColumns = line.ignoredColumns.slice(0, MAX_IGNORED_COLUMNS).map(clip);
+        ignoredColumns = line.ignoredColumns.slice(0, MAX_COLUMNS).map(clip);
         continue;
       }
       if (++read % PROGRESS_LINES === 0) onProgress?.(read);
@@ -124,7 +126,7 @@ export async function importAccounts(
   // What the database refused shows a batch later than what is wrong in itself.
   failures.sort((a, b) => a.line - b.line);
   const isRefused = !isReadable || (count.failed > 0 && !partial);
-  const written = isRefused || unit.dryRun ? nothingOf(count) : count;
+  const written = isRefused || unit.dryRun ? { ...nothingOf(count), ...(columns && { columns }) } : count;
   const report = { ...written, ignoredColumns, failures };
   if (isRefused) throw refusals.invalidLines(report);
   if (takesAdminAway) await requireActiveAdmin(unit.em);
@@ -138,6 +140,10 @@ function nothingOf<Count extends Record<Outcome, number>>(count: Count) {
 
 function emailTaken(): InputError {
   return { path: 'email', message: refusals.emailTaken().message };
+}
+
+function clipColumn({ name, field }: ColumnMeaning): ColumnMeaning {
+  return { name: clip(name), field };
 }
 
 function clip(text: string): string {

@@ -1,4 +1,4 @@
-import { useSignal } from '@preact/signals';
+import { useSignal, useSignalEffect } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import { Problem } from '../../../client/index.ts';
 import { formatNumber } from '../../data/format.ts';
@@ -43,6 +43,11 @@ export function Import() {
   const fault = useSignal<Fault | undefined>(undefined);
   const plan = useSignal<ImportReport | undefined>(undefined);
   const done = useSignal<Imported | undefined>(undefined);
+  // Kept while a file is checked again.
+  const understood = useSignal<Understood>([]);
+  useSignalEffect(() => {
+    if (plan.value) understood.value = plan.value.columns ?? [];
+  });
   const running = useRef<AbortController>(null);
   const key = useRef('');
   useEffect(() => () => running.current?.abort(), []);
@@ -87,6 +92,7 @@ export function Import() {
   const choose = async (chosen: File | undefined) => {
     if (!chosen) return;
     names.value = new Map();
+    understood.value = [];
     isPartial.value = false;
     plan.value = undefined;
     try {
@@ -168,6 +174,7 @@ export function Import() {
             {file.value && file.value.columns.length > 0 && (
               <Columns
                 columns={file.value.columns}
+                understood={understood.value}
                 ignored={plan.value?.ignoredColumns ?? []}
                 names={names.value}
                 onChange={(next) => {
@@ -257,32 +264,47 @@ function Drop({ onFile }: { onFile: (file: File | undefined) => void }) {
   );
 }
 
-/** What each column of the file means. */
+type Understood = NonNullable<ImportReport['columns']>;
+
+/** What each column of the file becomes, by its name or as the reader wants it. */
 function Columns({
   columns,
+  understood,
   ignored,
   names,
   onChange,
 }: {
   columns: readonly string[];
+  understood: Understood;
   ignored: readonly string[];
   names: ReadonlyMap<number, string>;
   onChange: (names: ReadonlyMap<number, string>) => void;
 }) {
+  /** By its name: the field, `null` for none, `undefined` where that is not known. */
+  const fieldOf = (number: number) =>
+    understood[number]?.name === columns[number] ? understood[number]?.field : undefined;
+  const isUsed = (number: number) =>
+    names.has(number) ? names.get(number) !== '' : fieldOf(number) !== null;
+  const used = columns.filter((_, number) => isUsed(number)).length;
+  // What is no field of ours at all; an export of ours has some that are passed over.
+  const isUnclear =
+    ignored.length > 0 || (understood.length > 0 && !understood.some(({ field }) => field === 'email'));
+  const isOpen = useRef(false);
+  isOpen.current ||= isUnclear;
   return (
-    <details>
-      <summary>{texts.columns(formatNumber(columns.length))}</summary>
+    <details open={isOpen.current}>
+      <summary>{texts.columns(formatNumber(used), formatNumber(columns.length))}</summary>
       <p class="soft small-text">{texts.columnsHelp}</p>
       <ul class="lines columns">
         {columns.map((column, number) => (
-          <li key={number}>
-            <span>
-              <bdi>{column}</bdi>{' '}
-              {!names.has(number) && ignored.includes(column) && <span class="badge">{texts.ignored}</span>}
+          <li key={number} class={isUsed(number) ? '' : 'unused'}>
+            <bdi>{column}</bdi>
+            <span class="soft" aria-hidden="true">
+              →
             </span>
             <Choice
               label={texts.meaning(column)}
-              any={texts.automatic}
+              any={texts.automatic(meaningOf(fieldOf(number)))}
               options={{ ...texts.meanings, [UNUSED]: texts.unused }}
               value={names.get(number) === '' ? UNUSED : names.get(number)}
               onChoose={(name) => {
@@ -297,6 +319,11 @@ function Columns({
       </ul>
     </details>
   );
+}
+
+function meaningOf(field: string | null | undefined): string | undefined {
+  if (field === null) return texts.unused;
+  return field && texts.meanings[field as keyof typeof texts.meanings];
 }
 
 function Progress({ work: { isChecking, sent }, onStop }: { work: Work; onStop: () => void }) {

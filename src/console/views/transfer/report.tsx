@@ -1,5 +1,8 @@
 import { useSignal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
+import { useMemo } from 'preact/hooks';
+import { useAccountEmails } from '../../data/account-names.ts';
+import type { PlannedChange } from '../../data/dry-run.ts';
 import { formatNumber } from '../../data/format.ts';
 import { viewUrl } from '../../data/place.ts';
 import type { ImportReport } from '../../data/upload.ts';
@@ -30,12 +33,8 @@ export function Report({ report, isDone = false }: { report: ImportReport; isDon
           </div>
         ))}
       </dl>
-      <Part
-        title={texts.wrong}
-        total={failed}
-        rows={failures}
-        isOpen
-        row={({ line, path, reason }) => (
+      <Part title={texts.wrong} total={failed} rows={failures} isOpen>
+        {each(({ line, path, reason }) => (
           <>
             <span class="soft">
               {texts.line} {formatNumber(line)}
@@ -47,31 +46,38 @@ export function Report({ report, isDone = false }: { report: ImportReport; isDon
             )}{' '}
             <bdi>{reason}</bdi>
           </>
-        )}
-      />
-      <Part
-        title={texts.creations}
-        total={isDone ? 0 : counts.created}
-        rows={creations}
-        row={({ after }) => (
+        ))}
+      </Part>
+      <Part title={texts.creations} total={isDone ? 0 : counts.created} rows={creations}>
+        {each(({ after }) => (
           <>
             <bdi>{after?.email}</bdi> {after?.name && <bdi class="soft">{after.name}</bdi>}
           </>
-        )}
-      />
-      <Part
-        title={texts.changes}
-        total={isDone ? 0 : counts.updated}
-        rows={updates}
-        row={({ userId, before, after }) => (
-          <>
-            <a href={viewUrl(`/accounts/${userId}`)}>{texts.account(`${userId}`)}</a>
-            <Diff before={before} after={after} />
-          </>
-        )}
-      />
+        ))}
+      </Part>
+      <Part title={texts.changes} total={isDone ? 0 : counts.updated} rows={updates}>
+        {(rows) => <Updates rows={rows} />}
+      </Part>
     </>
   );
+}
+
+const each =
+  <Row,>(row: (row: Row) => ComponentChildren) =>
+  (rows: readonly Row[]) =>
+    rows.map((one, index) => <li key={index}>{row(one)}</li>);
+
+/** Changes of accounts, each by its email. */
+function Updates({ rows }: { rows: readonly PlannedChange[] }) {
+  const emails = useAccountEmails(useMemo(() => rows.map(({ userId }) => userId), [rows]));
+  return each(({ userId, before, after }: PlannedChange) => (
+    <>
+      <a href={viewUrl(`/accounts/${userId}`)}>
+        <bdi>{emails.get(userId) ?? texts.account(`${userId}`)}</bdi>
+      </a>
+      <Diff before={before} after={after} />
+    </>
+  ))(rows);
 }
 
 /** A long list of the report: drawn as far as the reader wants to see it. */
@@ -79,27 +85,24 @@ function Part<Row>({
   title,
   total,
   rows,
-  row,
+  children,
   isOpen = false,
 }: {
   title: string;
   total: number;
   rows: readonly Row[];
-  row: (row: Row) => ComponentChildren;
+  children: (rows: readonly Row[]) => ComponentChildren;
   isOpen?: boolean;
 }) {
   const shown = useSignal(ROWS);
+  const drawn = useMemo(() => rows.slice(0, shown.value), [rows, shown.value]);
   if (total === 0) return null;
   return (
     <details open={isOpen}>
       <summary>
         {title} ({formatNumber(total)})
       </summary>
-      <ul class="lines">
-        {rows.slice(0, shown.value).map((one, index) => (
-          <li key={index}>{row(one)}</li>
-        ))}
-      </ul>
+      <ul class="lines">{children(drawn)}</ul>
       {rows.length > shown.value ? (
         <button
           type="button"

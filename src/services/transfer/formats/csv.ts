@@ -2,7 +2,7 @@ import type { InputError } from '../../../domain/refusal.ts';
 import { SHOWN_FIELDS } from '../../../domain/user.ts';
 import { cellOf, cellsOf, NO_VALUE, unmasked } from './cells.ts';
 import { type Format, type Line, SEPARATORS } from './format.ts';
-import { type Header, headerOf } from './header.ts';
+import { type Header, headerOf, type WrongHeader } from './header.ts';
 import { parseJson } from './json.ts';
 import { linesOf, type RawLine, textOf } from './lines.ts';
 
@@ -45,10 +45,10 @@ export const csv: Format = {
         cells.separators = DECLARATION.exec(result.text)?.[1] ?? '';
       } else if (!EMPTY_ROW.test(result.text)) {
         const sniffed = sniff(result.text, cells.separators);
-        if ('faults' in sniffed) return yield { number, faults: sniffed.faults, isFatal: true };
+        if ('faults' in sniffed) return yield { number, ...sniffed, isFatal: true };
         header = sniffed;
         cells.separators = sniffed.separator;
-        yield { number, ignoredColumns: header.ignoredColumns };
+        yield { number, columns: header.columns, ignoredColumns: header.ignoredColumns };
       }
     }
     if (header !== undefined) return;
@@ -66,21 +66,18 @@ const MISQUOTED: InputError = {
 };
 
 /** Finds the separator of a header line: the one with an email column, or else with the most columns. */
-function sniff(
-  text: string,
-  separators: string,
-): (Header & { separator: string }) | { faults: readonly InputError[] } {
+function sniff(text: string, separators: string): (Header & { separator: string }) | WrongHeader {
   const candidates = [...separators]
     .map((separator) => ({ separator, cells: cellsOf(text, separator) ?? [] }))
     .sort((a, b) => b.cells.length - a.cells.length);
-  let faults: readonly InputError[] | undefined;
+  let wrong: WrongHeader | undefined;
   for (const { separator, cells } of candidates) {
     if (cells.length === 0) continue;
     const header = headerOf(cells);
     if (!('faults' in header)) return { ...header, separator };
-    faults ??= header.faults;
+    wrong ??= header;
   }
-  return { faults: faults ?? [MISQUOTED] };
+  return wrong ?? { faults: [MISQUOTED] };
 }
 
 function lineOf(

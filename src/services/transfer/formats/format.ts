@@ -1,3 +1,4 @@
+import type { ColumnMeaning } from '../../../domain/import-report.ts';
 import type { InputError } from '../../../domain/refusal.ts';
 import type { AccountView } from '../../accounts/view.ts';
 
@@ -14,9 +15,15 @@ export type Line =
       readonly faults: readonly InputError[];
       /** Whether no line can be read for them, so that nothing may be imported. */
       readonly isFatal?: boolean;
+      /** Of a header line: what its columns are taken for. */
+      readonly columns?: readonly ColumnMeaning[];
     }
-  /** The header line: the names of the columns that mean nothing here, as the file has them. */
-  | { readonly number: number; readonly ignoredColumns: readonly string[] };
+  /** The header line: its columns, and the names of those that mean nothing here. */
+  | {
+      readonly number: number;
+      readonly columns: readonly ColumnMeaning[];
+      readonly ignoredColumns: readonly string[];
+    };
 
 /** The characters that separate the cells of an export, by name. */
 export const SEPARATORS = { comma: ',', semicolon: ';', tab: '\t' } as const;

@@ -1,3 +1,4 @@
+import type { ColumnMeaning } from '../../../domain/import-report.ts';
 import type { InputError } from '../../../domain/refusal.ts';
 import { COLUMNS, type Column, SHOWN_FIELDS } from '../../../domain/user.ts';
 
@@ -49,15 +50,23 @@ export interface Header {
   /** By precedence; the columns of each are joined. */
   readonly name: readonly (readonly number[])[];
   readonly fields: readonly (readonly [field: Column, column: number])[];
+  /** What each column is taken for. */
+  readonly columns: readonly ColumnMeaning[];
   /** The names of the columns that mean nothing here. */
   readonly ignoredColumns: readonly string[];
+}
+
+/** A header line that cannot be read. */
+export interface WrongHeader {
+  readonly faults: readonly InputError[];
+  readonly columns?: readonly ColumnMeaning[];
 }
 
 /**
  * Reads a header line: names in any case, with blanks, underscores, hyphens or without, ours or those of spreadsheets and
  * directories. Columns with no name at the end are no columns.
  */
-export function headerOf(cells: readonly string[]): Header | { faults: readonly InputError[] } {
+export function headerOf(cells: readonly string[]): Header | WrongHeader {
   const width = cells.findLastIndex((cell) => cell.trim() !== '') + 1;
   if (width > MAX_COLUMNS) {
     return {
@@ -72,9 +81,12 @@ export function headerOf(cells: readonly string[]): Header | { faults: readonly 
   const isDirectory =
     meanings.some((meaning) => meaning !== undefined && OF_DIRECTORIES.includes(meaning)) ||
     names.some((name) => BRACKETS.test(name));
+  const found = meanings.map((meaning) =>
+    meaning !== undefined && isDirectory && AMBIGUOUS.includes(meaning) ? undefined : meaning,
+  );
   for (const [column, name] of names.entries()) {
-    const meaning = meanings[column];
-    if (meaning === undefined || (isDirectory && AMBIGUOUS.includes(meaning))) {
+    const meaning = found[column];
+    if (meaning === undefined) {
       ignoredColumns.push(name === '' ? `column ${column + 1}` : name);
       continue;
     }
@@ -86,14 +98,23 @@ export function headerOf(cells: readonly string[]): Header | { faults: readonly 
     wanted.map((name) => columns.get(name)).filter((column) => column !== undefined);
   const email = columnsOf(EMAILS);
   if (email.length === 0) faults.push(...missingEmail());
-  if (faults.length > 0) return { faults };
+  const columnMeanings = names.map((name, column) => ({ name, field: fieldOf(found[column]) }));
+  if (faults.length > 0) return { faults, columns: columnMeanings };
   return {
     width,
+    columns: columnMeanings,
     email,
     name: NAMES.map(columnsOf).filter((joined) => joined.length > 0),
     fields: OWN.flatMap((field) => columnsOf([field]).map((column) => [field, column] as const)),
     ignoredColumns,
   };
+}
+
+/** The field that a column with this meaning gives; `null` for none. */
+function fieldOf(meaning: string | undefined): string | null {
+  if (meaning === undefined || PASSED_OVER.some((column) => column === meaning)) return null;
+  if (EMAILS.some((name) => name === meaning)) return 'email';
+  return NAMES.flat().some((name) => name === meaning) ? 'name' : meaning;
 }
 
 /** A name without what spreadsheets and directories change or add. */
