@@ -1,8 +1,9 @@
 import { mkdirSync, mkdtempSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
+import { homedir, tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
+import { copySources, npmEnvironment } from '../support/packed.ts';
 import { runDirectory } from '../support/run-directory.ts';
 
 /** The root of the repository. */
@@ -31,10 +32,32 @@ export interface Checkout {
 
 /** Makes one. Its files are links; what a page writes stays in its folder. */
 export async function openCheckout(): Promise<Checkout> {
+  return openFolder((folder) => {
+    for (const name of readdirSync(ROOT).filter((name) => !NOT_CLONED.has(name)))
+      symlinkSync(join(ROOT, name), join(folder, name));
+  });
+}
+
+/** Makes one whose files are copies, for `npm pack` takes no links, and in which npm reaches its registry. */
+export async function openPackingCheckout(): Promise<Checkout> {
+  const checkout = await openFolder((folder) => {
+    copySources(folder);
+    symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
+  });
+  const { PATH, HOME, ...env } = npmEnvironment();
+  const userconfig = join(homedir(), '.npmrc');
+  const cache = join(homedir(), '.npm');
+  return {
+    ...checkout,
+    env: { ...env, npm_config_userconfig: userconfig, npm_config_cache: cache, ...checkout.env },
+  };
+}
+
+async function openFolder(fill: (folder: string) => void): Promise<Checkout> {
   const folder = mkdtempSync(join(tmpdir(), 'rollcall-docs-'));
   const home = join(folder, '.home');
-  const entries = readdirSync(ROOT).filter((name) => !NOT_CLONED.has(name));
-  for (const name of entries) symlinkSync(join(ROOT, name), join(folder, name));
+  fill(folder);
+  const entries = readdirSync(folder);
 
   const ports = await Promise.all(
     Object.entries(PORTS).map(async ([documented, variable]) => ({

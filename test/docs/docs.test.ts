@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { createEmptyDatabase, createMigratedDatabase } from '../support/database.ts';
-import { type Checkout, openCheckout, ROOT } from './checkout.ts';
+import { type Checkout, openCheckout, openPackingCheckout, ROOT } from './checkout.ts';
 import { comparable } from './comparable.ts';
 import { PAGES, read } from './pages.ts';
 import { startService } from './service.ts';
@@ -29,9 +29,13 @@ const ADOPTING = 'docs/adopting.md';
 const BACKUP = 'docs/backup.md';
 const hasServer = process.env['TEST_DATABASE_URL'] !== undefined;
 
+/** The page that packs the package and installs it from a registry: `npm run test:package` runs it. */
+const PACKAGE = 'docs/package.md';
+const hasRegistry = process.env['TEST_PACKAGE'] === 'true';
+
 /** A page that calls the service needs one, unless it starts the service itself. */
 const CALLS_SERVICE = /http:\/\/127\.0\.0\.1:8000/;
-const STARTS_SERVICE = /^(?:npm start|npx node dist\/server\.js)\b/m;
+const STARTS_SERVICE = /^(?:npm start|npx node dist\/server\.js|npx rollcall)\b/m;
 
 describe('the documentation', function () {
   this.timeout(240_000);
@@ -50,7 +54,7 @@ describe('the documentation', function () {
 
   for (const path of PAGES) {
     const page = read(path);
-    if (!hasSteps(page) || (path === BACKUP && !hasServer)) continue;
+    if (!hasSteps(page) || (path === BACKUP && !hasServer) || (path === PACKAGE && !hasRegistry)) continue;
     let attempts = 0;
     it(`${path}: its commands print what it shows`, async () => {
       // Or nobody would notice that a page needs it every time.
@@ -71,7 +75,7 @@ describe('the documentation', function () {
 async function outputsOf(path: string, steps: readonly Step[]): Promise<string[]> {
   const cleanups: (() => unknown)[] = [];
   try {
-    const checkout = await openCheckout();
+    const checkout = await (path === PACKAGE ? openPackingCheckout() : openCheckout());
     cleanups.push(() => checkout.remove());
     if (path !== EMBEDDED) {
       const database = await (path === ADOPTING ? createEmptyDatabase() : createMigratedDatabase());

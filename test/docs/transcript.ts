@@ -13,10 +13,14 @@ const SAMPLES: readonly string[] = ['json', 'js', 'sql', 'ini', 'http', 'mermaid
 
 /**
  * The blocks of commands that no test of a page can run, each with the file that runs them: these install what the tests
- * themselves run on, and run the tests.
+ * themselves run on, run the tests, or need a registry.
  */
 export const RUN_ELSEWHERE: Readonly<Record<string, { readonly by: string; readonly commands: RegExp }>> = {
   'npm ci && npm start\nnpm ci && npm test': { by: '.ci/run', commands: /\bnpm ci\b[\s\S]*\bnpm test\b/ },
+  'npm pack && cd "$(mktemp -d)" && npm install "$OLDPWD"/rollcall-0.2.0.tgz && npx rollcall': {
+    by: 'test/package/package.ts',
+    commands: /README\.md[\s\S]*npm pack &&/,
+  },
 };
 
 /** Some commands of a page with the output that it shows for them, which is empty where it shows none. */

@@ -1,14 +1,22 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { expect } from 'chai';
 import { signHs256 } from '../../src/security/hmac.ts';
 import { SECRET } from '../support/app.ts';
 import { createEmptyDatabase } from '../support/database.ts';
-import { npmEnvironment, type Packed, pack, run } from '../support/packed.ts';
+import { copySources, npmEnvironment, type Packed, pack, ROOT, run } from '../support/packed.ts';
 import { until } from '../support/until.ts';
 
 /** What a project may have beside Rollcall, and what looks at packages: exact versions, for a run is as good as the next one. */
@@ -73,7 +81,7 @@ describe('the package', () => {
             if (child.exitCode !== null) throw new Error(`ended:\n${lines.join('\n')}`);
             return lines.map((line) => pattern.exec(line)).find((match) => match !== null);
           },
-          30_000,
+          60_000,
         ).catch((error: Error) => {
           throw new Error(`${error.message}\n${lines.join('\n')}`);
         }),
@@ -172,6 +180,19 @@ describe('the package', () => {
     expect(rollcall(project, ['--help']).stdout).to.match(/^Usage: npx rollcall \[COMMAND …\]/);
     expect(rollcall(project, ['--version']).stdout.trim()).to.equal(packed.version);
     expect(rollcall(project, ['nonsense']).status).to.equal(64);
+  });
+
+  it('starts by the line that README.md shows, in a folder of its own', async () => {
+    const sources = join(folder, 'clone');
+    copySources(sources);
+    symlinkSync(join(ROOT, 'node_modules'), join(sources, 'node_modules'));
+    const readme = readFileSync(join(sources, 'README.md'), 'utf8');
+    const [, line = ''] = /^```sh\n(npm pack && .*)\n```$/m.exec(readme) ?? [];
+    expect(line).to.include(basename(packed.path));
+    const service = start(sources, 'bash', ['-c', line], { TMPDIR: folder, PORT: '0' });
+    await service.said(/^Rollcall answers at +http:\S+$/);
+    await service.end('SIGINT');
+    expect(service.lines.at(-1)).to.match(/stopped/);
   });
 
   it('without its PostgreSQL, says what to install or to set, and serves with DATABASE_URL', async () => {

@@ -3,7 +3,8 @@ import { cpSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { programEnvironment } from './programs.ts';
 
-const ROOT = join(import.meta.dirname, '../..');
+/** The root of the repository. */
+export const ROOT = join(import.meta.dirname, '../..');
 
 /** The package as `npm pack` describes it. */
 export interface Packed {
