@@ -99,6 +99,7 @@ export const texts = {
     never: 'never',
   },
   roles: { admin: 'Admin', user: 'User' } as Readonly<Record<string, string>>,
+  until: 'until',
   statuses: { active: 'Active', suspended: 'Suspended' },
   storageModes: { account: 'Account', local: 'Device' },
   actions: { created: 'Created', updated: 'Changed', deleted: 'Deleted' },

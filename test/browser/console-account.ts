@@ -224,6 +224,10 @@ describe('one account in the console, in a real browser', function () {
     // In the time zone of the browser, which is that of this process.
     expect((end as Date).getTime()).to.equal(new Date('2090-01-31T12:00:00').getTime());
     await entries().first().getByText('Admin until').waitFor();
+    await console.open('/accounts?role=admin');
+    await page.getByRole('row', { name: /grace.* until Jan 31, 2090/ }).waitFor();
+    await console.expectAccessible();
+    await page.goBack();
     await edit('Admin until').click();
     await until.fill('');
     await page.keyboard.press('Enter');

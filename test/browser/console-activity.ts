@@ -204,10 +204,40 @@ describe('the activity in the console, in a real browser', function () {
     await patch({ name: 'Somebody' });
     await openLive('/activity?field=name&action=updated');
     await entries().first().getByRole('link', { name: 'grace@example.com' }).waitFor();
+    await openLive(`/activity?account=${grace.id}`);
+    await console.page.getByText('Account grace@example.com').waitFor();
     await console.page.setViewportSize({ width: 360, height: 740 });
     expect(await console.page.evaluate('document.documentElement.scrollWidth')).to.be.at.most(360);
     await console.expectAccessible();
     await console.page.setViewportSize({ width: 1280, height: 720 });
+  });
+
+  it('says of an account that is gone what it was called, or that it is erased', async () => {
+    const { app, page } = console;
+    const [deleted, erased] = [
+      await addAccount(app.database, 'gone@example.com'),
+      await addAccount(app.database, 'nobody@example.com'),
+    ];
+    for (const { id } of [deleted, erased]) {
+      await patch({ name: 'Passing' }, id);
+      const gone = await app.call(`/v1/users/${id}`, { as: ADA, method: 'DELETE' });
+      expect(gone.status).to.equal(204);
+    }
+    await app.database.query(
+      'update changes set before = null, after = null, erased_at = now() where user_id = $1',
+      [erased.id],
+    );
+    await openLive('/activity?action=updated');
+    const of = (id: number) => entries().filter({ has: page.locator(`a[href$="/accounts/${id}"]`) });
+    await page.getByText('gone@example.com').waitFor();
+    await page.getByText('erased account').waitFor();
+    expect(await of(deleted.id).getByRole('paragraph').first().innerText()).to.equal(
+      `${ADA} changed gone@example.com (deleted)`,
+    );
+    expect(await of(erased.id).getByRole('paragraph').first().innerText()).to.equal(
+      `${ADA} changed erased account ${erased.id}`,
+    );
+    await console.expectAccessible();
   });
 
   it('says when changes no longer arrive, and catches up once they do', async () => {

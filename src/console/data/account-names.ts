@@ -2,32 +2,70 @@ import { signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { call } from './api.ts';
 
+/** What an account is called. */
+export interface KnownAccount {
+  /** `undefined` where nothing has it any more. */
+  readonly email: string | undefined;
+  /** Whether it is gone, and its history too. */
+  readonly state: 'present' | 'deleted' | 'erased';
+}
+
 /** The most accounts that the service names in one answer. */
 const MOST = 100;
 
-/** The emails of accounts by their ids, as far as they have been asked for; `null` for accounts that are gone. */
-const emails = signal<ReadonlyMap<number, string | null>>(new Map());
+/** The accounts by their ids, as far as they have been asked for. */
+const known = signal<ReadonlyMap<number, KnownAccount>>(new Map());
 const asked = new Set<number>();
+let waiting: number[] = [];
 
-/** The emails of these accounts, as far as they are known: those that are not are asked for, once. */
-export function useAccountEmails(ids: readonly number[]): ReadonlyMap<number, string | null> {
+/** What an account is called, once it is known: asked for once, with the others that are asked for at the same time. */
+export function useAccountName(id: number | undefined): KnownAccount | undefined {
   useEffect(() => {
-    const missing = [...new Set(ids)].filter((id) => !asked.has(id));
-    for (let first = 0; first < missing.length; first += MOST) ask(missing.slice(first, first + MOST));
-  }, [ids]);
-  return emails.value;
+    if (id !== undefined) want([id]);
+  }, [id]);
+  return id === undefined ? undefined : known.value.get(id);
 }
 
-function ask(ids: readonly number[]): void {
-  for (const id of ids) asked.add(id);
-  call('GET /v1/users', { query: { ids: ids.join(), limit: `${MOST}` } }).then(
-    ({ items }) => {
-      const found = new Map(items.map(({ id, email }) => [id, email]));
-      emails.value = new Map([...emails.peek(), ...ids.map((id) => [id, found.get(id) ?? null] as const)]);
-    },
+/** The emails of these accounts, as far as they are known; `null` for accounts of which nothing is left. */
+export function useAccountEmails(ids: readonly number[]): ReadonlyMap<number, string | null> {
+  useEffect(() => want(ids), [ids]);
+  return new Map([...known.value].map(([id, { email }]) => [id, email ?? null]));
+}
+
+function want(ids: readonly number[]): void {
+  const missing = [...new Set(ids)].filter((id) => !asked.has(id));
+  if (missing.length === 0) return;
+  for (const id of missing) asked.add(id);
+  if (waiting.length === 0) queueMicrotask(askAll);
+  waiting.push(...missing);
+}
+
+function askAll(): void {
+  const ids = waiting;
+  waiting = [];
+  for (let first = 0; first < ids.length; first += MOST) ask(ids.slice(first, first + MOST));
+}
+
+async function ask(ids: readonly number[]): Promise<void> {
+  try {
+    const { items } = await call('GET /v1/users', { query: { ids: ids.join(), limit: `${MOST}` } });
+    learn(items.map(({ id, email }) => [id, { email, state: 'present' }]));
+    const found = new Set(items.map(({ id }) => id));
+    for (const id of ids) if (!found.has(id)) learn([[id, await goneAccount(id)]]);
+  } catch {
     // Without a name, an account is shown by its id.
-    () => {
-      for (const id of ids) asked.delete(id);
-    },
-  );
+    for (const id of ids) if (!known.peek().has(id)) asked.delete(id);
+  }
+}
+
+/** An account that is gone, as its history has it. */
+async function goneAccount(id: number): Promise<KnownAccount> {
+  const query = { userId: `${id}`, action: 'deleted', limit: '1' } as const;
+  const [deletion] = (await call('GET /v1/history', { query })).items;
+  const isErased = deletion !== undefined && deletion.erasedAt !== null;
+  return { email: deletion?.before?.email, state: isErased ? 'erased' : 'deleted' };
+}
+
+function learn(accounts: readonly (readonly [number, KnownAccount])[]): void {
+  known.value = new Map([...known.peek(), ...accounts]);
 }

@@ -1,12 +1,30 @@
 import { texts } from '../texts.ts';
 import { Icon } from './icons.tsx';
+import { Time } from './time.tsx';
 
-/** The role of an account. */
-export function RoleBadge({ role }: { role: string }) {
-  return role === 'user' ? (
-    <span class="soft">{texts.roles[role]}</span>
-  ) : (
-    <span class="badge accent">{texts.roles[role] ?? role}</span>
+/** The role of an account, and when it ends by itself. */
+export function RoleBadge({
+  role,
+  until = null,
+  as = 'day',
+}: {
+  role: string;
+  until?: string | null;
+  /** How its end is said. */
+  as?: 'day' | 'moment';
+}) {
+  if (role === 'user') return <span class="soft">{texts.roles[role]}</span>;
+  if (until === null) return <span class="badge accent">{texts.roles[role] ?? role}</span>;
+  return (
+    <span class="role">
+      <span class="badge accent">
+        <Icon name="clock" />
+        {texts.roles[role] ?? role}
+      </span>{' '}
+      <span class="soft">
+        {texts.until} <Time at={until} as={as} />
+      </span>
+    </span>
   );
 }
 

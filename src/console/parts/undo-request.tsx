@@ -3,12 +3,11 @@ import type { Answered } from '../../client/index.ts';
 import { call } from '../data/api.ts';
 import { type DryRun, dryRun } from '../data/dry-run.ts';
 import { useLoaded } from '../data/load.ts';
-import { viewUrl } from '../data/place.ts';
 import { undoRequest } from '../data/undo.ts';
-import { activityTexts } from '../texts/activity.ts';
 import { history } from '../texts/history.ts';
 import { undoRequestTexts as texts } from '../texts/undo-request.ts';
 import { texts as shared } from '../texts.ts';
+import { AccountLink } from './account-link.tsx';
 import { Dialog } from './dialog.tsx';
 import { Diff, FieldName } from './diff.tsx';
 import { Icon } from './icons.tsx';
@@ -135,8 +134,7 @@ function Preview({ report }: { report: DryRun & Omit<Report, 'changes'> }) {
             <ul class="dots">
               {skippedChanges.map(({ id, userId, reason, fields }) => (
                 <li key={id}>
-                  <a href={viewUrl(`/accounts/${userId}`)}>{activityTexts.account(userId)}</a>{' '}
-                  {texts.reasons[reason] ?? reason}
+                  <AccountLink id={userId} /> {texts.reasons[reason] ?? reason}
                   {fields.length > 0 && ': '}
                   {fields.map((field, index) => (
                     <span key={field}>
@@ -157,9 +155,7 @@ function Preview({ report }: { report: DryRun & Omit<Report, 'changes'> }) {
           <ul class="stack">
             {changes.map(({ userId, version, before, after }) => (
               <li key={`${userId} ${version}`}>
-                <a href={viewUrl(`/accounts/${userId}`)}>
-                  <bdi>{after?.email ?? before?.email ?? activityTexts.account(userId)}</bdi>
-                </a>
+                <AccountLink id={userId} email={after?.email ?? before?.email} />
                 <Diff before={before} after={after} limit={3} />
               </li>
             ))}

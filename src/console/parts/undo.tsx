@@ -8,7 +8,9 @@ import { type Change, previewUndo, undo } from '../data/undo.ts';
 import { differencesOf } from '../data/values.ts';
 import { history } from '../texts/history.ts';
 import { texts } from '../texts.ts';
+import { AccountLink } from './account-link.tsx';
 import { ActDialog, Refused } from './act.tsx';
+import { Actor } from './actor.tsx';
 import { Diff, FieldName } from './diff.tsx';
 import { Bones, messageOf } from './states.tsx';
 import { Time } from './time.tsx';
@@ -33,7 +35,7 @@ export function UndoDialogs() {
 }
 
 function UndoDialog({ change }: { change: Change }) {
-  const { id, action, actor, at, before, after } = change;
+  const { id, userId, action, actor, at, before, after } = change;
   const isRestore = action === 'deleted';
   return (
     <ActDialog
@@ -53,13 +55,9 @@ function UndoDialog({ change }: { change: Change }) {
       intro={history.preview[action]}
     >
       <p class="soft">
-        {texts.actions[action]} · <bdi>{actor}</bdi> · <Time at={at} as="exact" />
-        {(before?.email ?? after?.email) && (
-          <>
-            {' '}
-            · <bdi>{before?.email ?? after?.email}</bdi>
-          </>
-        )}
+        {texts.actions[action]} · <Actor name={actor} /> · <Time at={at} as="exact" />
+        <br />
+        <AccountLink id={userId} email={before?.email ?? after?.email} />
       </p>
     </ActDialog>
   );
@@ -108,7 +106,7 @@ function Later({ change, fields }: { change: Change; fields: readonly string[] }
       {items.map((item) => (
         <li key={item.id}>
           <p class="soft">
-            <bdi>{item.actor}</bdi> · <Time at={item.at} as="exact" />
+            <Actor name={item.actor} /> · <Time at={item.at} as="exact" />
           </p>
           <Diff before={item.before} after={item.after} />
         </li>

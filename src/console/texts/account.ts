@@ -10,7 +10,6 @@ export const account = {
   noName: 'No name',
   noEnd: 'No end',
   noTime: 'Write the whole time, or clear it.',
-  until: 'until',
   deleted: 'Deleted',
   deletedAt: 'This account was deleted. Its history is still here, and brings it back.',
   erasedAt: 'This account was deleted and its values were erased. It cannot be brought back.',

@@ -27,5 +27,21 @@ export const history = {
   later: 'Later changes, oldest first',
   undoLater: 'Undo the later changes first, newest first.',
   erased: 'The values of this change were erased. Nobody can bring them back.',
+  deleted: 'deleted',
+  /** What an account is called that nothing names. */
+  accounts: {
+    present: (id: number) => `account ${id}`,
+    deleted: (id: number) => `deleted account ${id}`,
+    erased: (id: number) => `erased account ${id}`,
+  },
+  actors: {
+    cli: 'Command line',
+    boot: 'Start of the service',
+    'sign-in': 'Sign-in',
+    dormancy: 'Dormancy',
+    expiry: 'Expiry',
+  } as Readonly<Record<string, string>>,
+  service: 'Service token',
+  erasedActor: 'An erased account',
   openAccount: 'Open the account',
 } as const;

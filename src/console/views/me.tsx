@@ -31,7 +31,7 @@ export function MyAccount() {
           {account && (
             <p class="row">
               <bdi class="soft">{account.email}</bdi>
-              <RoleBadge role={account.role} />
+              <RoleBadge role={account.role} until={account.roleUntil} as="moment" />
             </p>
           )}
         </div>

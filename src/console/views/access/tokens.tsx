@@ -3,6 +3,7 @@ import type { Answered } from '../../../client/index.ts';
 import { call } from '../../data/api.ts';
 import { formatDay, formatNumber } from '../../data/format.ts';
 import { useLoaded } from '../../data/load.ts';
+import { Actor } from '../../parts/actor.tsx';
 import { Confirm } from '../../parts/confirm.tsx';
 import { Icon } from '../../parts/icons.tsx';
 import { Pending, State } from '../../parts/states.tsx';
@@ -133,7 +134,7 @@ function TokenRow({ token, onRevoke }: { token: Token; onRevoke: () => void }) {
           <StateBadge token={token} />
         </p>
         <p class="soft small-text">
-          {texts.created(formatDay(createdAt))} {texts.by} <bdi>{createdBy}</bdi>,{' '}
+          {texts.created(formatDay(createdAt))} {texts.by} <Actor name={createdBy} />,{' '}
           {lastUsedAt === null ? (
             texts.unused
           ) : (

@@ -8,7 +8,6 @@ import { useTitle } from '../../data/title.ts';
 import { RoleBadge, StatusBadge } from '../../parts/badges.tsx';
 import { Icon } from '../../parts/icons.tsx';
 import { Bones, Failed, NotFound } from '../../parts/states.tsx';
-import { Time } from '../../parts/time.tsx';
 import { askUndo } from '../../parts/undo.tsx';
 import { account as texts } from '../../texts/account.ts';
 import type { ViewProps } from '../../views.tsx';
@@ -116,12 +115,7 @@ function Head({
         </h1>
         <p class="row">
           {name !== null && <bdi class="soft">{email}</bdi>}
-          <RoleBadge role={role} />
-          {roleUntil !== null && (
-            <span class="soft">
-              {texts.until} <Time at={roleUntil} />
-            </span>
-          )}
+          <RoleBadge role={role} until={roleUntil} as="moment" />
           <StatusBadge status={status} />
         </p>
       </div>

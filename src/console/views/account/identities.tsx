@@ -3,6 +3,7 @@ import type { Answered } from '../../../client/index.ts';
 import type { Account } from '../../data/account.ts';
 import { call } from '../../data/api.ts';
 import { useLoaded } from '../../data/load.ts';
+import { actorText } from '../../parts/actor.tsx';
 import { Confirm } from '../../parts/confirm.tsx';
 import { Bones, Failed } from '../../parts/states.tsx';
 import { Time } from '../../parts/time.tsx';
@@ -59,7 +60,7 @@ export function Identities({ account: { id, email } }: { account: Account }) {
                   {texts.cut}
                 </button>
               ) : (
-                <span class="badge bad" title={item.cutBy ?? ''}>
+                <span class="badge bad" title={item.cutBy === null ? '' : actorText(item.cutBy)}>
                   {texts.isCut} <Time at={item.cutAt} as="age" />
                 </span>
               )}

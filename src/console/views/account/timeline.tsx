@@ -3,6 +3,7 @@ import { fieldOfTime, formatExact, timeOfField } from '../../data/format.ts';
 import type { LiveChange } from '../../data/live.ts';
 import type { Pages } from '../../data/load.ts';
 import { viewUrl } from '../../data/place.ts';
+import { Actor, actorText } from '../../parts/actor.tsx';
 import { Diff } from '../../parts/diff.tsx';
 import { Icon } from '../../parts/icons.tsx';
 import { Reason } from '../../parts/reason.tsx';
@@ -38,7 +39,7 @@ export function Timeline({
       {/* What happens meanwhile is also heard. */}
       <p class="unseen" role="status">
         {newest && newest.version !== seen.current
-          ? texts.news(shared.actions[newest.action], newest.actor, newest.version)
+          ? texts.news(shared.actions[newest.action], actorText(newest.actor), newest.version)
           : ''}
       </p>
       {items.length === 0 ? (
@@ -106,7 +107,12 @@ function Slider({
         disabled={last === 0}
         aria-valuetext={
           stop
-            ? texts.stop(formatExact(stop.at), stop.version, shared.actions[stop.action], stop.actor)
+            ? texts.stop(
+                formatExact(stop.at),
+                stop.version,
+                shared.actions[stop.action],
+                actorText(stop.actor),
+              )
             : texts.wasNot
         }
         onInput={({ currentTarget }) => move(Number(currentTarget.value))}
@@ -135,7 +141,7 @@ function Entry({ entry, isChosen, onThen }: { entry: LiveChange; isChosen: boole
       <div class="head">
         <p class="row">
           <strong>{shared.actions[action]}</strong>
-          <bdi>{actor}</bdi>
+          <Actor name={actor} />
           <span class="soft">
             <Time at={at} as="age" />
           </span>

@@ -159,7 +159,7 @@ function Row({
   isPicked: boolean;
   onPick: (id: number, isPicked: boolean) => void;
 }) {
-  const { id, name, email, role, status, storageMode, createdAt, lastSeenAt } = account;
+  const { id, name, email, role, roleUntil, status, storageMode, createdAt, lastSeenAt } = account;
   return (
     <tr aria-rowindex={index} class={isPicked ? 'picked' : ''} data-id={id}>
       <td class="pick">
@@ -171,17 +171,19 @@ function Row({
         />
       </td>
       <td class="who">
-        <a href={viewUrl(`/accounts/${id}`)}>
-          <bdi>{name ?? email}</bdi>
-          {name !== null && <bdi class="soft">{email}</bdi>}
-        </a>
-        <span class="small-only row">
-          {role !== 'user' && <RoleBadge role={role} />}
-          {status !== 'active' && <StatusBadge status={status} />}
-        </span>
+        <div>
+          <a href={viewUrl(`/accounts/${id}`)}>
+            <bdi>{name ?? email}</bdi>
+            {name !== null && <bdi class="soft">{email}</bdi>}
+          </a>
+          <span class="small-only">
+            {role !== 'user' && <RoleBadge role={role} until={roleUntil} />}
+            {status !== 'active' && <StatusBadge status={status} />}
+          </span>
+        </div>
       </td>
       <td class="narrow">
-        <RoleBadge role={role} />
+        <RoleBadge role={role} until={roleUntil} />
       </td>
       <td class="narrow">
         <StatusBadge status={status} />

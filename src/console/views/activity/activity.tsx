@@ -1,6 +1,6 @@
 import { useSignal } from '@preact/signals';
 import { useCallback, useEffect, useMemo, useRef } from 'preact/hooks';
-import { useAccountEmails } from '../../data/account-names.ts';
+import { useAccountName } from '../../data/account-names.ts';
 import { useAddress } from '../../data/address.ts';
 import { call } from '../../data/api.ts';
 import { formatDay, formatNumber } from '../../data/format.ts';
@@ -8,6 +8,7 @@ import { useShortcuts } from '../../data/keys.ts';
 import { isLive, type LiveChange } from '../../data/live.ts';
 import { usePages } from '../../data/load.ts';
 import { viewUrl } from '../../data/place.ts';
+import { accountText } from '../../parts/account-link.tsx';
 import { Choice, SearchField } from '../../parts/filters.tsx';
 import { Icon } from '../../parts/icons.tsx';
 import { ListEnd } from '../../parts/list-end.tsx';
@@ -19,7 +20,7 @@ import { undoRequestTexts } from '../../texts/undo-request.ts';
 import { texts } from '../../texts.ts';
 import { type Arrivals, useArrivals } from './arrivals.ts';
 import { Entry } from './entry.tsx';
-import { type AddressFilters, HISTORY_FIELDS, historyQuery, isField } from './filters.ts';
+import { type AddressFilters, HISTORY_FIELDS, historyQuery, isAccountId, isField } from './filters.ts';
 import { shortcutsOf } from './shortcuts.ts';
 
 /** The entries of a page. */
@@ -132,11 +133,6 @@ function Entries({ items, shown }: { items: readonly LiveChange[]; shown: Readon
     return `${viewUrl('/activity')}?${next}`;
   }, []);
   const told = useMemo(() => namesIn(items), [items]);
-  const untold = useMemo(
-    () => items.map(({ userId }) => userId).filter((id) => !told.has(id)),
-    [items, told],
-  );
-  const asked = useAccountEmails(untold);
   const undone = new Set(items.map(({ undoes }) => undoes));
   let last = '';
   return items.flatMap((change) => {
@@ -154,7 +150,7 @@ function Entries({ items, shown }: { items: readonly LiveChange[]; shown: Readon
       <Entry
         key={change.id}
         change={change}
-        accountName={told.get(change.userId) ?? asked.get(change.userId) ?? undefined}
+        accountEmail={told.get(change.userId)}
         isNew={shown.has(change.id)}
         isUndone={undone.has(change.id)}
         addressOf={addressOf}
@@ -238,7 +234,7 @@ function Filters({
         />
       </label>
       {account !== undefined && (
-        <Chip text={words.account(account)} onRemove={() => onChange({ account: undefined })} />
+        <AccountChip id={account} onRemove={() => onChange({ account: undefined })} />
       )}
       {request !== undefined && (
         <Chip text={words.request(request)} onRemove={() => onChange({ request: undefined })} />
@@ -249,6 +245,15 @@ function Filters({
         </button>
       )}
     </search>
+  );
+}
+
+/** The filter by an account. */
+function AccountChip({ id, onRemove }: { id: string; onRemove: () => void }) {
+  const number = Number(id);
+  const known = useAccountName(isAccountId(id) ? number : undefined);
+  return (
+    <Chip text={activityTexts.filters.account(known ? accountText(number, known) : id)} onRemove={onRemove} />
   );
 }
 

@@ -1,5 +1,6 @@
 import type { LiveChange } from '../../data/live.ts';
-import { viewUrl } from '../../data/place.ts';
+import { AccountLink } from '../../parts/account-link.tsx';
+import { Actor } from '../../parts/actor.tsx';
 import { Diff } from '../../parts/diff.tsx';
 import { Icon, type IconName } from '../../parts/icons.tsx';
 import { Reason } from '../../parts/reason.tsx';
@@ -15,15 +16,15 @@ const ICONS = { created: 'plus', updated: 'activity', deleted: 'cross' } as cons
 /** An entry of the history: who did what to whom and when, with before and after. */
 export function Entry({
   change,
-  accountName,
+  accountEmail,
   isNew,
   isUndone,
   addressOf,
   onUndo,
 }: {
   change: LiveChange;
-  /** The account's email, where it is known. */
-  accountName: string | undefined;
+  /** The account's email, where entries have it. */
+  accountEmail: string | undefined;
   /** Whether it has just arrived. */
   isNew: boolean;
   isUndone: boolean;
@@ -44,10 +45,7 @@ export function Entry({
               <a class="actor" href={addressOf('actor', actor)} title={activityTexts.byActor}>
                 <Actor name={actor} />
               </a>{' '}
-              {activityTexts.verbs[action]}{' '}
-              <a href={viewUrl(`/accounts/${userId}`)}>
-                <bdi>{accountName ?? activityTexts.account(userId)}</bdi>
-              </a>
+              {activityTexts.verbs[action]} <AccountLink id={userId} email={accountEmail} />
             </p>
             {erasedAt === null ? (
               <Diff before={before} after={after} limit={action === 'updated' ? 8 : 3} />
@@ -80,17 +78,4 @@ export function Entry({
       </div>
     </li>
   );
-}
-
-function Actor({ name }: { name: string }) {
-  const [, service] = /^service:(.*)$/s.exec(name) ?? [];
-  if (service !== undefined) {
-    return (
-      <>
-        <bdi>{service}</bdi> <span class="soft">({activityTexts.service})</span>
-      </>
-    );
-  }
-  if (/^erased-\d+$/.test(name)) return <>{activityTexts.erasedActor}</>;
-  return <bdi>{activityTexts.actors[name] ?? name}</bdi>;
 }

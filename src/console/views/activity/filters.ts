@@ -39,6 +39,11 @@ export function isField(text: string): boolean {
   return HISTORY_FIELDS.some((field) => field === text) || /^preferences\../s.test(text);
 }
 
+/** Whether a text is the id of an account. */
+export function isAccountId(text: string): boolean {
+  return /^[1-9]\d{0,9}$/.test(text);
+}
+
 /** What to ask the service for. What an address has that is no filter is left out. */
 export function historyQuery({
   actor,
@@ -55,7 +60,7 @@ export function historyQuery({
     field: field !== undefined && isField(field) ? field : undefined,
     since: dayStart(from, 0)?.toISOString(),
     until: dayStart(to, 1)?.toISOString(),
-    userId: account !== undefined && /^[1-9]\d{0,9}$/.test(account) ? account : undefined,
+    userId: account !== undefined && isAccountId(account) ? account : undefined,
     requestId: request || undefined,
   };
 }

@@ -1,6 +1,7 @@
 import { call } from '../../data/api.ts';
 import { usePages } from '../../data/load.ts';
 import { me } from '../../data/session.ts';
+import { actorText } from '../../parts/actor.tsx';
 import { Diff } from '../../parts/diff.tsx';
 import { BoxEnd } from '../../parts/list-end.tsx';
 import { Reason } from '../../parts/reason.tsx';
@@ -33,7 +34,7 @@ export function MyHistory({ version }: { version: number }) {
                   {actorId !== null && actorId === me.value?.id ? (
                     texts.by(meTexts.you)
                   ) : (
-                    <bdi>{texts.by(actor)}</bdi>
+                    <bdi>{texts.by(actorText(actor))}</bdi>
                   )}
                 </span>
                 {undoes !== null && <span class="badge">{texts.undoes}</span>}
