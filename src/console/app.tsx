@@ -4,6 +4,7 @@ import { isOnline } from './data/api.ts';
 import { viewUrl } from './data/place.ts';
 import { isAdmin, loadSession, me, session, sessionError } from './data/session.ts';
 import { useTitle } from './data/title.ts';
+import { LeaveDialogs } from './parts/leave.tsx';
 import { isAt, Navigation } from './parts/navigation.tsx';
 import { Palette } from './parts/palette.tsx';
 import { ReasonDialogs } from './parts/reason.tsx';
@@ -45,6 +46,7 @@ function Content() {
       <Palette />
       <UndoDialogs />
       <ReasonDialogs />
+      <LeaveDialogs />
       <SignInDialog />
     </>
   );

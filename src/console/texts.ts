@@ -137,5 +137,11 @@ export const texts = {
     select: 'Select the account',
     create: 'New account',
   },
+  leave: {
+    title: 'Leave without saving?',
+    text: 'What you changed here is not saved yet.',
+    stay: 'Stay here',
+    discard: 'Discard and leave',
+  },
   dialog: { cancel: 'Cancel', close: 'Close', save: 'Save' },
 } as const;

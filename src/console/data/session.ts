@@ -1,6 +1,7 @@
 import { computed, signal } from '@preact/signals';
 import { type Answered, Unreachable } from '../../client/index.ts';
 import { call, hasSessionEnded } from './api.ts';
+import { dropDrafts, mayLeave } from './drafts.ts';
 import { BASE_PATH, viewUrl } from './place.ts';
 
 /** Who is signed in to the console, and how to sign in. */
@@ -76,9 +77,15 @@ export async function signInByApp(): Promise<void> {
   await loadSession();
 }
 
-/** Ends the session, and shows the way in. */
+/** Ends the session, and shows the way in; stays where the reader has unsaved work and would rather keep it. */
 export async function signOut(): Promise<void> {
+  if (!(await mayLeave())) return;
   await call('POST /v1/session/sign-out', {});
-  // A new page, so that nothing of the account stays in memory.
+  leavePage();
+}
+
+/** Opens the console anew, so that nothing of the account stays in memory. */
+export function leavePage(): void {
+  dropDrafts();
   location.assign(viewUrl());
 }

@@ -1,8 +1,8 @@
 import { useSignal } from '@preact/signals';
 import { useMemo } from 'preact/hooks';
-import { useLocation } from 'preact-iso/router';
 import type { Answered } from '../../client/index.ts';
 import { call } from '../data/api.ts';
+import { useGo } from '../data/drafts.ts';
 import { type Shortcut, shortcuts, useShortcuts } from '../data/keys.ts';
 import { useLoaded } from '../data/load.ts';
 import { viewUrl } from '../data/place.ts';
@@ -69,7 +69,7 @@ function Help({ onClose }: { onClose: () => void }) {
 }
 
 function Commands({ onClose }: { onClose: () => void }) {
-  const { route } = useLocation();
+  const go = useGo();
   const typed = useSignal('');
   const at = useSignal(0);
   const text = typed.value.trim();
@@ -93,10 +93,10 @@ function Commands({ onClose }: { onClose: () => void }) {
   );
   const commands = [...views, ...accounts];
   const chosen = Math.min(at.value, commands.length - 1);
-  const go = (command: Command | undefined) => {
+  const run = (command: Command | undefined) => {
     if (!command) return;
     onClose();
-    route(command.url);
+    go(command.url);
   };
   return (
     <Dialog title={texts.keys.palette} onClose={onClose}>
@@ -104,7 +104,7 @@ function Commands({ onClose }: { onClose: () => void }) {
         class="palette"
         onSubmit={(event) => {
           event.preventDefault();
-          go(commands[chosen]);
+          run(commands[chosen]);
         }}
       >
         <input
@@ -136,7 +136,7 @@ function Commands({ onClose }: { onClose: () => void }) {
               role="option"
               tabIndex={-1}
               aria-selected={index === chosen}
-              onClick={() => go(command)}
+              onClick={() => run(command)}
             >
               <Icon name={command.icon} />
               <bdi>{command.label}</bdi>

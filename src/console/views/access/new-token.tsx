@@ -1,6 +1,7 @@
 import { useSignal } from '@preact/signals';
 import { type Answered, Problem } from '../../../client/index.ts';
 import { call } from '../../data/api.ts';
+import { useDraft } from '../../data/drafts.ts';
 import { Copied } from '../../parts/copied.tsx';
 import { Dialog } from '../../parts/dialog.tsx';
 import { Icon } from '../../parts/icons.tsx';
@@ -19,6 +20,8 @@ const NEVER = 'never';
 /** Makes a service token, and shows it once. */
 export function NewToken({ onCreated, onClose }: { onCreated: () => void; onClose: () => void }) {
   const created = useSignal<Answered<'POST /v1/service-tokens'> | undefined>(undefined);
+  // It is shown once.
+  useDraft(created.value !== undefined);
   if (!created.value) {
     return (
       <TokenForm
@@ -66,6 +69,7 @@ function TokenForm({
   const expiry = useSignal('365');
   const isBusy = useSignal(false);
   const error = useSignal<unknown>(undefined);
+  useDraft(name.value !== '');
   const faults = (error.value instanceof Problem && error.value.details.errors) || [];
   const nameFault = faults.find(({ path }) => path === 'name')?.message;
   const submit = async () => {

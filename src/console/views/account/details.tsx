@@ -2,6 +2,7 @@ import { type Signal, useSignal } from '@preact/signals';
 import { useId, useLayoutEffect, useRef } from 'preact/hooks';
 import { Problem } from '../../../client/index.ts';
 import { type Account, Overtaken, type Patch, setField, tellNewest } from '../../data/account.ts';
+import { useDraft } from '../../data/drafts.ts';
 import { fieldOfTime, timeOfField } from '../../data/format.ts';
 import { isSame } from '../../data/values.ts';
 import { RoleBadge, StatusBadge } from '../../parts/badges.tsx';
@@ -159,6 +160,7 @@ function Editor({
     input.current?.select?.();
   }, []);
   const { text, base } = draft.value;
+  useDraft(text !== typedOf(field, base));
   const theirs = typedOf(field, account);
   const isConflict = !isSame(account[field], base[field]) && theirs !== text;
   const save = async () => {

@@ -2,8 +2,10 @@ import { useSignal } from '@preact/signals';
 import { useId, useLayoutEffect, useRef } from 'preact/hooks';
 import { Problem } from '../../../client/index.ts';
 import { type Account, setPreferences, tellNewest } from '../../data/account.ts';
+import { useDraft } from '../../data/drafts.ts';
 import {
   isObject,
+  isSame,
   keyOf,
   mergePatch,
   mergeSides,
@@ -159,6 +161,8 @@ function Editor({
     : mode === 'patch'
       ? (mergePatch(base.preferences, typed.values) as Values)
       : typed.values;
+  // What cannot be read has been changed.
+  useDraft(mine === undefined || !isSame(mine, base.preferences));
   const sides = mine && mergeSides(base.preferences, account.preferences, mine, mineAt.value);
   const planned = sides && patchBetween(account.preferences, sides.merged);
   const faults = faultsOf(fault);

@@ -1,7 +1,7 @@
 import { useSignal } from '@preact/signals';
-import { useLocation } from 'preact-iso/router';
 import { Problem } from '../../../client/index.ts';
 import { call } from '../../data/api.ts';
+import { useDraft, useGo } from '../../data/drafts.ts';
 import { viewUrl } from '../../data/place.ts';
 import { Dialog } from '../../parts/dialog.tsx';
 import { messageOf } from '../../parts/states.tsx';
@@ -10,12 +10,13 @@ import { texts } from '../../texts.ts';
 
 /** Creates an account. */
 export function CreateAccount({ onClose, onCreated }: { onClose: () => void; onCreated: () => void }) {
-  const { route } = useLocation();
+  const go = useGo();
   const email = useSignal('');
   const name = useSignal('');
   const role = useSignal<'user' | 'admin'>('user');
   const fault = useSignal<unknown>(undefined);
   const isBusy = useSignal(false);
+  useDraft(email.value !== '' || name.value !== '');
   const faults = fault.value instanceof Problem ? (fault.value.details.errors ?? []) : [];
   const faultOf = (field: string) => faults.find(({ path }) => path === field)?.message;
   const submit = async (event: Event) => {
@@ -31,7 +32,7 @@ export function CreateAccount({ onClose, onCreated }: { onClose: () => void; onC
       });
       say(texts.create.done(account.email), {
         label: texts.create.open,
-        run: () => route(viewUrl(`/accounts/${account.id}`)),
+        run: () => go(viewUrl(`/accounts/${account.id}`)),
       });
       onCreated();
       onClose();

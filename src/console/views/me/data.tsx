@@ -3,7 +3,8 @@ import { Problem } from '../../../client/index.ts';
 import { call } from '../../data/api.ts';
 import { dryRun } from '../../data/dry-run.ts';
 import { useLoaded } from '../../data/load.ts';
-import { BASE_PATH, viewUrl } from '../../data/place.ts';
+import { BASE_PATH } from '../../data/place.ts';
+import { leavePage } from '../../data/session.ts';
 import { Dialog } from '../../parts/dialog.tsx';
 import { Diff } from '../../parts/diff.tsx';
 import { Icon } from '../../parts/icons.tsx';
@@ -61,8 +62,6 @@ function Deletion({ email, onClose }: { email: string; onClose: () => void }) {
   const isDone = useSignal(false);
   const fault = useSignal<unknown>(undefined);
   const error = fault.value ?? preview.error;
-  // Nothing of the account may stay in memory.
-  const leave = () => location.assign(viewUrl());
   const submit = async () => {
     isBusy.value = true;
     fault.value = undefined;
@@ -76,12 +75,12 @@ function Deletion({ email, onClose }: { email: string; onClose: () => void }) {
   };
   if (isDone.value) {
     return (
-      <Dialog title={texts.done} onClose={leave}>
+      <Dialog title={texts.done} onClose={leavePage}>
         <div class="body" role="status">
           <h2>{texts.done}</h2>
           <p>{texts.doneText}</p>
           <p class="row end">
-            <button type="button" class="button primary" onClick={leave}>
+            <button type="button" class="button primary" onClick={leavePage}>
               {texts.leave}
             </button>
           </p>

@@ -1,5 +1,6 @@
 import { useSignal } from '@preact/signals';
 import { call } from '../../data/api.ts';
+import { useDraft } from '../../data/drafts.ts';
 import { Time } from '../../parts/time.tsx';
 import { meTexts } from '../../texts/me.ts';
 import { texts as shared } from '../../texts.ts';
@@ -15,6 +16,7 @@ export function Details({ account, onChange }: { account: Account; onChange: (ac
   const { isBusy, error, save, reload } = useSaving(account, onChange);
   const { name, storageMode } = { ...account, ...draft.value };
   const isChanged = name !== account.name || storageMode !== account.storageMode;
+  useDraft(isChanged);
   const submit = async (overAll = false) => {
     const before = { name: account.name, storageMode: account.storageMode };
     const patch = (body: typeof before) => (version: number | undefined) =>

@@ -1,5 +1,6 @@
 import { useSignal } from '@preact/signals';
 import { call } from '../../data/api.ts';
+import { useDraft } from '../../data/drafts.ts';
 import { meTexts } from '../../texts/me.ts';
 import { texts as shared } from '../../texts.ts';
 import { type Account, SaveFault, useSaving } from './save.tsx';
@@ -20,6 +21,7 @@ export function Preferences({
   const text = typed.value ?? stored;
   const { value, fault } = parsed(text);
   const isChanged = text !== stored;
+  useDraft(isChanged);
   const submit = async (overAll = false) => {
     if (value === undefined) return;
     const before = account.preferences;
