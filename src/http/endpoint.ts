@@ -91,7 +91,10 @@ export interface Endpoint {
   readonly access: Access;
   /** The scope that a service token needs; without one, service tokens are refused. */
   readonly scope?: Scope;
+  /** What it does, in a few words: a verb and its object. */
   readonly summary: string;
+  /** What it is for and what to know about it, in a sentence or a few. */
+  readonly description: string;
   /**
    * Whether it opens, shows or ends a session of the console. It is for our own pages alone; it knows no dry run and no `Idempotency-Key`,
    * and where it needs an account, it takes a sign-in and no session. What is refused there counts as failed authentications do.
@@ -200,6 +203,7 @@ interface Description<
   access: A;
   scope?: A extends 'admin' ? Scope : never;
   summary: string;
+  description: string;
   isDoor?: boolean;
   isNavigation?: boolean;
   isCallback?: boolean;

@@ -35,6 +35,7 @@ describe('an endpoint that changes an entity', () => {
             path: '/v1/careless',
             access: 'account',
             summary: 'For a test',
+            description: 'For a test.',
             answer: { status: 200, description: 'Done.' },
             changes: ({ actor }) => actor,
             handle({ entity }) {

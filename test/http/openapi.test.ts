@@ -64,6 +64,30 @@ describe('the OpenAPI document', () => {
     expect(new Set(operations.map(({ id }) => id))).to.have.property('size', operations.length);
   });
 
+  it('describes each operation, and names each schema of a body or an answer that is an object', () => {
+    const isNamed = ({ schema = {} }: oas31.MediaTypeObject) => '$ref' in schema || schema.type === 'string';
+    for (const { id, operation } of operations) {
+      expect(operation.description, id).to.match(/^[A-Z].*\.$/s);
+      const contents = [
+        bodyOf(operation),
+        ...Object.values(operation.responses ?? {}).map(({ content = {} }: oas31.ResponseObject) => content),
+      ];
+      const unnamed = contents.flatMap((content) =>
+        Object.entries(content).filter(([, media]) => !isNamed(media)),
+      );
+      expect(unnamed, id).to.deep.equal([]);
+    }
+  });
+
+  it('has the messages that webhooks are sent', () => {
+    expect(Object.keys(document.webhooks ?? {})).to.deep.equal([
+      'account.created',
+      'account.updated',
+      'account.deleted',
+      'webhook.test',
+    ]);
+  });
+
   it('names the scope that a service token needs, and describes service tokens', () => {
     const scopes = Object.fromEntries(
       operations.map(({ id, operation }) => [
@@ -664,22 +688,29 @@ async function authjsCookie(email: string | undefined): Promise<string> {
 /** The examples of a body, serialized as they are sent. */
 function examplesOf({ schema, example }: oas31.MediaTypeObject): string[] {
   if (example !== undefined) return [example];
-  return ((schema as oas31.SchemaObject).examples ?? []).map((value) => JSON.stringify(value));
+  return (resolved(schema ?? {}).examples ?? []).map((value) => JSON.stringify(value));
+}
+
+/** The schema that a reference leads to. */
+function resolved(schema: oas31.SchemaObject | oas31.ReferenceObject): oas31.SchemaObject {
+  if (!('$ref' in schema)) return schema;
+  const name = `${schema.$ref}`.split('/').at(-1) ?? '';
+  return document.components?.schemas?.[name] as oas31.SchemaObject;
 }
 
 function bodyOf({ requestBody }: oas31.OperationObject): oas31.ContentObject {
   return (requestBody as oas31.RequestBodyObject | undefined)?.content ?? {};
 }
 
-/** The refusals of an operation: for each status, the codes in its schema and its examples. */
+/** The refusals of an operation: for each status, the codes in its description and its examples. */
 function problemsOf({ responses = {} }: oas31.OperationObject) {
   return Object.entries(responses as Record<string, oas31.ResponseObject>).flatMap(([status, response]) => {
     const media = response.content?.['application/problem+json'];
     if (media === undefined) return [];
-    const [, { properties }] = (media.schema as { allOf: [unknown, oas31.SchemaObject] }).allOf;
+    expect(media.schema).to.deep.equal({ $ref: '#/components/schemas/Problem' });
     return {
       status: Number(status),
-      codes: (properties as { code: { enum: string[] } }).code.enum,
+      codes: [...(response.description ?? '').matchAll(/`(\w+)`/g)].map(([, code]) => code),
       examples: media.examples as Record<string, { value: Record<string, unknown> }>,
     };
   });

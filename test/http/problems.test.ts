@@ -52,6 +52,7 @@ describe('a problem', () => {
           path: '/healthz',
           access: 'public',
           summary: 'For a test',
+          description: 'For a test.',
           answer: { status: 200, description: 'Done.' },
           changes: () => ({ version: 1 }),
           handle: () => 'patched',

@@ -159,6 +159,7 @@ describe('the transfer of accounts', () => {
             path: '/deadlocked',
             access: 'public',
             summary: '',
+            description: 'For a test.',
             upload: { types: [NDJSON], description: '', examples: {} },
             answer: { status: 200, description: '' },
             refusals: [],

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { addAccount } from '../support/accounts.ts';
 import { startApp, type TestApp } from '../support/app.ts';
-import { type ConformingApp, conforming } from '../support/conformance.ts';
+import { type ConformingApp, conforming, expectDescribed } from '../support/conformance.ts';
 import { placeOf } from '../support/feed.ts';
 import { expectProblem } from '../support/problem.ts';
 import { answering, type Receiver, startReceiver, WEBHOOK_SECRET, webhookTo } from '../support/webhooks.ts';
@@ -215,6 +215,7 @@ describe('POST /v1/webhooks/{name}/test', () => {
     const [delivery, ...others] = receiver.deliveries;
     expect(others).to.deep.equal([]);
     expect(delivery?.body).to.deep.include({ type: 'webhook.test', data: { webhook: 'crm' } });
+    expectDescribed(delivery ?? expect.fail());
     expect(delivery?.headers['webhook-id']).to.match(/^test_[0-9a-f-]{36}$/);
     expect(await rows()).to.deep.equal(before);
   });

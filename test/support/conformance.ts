@@ -1,6 +1,9 @@
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import type { oas31 } from 'zod-openapi';
+import { openApiDocument } from '../../src/http/openapi/document.ts';
 import type { TestApp } from './app.ts';
+import { describedEndpoints } from './endpoints.ts';
+import type { Delivery } from './webhooks.ts';
 
 /** Headers that an answer may have only if the document lists them. */
 const LISTED_HEADERS = [
@@ -40,6 +43,19 @@ export async function conforming(app: TestApp): Promise<ConformingApp> {
       return response;
     },
   };
+}
+
+/** Throws when a message to a webhook is not as the document says: its headers and its body. */
+export function expectDescribed({ headers, body }: Pick<Delivery, 'headers' | 'body'>): void {
+  const document = openApiDocument(describedEndpoints());
+  const { post } = document.webhooks?.[body.type] ?? {};
+  if (post === undefined) throw new Error(`The document has no message ${body.type}.`);
+  for (const parameter of (post.parameters ?? []) as oas31.ParameterObject[]) {
+    if (headers[parameter.name] === undefined) throw new Error(`The message has no ${parameter.name}.`);
+  }
+  const at = ['webhooks', body.type, 'post', 'requestBody', 'content', 'application/json', 'schema'];
+  const validate = schemaAt(document)(...at);
+  if (!validate(body)) throw new Error(`The message does not match: ${JSON.stringify(validate.errors)}`);
 }
 
 /** Compiles validators for parts of the document, each found by its keys. */

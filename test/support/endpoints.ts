@@ -22,6 +22,7 @@ export function testEndpoint<A extends Access, Outcome>(description: {
   return endpoint<A, 'GET' | 'POST', string, Outcome, z.ZodUndefined, z.ZodObject, z.ZodType>({
     ...rest,
     summary: 'For a test',
+    description: 'For a test.',
     answer: { status: 200, description: 'Done.' },
     ...(takesBody && { body: { schema: z.unknown(), types: ['application/json'] } }),
   });

@@ -12,19 +12,21 @@ import { linkToNext, readPage } from '../answer/page.ts';
 import { endpoint } from '../endpoint.ts';
 import { LINK, pageQuery, pageSchema } from '../schemas/page.ts';
 
-const refused = z.strictObject({
-  email: z.string(),
-  reason: z.enum([
-    'account_required',
-    'account_suspended',
-    'email_changed',
-    'email_unverified',
-    'identity_mismatch',
-  ]),
-  count: z.int(),
-  firstAt: z.iso.datetime(),
-  lastAt: z.iso.datetime(),
-});
+const refused = z
+  .strictObject({
+    email: z.string(),
+    reason: z.enum([
+      'account_required',
+      'account_suspended',
+      'email_changed',
+      'email_unverified',
+      'identity_mismatch',
+    ]),
+    count: z.int(),
+    firstAt: z.iso.datetime(),
+    lastAt: z.iso.datetime(),
+  })
+  .meta({ id: 'RefusedSignIn' });
 
 /** The access policy and the refused sign-ins (admins). */
 export function accessEndpoints(deps: {
@@ -39,14 +41,17 @@ export function accessEndpoints(deps: {
       path: '/v1/access',
       access: 'admin',
       summary: 'Get the access policy',
+      description: 'Who may come in: the settings in force.',
       answer: {
         status: 200,
         description: 'The policy in force, and the number of refused sign-ins in the last 30 days.',
-        schema: z.strictObject({
-          policy: z.enum(ACCESS_POLICIES),
-          domains: z.array(z.string()),
-          refused: z.strictObject({ people: z.int(), attempts: z.int() }),
-        }),
+        schema: z
+          .strictObject({
+            policy: z.enum(ACCESS_POLICIES),
+            domains: z.array(z.string()),
+            refused: z.strictObject({ people: z.int(), attempts: z.int() }),
+          })
+          .meta({ id: 'AccessPolicy' }),
       },
       async handle({ unit: { em } }) {
         await refusedSignIns.flush(em);
@@ -59,12 +64,13 @@ export function accessEndpoints(deps: {
       path: '/v1/access/refused',
       access: 'admin',
       summary: 'List refused sign-ins',
+      description: 'Who has tried to come in and could not, and why: to invite them, or to see an attack.',
       query: z.strictObject(pageQuery),
       answer: {
         status: 200,
         description:
           'Refused sign-ins of the last 30 days, latest first, whose email still has no active account, and those of `identity_mismatch`. Counts of other processes may arrive a minute later.',
-        schema: pageSchema(refused),
+        schema: pageSchema(refused).meta({ id: 'RefusedSignInPage' }),
         headers: LINK,
       },
       refusals: [refusals.badCursor],

@@ -63,6 +63,7 @@ const RIGHTS = ['email', 'role', 'status'] as const;
 
 const query = z.strictObject({
   after: z.string().optional().meta({
+    minLength: 1,
     description:
       'A cursor of the feed: changes after it. `now`: changes from now on. Default: all changes from the beginning.',
   }),
@@ -79,12 +80,14 @@ const cursor = z
   .string()
   .meta({ description: 'Its position, for `after`.', examples: ['812-7-3f9c2a7be1d0-24117248'] });
 
-const page = z.strictObject({
-  items: z.array(z.strictObject({ ...change.shape, cursor }).meta({ id: 'FeedEntry' })),
-  nextCursor: z
-    .string()
-    .meta({ description: 'For `after` in the next request, even when this page is empty.' }),
-});
+const page = z
+  .strictObject({
+    items: z.array(z.strictObject({ ...change.shape, cursor }).meta({ id: 'FeedEntry' })),
+    nextCursor: z
+      .string()
+      .meta({ description: 'For `after` in the next request, even when this page is empty.' }),
+  })
+  .meta({ id: 'FeedPage' });
 
 /** The change feed (admins). */
 export function changesEndpoints({ feed, lifecycle, streamTimes }: ChangesDeps) {
@@ -97,6 +100,8 @@ export function changesEndpoints({ feed, lifecycle, streamTimes }: ChangesDeps) 
       access: 'admin',
       scope: 'changes:read',
       summary: 'Read the change feed',
+      description:
+        'For keeping another system in step. Start without `after` for everything or with `now`, act on each page, store its `nextCursor`, and continue there.',
       query,
       answer: {
         status: 200,

@@ -91,6 +91,7 @@ export function consoleEndpoints(read: ReadConsoleFiles, basePath: string) {
       access: 'public',
       isPage: true,
       summary: 'Lead a browser to the console',
+      description: 'For people who open the address of the service. Programs get 404.',
       answer: {
         status: 303,
         description: 'For whoever accepts HTML.',
@@ -102,12 +103,13 @@ export function consoleEndpoints(read: ReadConsoleFiles, basePath: string) {
       },
       headers: () => ({ Location: '/console', Vary: 'Accept' }),
     }),
-    endpoint({ ...page, path: '/console', summary: 'Open the console' }),
+    endpoint({ ...page, path: '/console', summary: 'Open the console', description: 'The admin web page.' }),
     endpoint({
       ...page,
       isPage: false,
       path: '/console/files/:file',
       summary: 'Get a file of the console',
+      description: 'A script, a style sheet or an image of the page.',
       params: z.object({ file: z.string().meta({ examples: ['console.js'] }) }),
       query: z.strictObject({
         v: z.string().max(64).optional().meta({
@@ -131,12 +133,14 @@ export function consoleEndpoints(read: ReadConsoleFiles, basePath: string) {
       ...page,
       path: '/console/:view',
       summary: 'Open a view of the console',
+      description: 'The admin web page, at the address of one of its views.',
       params: z.object({ view: z.enum(VIEW_NAMES).meta({ examples: ['accounts'] }) }),
     }),
     endpoint({
       ...page,
       path: '/console/:view/:id',
       summary: 'Open an item in the console',
+      description: 'The admin web page, at the address of one account or the like.',
       params: z.object({ view: z.enum(ITEM_VIEW_NAMES).meta({ examples: ['accounts'] }), id }),
     }),
   ];

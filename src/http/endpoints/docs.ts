@@ -78,10 +78,14 @@ export function docsEndpoints(others: readonly Endpoint[], { basePath, filesFold
       path: '/openapi.json',
       access: 'public',
       summary: 'Get this document',
+      description:
+        'For generating clients, and for tools. It is made from the same records that the service routes requests by.',
       answer: {
         status: 200,
         description: 'OpenAPI 3.1.',
-        schema: z.looseObject({ openapi: z.string(), info: z.looseObject({}), paths: z.looseObject({}) }),
+        schema: z
+          .looseObject({ openapi: z.string(), info: z.looseObject({}), paths: z.looseObject({}) })
+          .meta({ id: 'OpenApiDocument' }),
         headers: { ETag: "The document's entity tag." },
       },
       handle: () => {
@@ -99,6 +103,7 @@ export function docsEndpoints(others: readonly Endpoint[], { basePath, filesFold
       path: '/docs',
       access: 'public',
       summary: 'Read this document in a browser',
+      description: 'Swagger UI, served without the internet.',
       answer: {
         status: 200,
         description: 'A page that loads nothing from other hosts.',
@@ -114,6 +119,7 @@ export function docsEndpoints(others: readonly Endpoint[], { basePath, filesFold
       path: '/docs/:file',
       access: 'public',
       summary: 'Get a file of that page',
+      description: 'A script, a style sheet or an image of Swagger UI.',
       params: z.object({ file: fileName }),
       answer: {
         status: 200,

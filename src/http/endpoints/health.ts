@@ -19,10 +19,11 @@ export function healthEndpoints({ lifecycle, pendingMigrations }: HealthDeps) {
       access: 'public',
       isProbe: true,
       summary: 'Check liveness',
+      description: "For an orchestrator's liveness probe: it looks at nothing but the process.",
       answer: {
         status: 200,
         description: 'The process is alive.',
-        schema: z.strictObject({ status: z.literal('alive') }),
+        schema: z.strictObject({ status: z.literal('alive') }).meta({ id: 'Liveness' }),
       },
       handle: () => 'alive',
       view: (status) => ({ status }),
@@ -33,10 +34,12 @@ export function healthEndpoints({ lifecycle, pendingMigrations }: HealthDeps) {
       access: 'public',
       isProbe: true,
       summary: 'Check readiness',
+      description:
+        "For an orchestrator's readiness probe and for load balancers. Not ready while the process starts or stops, without a database, and before its migrations.",
       answer: {
         status: 200,
         description: 'The database answers, and no migration is pending.',
-        schema: z.strictObject({ status: z.literal('ready') }),
+        schema: z.strictObject({ status: z.literal('ready') }).meta({ id: 'Readiness' }),
       },
       refusals: [refusals.notReady],
       async handle() {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { ACTORS } from '../../domain/author.ts';
-import { ACTIONS, type Change, STATE_FIELDS } from '../../domain/change.ts';
+import { type Change, STATE_FIELDS } from '../../domain/change.ts';
 import type { PreferenceRules } from '../../domain/preferences.ts';
 import { Refusal } from '../../domain/refusal.ts';
 import { refusals } from '../../domain/refusals.ts';
@@ -18,7 +18,7 @@ import type { Reader } from '../../store/replicas/reader.ts';
 import { linkToNext, type PageQuery, readPage, type SealedPage } from '../answer/page.ts';
 import { type Answer, endpoint } from '../endpoint.ts';
 import { SEED_WARNING } from '../schemas/account.ts';
-import { change, moment } from '../schemas/change.ts';
+import { action, change, moment } from '../schemas/change.ts';
 import { flag } from '../schemas/flag.ts';
 import { LINK, pageQuery, pageSchema, searchText } from '../schemas/page.ts';
 import { undoReport } from '../schemas/undo-report.ts';
@@ -29,9 +29,13 @@ const query = z.strictObject(pageQuery);
 const changeParams = z.object({
   id: z
     .string()
-    .regex(/^\d{1,15}$/)
+    .regex(/^[1-9]\d{0,14}$/)
     .transform(Number)
-    .meta({ description: "The change's id.", examples: ['7'] }),
+    .meta({
+      override: { type: 'integer', minimum: 1, maximum: 999_999_999_999_999 },
+      description: "The change's id.",
+      examples: [7],
+    }),
 });
 
 const filters = query.extend({
@@ -44,7 +48,7 @@ const filters = query.extend({
     description: 'The request that made the change: everything that one request or one import has changed.',
     examples: ['5f0c4b1e-8a53-4d0e-9d0b-3f1f6a2b7c11'],
   }),
-  action: z.enum(ACTIONS).optional(),
+  action: action.optional(),
   field: searchText
     .regex(new RegExp(`^(${STATE_FIELDS.join('|')}|preferences\\..+)$`, 's'), 'This field does not exist.')
     .optional()
@@ -59,7 +63,7 @@ const filters = query.extend({
 const answer = {
   status: 200 as const,
   description: 'A page of the history, newest first.',
-  schema: pageSchema(change),
+  schema: pageSchema(change).meta({ id: 'ChangePage' }),
   headers: LINK,
 } satisfies Answer;
 
@@ -87,6 +91,7 @@ export function historyEndpoints(rules: PreferenceRules, cursors: CursorCodec) {
       path: '/v1/me/history',
       access: 'account',
       summary: "List my account's history",
+      description: 'Who has changed the account, what and when.',
       query,
       answer,
       refusals: [refusals.badCursor],
@@ -104,6 +109,7 @@ export function historyEndpoints(rules: PreferenceRules, cursors: CursorCodec) {
       access: 'admin',
       scope: 'history:read',
       summary: "List an account's history",
+      description: 'Who has changed the account, what and when.',
       readsReplica: true,
       params,
       query,
@@ -123,6 +129,7 @@ export function historyEndpoints(rules: PreferenceRules, cursors: CursorCodec) {
       access: 'admin',
       scope: 'history:read',
       summary: 'List the history',
+      description: 'The audit log: who has changed which account, what and when, by any of the filters.',
       readsReplica: true,
       query: filters,
       answer,
@@ -141,6 +148,8 @@ export function historyEndpoints(rules: PreferenceRules, cursors: CursorCodec) {
       access: 'admin',
       scope: 'users:write',
       summary: 'Undo a change',
+      description:
+        'Sets what the change has changed to what it was before, as a change of its own, so an undo can be undone. Refused where that has changed again since.',
       params: changeParams,
       revealedBy: 'history:read',
       answer: {
@@ -174,6 +183,8 @@ export function historyEndpoints(rules: PreferenceRules, cursors: CursorCodec) {
       access: 'admin',
       scope: 'users:write',
       summary: 'Undo everything that a request has changed',
+      description:
+        'For an import, a bulk change or a command that was a mistake: names any one of its changes.',
       params: changeParams,
       query: z.strictObject({
         partial: flag(

@@ -20,11 +20,13 @@ export function identityEndpoints() {
       access: 'admin',
       scope: 'users:read',
       summary: "List an account's identities",
+      description:
+        'Which sign-ins lead to the account: one for each issuer and subject that has signed in with its email.',
       params: z.object({ id }),
       answer: {
         status: 200,
         description: "The account's identities at each issuer, cut ones included, newest first.",
-        schema: z.strictObject({ items: z.array(identity) }),
+        schema: z.strictObject({ items: z.array(identity) }).meta({ id: 'IdentityList' }),
       },
       async handle({ unit: { em }, params }) {
         await accountById(em, params.id);
@@ -38,6 +40,8 @@ export function identityEndpoints() {
       path: '/v1/users/:id/identities/:identityId',
       access: 'admin',
       summary: 'Cut an identity',
+      description:
+        'For an account whose owner has got a new sign-in at the issuer. The old one leads nowhere afterwards.',
       params: z.object({ id, identityId: id }),
       answer: {
         status: 204,

@@ -21,17 +21,21 @@ export function meExportEndpoints() {
       access: 'account',
       transfers: 'personal',
       summary: 'Export my data',
+      description:
+        'Everything that is stored about the account, as one JSON file (GDPR, articles 15 and 20): the account, its sign-ins, its sessions and its history.',
       answer: {
         status: 200,
         description: 'A download. One that breaks off is incomplete.',
-        schema: z.strictObject({
-          account,
-          identities: z.array(identity).meta({ description: 'Its sign-ins at each issuer, newest first.' }),
-          sessions: z
-            .array(consoleSession)
-            .meta({ description: 'Where it is signed in to the console, newest first.' }),
-          history: z.array(change).meta({ description: 'Its history, oldest first.' }),
-        }),
+        schema: z
+          .strictObject({
+            account,
+            identities: z.array(identity).meta({ description: 'Its sign-ins at each issuer, newest first.' }),
+            sessions: z
+              .array(consoleSession)
+              .meta({ description: 'Where it is signed in to the console, newest first.' }),
+            history: z.array(change).meta({ description: 'Its history, oldest first.' }),
+          })
+          .meta({ id: 'PersonalData' }),
         headers: { 'Content-Disposition': 'Suggested file name.' },
       },
       // Up to the shown version: changes made while it is sent are in neither part.

@@ -23,6 +23,7 @@ export function meEndpoints(rules: PreferenceRules) {
       path: '/v1/me',
       access: 'account',
       summary: 'Get my account',
+      description: 'With the version in `ETag`, which a change of it can require by `If-Match`.',
       answer: { status: 200, description: "The caller's account.", schema: account, headers: ETAG },
       handle: ({ actor }) => actor,
       view: accountView,
@@ -33,8 +34,11 @@ export function meEndpoints(rules: PreferenceRules) {
       path: '/v1/me',
       access: 'account',
       summary: 'Change my account',
+      description:
+        'A merge patch (RFC 7396): the given fields are set, and `null` removes a name or a preference. Email, role and status are for admins.',
       body: {
         schema: ownFields.meta({
+          id: 'OwnAccountPatch',
           examples: [{ name: 'Ada Lovelace', preferences: { theme: 'dark', sidebar: null } }],
         }),
         types: MERGE_PATCH_TYPES,
@@ -53,6 +57,7 @@ export function meEndpoints(rules: PreferenceRules) {
       path: '/v1/me',
       access: 'account',
       summary: 'Delete my account',
+      description: 'Ends all its sessions. The last active admin cannot.',
       answer: { status: 204, description: 'The account is deleted.', headers: SEED_WARNING },
       refusals: [refusals.lastAdmin],
       changes,
@@ -65,6 +70,8 @@ export function meEndpoints(rules: PreferenceRules) {
       path: '/v1/me/preferences',
       access: 'account',
       summary: 'Get my preferences',
+      description:
+        "The preferences alone, as the app has written them, with the account's version in `ETag`.",
       answer: { status: 200, description: 'The preferences.', schema: fields.preferences, headers: ETAG },
       handle: ({ actor }) => actor,
       view: preferencesView,
@@ -75,6 +82,7 @@ export function meEndpoints(rules: PreferenceRules) {
       path: '/v1/me/preferences',
       access: 'account',
       summary: 'Replace my preferences',
+      description: 'The given object takes the place of all preferences.',
       body: { schema: fields.preferences, types: ['application/json'] },
       answer: {
         status: 200,
@@ -95,6 +103,8 @@ export function meEndpoints(rules: PreferenceRules) {
       path: '/v1/me/preferences',
       access: 'account',
       summary: 'Merge into my preferences',
+      description:
+        'A merge patch (RFC 7396), at any depth: `null` removes a preference, and what is not given stays. Two devices that change different preferences keep both.',
       body: { schema: fields.preferences, types: MERGE_PATCH_TYPES },
       answer: {
         status: 200,

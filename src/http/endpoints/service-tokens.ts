@@ -24,11 +24,13 @@ const EXAMPLE = {
   revokedBy: null,
 };
 
+const scope = z.enum(SCOPES).meta({ id: 'Scope' });
+
 const serviceToken = z
   .strictObject({
     id: z.int(),
     name: z.string(),
-    scopes: z.array(z.enum(SCOPES)),
+    scopes: z.array(scope),
     createdBy: z.string(),
     createdAt: z.iso.datetime(),
     expiresAt: z.iso.datetime().nullable().meta({ description: '`null`: never.' }),
@@ -56,11 +58,13 @@ export function serviceTokenEndpoints() {
       path: '/v1/service-tokens',
       access: 'admin',
       summary: 'Create a service token',
+      description:
+        'For a back end or a script that is nobody in particular. It may do what its scopes allow.',
       body: {
         schema: z
           .strictObject({
             name: tokenName,
-            scopes: z.array(z.enum(SCOPES)).min(1).meta({
+            scopes: z.array(scope).min(1).meta({
               description: 'What the token may do. `users:write` cannot create, change or delete admins.',
             }),
             expiresAt: z
@@ -73,6 +77,7 @@ export function serviceTokenEndpoints() {
               }),
           })
           .meta({
+            id: 'ServiceTokenRequest',
             examples: [{ name: 'billing', scopes: ['users:read'], expiresAt: '2030-01-31T12:00:00Z' }],
           }),
         types: ['application/json'],
@@ -105,11 +110,12 @@ export function serviceTokenEndpoints() {
       path: '/v1/service-tokens',
       access: 'admin',
       summary: 'List service tokens',
+      description: 'Which tokens exist, what they may do, and when they were last used.',
       answer: {
         status: 200,
         description:
           'All entries, revoked and expired ones included, newest first; never the tokens themselves.',
-        schema: z.strictObject({ items: z.array(serviceToken) }),
+        schema: z.strictObject({ items: z.array(serviceToken) }).meta({ id: 'ServiceTokenList' }),
       },
       handle: ({ unit }) => listServiceTokens(unit.em),
       view: ({ entries, nameOf }) => ({ items: entries.map((entry) => serviceTokenView(entry, nameOf)) }),
@@ -119,6 +125,7 @@ export function serviceTokenEndpoints() {
       path: '/v1/service-tokens/:id',
       access: 'admin',
       summary: 'Revoke a service token',
+      description: 'For good. The entry stays in the list.',
       params: z.object({ id }),
       answer: { status: 204, description: 'The token is refused from the next request on.' },
       changes: ({ unit, params }) => serviceTokenById(unit.em, params.id),

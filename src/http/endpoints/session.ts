@@ -37,7 +37,7 @@ export interface SessionDeps {
   readonly onInvalid: (cause: string, requestId: string) => void;
 }
 
-const signedIn = z.strictObject({ account, session: consoleSession });
+const signedIn = z.strictObject({ account, session: consoleSession }).meta({ id: 'SignedIn' });
 
 const COOKIE = { 'Set-Cookie': 'The session, for this host alone.' };
 
@@ -82,34 +82,37 @@ export function sessionDoors(deps: SessionDeps, basePath: string) {
       access: 'public',
       isDoor: true,
       summary: 'Show who is signed in to the console, and how to sign in',
+      description: "What the console's page asks first.",
       answer: {
         status: 200,
         description: 'Asking for it is no use of the session.',
-        schema: z.strictObject({
-          account: account.nullable().meta({ description: '`null`: nobody is signed in.' }),
-          session: consoleSession.nullable(),
-          idleSeconds: z.int().meta({ description: 'How long a session lasts without a request.' }),
-          doors: z.strictObject({
-            authjs: z
-              .strictObject({
-                email: z.string().nullable().meta({
-                  description:
-                    'Of the Auth.js session that the browser has; `null`: it has none that is valid.',
-                }),
-              })
-              .nullable()
-              .meta({ description: '`null`: Auth.js sessions are not accepted.' }),
-            oidc: z
-              .strictObject({
-                issuer: z.string(),
-                start: z.string().meta({
-                  description: 'Where the browser goes to sign in; with `returnTo`, it ends at that path.',
-                }),
-              })
-              .nullable()
-              .meta({ description: '`null`: there is no provider to sign in at.' }),
-          }),
-        }),
+        schema: z
+          .strictObject({
+            account: account.nullable().meta({ description: '`null`: nobody is signed in.' }),
+            session: consoleSession.nullable(),
+            idleSeconds: z.int().meta({ description: 'How long a session lasts without a request.' }),
+            doors: z.strictObject({
+              authjs: z
+                .strictObject({
+                  email: z.string().nullable().meta({
+                    description:
+                      'Of the Auth.js session that the browser has; `null`: it has none that is valid.',
+                  }),
+                })
+                .nullable()
+                .meta({ description: '`null`: Auth.js sessions are not accepted.' }),
+              oidc: z
+                .strictObject({
+                  issuer: z.string(),
+                  start: z.string().meta({
+                    description: 'Where the browser goes to sign in; with `returnTo`, it ends at that path.',
+                  }),
+                })
+                .nullable()
+                .meta({ description: '`null`: there is no provider to sign in at.' }),
+            }),
+          })
+          .meta({ id: 'ConsoleState' }),
       },
       async handle({ unit, browser }) {
         const { sessionDigest, signInToken } = browser;
@@ -132,6 +135,8 @@ export function sessionDoors(deps: SessionDeps, basePath: string) {
       access: 'account',
       isDoor: true,
       summary: 'Sign in to the console with an Auth.js session or a token',
+      description:
+        'Opens a session of the console for the account of the sign-in that the request comes with.',
       answer: { status: 201, description: 'The browser is signed in.', schema: signedIn, headers: COOKIE },
       handle: ({ unit, actor, browser }) =>
         enter(unit, browser, {
@@ -148,6 +153,8 @@ export function sessionDoors(deps: SessionDeps, basePath: string) {
       access: 'public',
       isDoor: true,
       summary: 'Sign in to the console with the code of a link',
+      description:
+        'The command `accounts console` makes such a link, for an admin who cannot sign in otherwise. A code works once.',
       body: {
         schema: z
           .strictObject({
@@ -155,7 +162,7 @@ export function sessionDoors(deps: SessionDeps, basePath: string) {
               description: 'What is behind `#code=` in the link of the command `accounts console`.',
             }),
           })
-          .meta({ examples: [{ code: 'wEQnWbsU4ECx0dOBbiVIFpUPnqKoLw0vyJTSDA9mNB0' }] }),
+          .meta({ id: 'SignInCode', examples: [{ code: 'wEQnWbsU4ECx0dOBbiVIFpUPnqKoLw0vyJTSDA9mNB0' }] }),
         types: ['application/json'],
       },
       answer: { status: 201, description: 'The browser is signed in.', schema: signedIn, headers: COOKIE },
@@ -171,6 +178,7 @@ export function sessionDoors(deps: SessionDeps, basePath: string) {
       access: 'public',
       isDoor: true,
       summary: 'Sign out of the console',
+      description: 'Ends the session that the request comes with, and removes its cookie.',
       answer: {
         status: 204,
         description: 'The session has ended, if there was one.',
@@ -189,6 +197,7 @@ export function sessionDoors(deps: SessionDeps, basePath: string) {
       isDoor: true,
       isNavigation: true,
       summary: 'Begin a sign-in to the console at the OpenID Connect provider',
+      description: 'For browsers, which follow the redirect: authorization code flow with PKCE.',
       query: z.strictObject({
         returnTo: z
           .string()
@@ -224,6 +233,7 @@ export function sessionDoors(deps: SessionDeps, basePath: string) {
       isNavigation: true,
       isCallback: true,
       summary: 'Finish a sign-in to the console at the OpenID Connect provider',
+      description: 'Where the provider sends the browser back to.',
       query: z.looseObject({
         code: z.string().optional(),
         state: z.string().optional(),

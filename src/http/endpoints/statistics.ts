@@ -26,25 +26,29 @@ const statistics = z
       capped: capped.meta({ description: `Whether there are more than ${TOTAL_CAP}.` }),
     }),
     days: z.array(
-      z.strictObject({
-        date: z.iso.date(),
-        created: count.meta({ description: 'Accounts created on this day, of those that exist.' }),
-        changes: count.meta({ description: 'Entries of the history.' }),
-        refused: count.nullable().meta({
-          description:
-            'Emails whose last refused sign-in for a reason was on this day; null where that is not kept any more.',
-        }),
-        capped: capped.meta({
-          description: `Whether any count has stopped at ${COUNT_CAP}, changes at that for each action.`,
-        }),
-      }),
+      z
+        .strictObject({
+          date: z.iso.date(),
+          created: count.meta({ description: 'Accounts created on this day, of those that exist.' }),
+          changes: count.meta({ description: 'Entries of the history.' }),
+          refused: count.nullable().meta({
+            description:
+              'Emails whose last refused sign-in for a reason was on this day; null where that is not kept any more.',
+          }),
+          capped: capped.meta({
+            description: `Whether any count has stopped at ${COUNT_CAP}, changes at that for each action.`,
+          }),
+        })
+        .meta({ id: 'DayCounts' }),
     ),
     weeks: z.array(
-      z.strictObject({
-        date: z.iso.date().meta({ description: 'The Monday with which the week begins.' }),
-        lastSeen: count.meta({ description: 'Accounts that were last seen in this week.' }),
-        capped,
-      }),
+      z
+        .strictObject({
+          date: z.iso.date().meta({ description: 'The Monday with which the week begins.' }),
+          lastSeen: count.meta({ description: 'Accounts that were last seen in this week.' }),
+          capped,
+        })
+        .meta({ id: 'WeekCounts' }),
     ),
   })
   .meta({ id: 'Statistics' });
@@ -58,6 +62,7 @@ export function statisticsEndpoints() {
       access: 'admin',
       scope: 'users:read',
       summary: 'Count by day',
+      description: 'For charts. Days begin at midnight in `timeZone`.',
       readsReplica: true,
       query: z.strictObject({
         since: day

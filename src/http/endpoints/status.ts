@@ -62,6 +62,7 @@ export function statusEndpoints({ feed, providerKeys, pendingMigrations }: Statu
       path: '/v1/status',
       access: 'admin',
       summary: 'Get the status of the service',
+      description: 'For people and dashboards. Probes use `/healthz` and `/readyz`.',
       answer: {
         status: 200,
         description: 'How the process that answers is, and the database. Webhooks have a list of their own.',

@@ -28,6 +28,7 @@ export function transferEndpoints(rules: PreferenceRules) {
       access: 'admin',
       scope: 'users:write',
       summary: 'Import accounts',
+      description: 'Creates and updates any number of accounts from CSV or NDJSON, in one transaction.',
       query: z.strictObject({
         mode: z.enum(IMPORT_MODES).default('create').meta({
           description:
@@ -74,6 +75,7 @@ export function transferEndpoints(rules: PreferenceRules) {
       scope: 'users:read',
       transfers: 'accounts',
       summary: 'Export accounts',
+      description: 'As CSV or NDJSON, by `Accept` or `format`. What it writes can be imported again.',
       readsReplica: true,
       query: z.strictObject({
         ...accountFilters,

@@ -80,6 +80,8 @@ export function userListEndpoints({ cursors }: { readonly cursors: CursorCodec }
       access: 'admin',
       scope: 'users:read',
       summary: 'List accounts',
+      description:
+        'Those that match all given filters, page by page. `nextCursor` is the `cursor` of the next page, also given as `Link`.',
       readsReplica: true,
       query,
       answer: {

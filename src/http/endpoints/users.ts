@@ -22,6 +22,8 @@ import { MERGE_PATCH_TYPES } from './me.ts';
 
 const params = z.object({ id });
 
+const changedAccount = z.xor([account, writtenAccount]).meta({ id: 'ChangedAccount' });
+
 const changes = (request: { readonly unit: Unit; readonly params: { id: number } }): Promise<User> =>
   accountById(request.unit.em, request.params.id);
 
@@ -34,11 +36,13 @@ export function userEndpoints(rules: PreferenceRules) {
       access: 'admin',
       scope: 'users:write',
       summary: 'Create an account',
+      description:
+        'For somebody who has not signed in yet: the first sign-in with the email finds it. Nobody is told.',
       body: {
         schema: changeableFields
           .omit({ status: true })
           .extend({ email: fields.email })
-          .meta({ examples: [{ email: 'grace@example.com', name: 'Grace Hopper' }] }),
+          .meta({ id: 'NewAccount', examples: [{ email: 'grace@example.com', name: 'Grace Hopper' }] }),
         types: ['application/json'],
       },
       answer: {
@@ -58,6 +62,7 @@ export function userEndpoints(rules: PreferenceRules) {
       access: 'admin',
       scope: 'users:write',
       summary: 'Change or delete many accounts',
+      description: 'One change of up to 1,000 accounts, in one transaction.',
       body: { schema: bulkChange, types: ['application/json'] },
       answer: {
         status: 200,
@@ -77,6 +82,7 @@ export function userEndpoints(rules: PreferenceRules) {
       access: 'admin',
       scope: 'users:read',
       summary: 'Get an account',
+      description: 'As it is, or as it was at a time.',
       // Of the past alone: what is now is what a change with If-Match begins with.
       readsReplica: true,
       params,
@@ -102,16 +108,21 @@ export function userEndpoints(rules: PreferenceRules) {
       access: 'admin',
       scope: 'users:write',
       summary: 'Change an account',
+      description:
+        'A merge patch (RFC 7396): the given fields are set, and `null` removes a name, the end of a role or a preference. There is always an active admin.',
       params,
       body: {
-        schema: changeableFields.meta({ examples: [{ role: 'admin' }, { status: 'suspended' }] }),
+        schema: changeableFields.meta({
+          id: 'AccountPatch',
+          examples: [{ role: 'admin' }, { status: 'suspended' }],
+        }),
         types: MERGE_PATCH_TYPES,
       },
       answer: {
         status: 200,
         description:
           'The changed account. A service token without `users:read` is shown what it has written.',
-        schema: z.union([account, writtenAccount]),
+        schema: changedAccount,
         headers: { ...ETAG, ...SEED_WARNING },
       },
       refusals: [refusals.emailInvalid, refusals.emailTaken, refusals.lastAdmin, refusals.reasonRequired],
@@ -129,6 +140,8 @@ export function userEndpoints(rules: PreferenceRules) {
       access: 'admin',
       scope: 'users:write',
       summary: 'Delete an account',
+      description:
+        'Its history stays until it is erased, so that the deletion can be undone. There is always an active admin.',
       params,
       answer: { status: 204, description: 'The account is deleted.', headers: SEED_WARNING },
       refusals: [refusals.lastAdmin, refusals.reasonRequired],

@@ -17,10 +17,12 @@ export function webhookEndpoints(hooks: readonly Webhook[], sending: SendOptions
       path: '/v1/webhooks',
       access: 'admin',
       summary: 'List webhooks with their delivery status',
+      description:
+        'What is delivered, what waits, and why a delivery fails. The webhooks themselves are settings.',
       answer: {
         status: 200,
         description: 'All configured webhooks.',
-        schema: z.strictObject({ items: z.array(webhook) }),
+        schema: z.strictObject({ items: z.array(webhook) }).meta({ id: 'WebhookList' }),
       },
       handle: ({ unit }) => webhookStatuses(unit.em, hooks),
       view: (statuses) => ({ items: statuses.map(webhookView) }),
@@ -30,6 +32,8 @@ export function webhookEndpoints(hooks: readonly Webhook[], sending: SendOptions
       path: '/v1/webhooks/:name/resume',
       access: 'admin',
       summary: 'Resume a webhook',
+      description:
+        'Tries a failing or parked webhook again at once, or skips the change that its receiver never accepts.',
       params,
       query: z.strictObject({
         skip: z
@@ -55,6 +59,7 @@ export function webhookEndpoints(hooks: readonly Webhook[], sending: SendOptions
       path: '/v1/webhooks/:name/test',
       access: 'admin',
       summary: 'Send a test to a webhook',
+      description: 'Shows whether the receiver answers and accepts the signature.',
       params,
       answer: {
         status: 200,

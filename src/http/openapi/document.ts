@@ -16,7 +16,7 @@ import { refusals } from '../../domain/refusals.ts';
 import { type Endpoint, givesBookmark, isWrite, type UploadDescription } from '../endpoint.ts';
 import { secureSessionName } from '../request/console-cookies.ts';
 import { REASON } from '../request/reason.ts';
-import { dryRunChanges } from '../schemas/change.ts';
+import { dryRun as dryRunAnswer } from '../schemas/change.ts';
 import { problem } from '../schemas/problem.ts';
 import { exampleOf } from './examples.ts';
 import {
@@ -31,6 +31,7 @@ import {
 import { JSON_TYPE } from './media-types.ts';
 import { overrides } from './overrides.ts';
 import { refusalsOf } from './refusals.ts';
+import { webhooks } from './webhooks.ts';
 
 const DESCRIPTION = [
   'Rollcall keeps the accounts behind a sign-in that happens elsewhere: access, roles, preferences and their history.',
@@ -49,6 +50,8 @@ const BEARER = [
 /** How an account shows who it is. */
 const SIGN_INS = [{ bearer: [] }, { session: [] }];
 
+const WEBHOOKS_TAG = 'Webhooks';
+
 const TAGS = [
   { name: 'My account', under: /^\/v1\/me/, description: 'Your own account.' },
   { name: 'Accounts', under: /^\/v1\/users/, description: 'Any account (admins).' },
@@ -58,7 +61,11 @@ const TAGS = [
     under: /^\/v1\/changes/,
     description: 'Every change of any account, in order (admins).',
   },
-  { name: 'Webhooks', under: /^\/v1\/webhooks/, description: 'Delivery status of webhooks (admins).' },
+  {
+    name: WEBHOOKS_TAG,
+    under: /^\/v1\/webhooks/,
+    description: 'Webhooks, and their delivery status (admins).',
+  },
   {
     name: 'Access',
     under: /^\/v1\/(access|service-tokens)/,
@@ -88,11 +95,13 @@ export function openApiDocument(endpoints: readonly Endpoint[], basePath = ''): 
       title: 'Rollcall',
       version: packageJson.version,
       description: DESCRIPTION,
+      contact: { name: 'Rollcall' },
       license: { name: packageJson.license, identifier: packageJson.license },
     },
     servers: [{ url: basePath || '/' }],
     tags: TAGS.map(({ name, description }) => ({ name, description })),
     paths,
+    webhooks: webhooks(WEBHOOKS_TAG),
     components: {
       schemas: { Problem: problem },
       headers: {
@@ -131,11 +140,11 @@ export function openApiDocument(endpoints: readonly Endpoint[], basePath = ''): 
 }
 
 function operation(endpoint: Endpoint): ZodOpenApiOperationObject {
-  const { path, access, isDoor, scope, summary, params, query, body, upload } = endpoint;
+  const { path, access, isDoor, scope, summary, description, params, query, body, upload } = endpoint;
   return {
     operationId: operationId(endpoint),
     summary,
-    ...(scope && { description: `Scope of service tokens: \`${scope}\`.` }),
+    description: [description, ...(scope ? [`Scope of service tokens: \`${scope}\`.`] : [])].join(' '),
     tags: TAGS.filter(({ under }) => under.test(path))
       .slice(0, 1)
       .map(({ name }) => name),
@@ -157,7 +166,10 @@ function requestBodyOf({ types, description, examples }: UploadDescription): Zod
     required: true,
     description,
     content: Object.fromEntries(
-      types.map((type) => [type, { schema: { type: 'string' as const }, example: examples[type] }]),
+      types.map((type) => [
+        type,
+        { schema: { type: 'string' as const, format: 'binary' }, example: examples[type] },
+      ]),
     ),
   };
 }
@@ -240,8 +252,8 @@ function headerParameters({
 function responses(endpoint: Endpoint): Record<`${1 | 2 | 3 | 4 | 5}${string}`, ZodOpenApiResponseObject> {
   const { status, description, type, headers = {} } = endpoint.answer;
   const dryRun = isWrite(endpoint) ? dryRunSchema(endpoint) : undefined;
-  const schema =
-    status === 200 && dryRun ? z.union([endpoint.answer.schema ?? z.any(), dryRun]) : endpoint.answer.schema;
+  const either = dryRun && endpoint.answer.schema ? withDryRun(endpoint.answer.schema, dryRun) : dryRun;
+  const schema = status === 200 ? (either ?? endpoint.answer.schema) : endpoint.answer.schema;
   const refused = refusalsOf(endpoint);
   const standing = refused.some(({ code }) => code === refusals.rateLimited.code) ? STANDING : {};
   const kinds = Map.groupBy(refused, ({ status }) => status);
@@ -250,7 +262,8 @@ function responses(endpoint: Endpoint): Record<`${1 | 2 | 3 | 4 | 5}${string}`, 
       200: {
         description: 'With `dryRun=true`: the changes that would have been recorded.',
         headers: headerObjects(standing),
-        content: content(['application/json'], dryRun),
+        // With what the other status has: some generated clients read every success by the schema of the first one.
+        content: content(['application/json'], either),
       },
     }),
     [`${status}` as '200']: {
@@ -276,21 +289,15 @@ function responses(endpoint: Endpoint): Record<`${1 | 2 | 3 | 4 | 5}${string}`, 
       [...kinds].map(([status, kinds]) => [
         status,
         {
-          description: STATUS_CODES[status] ?? '',
+          description: `${STATUS_CODES[status]}: ${kinds.map(({ code }) => `\`${code}\``).join(', ')}.`,
           headers: {
             ...optional(headerObjects(OPTIONAL_REFUSAL_HEADERS[status] ?? {})),
             ...headerObjects({ ...REFUSAL_HEADERS[status], ...standing }),
           },
           content: {
             'application/problem+json': {
-              schema: {
-                allOf: [
-                  { $ref: '#/components/schemas/Problem' },
-                  {
-                    properties: { status: { const: status }, code: { enum: kinds.map(({ code }) => code) } },
-                  },
-                ],
-              },
+              // By itself: generated clients drop answers whose schema they would have to put together.
+              schema: { $ref: '#/components/schemas/Problem' },
               examples: Object.fromEntries(
                 kinds.map((kind) => [kind.code, { value: exampleOf(kind, endpoint) }]),
               ),
@@ -302,12 +309,39 @@ function responses(endpoint: Endpoint): Record<`${1 | 2 | 3 | 4 | 5}${string}`, 
   };
 }
 
+/** The schemas of answers to dry runs, and those of either answer, by the schema of the answer in earnest: each has one name. */
+const dryRuns = new WeakMap<z.ZodType, z.ZodType>();
+const eithers = new WeakMap<z.ZodType, z.ZodType>();
+
 /** The schema of the answer to a dry run. */
-function dryRunSchema({ showsDryRunResult = false, answer }: Endpoint): z.ZodObject {
-  const changes = z.strictObject({ changes: dryRunChanges });
-  return showsDryRunResult && answer.schema instanceof z.ZodObject
-    ? answer.schema.extend(changes.shape)
-    : changes;
+function dryRunSchema({ showsDryRunResult = false, answer: { schema } }: Endpoint): z.ZodType {
+  if (!showsDryRunResult || !(schema instanceof z.ZodObject)) return dryRunAnswer;
+  return kept(dryRuns, schema, () =>
+    schema.extend(dryRunAnswer.shape).meta({ id: nameOf(schema).replace(/(Report)?$/, 'DryRun') }),
+  );
+}
+
+/** The schema of an answer with or without a dry run. */
+function withDryRun(schema: z.ZodType, dryRun: z.ZodType): z.ZodType {
+  // Any object is one with changes too.
+  if (schema.safeParse({ changes: [] }).success) return schema;
+  const options = schema instanceof z.ZodUnion ? schema.options : [schema];
+  return kept(eithers, schema, () =>
+    z.xor([dryRun, ...options] as [z.ZodType]).meta({ id: `${nameOf(schema)}OrDryRun` }),
+  );
+}
+
+function kept(known: WeakMap<z.ZodType, z.ZodType>, key: z.ZodType, make: () => z.ZodType): z.ZodType {
+  const made = known.get(key) ?? make();
+  known.set(key, made);
+  return made;
+}
+
+/** The name of the schema of an answer. Throws where it has none: generated clients would make one up. */
+function nameOf(schema: z.ZodType): string {
+  const name = schema.meta()?.id;
+  if (name === undefined) throw new Error('The schema of an answer needs an id in its meta.');
+  return name;
 }
 
 function isCacheable({ method, answer }: Pick<Endpoint, 'method' | 'answer'>): boolean {

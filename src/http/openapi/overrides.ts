@@ -3,8 +3,25 @@ import type { CreateDocumentOptions } from 'zod-openapi';
 /** Formats whose values generated clients read as dates before they would match a pattern. */
 const DATES = new Set<unknown>(['date', 'date-time']);
 
+type Schema = Parameters<CreateDocumentOptions['override'] & {}>[0]['jsonSchema'];
+
+/** Writes a value or null as one type: some generated clients pass over a null that is an alternative, and read null as a date of 1970. */
+function mergeNull(schema: Schema): void {
+  const [value, none, ...others] = (schema.anyOf ?? []) as Schema[];
+  if (none?.type !== 'null' || others.length > 0 || typeof value?.type !== 'string') return;
+  delete schema.anyOf;
+  const { type, enum: values, ...rest } = value;
+  Object.assign(schema, {
+    ...rest,
+    type: [type, 'null'],
+    ...(values && { enum: [...values, null] }),
+    ...schema,
+  });
+}
+
 /** How the document differs from the JSON Schema of zod, for the sake of what is generated from it. */
 export const overrides: CreateDocumentOptions['override'] & {} = ({ jsonSchema }) => {
+  mergeNull(jsonSchema);
   if (DATES.has(jsonSchema.format)) delete jsonSchema.pattern;
   if (jsonSchema.type === 'integer') {
     // The bounds of whole numbers in JavaScript, which are no bounds of ours: pages would show them as examples.

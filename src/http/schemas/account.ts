@@ -40,6 +40,7 @@ export const account = z
 
 /** The schema of an account that a service token without `users:read` has changed. */
 export const writtenAccount = account
+  .omit({ createdAt: true, updatedAt: true, lastSeenAt: true })
   .partial()
   .required({ id: true, version: true })
   .meta({

@@ -21,6 +21,7 @@ export const bulkChange = z
     `Must have one of ${CHANGES.join(', ')}.`,
   )
   .meta({
+    id: 'BulkChange',
     description: `The ids of accounts, and one change of all of them: one of ${CHANGES.map((name) => `\`${name}\``).join(', ')}.`,
     minProperties: 2,
     maxProperties: 2,

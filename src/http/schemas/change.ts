@@ -8,7 +8,14 @@ const values = account
   .omit({ id: true, version: true, createdAt: true, updatedAt: true, lastSeenAt: true })
   .partial()
   .extend({ createdAt: z.iso.datetime({ offset: true }).optional() })
+  .meta({
+    id: 'AccountValues',
+    description: 'Some fields of an account; of the preferences, a merge patch of the changed paths.',
+  })
   .nullable();
+
+/** The schema of a kind of change. */
+export const action = z.enum(ACTIONS).meta({ id: 'Action' });
 
 const fields = {
   at: z.iso.datetime(),
@@ -16,7 +23,7 @@ const fields = {
   actor: z.string().meta({ description: `Who acted: ${ACTORS}, as at the time.` }),
   requestId: z.string().nullable(),
   userId: z.int(),
-  action: z.enum(ACTIONS),
+  action,
   before: values.meta({ description: 'The changed fields before the change; null for a creation.' }),
   after: values.meta({ description: 'The changed fields after the change; null for a deletion.' }),
   version: z.int().meta({ description: "The account's version after the change." }),
@@ -55,6 +62,7 @@ export const change = z
   .meta({ id: 'Change', examples: [{ id: 7, ...EXAMPLE }] });
 
 /** The schema of what a dry run would have recorded, up to `MAX_RECORDED` changes. */
-export const dryRunChanges = z.array(
-  z.strictObject(fields).meta({ id: 'DryRunChange', examples: [EXAMPLE] }),
-);
+const dryRunChanges = z.array(z.strictObject(fields).meta({ id: 'DryRunChange', examples: [EXAMPLE] }));
+
+/** The schema of the answer to a dry run. */
+export const dryRun = z.strictObject({ changes: dryRunChanges }).meta({ id: 'DryRun' });

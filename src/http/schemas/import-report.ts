@@ -37,11 +37,13 @@ export const importReport = z
       }),
     failures: z
       .array(
-        z.strictObject({
-          line: z.int().min(1).meta({ description: 'Line number in the file, from 1.' }),
-          path: z.string().meta({ description: 'The field; empty for the whole line.' }),
-          reason: z.string(),
-        }),
+        z
+          .strictObject({
+            line: z.int().min(1).meta({ description: 'Line number in the file, from 1.' }),
+            path: z.string().meta({ description: 'The field; empty for the whole line.' }),
+            reason: z.string(),
+          })
+          .meta({ id: 'ImportFailure' }),
       )
       .meta({ description: `Faults of the first ${MAX_FAILURES} failed lines.` }),
   })

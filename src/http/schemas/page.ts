@@ -15,7 +15,7 @@ export const pageQuery = {
     .transform(Number)
     .optional()
     .meta({ override: { type: 'integer', minimum: 1, maximum: MAX_LIMIT, default: DEFAULT_LIMIT } }),
-  cursor: z.string().optional().meta({ description: 'The `nextCursor` of the page before.' }),
+  cursor: z.string().optional().meta({ minLength: 1, description: 'The `nextCursor` of the page before.' }),
 };
 
 /** Text to search for. */

@@ -8,12 +8,12 @@ export const problem = z
   .looseObject({
     type: z.literal('about:blank'),
     title: z.string().meta({ description: 'The name of the status.' }),
-    status: z.int(),
+    status: z.int().min(400).max(599),
     detail: z.string().meta({ description: 'For people; may change.' }),
     code: z.enum(REFUSAL_CODES as [RefusalCode]).meta({ description: 'For programs; stable.' }),
     requestId: z.string().meta({ description: 'As in `X-Request-Id`; finds the request in the log.' }),
     errors: z
-      .array(z.strictObject({ path: z.string(), message: z.string() }))
+      .array(z.strictObject({ path: z.string(), message: z.string() }).meta({ id: 'InputFault' }))
       .optional()
       .meta({ description: 'Each fault of the input, with its path (keys joined by dots).' }),
     fields: z
@@ -22,7 +22,7 @@ export const problem = z
       .meta({ description: 'Fields and preference paths that have changed since.' }),
     cause: z.string().optional().meta({ description: 'Why a sign-in was refused; in development only.' }),
     report: z
-      .union([importReport, refusedUndoReport])
+      .xor([importReport, refusedUndoReport])
       .optional()
       .meta({ description: 'The report of a refused import or undo.' }),
   })

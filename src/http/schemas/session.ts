@@ -17,6 +17,7 @@ export const consoleSession = z
   .strictObject({
     id: z.int(),
     door: z.enum(DOORS).meta({
+      id: 'Door',
       description:
         'How it was opened: by an Auth.js session, a bearer token, the code of a link, or OpenID Connect.',
     }),

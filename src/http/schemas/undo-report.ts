@@ -36,19 +36,21 @@ const counts = {
   }),
   skippedChanges: z
     .array(
-      z.strictObject({
-        id: z.int(),
-        userId: z.int(),
-        reason: z
-          .enum(REASONS as [(typeof REASONS)[number]])
-          .meta({ description: 'The code of the refusal.' }),
-        fields: z
-          .array(z.string())
-          .max(MAX_SKIPPED_FIELDS)
-          .meta({
-            description: `The first ${MAX_SKIPPED_FIELDS} fields and preference paths that have changed since.`,
-          }),
-      }),
+      z
+        .strictObject({
+          id: z.int(),
+          userId: z.int(),
+          reason: z
+            .enum(REASONS as [(typeof REASONS)[number]])
+            .meta({ description: 'The code of the refusal.' }),
+          fields: z
+            .array(z.string())
+            .max(MAX_SKIPPED_FIELDS)
+            .meta({
+              description: `The first ${MAX_SKIPPED_FIELDS} fields and preference paths that have changed since.`,
+            }),
+        })
+        .meta({ id: 'SkippedChange' }),
     )
     .max(MAX_SKIPPED)
     .meta({ description: `The first ${MAX_SKIPPED} changes that cannot be undone.` }),

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { ACTIONS } from '../../domain/change.ts';
 import { WEBHOOK_STATES } from '../../services/webhooks/status.ts';
+import { action } from './change.ts';
 
 const time = z.iso.datetime().nullable();
 
@@ -9,7 +9,7 @@ export const webhook = z
   .strictObject({
     name: z.string(),
     url: z.string().meta({ description: 'The origin only: the rest may contain a secret.' }),
-    actions: z.array(z.enum(ACTIONS)).nullable().meta({ description: 'Filter of actions; null for all.' }),
+    actions: z.array(action).nullable().meta({ description: 'Filter of actions; null for all.' }),
     fields: z.array(z.string()).nullable().meta({ description: 'Filter of changed fields; null for all.' }),
     state: z
       .enum(WEBHOOK_STATES)

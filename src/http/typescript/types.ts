@@ -27,15 +27,20 @@ export class TypePrinter {
   /** The type of what a schema accepts (`input`), or of what it makes of that (`output`). */
   typeOf(schema: z.ZodType | undefined, io: 'input' | 'output'): string {
     if (schema === undefined) return 'undefined';
+    return this.#print(this.#jsonOf(schema, io), '', false);
+  }
+
+  /** A schema as JSON Schema; what it refers to has got a name. */
+  #jsonOf(schema: z.ZodType, io: 'input' | 'output'): Schema {
     const json = z.toJSONSchema(schema, { io, unrepresentable: 'any' }) as Schema;
     for (const [name, definition] of Object.entries(json.$defs ?? {})) this.#define(name, definition);
-    return this.#print(json, '', false);
+    return json;
   }
 
   /** The type of a query: what becomes text may be given as what it is. */
   queryOf(schema: z.ZodType | undefined, without: readonly string[]): string {
     if (schema === undefined) return NOTHING;
-    const json = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as Schema;
+    const json = this.#jsonOf(schema, 'input');
     const properties = Object.entries(json.properties ?? {}).filter(([name]) => !without.includes(name));
     if (properties.length === 0) return NOTHING;
     return this.#object({ ...json, properties: Object.fromEntries(properties) }, '', true);

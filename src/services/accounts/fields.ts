@@ -5,14 +5,20 @@ import type { InputError } from '../../domain/refusal.ts';
 import { ROLES, STATUSES, STORAGE_MODES } from '../../domain/user.ts';
 import { hasStrayInvisible, isVisible } from '../../domain/visible-text.ts';
 
+/** The largest value of PostgreSQL's `integer`. */
+const MAX_ID = 2 ** 31 - 1;
+
 /** An account's id, as text. */
 export const id = z
   .string()
-  .regex(/^\d{1,10}$/)
-  // The largest value of PostgreSQL's `integer`.
-  .refine((digits) => Number(digits) < 2 ** 31, 'Must be less than 2147483648.')
+  .regex(/^[1-9]\d{0,9}$/, 'Must be an id.')
+  .refine((digits) => Number(digits) <= MAX_ID, `Must be at most ${MAX_ID}.`)
   .transform(Number)
-  .meta({ description: 'Id.', examples: ['1'] });
+  .meta({
+    override: { type: 'integer', minimum: 1, maximum: MAX_ID },
+    description: 'Id.',
+    examples: [1],
+  });
 
 /** A text of 1 to `maxLength` characters (code points) that PostgreSQL can store. */
 export function text(maxLength: number) {
@@ -50,7 +56,7 @@ function inUtc(text: string): string {
 export const fields = {
   email: z.string().meta({ format: 'email', maxLength: EMAIL_MAX_LENGTH }),
   name: name.nullable(),
-  role: z.enum(ROLES),
+  role: z.enum(ROLES).meta({ id: 'Role' }),
   /** Without a clock: whether it may be past is the domain's business. */
   roleUntil: z.iso
     .datetime({ offset: true, error: 'Must be a time with an offset, such as 2026-01-31T12:00:00Z.' })
@@ -65,10 +71,11 @@ export const fields = {
       description: 'When the role of an admin ends by itself; null for never.',
       examples: ['2027-01-31T12:00:00.000Z'],
     }),
-  status: z.enum(STATUSES),
-  storageMode: z.enum(STORAGE_MODES),
+  status: z.enum(STATUSES).meta({ id: 'AccountStatus' }),
+  storageMode: z.enum(STORAGE_MODES).meta({ id: 'StorageMode' }),
   /** What may be inside is the domain's business. */
   preferences: z.custom<Record<string, unknown>>(isObject, 'Must be an object.').meta({
+    id: 'Preferences',
     override: { type: 'object', additionalProperties: true },
     description: "An object of the app's own making.",
     examples: [{ theme: 'dark' }],

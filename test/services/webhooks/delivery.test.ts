@@ -6,6 +6,7 @@ import { changeView } from '../../../src/services/history/view.ts';
 import { FEED_START } from '../../../src/store/feed-position.ts';
 import { accountsIn } from '../../support/accounts.ts';
 import { TLS } from '../../support/certificate.ts';
+import { expectDescribed } from '../../support/conformance.ts';
 import { readFeed } from '../../support/feed.ts';
 import {
   openStage,
@@ -43,7 +44,7 @@ describe('webhook delivery', () => {
     expect(headers['webhook-timestamp']).to.match(/^\d{10}$/);
   });
 
-  it('sends creation, update and deletion as events of their own type', async () => {
+  it('sends creation, update and deletion as events of their own type, as the OpenAPI document says', async () => {
     await stage.dispatch();
     await stage.invite('grace@example.com');
     await stage.rename('grace@example.com', 'Grace');
@@ -54,6 +55,7 @@ describe('webhook delivery', () => {
       'account.updated',
       'account.deleted',
     ]);
+    for (const delivery of stage.receiver.deliveries) expectDescribed(delivery);
   });
 
   it('signs with each secret, the old one and the new', async () => {

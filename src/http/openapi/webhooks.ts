@@ -1,0 +1,64 @@
+import { z } from 'zod';
+import type { ZodOpenApiOperationObject, ZodOpenApiPathsObject } from 'zod-openapi';
+import { ACTIONS } from '../../domain/change.ts';
+import { TEST_TYPE } from '../../services/webhooks/trial.ts';
+import { change } from '../schemas/change.ts';
+
+const HEADERS = {
+  'webhook-id': "The message's id: the same at each attempt, so that a receiver can drop duplicates.",
+  'webhook-timestamp': 'When it was signed, in seconds since 1970.',
+  'webhook-signature':
+    'Signatures by the Standard Webhooks specification, separated by blanks; one has to be good.',
+};
+
+/** The messages that receivers are sent, by their `type`. A test compares them with those that are sent. */
+export function webhooks(tag: string): ZodOpenApiPathsObject {
+  const operation = (
+    type: string,
+    id: string,
+    summary: string,
+    description: string,
+    data: z.ZodType,
+  ): ZodOpenApiOperationObject => ({
+    operationId: `on${id}`,
+    summary,
+    description,
+    tags: [tag],
+    security: [],
+    parameters: Object.entries(HEADERS).map(([name, description]) => ({
+      name,
+      in: 'header' as const,
+      required: true,
+      description,
+      schema: { type: 'string' as const },
+    })),
+    requestBody: {
+      required: true,
+      content: {
+        'application/json': {
+          schema: z.strictObject({ type: z.literal(type), timestamp: z.iso.datetime(), data }).meta({ id }),
+        },
+      },
+    },
+    responses: {
+      '2XX': { description: 'Delivered: the next change follows.' },
+      410: { description: 'Not wanted any more: the webhook is parked.' },
+      default: { description: 'Not delivered: tried again later, before any later change.' },
+    },
+  });
+  const messages = ACTIONS.map((action) => {
+    const type = `account.${action}`;
+    const id = `Account${action.charAt(0).toUpperCase()}${action.slice(1)}`;
+    const description =
+      'Sent for each change of an account that passes the filters of the webhook, in order, at least once.';
+    return [type, { post: operation(type, id, `An account is ${action}`, description, change) }];
+  });
+  const test = operation(
+    TEST_TYPE,
+    'WebhookTest',
+    'A test',
+    'Sent when an admin asks for it, and changes nothing.',
+    z.strictObject({ webhook: z.string().meta({ description: 'The name of the webhook.' }) }),
+  );
+  return { ...Object.fromEntries(messages), [TEST_TYPE]: { post: test } };
+}
