@@ -6,6 +6,7 @@ import type { Session } from '../services/access/console-sessions.ts';
 import type { KnownServiceToken } from '../services/access/service-token-look-up.ts';
 import type { Unit } from '../store/unit.ts';
 import type { Shown, Upload } from './endpoint.ts';
+import type { Place } from './middleware/shed-load.ts';
 import type { Credentials } from './request/credentials.ts';
 import type { Leave } from './transfers/places.ts';
 import type { UploadFile } from './transfers/upload-file.ts';
@@ -56,10 +57,8 @@ export interface RequestState {
   counted?: true;
   /** Whether its changes count among the history that its account writes already. */
   hasSpent?: true;
-  /** Leaves its place in the load of the process, and does nothing more; set where the request has one. */
-  leaveLoad?: () => void;
-  /** Waits without a place in the load of the process; set where the request has one. */
-  standAside?: <T>(wait: () => Promise<T>) => Promise<T>;
+  /** Its place in the load of the process; set where it has one. */
+  place?: Place;
   /** The request's JSON; set where the endpoint takes a body. */
   body?: unknown;
   /** The body in a file; set where the endpoint takes an upload. */

@@ -42,7 +42,7 @@ export const authenticate = (
       state.unit.author = { ...who, requestId: state.requestId };
     } catch (error) {
       if (error instanceof InvalidToken) {
-        ctx.state.leaveLoad?.();
+        ctx.state.place?.leave();
         await pauseUntil(began + REFUSAL_MS);
       }
       throw refusal(ctx, error, tellsCauses);

@@ -19,8 +19,8 @@ export const readJson = (types: readonly string[], timeoutMs: number): Middlewar
     if (!('body' in ctx.state)) {
       const arrival = () => readInTime(ctx, timeoutMs);
       // A short body has come with the head.
-      const { standAside } = ctx.state;
-      ctx.state.body = parse(await (ctx.req.complete || !standAside ? arrival() : standAside(arrival)));
+      const { place } = ctx.state;
+      ctx.state.body = parse(await (ctx.req.complete || !place ? arrival() : place.standAside(arrival)));
     }
     return next();
   };

@@ -13,7 +13,7 @@ const RETRY_AFTER = '1';
 /**
  * Runs `work` once the request has a place in the load of this process, before anything is done for it: the look-up of its account
  * is part of the work. The place is for work alone: it is left while the request waits for its caller to send something, or for
- * others (`state.standAside`), and before the caller reads the answer. Credentials that were an admin's before are urgent, so that admins
+ * others ({@link Place}), and before the caller reads the answer. Credentials that were an admin's before are urgent, so that admins
  * can act while everybody else waits; they decide nothing else. Throws `overloaded`.
  */
 export const shedLoad = (load: Load, names: CookieNames) => {
@@ -36,24 +36,45 @@ export const shedLoad = (load: Load, names: CookieNames) => {
   return (work: Middleware): Middleware =>
     async function shedLoad(ctx, next) {
       const { state } = ctx;
-      let leave: Leave | undefined = await enter(ctx);
-      state.leaveLoad = () => {
-        leave?.();
-        leave = undefined;
-      };
-      state.standAside = async (wait) => {
-        state.leaveLoad?.();
-        const result = await wait();
-        leave = await enter(ctx);
-        return result;
-      };
+      const place = new Place(ctx, enter, await enter(ctx));
+      state.place = place;
       try {
         await work(ctx, async () => undefined);
       } finally {
-        leave?.();
+        place.leave();
         const { actor, credentials } = state;
         if (credentials !== undefined && actor?.isActiveAdmin()) ofAdmins.set(credentials.digest, true);
       }
       return next();
     };
 };
+
+/**
+ * The place of a request in the load of this process. An object rather than two functions in the request's state: with those, three
+ * times as much of what a request allocates reached the old generation of the heap (`--trace-gc-nvp`, `GET /v1/me`).
+ */
+export class Place {
+  readonly #ctx: RequestContext;
+  readonly #enter: (ctx: RequestContext) => Promise<Leave>;
+  #leave: Leave | undefined;
+
+  constructor(ctx: RequestContext, enter: (ctx: RequestContext) => Promise<Leave>, leave: Leave) {
+    this.#ctx = ctx;
+    this.#enter = enter;
+    this.#leave = leave;
+  }
+
+  /** Gives the place to others; the second time does nothing. */
+  leave(): void {
+    this.#leave?.();
+    this.#leave = undefined;
+  }
+
+  /** Waits without the place, and takes one again. Throws `overloaded` where the wait for it was too long. */
+  async standAside<T>(wait: () => Promise<T>): Promise<T> {
+    this.leave();
+    const result = await wait();
+    this.#leave = await this.#enter(this.#ctx);
+    return result;
+  }
+}

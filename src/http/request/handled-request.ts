@@ -69,7 +69,8 @@ export class HandledRequest implements ChangeRequest<AnyRequest, object | undefi
   }
 
   get standAside() {
-    return this.#ctx.state.standAside ?? ((wait) => wait());
+    const { place } = this.#ctx.state;
+    return <T>(wait: () => Promise<T>) => (place ? place.standAside(wait) : wait());
   }
 
   get lastEventId() {
