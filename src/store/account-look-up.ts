@@ -2,7 +2,7 @@ import type { EntityManager } from '@mikro-orm/postgresql';
 import { isStorableText } from '../domain/preferences.ts';
 import { User } from '../domain/user.ts';
 import { accountColumns, type MetadataSource } from './account-columns.ts';
-import type { LookUps } from './batched-look-ups.ts';
+import { askedKeys, type LookUps } from './batched-look-ups.ts';
 import { lapsedSql } from './lapsed.ts';
 
 /** The signer to look up. */
@@ -76,7 +76,7 @@ export function accountLookUp(source: MetadataSource, lookUps: LookUps): Account
              select from identities where user_id = users.id and issuer = asked.issuer and cut_at is null
            ) as is_of_another,
            ${SIGHTING_COLUMNS}
-      from unnest($1::text[], $2::text[], $3::text[]) with ordinality as asked (email, issuer, subject, place)
+      from ${askedKeys('email', 'issuer', 'subject')}
       join users on users.id = coalesce(
         (select user_id from identities join users as known on known.id = user_id
           where issuer = asked.issuer and subject = asked.subject and cut_at is null),

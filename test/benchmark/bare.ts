@@ -15,8 +15,9 @@ const key = await crypto.subtle.importKey('raw', secret, hmac, false, ['verify']
 const verify = async (token: string) => (await jwtVerify(token, key, { algorithms: ['HS256'] })).payload;
 const claimsOf = process.env['CACHE_TOKENS'] === 'true' ? await caching(verify) : verify;
 
-const ACCOUNT = `select id, email, name, role, status, coalesce(preferences, '{}') as preferences,
-  storage_mode as "storageMode", version, created_at as "createdAt", updated_at as "updatedAt" from users`;
+const ACCOUNT = `select id, email, name, role, status, coalesce(preferences, '{}') as preferences, storage_mode as "storageMode",
+  version, created_at as "createdAt", updated_at as "updatedAt", role_until as "roleUntil", nullif(last_seen_at, '-infinity') as "lastSeenAt"
+  from users left join sightings on user_id = id`;
 
 const find = (email: unknown) =>
   pool.query({ name: 'find', text: `${ACCOUNT} where email = $1`, values: [email] });
@@ -28,7 +29,7 @@ const patch = (id: number, preferences: object) =>
     text: `with changed as (
         update users set preferences = coalesce(preferences, '{}') || $2::jsonb, version = version + 1, updated_at = now()
          where id = $1 returning *
-      ) ${ACCOUNT.replace('from users', 'from changed')}`,
+      ) select preferences from changed`,
     values: [id, preferences],
   });
 

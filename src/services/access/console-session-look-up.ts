@@ -3,7 +3,7 @@ import type { EntityManager } from '@mikro-orm/postgresql';
 import type { User } from '../../domain/user.ts';
 import { accountColumns, type MetadataSource } from '../../store/account-columns.ts';
 import { entityOf, SIGHTING_COLUMNS, SIGHTING_JOIN } from '../../store/account-look-up.ts';
-import type { LookUps } from '../../store/batched-look-ups.ts';
+import { askedKeys, type LookUps } from '../../store/batched-look-ups.ts';
 import { isoTimeOf } from '../../store/rows.ts';
 import { SESSION_USABLE } from '../../store/session-condition.ts';
 import { runAlone } from '../../store/statements.ts';
@@ -65,7 +65,7 @@ export function sessionLookUp(
              console_sessions.created_at::timestamptz as session_created_at,
              last_used_at::timestamptz as session_last_used_at, expires_at::timestamptz as session_expires_at,
              last_used_at < now() - interval '1 minute' as session_is_stale, ${SIGHTING_COLUMNS}
-        from unnest($1::text[]) with ordinality as asked (digest, place)
+        from ${askedKeys('digest')}
         join console_sessions on console_sessions.digest = asked.digest and ${SESSION_USABLE}
         join users on users.id = console_sessions.account_id and users.status = 'active'
         ${SIGHTING_JOIN}`,

@@ -1,5 +1,5 @@
 import type { Scope, ServiceToken } from '../../domain/service-token.ts';
-import type { LookUps } from '../../store/batched-look-ups.ts';
+import { askedKeys, type LookUps } from '../../store/batched-look-ups.ts';
 import { USABLE } from '../../store/right-check.ts';
 
 /** What a request with a service token needs to know about it. */
@@ -13,7 +13,7 @@ export type ServiceTokenLookUp = (digest: string) => Promise<KnownServiceToken |
 const TEXT = `
   with known as (
     select asked.place::int, id, name::text, scopes
-      from unnest($1::text[]) with ordinality as asked (digest, place)
+      from ${askedKeys('digest')}
       join service_tokens on service_tokens.digest = asked.digest and ${USABLE}
   ), used as (
     update service_tokens set last_used_at = now()
