@@ -10,6 +10,7 @@ import { ConsoleSession } from './src/domain/console-session.ts';
 import { ServiceToken } from './src/domain/service-token.ts';
 import { HistoryRecorder } from './src/store/history-recorder.ts';
 import { LastAdminGuard } from './src/store/last-admin-guard.ts';
+import { ID_TABLE_NAME, SCHEMA, VIEW_NAME } from './src/store/publication/interface-sql.ts';
 import { ChangeSchema } from './src/store/tables/change.ts';
 import { ChangeFieldSchema } from './src/store/tables/change-field.ts';
 import { ConsoleCodeSchema } from './src/store/tables/console-code.ts';
@@ -55,8 +56,15 @@ export function ormOptions(database: DatabaseSettings, mode: ConnectionMode = 'd
     flushMode: 'commit',
     // A batch update compares versions before the statement and not in it, and could overwrite what came between.
     useBatchUpdates: false,
-    // Not entities: `src/store/rate-limits.ts` writes the one, and migrations make functions and triggers.
-    schemaGenerator: { skipTables: ['rate_limits'], ignoreRoutines: true, ignoreTriggers: true },
+    // Not entities: `src/store/rate-limits.ts` writes the one table, migrations make functions and triggers, and
+    // `src/store/publication/` makes what the app's own tables use, in a schema that can also be ours.
+    schemaGenerator: {
+      skipTables: ['rate_limits', ID_TABLE_NAME],
+      skipViews: [VIEW_NAME],
+      ignoreSchema: database.found?.searchPath?.[0] === SCHEMA ? [] : [SCHEMA],
+      ignoreRoutines: true,
+      ignoreTriggers: true,
+    },
     migrations: {
       tableName: ledgerName(database.found?.searchPath?.[0]),
       // This file is bundled into dist/, with the migrations beside it, so that one path serves both.

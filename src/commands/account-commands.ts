@@ -15,6 +15,7 @@ import { type AccountView, accountView } from '../services/accounts/view.ts';
 import { eraseAccounts } from '../services/history/erasure.ts';
 import { verifyHistory } from '../services/history/verification.ts';
 import type { Position } from '../services/paging.ts';
+import { publicationSql, publishAccounts, unpublishAccounts } from '../store/publication/publish.ts';
 import { oneOf } from './account-options.ts';
 import type { Command, CommandContext } from './command.ts';
 import { EXIT } from './exit-codes.ts';
@@ -83,6 +84,9 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   import: (file, context) => importFile(given(file, 'a file'), context),
   export: exportFile,
   undo: (requestId, context) => undo(given(requestId, 'a request id'), context),
+  publish: (_, { inUnit, values: { to, print } }) =>
+    inUnit<unknown>(({ em }) => (print ? publicationSql(em, to) : publishAccounts(em, to))),
+  unpublish: (_, { inUnit }) => inUnit(({ em }) => unpublishAccounts(em)),
 };
 
 async function change(

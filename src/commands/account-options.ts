@@ -26,6 +26,9 @@ export const USAGE = `Usage: ${invocationOf('accounts', 'COMMAND [--json]')}
                                                         since
   adopt [--merge]                                       show what the first start makes of a table users of another
                                                         service; --merge merges accounts with one email
+  publish [--to ROLE] [--print]                         let the app's own tables use the accounts, through the schema
+                                                        rollcall; ROLE is the app's; --print prints the SQL instead
+  unpublish                                             take that back
   doctor                                                check settings, database, providers, webhooks and disk, and
                                                         say what to mend: exit code 1 if there is a problem
   verify                                                replay the history and compare it with the accounts
@@ -34,7 +37,8 @@ export const USAGE = `Usage: ${invocationOf('accounts', 'COMMAND [--json]')}
 this text.
 
 Exit codes: 0 done, 64 usage error, 65 invalid input or history, 66 file not found, 67 account not found, 69 database
-unavailable, 77 refused (email taken, last admin, changed since), 78 invalid settings, 1 anything else.`;
+unavailable, 77 refused (email taken, last admin, changed since, in use by the app), 78 invalid settings, 1 anything
+else.`;
 
 /** Its options, as `parseArgs` takes them. */
 export const OPTIONS = {
@@ -54,6 +58,8 @@ export const OPTIONS = {
   bom: { type: 'boolean', default: false },
   separator: { type: 'string' },
   merge: { type: 'boolean', default: false },
+  to: { type: 'string' },
+  print: { type: 'boolean', default: false },
   'dry-run': { type: 'boolean', default: false },
 } as const satisfies ParseArgsConfig['options'];
 

@@ -6,6 +6,7 @@ import { DatabaseUnfit } from '../database/unfit.ts';
 import { Refusal } from '../domain/refusal.ts';
 import type { RefusalCode } from '../domain/refusals.ts';
 import { InvalidPreferencesSchema } from '../services/accounts/preferences-schema.ts';
+import { CannotPublish } from '../store/publication/publish.ts';
 import { EXIT_USAGE, isUsageError } from './usage-error.ts';
 
 /** Exit codes of sysexits.h, for scripts. */
@@ -41,6 +42,7 @@ export function exitCodeOf(error: NodeJS.ErrnoException): number {
   if (error instanceof Refusal) return EXIT_OF_CODE[error.code as RefusalCode] ?? 1;
   if (isUsageError(error)) return EXIT.usage;
   if (error instanceof CannotAdopt) return EXIT.data;
+  if (error instanceof CannotPublish) return EXIT.refused;
   if (error instanceof LockHeld || error instanceof LockMissed) return EXIT.unavailable;
   if (error instanceof DatabaseUnfit || error instanceof InvalidPreferencesSchema) return EXIT_CONFIG;
   return NO_FILE.has(error.code ?? '') ? EXIT.noInput : 1;

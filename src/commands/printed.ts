@@ -27,9 +27,12 @@ const COUNT_COLUMNS = [
 
 /** A command's result for people: one account or several, a link, or a count of what was done. */
 export function printed(result: unknown): string {
+  if (typeof result === 'string') return result.trimEnd();
   if (Array.isArray(result)) return table(ACCOUNT_COLUMNS, result);
   const record = result as Record<string, unknown>;
   if ('link' in record) return `${record['link']}`;
+  for (const word of ['published', 'removed'])
+    if (word in record) return `${word}: ${(record[word] as string[]).join(', ')}`;
   if ('email' in record) return table(ACCOUNT_COLUMNS, [record]);
   const counts = table(
     COUNT_COLUMNS.filter((column) => column in record),

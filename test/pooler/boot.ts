@@ -1,4 +1,6 @@
+import { execFile } from 'node:child_process';
 import { readdir } from 'node:fs/promises';
+import { promisify } from 'node:util';
 import { expect } from 'chai';
 import { startupSettings } from '../../src/database/session-settings.ts';
 import { signHs256 } from '../../src/security/hmac.ts';
@@ -6,6 +8,7 @@ import { SECRET } from '../support/app.ts';
 import { createEmptyDatabase, type TestDatabase } from '../support/database.ts';
 import { type Pooler, startPooler } from '../support/pooler.ts';
 import { expectProblem } from '../support/problem.ts';
+import { programEnvironment, programOf } from '../support/programs.ts';
 import { type ServerProcess, startServer } from '../support/server-process.ts';
 
 const NO_TIMEOUT = {
@@ -102,6 +105,45 @@ describe('behind PgBouncer in transaction mode', function () {
     const server = startServer({ ...env, DATABASE_URL: pooler.url });
     servers.push(server);
     await server.ready();
+  });
+
+  it('publishes the accounts, also where the schema has the name of the role, and starts again', async () => {
+    pooler = await startPooler(database);
+    const start = () => {
+      const server = startServer({ DATABASE_URL: pooler.url, INITIAL_ADMINS: 'ada@example.com' });
+      servers.push(server);
+      return server;
+    };
+    const first = await start().ready();
+    const publish = () =>
+      promisify(execFile)(process.execPath, [programOf('src/commands/accounts.ts'), 'publish'], {
+        env: { ...programEnvironment(), ENVIRONMENT: 'test', DATABASE_URL: pooler.url },
+      });
+    // Its sessions would find the new schema first: "$user", public. Nothing is done before they are replaced.
+    const refused: { code: number; stderr: string } = await publish().catch((error) => error);
+    expect(refused.code).to.equal(77);
+    const [, statement = ''] = refused.stderr.split('Run this, and reconnect the pooler: ');
+    await database.query(statement);
+    expect((await publish().catch((error) => error)).stderr).to.equal(refused.stderr);
+    expect(await database.query(`select to_regnamespace('rollcall') as schema`)).to.deep.equal([
+      { schema: null },
+    ]);
+    await pooler.restart();
+    await publish();
+    const second = await start().ready();
+    for (const address of [first, second]) {
+      const email = `${new URL(address).port}@example.com`;
+      const response = await fetch(`${address}/v1/users`, {
+        method: 'POST',
+        headers: {
+          Authorization: `Bearer ${await signHs256(SECRET, 'ada@example.com', '1h')}`,
+          'Content-Type': 'application/json',
+        },
+        body: JSON.stringify({ email }),
+      });
+      expect(response.status).to.equal(201);
+    }
+    expect(await database.query('select id from rollcall.account_ids order by id')).to.have.length(3);
   });
 
   it('lets a write give up that meets a lock, although nothing can be set for a session', async () => {

@@ -9,6 +9,7 @@ import { DatabaseUnfit } from '../../database/unfit.ts';
 import { activeAdmins } from '../../services/accounts/admin-seeder.ts';
 import { webhookStatuses } from '../../services/webhooks/status.ts';
 import { BEHIND } from '../../store/feed-shift.ts';
+import { publicationFaults } from '../../store/publication/survey.ts';
 import { attempt, type Finding, ok, problem, warning } from './finding.ts';
 
 /** Checks rights, the schema and what is in it. */
@@ -26,6 +27,7 @@ export async function checkSchema(store: Store, settings: Settings): Promise<Fin
   if (plan === undefined || isPending) return findings;
   findings.push(...(await attempt('admins', () => checkAdmins(em, settings))));
   findings.push(...(await attempt('feed', () => checkFeed(em))));
+  findings.push(...(await attempt('publication', () => checkPublication(em))));
   findings.push(...(await attempt('webhooks', () => checkDeliveries(em, settings))));
   return findings;
 }
@@ -115,6 +117,14 @@ async function checkFeed(em: EntityManager): Promise<Finding[]> {
       'Restart the service, before anything is written: the start continues the feed.',
     ),
   ];
+}
+
+async function checkPublication(em: EntityManager): Promise<Finding[]> {
+  const faults = await publicationFaults(em);
+  // An app that does not use it needs no word about it.
+  if (faults === undefined) return [];
+  if (faults.length === 0) return [ok('publication', 'the app can use rollcall.accounts')];
+  return [warning('publication', faults.join('; '), `Publish again: ${invocationOf('accounts', 'publish')}`)];
 }
 
 async function checkDeliveries(em: EntityManager, { webhooks }: Settings): Promise<Finding[]> {
