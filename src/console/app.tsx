@@ -13,6 +13,7 @@ import { Bones, Failed, Forbidden, NotFound } from './parts/states.tsx';
 import { Toasts } from './parts/toasts.tsx';
 import { UndoDialogs } from './parts/undo.tsx';
 import { texts } from './texts.ts';
+import { CreateDialogs } from './views/accounts/create.tsx';
 import { ADMIN_VIEWS, VIEWS } from './views.tsx';
 
 /** The whole page. */
@@ -44,6 +45,7 @@ function Content() {
     <>
       <Frame />
       <Palette />
+      <CreateDialogs />
       <UndoDialogs />
       <ReasonDialogs />
       <LeaveDialogs />

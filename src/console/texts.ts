@@ -3,6 +3,7 @@ export const texts = {
   product: 'Rollcall',
   copy: 'Copy',
   copied: 'Copied',
+  notCopied: 'The browser does not let this page copy.',
   skip: 'Skip to content',
   offline: 'No connection. What is on the screen may be old; trying again.',
   nav: {
@@ -60,6 +61,7 @@ export const texts = {
     total: (count: string, capped: boolean) => (capped ? `more than ${count}` : count),
     search: 'Search by email or name',
     create: 'New account',
+    export: 'Export this list as CSV',
     columns: {
       name: 'Account',
       role: 'Role',
@@ -127,8 +129,11 @@ export const texts = {
   },
   keys: {
     title: 'Keyboard',
-    palette: 'Go to a view or an account',
-    paletteHint: 'A view, a name or an email',
+    palette: 'Go somewhere or do something',
+    paletteHint: 'A view, an account, or what to do',
+    groups: { here: 'On this page', views: 'Go to', acts: 'Anywhere', accounts: 'Accounts' },
+    theme: (name: string) => `Theme: ${name}`,
+    button: 'Search…',
     nothing: 'Nothing matches.',
     help: 'Show the keys',
     search: 'Search',

@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact';
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 
 /** A modal dialog: the browser keeps the focus in it, closes it on Esc and gives the focus back. */
 export function Dialog({
@@ -20,7 +20,8 @@ export function Dialog({
   children: ComponentChildren;
 }) {
   const element = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
+  // At once: what is typed next belongs to it.
+  useLayoutEffect(() => {
     const dialog = element.current;
     const from = document.activeElement;
     dialog?.showModal();

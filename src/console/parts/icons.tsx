@@ -20,6 +20,9 @@ const SHAPES = {
   left: 'M19 12H5M11 6l-6 6 6 6',
   copy: 'M9 9h11v11H9zM5 15H4V4h11v1',
   clock: 'M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18M12 7v5l3 2',
+  theme: 'M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18M12 3v18M12 8l5.5-1M12 12.5l8-1.5M12 17l6-1',
+  out: 'M10 4H5v16h5M15.5 8l4 4-4 4M19 12H9.5',
+  keys: 'M3 6h18v12H3zM7 10v.1M12 10v.1M17 10v.1M8 14h8',
   file: 'M6 3h8l4 4v14H6zM14 3v4h4M12 18v-6M9.5 14.5L12 12l2.5 2.5',
 } as const;
 

@@ -7,6 +7,7 @@ import { texts } from '../texts.ts';
 import type { View } from '../views.tsx';
 import { Dialog } from './dialog.tsx';
 import { Icon } from './icons.tsx';
+import { openPalette } from './palette.tsx';
 import { sayFault } from './toasts.tsx';
 
 /** How many views a phone has in its bar, beside the button with the others: `styles/layout.css` hides those. */
@@ -37,6 +38,7 @@ export function Navigation({ views }: { views: readonly View[] }) {
         <img src={iconUrl()} alt="" />
         {texts.product}
       </a>
+      <PaletteButton />
       <nav class="nav" aria-label={texts.nav.label}>
         {named.map((view) => (
           <NavLink key={view.path} view={view} />
@@ -57,6 +59,7 @@ export function Navigation({ views }: { views: readonly View[] }) {
       {isOpen.value && (
         <Dialog title={texts.nav.more} onClose={close} isSheet>
           <div class="body">
+            <PaletteButton onOpen={close} />
             {others.length > 0 && (
               <nav class="nav" aria-label={texts.nav.others}>
                 {others.map((view) => (
@@ -83,6 +86,24 @@ function NavLink({ view, onFollow }: { view: NamedView; onFollow?: () => void })
       <Icon name={view.name} />
       {texts.nav[view.name]}
     </a>
+  );
+}
+
+/** The palette, for those who do not know its key, or have none. */
+function PaletteButton({ onOpen }: { onOpen?: () => void }) {
+  return (
+    <button
+      type="button"
+      class="button search-all"
+      onClick={() => {
+        onOpen?.();
+        openPalette();
+      }}
+    >
+      <Icon name="search" />
+      {texts.keys.button}
+      <kbd>Ctrl K</kbd>
+    </button>
   );
 }
 

@@ -1,39 +1,39 @@
-import { useSignal } from '@preact/signals';
-import { useMemo } from 'preact/hooks';
+import { signal, useSignal } from '@preact/signals';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import type { Answered } from '../../client/index.ts';
 import { call } from '../data/api.ts';
+import { type Command, commandsHere } from '../data/commands.ts';
 import { useGo } from '../data/drafts.ts';
 import { type Shortcut, shortcuts, useShortcuts } from '../data/keys.ts';
 import { useLoaded } from '../data/load.ts';
 import { viewUrl } from '../data/place.ts';
-import { isAdmin } from '../data/session.ts';
+import { isAdmin, signOut } from '../data/session.ts';
+import { THEMES, theme } from '../data/theme.ts';
 import { texts } from '../texts.ts';
+import { askToCreate } from '../views/accounts/create.tsx';
 import { ADMIN_VIEWS, VIEWS } from '../views.tsx';
 import { Dialog } from './dialog.tsx';
-import { Icon, type IconName } from './icons.tsx';
+import { Icon } from './icons.tsx';
+import { sayFault } from './toasts.tsx';
 
 /** How many accounts the palette offers. */
 const FOUND = 6;
 
-interface Command {
-  readonly id: string;
-  readonly icon: IconName;
-  readonly label: string;
-  readonly soft?: string;
-  readonly url: string;
+const open = signal<'palette' | 'help' | undefined>(undefined);
+
+/** Opens the palette, for those without its key. */
+export function openPalette(): void {
+  open.value = 'palette';
 }
+
+const KEYS: readonly Shortcut[] = [
+  { key: 'Ctrl+k', label: texts.keys.palette, run: openPalette },
+  { key: '?', label: texts.keys.help, run: () => (open.value = 'help') },
+];
 
 /** The command palette on Ctrl-K, and the help on `?`. */
 export function Palette() {
-  const open = useSignal<'palette' | 'help' | undefined>(undefined);
-  const own = useMemo<readonly Shortcut[]>(
-    () => [
-      { key: 'Ctrl+k', label: texts.keys.palette, run: () => (open.value = 'palette') },
-      { key: '?', label: texts.keys.help, run: () => (open.value = 'help') },
-    ],
-    [open],
-  );
-  useShortcuts(own);
+  useShortcuts(KEYS);
   const close = () => {
     open.value = undefined;
   };
@@ -72,31 +72,38 @@ function Commands({ onClose }: { onClose: () => void }) {
   const go = useGo();
   const typed = useSignal('');
   const at = useSignal(0);
+  const list = useRef<HTMLDivElement>(null);
   const text = typed.value.trim();
   const found = useLoaded<Answered<'GET /v1/users'>['items']>(text, async (signal) => {
     if (text.length < 2 || !isAdmin.value) return [];
     return (await call('GET /v1/users', { query: { q: text, limit: `${FOUND}` }, signal })).items;
   });
   const views = (isAdmin.value ? ADMIN_VIEWS : VIEWS).flatMap(({ path, name }): Command[] =>
-    name !== undefined && texts.nav[name].toLowerCase().includes(text.toLowerCase())
-      ? [{ id: path, icon: name, label: texts.nav[name], url: viewUrl(path) }]
-      : [],
+    name === undefined ? [] : [{ icon: name, label: texts.nav[name], run: () => go(viewUrl(path)) }],
   );
   const accounts = (found.data ?? []).map(
     ({ id, name, email }): Command => ({
-      id: `account-${id}`,
       icon: 'me',
       label: name ?? email,
       ...(name !== null && { soft: email }),
-      url: viewUrl(`/accounts/${id}`),
+      run: () => go(viewUrl(`/accounts/${id}`)),
     }),
   );
-  const commands = [...views, ...accounts];
+  const groups = [
+    { name: texts.keys.groups.here, commands: matching(commandsHere(), text) },
+    { name: texts.keys.groups.views, commands: matching(views, text) },
+    { name: texts.keys.groups.accounts, commands: accounts },
+    { name: texts.keys.groups.acts, commands: matching(actsAnywhere(), text) },
+  ].filter(({ commands }) => commands.length > 0);
+  const commands = groups.flatMap((group) => group.commands);
   const chosen = Math.min(at.value, commands.length - 1);
+  useLayoutEffect(() => {
+    list.current?.querySelector('[aria-selected="true"]')?.scrollIntoView({ block: 'nearest' });
+  }, [chosen, text]);
   const run = (command: Command | undefined) => {
     if (!command) return;
     onClose();
-    go(command.url);
+    command.run();
   };
   return (
     <Dialog title={texts.keys.palette} onClose={onClose}>
@@ -113,8 +120,10 @@ function Commands({ onClose }: { onClose: () => void }) {
           aria-label={texts.keys.paletteHint}
           aria-expanded="true"
           aria-controls="commands"
-          aria-activedescendant={commands[chosen] && `command-${commands[chosen].id}`}
+          aria-activedescendant={chosen < 0 ? undefined : `command-${chosen}`}
           placeholder={texts.keys.paletteHint}
+          autocomplete="off"
+          spellcheck={false}
           value={typed.value}
           onInput={({ currentTarget }) => {
             typed.value = currentTarget.value;
@@ -127,20 +136,31 @@ function Commands({ onClose }: { onClose: () => void }) {
             at.value = (chosen + step + commands.length) % commands.length;
           }}
         />
-        <div id="commands" role="listbox" aria-label={texts.keys.palette}>
-          {commands.map((command, index) => (
-            // biome-ignore lint/a11y/useKeyWithClickEvents: the keys are those of the field above, which keeps the focus.
-            <div
-              key={command.id}
-              id={`command-${command.id}`}
-              role="option"
-              tabIndex={-1}
-              aria-selected={index === chosen}
-              onClick={() => run(command)}
-            >
-              <Icon name={command.icon} />
-              <bdi>{command.label}</bdi>
-              {command.soft && <bdi class="soft">{command.soft}</bdi>}
+        <div ref={list} id="commands" role="listbox" aria-label={texts.keys.palette}>
+          {groups.map(({ name, commands: own }) => (
+            // biome-ignore lint/a11y/useSemanticElements: a group of options, which no element of a form is.
+            <div key={name} role="group" aria-label={name}>
+              <p class="soft" aria-hidden="true">
+                {name}
+              </p>
+              {own.map((command) => {
+                const index = commands.indexOf(command);
+                return (
+                  // biome-ignore lint/a11y/useKeyWithClickEvents: the keys are those of the field above, which keeps the focus.
+                  <div
+                    key={index}
+                    id={`command-${index}`}
+                    role="option"
+                    tabIndex={-1}
+                    aria-selected={index === chosen}
+                    onClick={() => run(command)}
+                  >
+                    <Icon name={command.icon} />
+                    <bdi>{command.label}</bdi>
+                    {command.soft && <bdi class="soft">{command.soft}</bdi>}
+                  </div>
+                );
+              })}
             </div>
           ))}
         </div>
@@ -148,4 +168,30 @@ function Commands({ onClose }: { onClose: () => void }) {
       </form>
     </Dialog>
   );
+}
+
+/** The commands whose labels have every word of a text. */
+function matching(commands: readonly Command[], text: string): readonly Command[] {
+  const words = text.toLowerCase().split(/\s+/);
+  return commands.filter(({ label }) => words.every((word) => label.toLowerCase().includes(word)));
+}
+
+/** What can be done whatever view is open. */
+function actsAnywhere(): readonly Command[] {
+  const { keys, accounts, session } = texts;
+  return [
+    ...(isAdmin.value ? [{ icon: 'plus', label: accounts.create, run: askToCreate } as const] : []),
+    ...THEMES.filter((name) => name !== theme.value).map(
+      (name) =>
+        ({
+          icon: 'theme',
+          label: keys.theme(session.themes[name]),
+          run: () => {
+            theme.value = name;
+          },
+        }) as const,
+    ),
+    { icon: 'keys', label: keys.help, run: () => (open.value = 'help') },
+    { icon: 'out', label: session.signOut, run: () => void signOut().catch(sayFault) },
+  ];
 }

@@ -14,6 +14,12 @@ export const account = {
   deletedAt: 'This account was deleted. Its history is still here, and brings it back.',
   erasedAt: 'This account was deleted and its values were erased. It cannot be brought back.',
   restore: 'Restore the account',
+  commands: {
+    undoLast: 'Undo the last change',
+    copyEmail: 'Copy the email',
+    copyId: 'Copy the id',
+    copied: (text: string) => `${text} is copied.`,
+  },
   conflict: {
     title: (field: string) => `${field} was changed by somebody else meanwhile`,
     theirs: 'Theirs',

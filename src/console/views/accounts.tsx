@@ -1,7 +1,9 @@
 import { type Signal, useSignal } from '@preact/signals';
-import { useCallback, useEffect, useMemo } from 'preact/hooks';
+import { useEffect, useMemo, useRef } from 'preact/hooks';
 import { useAddress } from '../data/address.ts';
 import { call } from '../data/api.ts';
+import { useCommands } from '../data/commands.ts';
+import { download, exportUrl } from '../data/download.ts';
 import { formatNumber } from '../data/format.ts';
 import { type Shortcut, useShortcuts } from '../data/keys.ts';
 import { onChange } from '../data/live.ts';
@@ -10,7 +12,7 @@ import { Icon } from '../parts/icons.tsx';
 import { Failed, State } from '../parts/states.tsx';
 import { texts } from '../texts.ts';
 import { BulkBar } from './accounts/bulk.tsx';
-import { CreateAccount } from './accounts/create.tsx';
+import { askToCreate, created } from './accounts/create.tsx';
 import { FilterBar, isFiltered } from './accounts/filters.tsx';
 import { AccountList } from './accounts/list.tsx';
 import { type Account, FILTER_NAMES, type Filters } from './accounts/types.ts';
@@ -50,11 +52,22 @@ export function Accounts() {
       }),
     [pages.edit],
   );
-  const isCreating = useSignal(false);
-  const create = useCallback(() => {
-    isCreating.value = true;
-  }, [isCreating]);
-  useShortcuts(useMemo(() => shortcutsOf(picked, create), [picked, create]));
+  const count = created.value;
+  const shown = useRef(count);
+  useEffect(() => {
+    if (shown.current === count) return;
+    shown.current = count;
+    pages.reload();
+    counted.reload();
+  }, [count, pages.reload, counted.reload]);
+  useShortcuts(useMemo(() => shortcutsOf(picked), [picked]));
+  useCommands([
+    {
+      icon: 'down',
+      label: texts.accounts.export,
+      run: () => download(exportUrl({ ...filters, format: 'csv' })),
+    },
+  ]);
   const total = counted.data?.total;
   return (
     <>
@@ -67,7 +80,7 @@ export function Accounts() {
             </span>
           )}
         </h1>
-        <button type="button" class="button primary" onClick={create}>
+        <button type="button" class="button primary" onClick={askToCreate}>
           <Icon name="plus" />
           {texts.accounts.create}
         </button>
@@ -111,23 +124,12 @@ export function Accounts() {
           }}
         />
       )}
-      {isCreating.value && (
-        <CreateAccount
-          onClose={() => {
-            isCreating.value = false;
-          }}
-          onCreated={() => {
-            pages.reload();
-            counted.reload();
-          }}
-        />
-      )}
     </>
   );
 }
 
 /** The keys of the list. The account at hand is the one whose link has the focus. */
-function shortcutsOf(picked: Signal<ReadonlySet<number>>, create: () => void): readonly Shortcut[] {
+function shortcutsOf(picked: Signal<ReadonlySet<number>>): readonly Shortcut[] {
   const rowAtHand = () => document.activeElement?.closest<HTMLElement>('tr[data-id]');
   const move = (step: 'nextElementSibling' | 'previousElementSibling') => {
     const row = rowAtHand();
@@ -153,6 +155,6 @@ function shortcutsOf(picked: Signal<ReadonlySet<number>>, create: () => void): r
         picked.value = ids;
       },
     },
-    { key: 'n', label: texts.keys.create, run: create },
+    { key: 'n', label: texts.keys.create, run: askToCreate },
   ];
 }

@@ -7,6 +7,7 @@ import { formatNumber } from '../data/format.ts';
 import { onChange, tell } from '../data/live.ts';
 import { useLoaded, usePages } from '../data/load.ts';
 import { viewUrl } from '../data/place.ts';
+import { copy } from '../parts/copy.ts';
 import { Dialog } from '../parts/dialog.tsx';
 import { Icon } from '../parts/icons.tsx';
 import { ListEnd } from '../parts/list-end.tsx';
@@ -313,13 +314,7 @@ function DomainDialog({ domain, access, onClose }: { domain: string; access: Acc
           <button type="button" class="button" onClick={onClose}>
             {shared.dialog.close}
           </button>
-          <button
-            type="button"
-            class="button primary"
-            onClick={() =>
-              navigator.clipboard.writeText(setting).then(() => say(texts.domain.copied), sayFault)
-            }
-          >
+          <button type="button" class="button primary" onClick={() => copy(setting, texts.domain.copied)}>
             <Icon name="copy" />
             {texts.domain.copy}
           </button>

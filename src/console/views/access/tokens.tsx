@@ -1,6 +1,7 @@
 import { useSignal } from '@preact/signals';
 import type { Answered } from '../../../client/index.ts';
 import { call } from '../../data/api.ts';
+import { useCommands } from '../../data/commands.ts';
 import { formatDay, formatNumber } from '../../data/format.ts';
 import { useLoaded } from '../../data/load.ts';
 import { Actor } from '../../parts/actor.tsx';
@@ -25,6 +26,10 @@ export function Tokens() {
   const isCreating = useSignal(false);
   const areAllShown = useSignal(false);
   const revoked = useSignal<Token | undefined>(undefined);
+  const create = () => {
+    isCreating.value = true;
+  };
+  useCommands([{ icon: 'plus', label: texts.create, run: create }]);
   const items = data?.items ?? [];
   const ended = items.filter((token) => isEnded(token));
   const shown = areAllShown.value ? items : items.filter((token) => !isEnded(token));
@@ -35,13 +40,7 @@ export function Tokens() {
           <h2 id="tokens-title">{texts.title}</h2>
           <p class="soft small-text">{texts.help}</p>
         </div>
-        <button
-          type="button"
-          class="button primary"
-          onClick={() => {
-            isCreating.value = true;
-          }}
-        >
+        <button type="button" class="button primary" onClick={create}>
           <Icon name="plus" />
           {texts.create}
         </button>

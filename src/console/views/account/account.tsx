@@ -2,10 +2,12 @@ import type { RefObject } from 'preact';
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import { type Account as AccountData, useAccount } from '../../data/account.ts';
 import { useAddress } from '../../data/address.ts';
+import { type Command, useCommands } from '../../data/commands.ts';
 import type { LiveChange } from '../../data/live.ts';
 import { viewUrl } from '../../data/place.ts';
 import { useTitle } from '../../data/title.ts';
 import { RoleBadge, StatusBadge } from '../../parts/badges.tsx';
+import { copy } from '../../parts/copy.ts';
 import { Icon } from '../../parts/icons.tsx';
 import { Bones, Failed, NotFound } from '../../parts/states.tsx';
 import { askUndo } from '../../parts/undo.tsx';
@@ -29,6 +31,7 @@ function OneAccount({ id }: { id: string }) {
   const showAt = (at: string | undefined) => change({ at }, true);
   const { data } = account;
   useTitle(nameOf(data ?? deletion?.before) ?? texts.title(id));
+  useCommands(commandsOf(data ?? deletion?.before ?? undefined, id, history.items[0]));
   const title = useRef<HTMLHeadingElement>(null);
   const isDeleted = deletion !== undefined;
   const wasDeleted = useRef(isDeleted);
@@ -93,6 +96,38 @@ function OneAccount({ id }: { id: string }) {
       </div>
     </>
   );
+}
+
+/** What the palette offers for an account, beside its acts. */
+function commandsOf(
+  account: { readonly email?: string | undefined } | undefined,
+  id: string,
+  last: LiveChange | undefined,
+): readonly Command[] {
+  const email = account?.email;
+  const { undoLast, copyEmail, copyId, copied } = texts.commands;
+  return [
+    ...(last !== undefined && last.erasedAt === null
+      ? [
+          {
+            icon: 'undo',
+            label: last.action === 'deleted' ? texts.restore : undoLast,
+            run: () => askUndo(last),
+          } as const,
+        ]
+      : []),
+    ...(email === undefined
+      ? []
+      : [
+          {
+            icon: 'copy',
+            label: copyEmail,
+            soft: email,
+            run: () => void copy(email, copied(email)),
+          } as const,
+        ]),
+    { icon: 'copy', label: copyId, soft: id, run: () => void copy(id, copied(id)) },
+  ];
 }
 
 /** What an account is called. */

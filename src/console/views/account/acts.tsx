@@ -1,6 +1,7 @@
 import { useSignal } from '@preact/signals';
 import { type Account, type Patch, tellNewest } from '../../data/account.ts';
 import { call } from '../../data/api.ts';
+import { useCommands } from '../../data/commands.ts';
 import { dryRun } from '../../data/dry-run.ts';
 import { ActDialog } from '../../parts/act.tsx';
 import { sayChanged } from '../../parts/undo.tsx';
@@ -13,11 +14,23 @@ type Act = 'suspend' | 'restore' | 'delete';
 
 const STATUS = { suspend: 'suspended', restore: 'active' } as const satisfies Record<string, Patch['status']>;
 
+const ICONS = { suspend: 'turnedAway', restore: 'check', delete: 'cross' } as const;
+
 /** Suspension, deletion and erasure: each says what it does before it does it. */
 export function Acts({ account, onSaved }: { account: Account; onSaved: (account: Account) => void }) {
   const act = useSignal<Act | undefined>(undefined);
   const { id, email, status } = account;
   const acts: readonly Act[] = [status === 'active' ? 'suspend' : 'restore', 'delete'];
+  useCommands(
+    acts.map((name) => ({
+      icon: ICONS[name],
+      label: texts[name].title,
+      soft: email,
+      run: () => {
+        act.value = name;
+      },
+    })),
+  );
   return (
     <section class="box" aria-labelledby="acts">
       <header>

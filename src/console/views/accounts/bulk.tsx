@@ -1,6 +1,7 @@
 import { useSignal } from '@preact/signals';
 import type { Answered } from '../../../client/index.ts';
 import { call } from '../../data/api.ts';
+import { download } from '../../data/download.ts';
 import { formatNumber } from '../../data/format.ts';
 import { useLoaded } from '../../data/load.ts';
 import { undoRequest } from '../../data/undo.ts';
@@ -60,7 +61,7 @@ export function BulkBar({
           {bulk.acts[act]}
         </button>
       ))}
-      <button type="button" class="button small" onClick={() => download(accounts)}>
+      <button type="button" class="button small" onClick={() => save(accounts)}>
         {bulk.export}
       </button>
       <button type="button" class="button plain small" onClick={onClear}>
@@ -148,13 +149,10 @@ async function undoAll({ requestId }: Report): Promise<void> {
 }
 
 /** Saves accounts as a file that the import accepts. */
-function download(accounts: readonly Account[]): void {
+function save(accounts: readonly Account[]): void {
   const lines = accounts.map((account) => `${JSON.stringify(account)}\n`);
   const url = URL.createObjectURL(new Blob(lines, { type: 'application/x-ndjson' }));
-  const link = document.createElement('a');
-  link.href = url;
-  link.download = 'accounts.ndjson';
-  link.click();
+  download(url, 'accounts.ndjson');
   // The browser has it by then.
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }

@@ -1,4 +1,4 @@
-import { useSignal } from '@preact/signals';
+import { signal, useSignal } from '@preact/signals';
 import { Problem } from '../../../client/index.ts';
 import { call } from '../../data/api.ts';
 import { useDraft, useGo } from '../../data/drafts.ts';
@@ -8,8 +8,22 @@ import { messageOf } from '../../parts/states.tsx';
 import { say } from '../../parts/toasts.tsx';
 import { texts } from '../../texts.ts';
 
-/** Creates an account. */
-export function CreateAccount({ onClose, onCreated }: { onClose: () => void; onCreated: () => void }) {
+const isAsked = signal(false);
+
+/** How many accounts have been created here: a list that shows another number is old. */
+export const created = signal(0);
+
+/** Asks who gets a new account. */
+export function askToCreate(): void {
+  isAsked.value = true;
+}
+
+/** Where the dialog of {@link askToCreate} appears, whatever view is open. */
+export function CreateDialogs() {
+  return isAsked.value ? <CreateAccount onClose={() => (isAsked.value = false)} /> : null;
+}
+
+function CreateAccount({ onClose }: { onClose: () => void }) {
   const go = useGo();
   const email = useSignal('');
   const name = useSignal('');
@@ -34,7 +48,7 @@ export function CreateAccount({ onClose, onCreated }: { onClose: () => void; onC
         label: texts.create.open,
         run: () => go(viewUrl(`/accounts/${account.id}`)),
       });
-      onCreated();
+      created.value++;
       onClose();
     } catch (error) {
       fault.value = error;

@@ -1,6 +1,5 @@
 import { useSignal } from '@preact/signals';
-import { queryOf } from '../../../client/send.ts';
-import { BASE_PATH } from '../../data/place.ts';
+import { exportUrl } from '../../data/download.ts';
 import { Choice } from '../../parts/filters.tsx';
 import { Icon } from '../../parts/icons.tsx';
 import { transferTexts as texts } from '../../texts/transfer.ts';
@@ -43,7 +42,7 @@ export function Export() {
               format.value = name as keyof typeof FORMATS;
             }}
           />
-          <a class="button primary" href={`${BASE_PATH}/v1/users/export${queryOf(query)}`} download>
+          <a class="button primary" href={exportUrl(query)} download>
             <Icon name="down" />
             {texts.download}
           </a>
