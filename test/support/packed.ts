@@ -16,10 +16,10 @@ export interface Packed {
   readonly files: readonly { readonly path: string; readonly mode: number }[];
 }
 
-/** Copies the files of this checkout that are in git, or would be. */
-export function copySources(folder: string): void {
+/** Copies the files of this checkout that are in git, or would be, as far as they are `wanted`. */
+export function copySources(folder: string, wanted: (path: string) => boolean = () => true): void {
   const listed = run('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], { cwd: ROOT });
-  for (const path of listed.split('\0').filter(Boolean)) {
+  for (const path of listed.split('\0').filter((path) => path !== '' && wanted(path))) {
     mkdirSync(dirname(join(folder, path)), { recursive: true });
     cpSync(join(ROOT, path), join(folder, path));
   }
