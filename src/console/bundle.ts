@@ -1,6 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { basename, join, sep } from 'node:path';
-import type { Metafile, Plugin } from 'esbuild';
+import type { BuildOptions, Metafile, Plugin } from 'esbuild';
 
 /** The folder beside a built program with the files of {@link bundleConsole} in it. */
 export const CONSOLE_FOLDER = 'console-files';
@@ -26,18 +26,16 @@ const noServerCode: Plugin = {
 
 /**
  * Bundles the console for browsers: a style sheet, the icon, and the script with its first view. What it imports later, and what
- * both share, are files with a hash in their names. Throws where it imports code of the server. `onBundled` is told what has gone in.
+ * both share, are files with a hash in their names. Beside them, the script and the style sheet of the page at `/docs`. Throws where
+ * they import code of the server. `onBundled` is told what has gone in.
  */
 export async function bundleConsole(onBundled?: (metafile: Metafile) => void): Promise<ConsoleFiles> {
   // A development dependency: a built program has the files.
   const { build } = await import('esbuild');
-  const { outputFiles, metafile } = await build({
+  const options = {
     absWorkingDir: import.meta.dirname,
-    entryPoints: { console: 'main.tsx', icon: 'icon.svg' },
     loader: { '.svg': 'copy' },
     outdir: CONSOLE_FOLDER,
-    splitting: true,
-    chunkNames: '[name]-[hash]',
     bundle: true,
     minify: true,
     write: false,
@@ -49,9 +47,21 @@ export async function bundleConsole(onBundled?: (metafile: Metafile) => void): P
     legalComments: 'none',
     metafile: true,
     logLevel: 'warning',
-  });
+  } as const satisfies BuildOptions;
+  const [{ outputFiles, metafile }, docs] = await Promise.all([
+    build({
+      ...options,
+      entryPoints: { console: 'main.tsx', icon: 'icon.svg' },
+      splitting: true,
+      chunkNames: '[name]-[hash]',
+    }),
+    // In one file each: what it imports, the console has too.
+    build({ ...options, entryPoints: { docs: 'docs/docs.ts' } }),
+  ]);
   onBundled?.(metafile);
-  return new Map(outputFiles.map(({ path, contents }) => [basename(path), contents]));
+  return new Map(
+    [...outputFiles, ...docs.outputFiles].map(({ path, contents }) => [basename(path), contents]),
+  );
 }
 
 /** The console's files: from beside the program, where the build has put them, or bundled now. */

@@ -1,3 +1,4 @@
+import { AxeBuilder } from '@axe-core/playwright';
 import { expect } from 'chai';
 import type { Page } from 'playwright-core';
 import { signHs256 } from '../../src/security/hmac.ts';
@@ -9,7 +10,7 @@ const ADA = 'ada@example.com';
 
 // Not among the suites of `npm test`, because it needs Chromium on the machine: `npm run test:browser`.
 describe('the page at /docs, in a real browser', function () {
-  this.timeout(300_000);
+  this.timeout(600_000);
 
   let app: TestApp;
   let watched: WatchedPage;
@@ -28,12 +29,31 @@ describe('the page at /docs, in a real browser', function () {
       .map(({ operationId, tags: [tag = ''] }) => `operations-${tag.replaceAll(' ', '_')}-${operationId}`);
     watched = await openPage();
     page = watched.page;
+    await open();
+  });
+
+  const open = async () => {
     await page.goto(`${app.url}/docs`);
     await page
       .locator('.opblock')
       .nth(ids.length - 1)
       .waitFor();
-  });
+  };
+  /** Asserts that axe finds nothing wrong with the page in both themes, and that it needs no more than the width of a phone. */
+  const expectReadable = async () => {
+    for (const colorScheme of ['light', 'dark'] as const) {
+      for (const width of [1280, 360]) {
+        await page.emulateMedia({ colorScheme });
+        await page.setViewportSize({ width, height: 740 });
+        expect(await page.evaluate('document.documentElement.scrollWidth'), `${width}`).to.be.at.most(width);
+      }
+      const { violations } = await new AxeBuilder({ page }).analyze();
+      const found = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
+      expect(found, colorScheme).to.deep.equal([]);
+    }
+    await page.emulateMedia({ colorScheme: 'light' });
+    await page.setViewportSize({ width: 1280, height: 720 });
+  };
 
   after(async () => {
     await watched?.close();
@@ -51,8 +71,52 @@ describe('the page at /docs, in a real browser', function () {
     const shown = await Promise.all(blocks.map((block) => block.getAttribute('id')));
     expect(shown).to.have.members(ids);
     expect(await page.locator('.info .title').textContent()).to.match(/^Rollcall/);
-    const radius = 'getComputedStyle(document.querySelector(".opblock")).borderRadius';
-    expect(await page.evaluate(radius)).to.equal('4px');
+  });
+
+  it('looks like the console in both themes, and as chosen there', async () => {
+    const look = async (path: string, selectors: readonly string[]) => {
+      await page.goto(app.url + path);
+      const colours = [];
+      for (const colorScheme of ['light', 'dark'] as const) {
+        await page.emulateMedia({ colorScheme });
+        for (const selector of selectors) {
+          const place = page.locator(selector).first();
+          await place.waitFor();
+          colours.push(
+            await place.evaluate((element) => {
+              const { backgroundColor, color, fontFamily, borderTopColor } = (
+                globalThis as unknown as { getComputedStyle(of: unknown): Record<string, string> }
+              ).getComputedStyle(element);
+              return { backgroundColor, color, fontFamily, borderTopColor };
+            }),
+          );
+        }
+      }
+      await page.emulateMedia({ colorScheme: 'light' });
+      return colours;
+    };
+    const docs = await look('/docs', ['body', '.opblock-tag', '.opblock']);
+    const [body, tag, block, darkBody, darkTag, darkBlock] = docs;
+    const [page1, box, darkPage, darkBox] = await look('/console', ['body', '.box']);
+    expect([body, darkBody]).to.deep.equal([page1, darkPage]);
+    expect([block, darkBlock]).to.deep.equal([box, darkBox]);
+    expect([tag?.['color'], darkTag?.['color']]).to.deep.equal([page1?.['color'], darkPage?.['color']]);
+    expect(body?.['backgroundColor']).to.not.equal(darkBody?.['backgroundColor']);
+    await page.evaluate(`localStorage.setItem('rollcall-theme', 'dark')`);
+    const [chosen] = await look('/docs', ['body']);
+    expect(chosen).to.deep.equal(darkBody);
+    await page.evaluate(`localStorage.removeItem('rollcall-theme')`);
+  });
+
+  it('leads to the console', async () => {
+    await open();
+    await page.getByRole('link', { name: 'Console' }).click();
+    await page.waitForURL(`${app.url}/console`);
+    await page.goBack();
+    await page
+      .locator('.opblock')
+      .nth(ids.length - 1)
+      .waitFor();
   });
 
   it('shows them on the next visit too, which confirms what the browser has stored', async () => {
@@ -95,6 +159,7 @@ describe('the page at /docs, in a real browser', function () {
     );
     await fields.getByRole('button', { name: 'Expand all' }).first().click();
     await fields.locator('[aria-expanded=true]').first().waitFor();
+    await expectReadable();
     await operation.locator('.opblock-summary-control').click();
   });
 
@@ -104,6 +169,7 @@ describe('the page at /docs, in a real browser', function () {
       .locator('.modal-ux input[type=text]')
       .first()
       .fill(await signHs256(SECRET, ADA, '1h'));
+    await expectReadable();
     await page.locator('.modal-ux .auth-btn-wrapper .authorize').first().click();
     await page.locator('.modal-ux .auth-btn-wrapper .btn-done').first().click();
 
@@ -114,5 +180,6 @@ describe('the page at /docs, in a real browser', function () {
     const answer = operation.locator('.live-responses-table');
     expect(await answer.locator('tbody .response-col_status').first().textContent()).to.match(/^200/);
     expect(await answer.textContent()).to.include('Ada Lovelace');
+    await expectReadable();
   });
 });

@@ -10,9 +10,9 @@ const POLICY =
   "default-src 'none';script-src 'self';style-src 'self';img-src 'self' data:;connect-src 'self';base-uri 'none';form-action 'none';frame-ancestors 'none'";
 
 const TYPES: Record<string, string> = {
-  'favicon-32x32.png': 'image/png',
-  'index.css': 'text/css; charset=utf-8',
-  'initializer.js': 'text/javascript; charset=utf-8',
+  'docs.css': 'text/css; charset=utf-8',
+  'docs.js': 'text/javascript; charset=utf-8',
+  'icon.svg': 'image/svg+xml',
   'swagger-ui-bundle.js': 'text/javascript; charset=utf-8',
   'swagger-ui.css': 'text/css; charset=utf-8',
 };
@@ -41,8 +41,9 @@ describe('GET /docs', () => {
 
   it('links to existing files of its own, with the content types that a strict browser requires', async () => {
     const page = await (await app.call('/docs')).text();
-    const files = [...page.matchAll(/(?:src|href)="([^"]*)"/g)].map(([, path = '']) => path);
-    expect(files).to.have.members(Object.keys(TYPES).map((name) => `/docs/${name}`));
+    const links = [...page.matchAll(/(?:src|href)="([^"]*)"/g)].map(([, path = '']) => path);
+    const files = Object.keys(TYPES).map((name) => `/docs/${name}`);
+    expect(new Set(links)).to.have.keys(...files, '/openapi.json', '/console');
     for (const file of files) {
       const response = await app.call(file);
       const bytes = Buffer.from(await response.arrayBuffer());
@@ -53,17 +54,29 @@ describe('GET /docs', () => {
       const hash = createHash('sha256').update(bytes).digest('base64url');
       expect(response.headers.get('etag')).to.equal(`"${hash}"`);
     }
-    const initializer = await (await app.call('/docs/initializer.js')).text();
-    expect(initializer)
-      .to.include('validatorUrl: null')
-      .and.not.to.match(/https?:/);
+    const script = await (await app.call('/docs/docs.js')).text();
+    expect(script)
+      .to.match(/validatorUrl:null/)
+      // The names of SVG and MathML.
+      .and.not.to.match(/https?:(?!\/\/www\.w3\.org\/)/);
+    expect(await (await app.call('/docs/docs.css')).text()).to.not.match(/@import|https?:/);
   });
 
-  it('serves the files of the package byte for byte', async () => {
-    for (const name of ['swagger-ui-bundle.js', 'swagger-ui.css', 'index.css', 'favicon-32x32.png']) {
-      const original = await readFile(fileURLToPath(import.meta.resolve(`swagger-ui-dist/${name}`)));
-      const served = Buffer.from(await (await app.call(`/docs/${name}`)).arrayBuffer());
-      expect(served.equals(original), name).to.equal(true);
+  it('does not lead to a console that is off', async () => {
+    const other = await startApp({ console: false });
+    const page = await (await other.call('/docs')).text();
+    expect(page).to.include('/openapi.json').and.not.to.include('/console');
+    expect((await other.call('/docs/docs.css')).status).to.equal(200);
+    await other.close();
+  });
+
+  it('serves the files of the package byte for byte, the style sheet in a layer', async () => {
+    const frames = { 'swagger-ui-bundle.js': ['', ''], 'swagger-ui.css': ['@layer library {', '\n}\n'] };
+    for (const [name, [start, end]] of Object.entries(frames)) {
+      const original = await readFile(fileURLToPath(import.meta.resolve(`swagger-ui-dist/${name}`)), 'utf8');
+      expect((await (await app.call(`/docs/${name}`)).text()) === `${start}${original}${end}`, name).to.equal(
+        true,
+      );
     }
   });
 

@@ -303,7 +303,7 @@ describe('the server', () => {
         .replace('{id}', `${id}`)
         .replace('{identityId}', `${identityId}`)
         .replace('{name}', 'crm.example.com')
-        .replace('{file}', path.startsWith('/docs') ? 'initializer.js' : 'console.js')
+        .replace('{file}', path.startsWith('/docs') ? 'docs.js' : 'console.js')
         .replace('{view}', 'accounts'),
       method,
       redirect: 'manual' as const,

@@ -5,32 +5,30 @@ import { z } from 'zod';
 import { type Fixed, fixed } from '../answer/fixed.ts';
 import { type Endpoint, endpoint } from '../endpoint.ts';
 import { PAGE_FOLDER } from '../openapi/page-files.ts';
+import type { ReadConsoleFiles } from './console.ts';
 
-const pageAt = (basePath: string) => `<!doctype html>
+const pageAt = (basePath: string, hasConsole: boolean) => `<!doctype html>
 <html lang="en">
   <head>
     <meta charset="utf-8">
     <meta name="viewport" content="width=device-width, initial-scale=1">
+    <meta name="color-scheme" content="light dark">
+    <meta name="base-path" content="${basePath}">
     <title>Rollcall API</title>
-    <link rel="icon" type="image/png" href="${basePath}/docs/favicon-32x32.png">
+    <link rel="icon" type="image/svg+xml" href="${basePath}/docs/icon.svg">
     <link rel="stylesheet" href="${basePath}/docs/swagger-ui.css">
-    <link rel="stylesheet" href="${basePath}/docs/index.css">
+    <link rel="stylesheet" href="${basePath}/docs/docs.css">
   </head>
   <body>
+    <header class="bar">
+      <p><img src="${basePath}/docs/icon.svg" alt=""> Rollcall</p>
+      <nav aria-label="Rollcall">${hasConsole ? `<a href="${basePath}/console">Console</a> ` : ''}<a href="${basePath}/openapi.json">OpenAPI document</a></nav>
+    </header>
     <div id="swagger-ui"></div>
     <script src="${basePath}/docs/swagger-ui-bundle.js"></script>
-    <script src="${basePath}/docs/initializer.js"></script>
+    <script type="module" src="${basePath}/docs/docs.js"></script>
   </body>
 </html>
-`;
-
-/** `validatorUrl: null`: otherwise Swagger UI sends the document to a server on the internet. */
-const initializerAt = (basePath: string) => `SwaggerUIBundle({
-  url: '${basePath}/openapi.json',
-  dom_id: '#swagger-ui',
-  deepLinking: true,
-  validatorUrl: null,
-});
 `;
 
 /** The page's own policy; the icons in Swagger UI's style sheet are data URLs. */
@@ -48,29 +46,27 @@ const CONTENT_SECURITY_POLICY = [
 const JAVASCRIPT = 'text/javascript; charset=utf-8';
 const CSS = 'text/css; charset=utf-8';
 
-/** The files that the page loads: ours, or from the package, and nothing else in it. By name, the type and the content. */
-const FILES = {
-  'favicon-32x32.png': { type: 'image/png', read: fromPackage },
-  'index.css': { type: CSS, read: fromPackage },
-  'initializer.js': {
-    type: JAVASCRIPT,
-    read: async (_name: string, { basePath }: DocsDeps) => Buffer.from(initializerAt(basePath)),
-  },
-  'swagger-ui-bundle.js': { type: JAVASCRIPT, read: fromPackage },
-  'swagger-ui.css': { type: CSS, read: fromPackage },
-};
+/** The types of the page's own files, which are bundled with those of the console. */
+const OWN_FILES = { 'docs.css': CSS, 'docs.js': JAVASCRIPT, 'icon.svg': 'image/svg+xml' };
+
+/** The types of all files that the page loads: its own, those of the package, and nothing else in it. */
+const FILES = { ...OWN_FILES, 'swagger-ui-bundle.js': JAVASCRIPT, 'swagger-ui.css': CSS };
 type FileName = keyof typeof FILES;
 
-const fileName = z.enum(Object.keys(FILES) as [FileName]).meta({ examples: ['initializer.js'] });
+const fileName = z.enum(Object.keys(FILES) as [FileName]).meta({ examples: ['docs.js'] });
 
 /** Where the page is, and the files that a build has for it. */
 export interface DocsDeps {
   readonly basePath: string;
   readonly filesFolder: string;
+  readonly readConsoleFiles: ReadConsoleFiles;
+  /** The console, to which the page leads; `undefined` where it is off. */
+  readonly console: unknown;
 }
 
 /** The OpenAPI document of these endpoints (and of its own), made on first request, and a page to read it in. */
-export function docsEndpoints(others: readonly Endpoint[], { basePath, filesFolder }: DocsDeps) {
+export function docsEndpoints(others: readonly Endpoint[], deps: DocsDeps) {
+  const { basePath } = deps;
   const files = new Map<FileName, Fixed>();
   const own: Endpoint[] = [
     endpoint({
@@ -124,7 +120,7 @@ export function docsEndpoints(others: readonly Endpoint[], { basePath, filesFold
       answer: {
         status: 200,
         description: 'The file.',
-        type: ['text/javascript', 'text/css', 'image/png'],
+        type: ['text/javascript', 'text/css', 'image/svg+xml'],
         headers: { ETag: "The file's entity tag." },
       },
       handle: ({ params: { file } }) => fileOf(file),
@@ -135,10 +131,21 @@ export function docsEndpoints(others: readonly Endpoint[], { basePath, filesFold
 
   /** Read on first request: a process whose page nobody opens need not hold two megabytes. */
   async function fileOf(name: FileName): Promise<Fixed> {
-    const { type, read } = FILES[name];
-    const file = files.get(name) ?? fixed(await read(name, { basePath, filesFolder }), type);
-    files.set(name, file);
-    return file;
+    const known = files.get(name);
+    if (known) return known;
+    if (!(name in OWN_FILES)) {
+      const content = await fromPackage(name, deps.filesFolder);
+      const file = fixed(FILES[name] === CSS ? layered(content) : content, FILES[name]);
+      files.set(name, file);
+      return file;
+    }
+    reading ??= deps.readConsoleFiles().finally(() => {
+      reading = undefined;
+    });
+    const contents = await reading;
+    for (const [own, type] of Object.entries(OWN_FILES))
+      files.set(own as FileName, fixed(Buffer.from(contents.get(own) ?? ''), type));
+    return files.get(name) as Fixed;
   }
 
   /** Loaded on first request, with its library: most processes are never asked. */
@@ -148,14 +155,18 @@ export function docsEndpoints(others: readonly Endpoint[], { basePath, filesFold
   }
 
   let document: Promise<Fixed> | undefined;
-  const page = fixed(pageAt(basePath), 'text/html; charset=utf-8', {
+  let reading: ReturnType<ReadConsoleFiles> | undefined;
+  const page = fixed(pageAt(basePath, deps.console !== undefined), 'text/html; charset=utf-8', {
     'Content-Security-Policy': CONTENT_SECURITY_POLICY,
   });
   return own;
 }
 
+/** The package's style sheet in a layer of its own, so that ours has the last word. */
+const layered = (css: Buffer) => Buffer.from(`@layer library {${css}\n}\n`);
+
 /** Reads a file of the package: from beside the program, where the build has put it, or from where it is installed. */
-async function fromPackage(name: string, { filesFolder }: DocsDeps): Promise<Buffer> {
+async function fromPackage(name: string, filesFolder: string): Promise<Buffer> {
   return readFile(join(filesFolder, PAGE_FOLDER, name)).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'ENOENT') throw error;
     return readFile(fileURLToPath(import.meta.resolve(`swagger-ui-dist/${name}`)));
