@@ -67,6 +67,22 @@ describe('the pages of the documentation', () => {
     expect(others).to.deep.equal([]);
   });
 
+  it('have examples that install the package of this version', () => {
+    const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+    const manifests = readdirSync(join(ROOT, 'examples')).map((name) =>
+      join(ROOT, 'examples', name, 'package.json'),
+    );
+    const installed = manifests
+      .filter((path) => existsSync(path))
+      .map((path) => JSON.parse(readFileSync(path, 'utf8')).dependencies.rollcall);
+    expect([...new Set(installed)]).to.deep.equal([`file:../../rollcall-${version}.tgz`]);
+    const index = linksOf(read('examples/README.md')).map(({ target }) => target.split('/')[0]);
+    const folders = readdirSync(join(ROOT, 'examples'), { withFileTypes: true }).filter((entry) =>
+      entry.isDirectory(),
+    );
+    expect(index).to.have.members(folders.map(({ name }) => name));
+  });
+
   it('keep the front page short', () => {
     expect(read('README.md').split('\n').length).to.be.at.most(150);
   });

@@ -54,16 +54,18 @@ function memoryAdapter(): Adapter {
 }
 
 /**
- * Starts a provider. `client` overrides how the client is registered, `tellsInToken` puts all claims into ID tokens, and `host` is a
- * name by which it calls itself, which only a proxy knows.
+ * Starts a provider. `client` overrides how the client is registered, `tellsInToken` puts all claims into ID tokens, `audience` is the API
+ * that it makes access tokens for, to pages of any origin, and `host` is a name by which it calls itself, which only a proxy knows.
  */
 export async function startPeopleProvider({
   client = {},
   tellsInToken = false,
+  audience,
   host,
 }: {
   client?: Partial<ClientMetadata>;
   tellsInToken?: boolean;
+  audience?: string;
   host?: string;
 } = {}): Promise<PeopleProvider> {
   const asked: string[] = [];
@@ -97,7 +99,27 @@ export async function startPeopleProvider({
       conformIdTokenClaims: !tellsInToken,
       adapter: () => memory,
       ttl: { Interaction: 60, Grant: 60, Session: 60, AccessToken: 60, IdToken: 60, AuthorizationCode: 60 },
-      features: { devInteractions: { enabled: false } },
+      clientBasedCORS: () => audience !== undefined,
+      extraTokenClaims: () => {
+        const { email, email_verified } = person;
+        return { email, email_verified };
+      },
+      features: {
+        devInteractions: { enabled: false },
+        ...(audience !== undefined && {
+          resourceIndicators: {
+            enabled: true,
+            useGrantedResource: () => true,
+            getResourceServerInfo: () => ({
+              scope: '',
+              audience,
+              accessTokenFormat: 'jwt',
+              accessTokenTTL: 60,
+              jwt: { sign: { alg: 'RS256' } },
+            }),
+          },
+        }),
+      },
       interactions: { url: (_, interaction) => `/interaction/${interaction.uid}` },
       findAccount: (_, sub) => ({ accountId: sub, claims: () => ({ ...person, sub }) }),
       async loadExistingGrant({ oidc }) {
