@@ -1,4 +1,4 @@
-/** What preferences are: JSON. */
+/** What preferences are: JSON. Any name may be one of theirs, also `__proto__` and `constructor`: own names alone count, and none is assigned. */
 export type Json = Readonly<Record<string, unknown>>;
 
 /** Whether a value is an object, and so is merged. */
@@ -6,68 +6,71 @@ export function isObject(value: unknown): value is Json {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** What a merge patch (RFC 7396) makes of a value; neither is changed. */
-export function merged(target: unknown, patch: Json): Json {
-  const result: Record<string, unknown> = { ...(isObject(target) ? target : {}) };
-  for (const [key, value] of Object.entries(patch)) {
-    if (value === null) delete result[key];
-    else result[key] = isObject(value) ? merged(result[key], value) : value;
-  }
-  return result;
+/** The value of a name; `undefined` where the object has none of its own. */
+export function own(values: Json | null | undefined, name: string): unknown {
+  return values && Object.hasOwn(values, name) ? values[name] : undefined;
 }
 
-/** The merge patch that makes one value of another. */
-export function patchBetween(from: Json, to: Json): Json {
-  const patch: Record<string, unknown> = {};
-  for (const key of Object.keys(from)) if (!(key in to)) patch[key] = null;
-  for (const [key, value] of Object.entries(to)) {
-    const before = from[key];
-    if (isSame(before, value)) continue;
-    patch[key] = isObject(before) && isObject(value) ? patchBetween(before, value) : value;
+/** What a merge patch (RFC 7396) makes of a value; neither is changed. */
+export function merged(target: unknown, patch: Json): Json {
+  const result = new Map(isObject(target) ? Object.entries(target) : []);
+  for (const [name, value] of Object.entries(patch)) {
+    if (value === null) result.delete(name);
+    else result.set(name, isObject(value) ? merged(result.get(name), value) : value);
   }
-  return patch;
+  return Object.fromEntries(result);
+}
+
+/** The merge patch that makes `to` of `from`: empty where both say the same. */
+export function patchBetween(from: Json, to: Json): Json {
+  const patch = new Map<string, unknown>();
+  for (const name of new Set([...Object.keys(from), ...Object.keys(to)])) {
+    const [was, is] = [own(from, name), own(to, name)];
+    if (isSame(was, is)) continue;
+    patch.set(name, isObject(was) && isObject(is) ? patchBetween(was, is) : (is ?? null));
+  }
+  return Object.fromEntries(patch);
 }
 
 /** Two merge patches, one after the other, as one. */
 export function composed(first: Json, second: Json): Json {
-  const result: Record<string, unknown> = { ...first };
-  for (const [key, value] of Object.entries(second)) {
-    const before = first[key];
-    result[key] = isObject(before) && isObject(value) ? composed(before, value) : value;
+  const result = new Map(Object.entries(first));
+  for (const [name, value] of Object.entries(second)) {
+    const before = result.get(name);
+    result.set(name, isObject(before) && isObject(value) ? composed(before, value) : value);
   }
-  return result;
+  return Object.fromEntries(result);
 }
 
 /** A merge patch without what another one has too. */
 export function without(patch: Json, done: Json): Json {
-  const result: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(patch)) {
-    const other = done[key];
-    if (!(key in done)) result[key] = value;
-    else if (isObject(value) && isObject(other)) {
+  const result = new Map<string, unknown>();
+  for (const [name, value] of Object.entries(patch)) {
+    const other = own(done, name);
+    if (isObject(value) && isObject(other)) {
       const rest = without(value, other);
-      if (!isEmpty(rest)) result[key] = rest;
-    } else if (!isSame(value, other)) result[key] = value;
+      if (!isEmpty(rest)) result.set(name, rest);
+    } else if (!isSame(value, other)) result.set(name, value);
   }
-  return result;
+  return Object.fromEntries(result);
 }
 
 /** The paths that a merge patch sets or removes. */
 export function pathsOf(patch: Json, above: readonly string[] = []): string[][] {
-  return Object.entries(patch).flatMap(([key, value]) =>
-    isObject(value) && !isEmpty(value) ? pathsOf(value, [...above, key]) : [[...above, key]],
+  return Object.entries(patch).flatMap(([name, value]) =>
+    isObject(value) && !isEmpty(value) ? pathsOf(value, [...above, name]) : [[...above, name]],
   );
 }
 
 /** The value at a path; `undefined` where there is none. */
 export function valueAt(value: unknown, path: readonly string[]): unknown {
-  return path.reduce((at: unknown, key) => (isObject(at) ? at[key] : undefined), value);
+  return path.reduce((at, name) => (isObject(at) ? own(at, name) : undefined), value);
 }
 
 /** A merge patch that sets one path. */
 export function patchAt(path: readonly string[], value: unknown): Json {
-  const [key = '', ...rest] = path;
-  return { [key]: rest.length === 0 ? value : patchAt(rest, value) };
+  const [name = '', ...rest] = path;
+  return Object.fromEntries([[name, rest.length === 0 ? value : patchAt(rest, value)]]);
 }
 
 export function isEmpty(value: Json): boolean {
@@ -81,6 +84,9 @@ export function isSame(a: unknown, b: unknown): boolean {
     return a.length === b.length && a.every((value, index) => isSame(value, b[index]));
   }
   if (!isObject(a) || !isObject(b)) return false;
-  const keys = Object.keys(a);
-  return keys.length === Object.keys(b).length && keys.every((key) => key in b && isSame(a[key], b[key]));
+  const names = Object.keys(a);
+  return (
+    names.length === Object.keys(b).length &&
+    names.every((name) => Object.hasOwn(b, name) && isSame(a[name], b[name]))
+  );
 }

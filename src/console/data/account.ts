@@ -1,10 +1,11 @@
 import { useComputed, useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { type Answered, Problem, type RequestOf } from '../../client/index.ts';
+import { isSame, patchBetween } from '../../client/merge-patch.ts';
 import { call } from './api.ts';
 import { isLive, type LiveChange, onChange, tell } from './live.ts';
 import { type Loaded, type Pages, useLoaded, usePages } from './load.ts';
-import { isSame, patchBetween, type Values } from './values.ts';
+import type { Values } from './values.ts';
 
 /** An account, as the service shows it to admins. */
 export type Account = Answered<'GET /v1/users/:id'>;

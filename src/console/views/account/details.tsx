@@ -1,10 +1,10 @@
 import { type Signal, useSignal } from '@preact/signals';
 import { useId, useLayoutEffect, useRef } from 'preact/hooks';
 import { Problem } from '../../../client/index.ts';
+import { isSame } from '../../../client/merge-patch.ts';
 import { type Account, Overtaken, type Patch, setField, tellNewest } from '../../data/account.ts';
 import { useDraft } from '../../data/drafts.ts';
 import { fieldOfTime, timeOfField } from '../../data/format.ts';
-import { isSame } from '../../data/values.ts';
 import { RoleBadge, StatusBadge } from '../../parts/badges.tsx';
 import { useFocusBack } from '../../parts/focus-back.ts';
 import { Icon } from '../../parts/icons.tsx';

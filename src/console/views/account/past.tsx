@@ -1,8 +1,9 @@
 import { Problem } from '../../../client/index.ts';
+import { patchBetween } from '../../../client/merge-patch.ts';
 import type { Account } from '../../data/account.ts';
 import { call } from '../../data/api.ts';
 import { useLoaded } from '../../data/load.ts';
-import { differencesOf, patchBetween, type Values } from '../../data/values.ts';
+import { differencesOf, type Values } from '../../data/values.ts';
 import { Diff, FieldName, ValueText } from '../../parts/diff.tsx';
 import { Icon } from '../../parts/icons.tsx';
 import { Bones, Failed } from '../../parts/states.tsx';

@@ -1,18 +1,10 @@
 import { useSignal } from '@preact/signals';
 import { useId, useLayoutEffect, useRef } from 'preact/hooks';
 import { Problem } from '../../../client/index.ts';
+import { isObject, isSame, merged, patchBetween } from '../../../client/merge-patch.ts';
 import { type Account, setPreferences, tellNewest } from '../../data/account.ts';
 import { useDraft } from '../../data/drafts.ts';
-import {
-  isObject,
-  isSame,
-  keyOf,
-  mergePatch,
-  mergeSides,
-  patchBetween,
-  type Values,
-  withValue,
-} from '../../data/values.ts';
+import { keyOf, mergeSides, type Values, withValue } from '../../data/values.ts';
 import { Diff, ValueText } from '../../parts/diff.tsx';
 import { useFocusBack } from '../../parts/focus-back.ts';
 import { Icon } from '../../parts/icons.tsx';
@@ -56,7 +48,7 @@ export function Preferences({ account, onSaved }: { account: Account; onSaved: (
         // What is typed goes along, but for a patch, which is something else.
         const values = mode.value === 'tree' ? now.values : parse(now.text);
         if (next === 'patch') start(patchBetween(now.base.preferences, values), now.base);
-        else if (mode.value === 'patch') start(mergePatch(now.base.preferences, values) as Values, now.base);
+        else if (mode.value === 'patch') start(merged(now.base.preferences, values), now.base);
         else start(values, now.base);
       } catch (error) {
         fault.value = error;
@@ -159,7 +151,7 @@ function Editor({
   const mine = !('values' in typed)
     ? undefined
     : mode === 'patch'
-      ? (mergePatch(base.preferences, typed.values) as Values)
+      ? merged(base.preferences, typed.values)
       : typed.values;
   // What cannot be read has been changed.
   useDraft(mine === undefined || !isSame(mine, base.preferences));

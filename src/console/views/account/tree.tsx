@@ -1,6 +1,7 @@
 import { useSignal } from '@preact/signals';
 import { useId } from 'preact/hooks';
-import { isObject, type Values } from '../../data/values.ts';
+import { isObject } from '../../../client/merge-patch.ts';
+import type { Values } from '../../data/values.ts';
 import { ValueText } from '../../parts/diff.tsx';
 import { Icon } from '../../parts/icons.tsx';
 import { account } from '../../texts/account.ts';

@@ -1,7 +1,7 @@
 import type { QueryOf } from '../../../client/index.ts';
+import { isObject } from '../../../client/merge-patch.ts';
 import type { Texts } from '../../data/address.ts';
 import type { LiveChange } from '../../data/live.ts';
-import { isObject } from '../../data/values.ts';
 import { texts } from '../../texts.ts';
 
 /** The filters of the history, as the address has them. */
