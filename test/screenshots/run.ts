@@ -27,9 +27,27 @@ const SHOTS: readonly Shot[] = [
   { name: 'activity', path: '/activity', shows: 'main.view dl.diff' },
   { name: 'turned-away', path: '/turned-away', shows: 'main.view table, main.view li' },
   { name: 'access', path: '/access', shows: 'main.view section' },
-  { name: 'import', path: '/transfer', shows: 'main.view section' },
+  { name: 'import', path: '/transfer', shows: 'main.view section', act: checkFile },
   { name: 'me', path: '/me', shows: 'main.view section' },
 ];
+
+/** A directory's file: what its columns become, and what it would do. */
+async function checkFile(page: Page): Promise<void> {
+  const file = [
+    'User Name,First Name,Last Name,Department',
+    'grace.hopper@lab.example.org,Grace,Murray Hopper,Navy',
+    ...['ada,Ada,Byron', 'hedy,Hedy,Lamarr', 'emmy,Emmy,Noether'].map((line) =>
+      line.replace(',', '.new@example.com,').concat(',Research'),
+    ),
+  ];
+  const buffer = Buffer.from(file.join('\n'));
+  await page
+    .locator('input[type=file]')
+    .setInputFiles({ name: 'directory.csv', mimeType: 'text/csv', buffer });
+  await page.getByRole('radio', { name: /Change them/ }).check();
+  await page.getByText('Columns: 3 of 4 are used').waitFor();
+  await page.getByText('Changes (').click();
+}
 
 mkdirSync(FOLDER, { recursive: true });
 // Playwright's waiting alone does not keep the process alive.
