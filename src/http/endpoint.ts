@@ -125,8 +125,8 @@ export interface Endpoint {
   readonly refusals: readonly AnyRefusalKind[];
   /** The scope that shows a service token the values before a change, in the answers of dry runs. Default: `users:read`. */
   readonly revealedBy?: Scope;
-  /** Whether a dry run answers with the result as well as with the changes. */
-  readonly showsDryRunResult?: boolean;
+  /** The schema of the answer to a dry run that has the result as well as the changes; without one, it has the changes alone. */
+  readonly dryRunAnswer?: z.ZodType;
   /** Whether it is also available as server-sent events, and so obeys `Last-Event-ID`. */
   readonly obeysLastEventId?: boolean;
   /** Whether it shows the change feed, which only the primary has in full. */
@@ -217,7 +217,7 @@ interface Description<
   answer: Answer<Answered>;
   refusals?: Endpoint['refusals'];
   revealedBy?: Scope;
-  showsDryRunResult?: boolean;
+  dryRunAnswer?: z.ZodType;
   obeysLastEventId?: boolean;
   showsFeed?: boolean;
   /** Does the work. */

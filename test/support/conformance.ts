@@ -50,8 +50,10 @@ export function expectDescribed({ headers, body }: Pick<Delivery, 'headers' | 'b
   const document = openApiDocument(describedEndpoints());
   const { post } = document.webhooks?.[body.type] ?? {};
   if (post === undefined) throw new Error(`The document has no message ${body.type}.`);
-  for (const parameter of (post.parameters ?? []) as oas31.ParameterObject[]) {
-    if (headers[parameter.name] === undefined) throw new Error(`The message has no ${parameter.name}.`);
+  for (const { $ref } of (post.parameters ?? []) as oas31.ReferenceObject[]) {
+    const parameter = document.components?.parameters?.[$ref.split('/').at(-1) ?? ''];
+    const { name } = parameter as oas31.ParameterObject;
+    if (headers[name] === undefined) throw new Error(`The message has no ${name}.`);
   }
   const at = ['webhooks', body.type, 'post', 'requestBody', 'content', 'application/json', 'schema'];
   const validate = schemaAt(document)(...at);

@@ -15,6 +15,7 @@ import { Bones, Failed, messageOf } from './states.tsx';
 import { say, sayFault } from './toasts.tsx';
 
 type Report = Answered<'POST /v1/history/:id/undo-request'>;
+type PreviewReport = DryRun & Omit<Report, 'changes'> & { readonly wouldUndo: number };
 
 const ACTIONS = ['created', 'updated', 'deleted'] as const;
 
@@ -36,7 +37,7 @@ export function UndoRequestDialog({
         params,
         query: { partial: 'true' },
         signal,
-      }) as Promise<DryRun & Omit<Report, 'changes'>>,
+      }) as Promise<PreviewReport>,
   );
   const isPartial = useSignal(false);
   const isBusy = useSignal(false);
@@ -113,8 +114,8 @@ export function UndoRequestDialog({
   );
 }
 
-function Preview({ report }: { report: DryRun & Omit<Report, 'changes'> }) {
-  const { wouldUndo = 0, actions, changes, skipped, skippedChanges } = report;
+function Preview({ report }: { report: PreviewReport }) {
+  const { wouldUndo, actions, changes, skipped, skippedChanges } = report;
   return (
     <>
       {wouldUndo === 0 ? (

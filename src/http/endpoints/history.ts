@@ -21,7 +21,7 @@ import { SEED_WARNING } from '../schemas/account.ts';
 import { action, change, moment } from '../schemas/change.ts';
 import { flag } from '../schemas/flag.ts';
 import { LINK, pageQuery, pageSchema, searchText } from '../schemas/page.ts';
-import { undoReport } from '../schemas/undo-report.ts';
+import { undoDryRun, undoReport } from '../schemas/undo-report.ts';
 
 const params = z.object({ id });
 const query = z.strictObject(pageQuery);
@@ -208,7 +208,7 @@ export function historyEndpoints(rules: PreferenceRules, cursors: CursorCodec) {
         refusals.reasonRequired,
         refusals.requestUnknown,
       ],
-      showsDryRunResult: true,
+      dryRunAnswer: undoDryRun,
       async handle({ unit, params, query: { partial }, sees }) {
         const showsFields = sees('history:read');
         const request = await requestOf(unit, params.id);

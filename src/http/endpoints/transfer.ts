@@ -57,7 +57,7 @@ export function transferEndpoints(rules: PreferenceRules) {
       },
       answer: { status: 200, description: 'The report.', schema: importReport, headers: SEED_WARNING },
       refusals: [refusals.invalidLines, refusals.lastAdmin, refusals.reasonRequired],
-      showsDryRunResult: true,
+      dryRunAnswer: importReport,
       async handle({ unit, upload, query }) {
         const lines = formatOf(upload.type).read(upload.bytes, upload.charset);
         const report = await importAccounts(unit, lines, { ...query, rules });

@@ -22,7 +22,7 @@ import { MERGE_PATCH_TYPES } from './me.ts';
 
 const params = z.object({ id });
 
-const changedAccount = z.xor([account, writtenAccount]).meta({ id: 'ChangedAccount' });
+const changedAccount = z.union([account, writtenAccount]).meta({ id: 'ChangedAccount' });
 
 const changes = (request: { readonly unit: Unit; readonly params: { id: number } }): Promise<User> =>
   accountById(request.unit.em, request.params.id);
@@ -71,7 +71,7 @@ export function userEndpoints(rules: PreferenceRules) {
         headers: SEED_WARNING,
       },
       refusals: [refusals.lastAdmin, refusals.reasonRequired],
-      showsDryRunResult: true,
+      dryRunAnswer: bulkReport,
       handle: ({ unit, body: { ids, delete: isDeletion, ...change } }) =>
         changeInBulk(unit, ids, isDeletion ? 'delete' : change),
       view: (report) => report,

@@ -42,7 +42,7 @@ export function webhookEndpoints(hooks: readonly Webhook[], sending: SendOptions
           .transform(Number)
           .optional()
           .meta({
-            override: { type: 'integer', minimum: 1 },
+            override: { type: 'integer', minimum: 1, maximum: 999_999_999_999_999 },
             description: 'Skip this change, if it is the one whose delivery fails (`failingChangeId`).',
           }),
       }),

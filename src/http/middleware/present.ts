@@ -15,7 +15,7 @@ const LARGE_BYTES = 64 * 1024;
  * large answer, is cut off.
  */
 export const present = (
-  { answer, method, transfers, revealedBy = 'users:read', showsDryRunResult = false }: Endpoint,
+  { answer, method, transfers, revealedBy = 'users:read', dryRunAnswer }: Endpoint,
   basePath: string,
   limits: ReadingLimits,
 ): Middleware =>
@@ -24,7 +24,7 @@ export const present = (
     if (unit.dryRun) {
       const isRevealed = sees(ctx.state.service, revealedBy);
       const changes = unit.recorded.map(isRevealed ? unnumberedChangeView : unnumberedWrittenView);
-      const result = showsDryRunResult ? ctx.state.shown?.().body : undefined;
+      const result = dryRunAnswer ? ctx.state.shown?.().body : undefined;
       ctx.type = 'application/json';
       ctx.body = JSON.stringify({ ...(result as object | undefined), changes });
       return;

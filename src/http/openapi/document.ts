@@ -31,7 +31,7 @@ import {
 import { JSON_TYPE } from './media-types.ts';
 import { overrides } from './overrides.ts';
 import { refusalsOf } from './refusals.ts';
-import { webhooks } from './webhooks.ts';
+import { MESSAGES_TAG, messageParameters, webhooks } from './webhooks.ts';
 
 const DESCRIPTION = [
   'Rollcall keeps the accounts behind a sign-in that happens elsewhere: access, roles, preferences and their history.',
@@ -47,10 +47,11 @@ const BEARER = [
   'A service token with `users:write` cannot create, change or delete admins.',
 ].join(' ');
 
+/** Text as a reason arrives. */
+const PERCENT_ENCODED = '^([ -$&-~]|%[0-9A-Fa-f]{2})+$';
+
 /** How an account shows who it is. */
 const SIGN_INS = [{ bearer: [] }, { session: [] }];
-
-const WEBHOOKS_TAG = 'Webhooks';
 
 const TAGS = [
   { name: 'My account', under: /^\/v1\/me/, description: 'Your own account.' },
@@ -62,7 +63,7 @@ const TAGS = [
     description: 'Every change of any account, in order (admins).',
   },
   {
-    name: WEBHOOKS_TAG,
+    name: 'Webhooks',
     under: /^\/v1\/webhooks/,
     description: 'Webhooks, and their delivery status (admins).',
   },
@@ -99,11 +100,15 @@ export function openApiDocument(endpoints: readonly Endpoint[], basePath = ''): 
       license: { name: packageJson.license, identifier: packageJson.license },
     },
     servers: [{ url: basePath || '/' }],
-    tags: TAGS.map(({ name, description }) => ({ name, description })),
+    tags: [
+      ...TAGS.map(({ name, description }) => ({ name, description })),
+      { name: MESSAGES_TAG, description: 'What the receivers of webhooks are sent.' },
+    ],
     paths,
-    webhooks: webhooks(WEBHOOKS_TAG),
+    webhooks: webhooks(),
     components: {
       schemas: { Problem: problem },
+      parameters: messageParameters,
       headers: {
         RequestId: {
           required: true,
@@ -190,12 +195,12 @@ function headerParameters({
   readsReplica,
   ...rest
 }: Endpoint): oas31.ParameterObject[] {
-  const parameter = (name: string, description: string) => ({
+  const parameter = (name: string, description: string, schema: oas31.SchemaObject = {}) => ({
     name,
     in: 'header' as const,
     description,
     // Without an example: Swagger UI would send it.
-    schema: { type: 'string' as const },
+    schema: { type: 'string' as const, ...schema },
   });
   return [
     ...(obeysIfMatch
@@ -219,6 +224,7 @@ function headerParameters({
           parameter(
             REASON,
             `Why, in at most ${MAX_REASON_LENGTH} characters: percent-encoded UTF-8, as encodeURIComponent writes it. The history keeps it with each change.`,
+            { minLength: 1, pattern: PERCENT_ENCODED },
           ),
         ]
       : []),
@@ -251,7 +257,7 @@ function headerParameters({
 
 function responses(endpoint: Endpoint): Record<`${1 | 2 | 3 | 4 | 5}${string}`, ZodOpenApiResponseObject> {
   const { status, description, type, headers = {} } = endpoint.answer;
-  const dryRun = isWrite(endpoint) ? dryRunSchema(endpoint) : undefined;
+  const dryRun = isWrite(endpoint) ? (endpoint.dryRunAnswer ?? dryRunAnswer) : undefined;
   const either = dryRun && endpoint.answer.schema ? withDryRun(endpoint.answer.schema, dryRun) : dryRun;
   const schema = status === 200 ? (either ?? endpoint.answer.schema) : endpoint.answer.schema;
   const refused = refusalsOf(endpoint);
@@ -309,32 +315,16 @@ function responses(endpoint: Endpoint): Record<`${1 | 2 | 3 | 4 | 5}${string}`, 
   };
 }
 
-/** The schemas of answers to dry runs, and those of either answer, by the schema of the answer in earnest: each has one name. */
-const dryRuns = new WeakMap<z.ZodType, z.ZodType>();
+/** The schemas of answers with or without a dry run, by the schema of the answer in earnest: each has one name. */
 const eithers = new WeakMap<z.ZodType, z.ZodType>();
-
-/** The schema of the answer to a dry run. */
-function dryRunSchema({ showsDryRunResult = false, answer: { schema } }: Endpoint): z.ZodType {
-  if (!showsDryRunResult || !(schema instanceof z.ZodObject)) return dryRunAnswer;
-  return kept(dryRuns, schema, () =>
-    schema.extend(dryRunAnswer.shape).meta({ id: nameOf(schema).replace(/(Report)?$/, 'DryRun') }),
-  );
-}
 
 /** The schema of an answer with or without a dry run. */
 function withDryRun(schema: z.ZodType, dryRun: z.ZodType): z.ZodType {
-  // Any object is one with changes too.
-  if (schema.safeParse({ changes: [] }).success) return schema;
-  const options = schema instanceof z.ZodUnion ? schema.options : [schema];
-  return kept(eithers, schema, () =>
-    z.xor([dryRun, ...options] as [z.ZodType]).meta({ id: `${nameOf(schema)}OrDryRun` }),
-  );
-}
-
-function kept(known: WeakMap<z.ZodType, z.ZodType>, key: z.ZodType, make: () => z.ZodType): z.ZodType {
-  const made = known.get(key) ?? make();
-  known.set(key, made);
-  return made;
+  // A report with the changes of a dry run; any object is one with changes too.
+  if (schema === dryRun || schema.safeParse({ changes: [] }).success) return schema;
+  const either = eithers.get(schema) ?? z.xor([dryRun, schema]).meta({ id: `${nameOf(schema)}OrDryRun` });
+  eithers.set(schema, either);
+  return either;
 }
 
 /** The name of the schema of an answer. Throws where it has none: generated clients would make one up. */

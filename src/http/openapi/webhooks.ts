@@ -1,8 +1,11 @@
 import { z } from 'zod';
-import type { ZodOpenApiOperationObject, ZodOpenApiPathsObject } from 'zod-openapi';
+import type { oas31, ZodOpenApiOperationObject, ZodOpenApiPathsObject } from 'zod-openapi';
 import { ACTIONS } from '../../domain/change.ts';
 import { TEST_TYPE } from '../../services/webhooks/trial.ts';
 import { change } from '../schemas/change.ts';
+
+/** The tag of the messages: of its own, since generators make a file for each tag, and messages are no calls. */
+export const MESSAGES_TAG = 'Webhook messages';
 
 const HEADERS = {
   'webhook-id': "The message's id: the same at each attempt, so that a receiver can drop duplicates.",
@@ -11,8 +14,21 @@ const HEADERS = {
     'Signatures by the Standard Webhooks specification, separated by blanks; one has to be good.',
 };
 
+/** The headers of each message, by the name of their component: some generators know those in webhooks only by reference. */
+export const messageParameters: Record<string, oas31.ParameterObject> = Object.fromEntries(
+  Object.entries(HEADERS).map(([name, description]) => [
+    componentOf(name),
+    { name, in: 'header', required: true, description, schema: { type: 'string' } },
+  ]),
+);
+
+/** `webhook-id` is `WebhookId`. */
+function componentOf(header: string): string {
+  return header.replace(/(?:^|-)(\w)/g, (_, letter: string) => letter.toUpperCase());
+}
+
 /** The messages that receivers are sent, by their `type`. A test compares them with those that are sent. */
-export function webhooks(tag: string): ZodOpenApiPathsObject {
+export function webhooks(): ZodOpenApiPathsObject {
   const operation = (
     type: string,
     id: string,
@@ -23,14 +39,10 @@ export function webhooks(tag: string): ZodOpenApiPathsObject {
     operationId: `on${id}`,
     summary,
     description,
-    tags: [tag],
+    tags: [MESSAGES_TAG],
     security: [],
-    parameters: Object.entries(HEADERS).map(([name, description]) => ({
-      name,
-      in: 'header' as const,
-      required: true,
-      description,
-      schema: { type: 'string' as const },
+    parameters: Object.keys(messageParameters).map((name) => ({
+      $ref: `#/components/parameters/${name}`,
     })),
     requestBody: {
       required: true,

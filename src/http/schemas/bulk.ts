@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { MAX_BULK } from '../../services/accounts/bulk.ts';
 import { fields } from '../../services/accounts/fields.ts';
+import { dryRunChanges } from './change.ts';
 
 /** The largest value of PostgreSQL's `integer`. */
 const MAX_ID = 2 ** 31 - 1;
@@ -47,6 +48,9 @@ export const bulkReport = z
       .string()
       .nullable()
       .meta({ description: 'The request id of the changes: undoing one of them as a whole takes back all.' }),
+    changes: dryRunChanges
+      .optional()
+      .meta({ description: 'Only after a dry run: what it would have recorded.' }),
   })
   .meta({
     id: 'BulkReport',

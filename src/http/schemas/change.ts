@@ -62,7 +62,10 @@ export const change = z
   .meta({ id: 'Change', examples: [{ id: 7, ...EXAMPLE }] });
 
 /** The schema of what a dry run would have recorded, up to `MAX_RECORDED` changes. */
-const dryRunChanges = z.array(z.strictObject(fields).meta({ id: 'DryRunChange', examples: [EXAMPLE] }));
+/** The schema of what a dry run would have recorded. */
+export const dryRunChanges = z.array(
+  z.strictObject(fields).meta({ id: 'DryRunChange', examples: [EXAMPLE] }),
+);
 
 /** The schema of the answer to a dry run. */
 export const dryRun = z.strictObject({ changes: dryRunChanges }).meta({ id: 'DryRun' });

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { refusals } from '../../domain/refusals.ts';
 import { MAX_COLUMNS, MAX_FAILURES } from '../../services/transfer/import.ts';
+import { dryRunChanges } from './change.ts';
 
 const lines = z.int().min(0);
 
@@ -46,6 +47,9 @@ export const importReport = z
           .meta({ id: 'ImportFailure' }),
       )
       .meta({ description: `Faults of the first ${MAX_FAILURES} failed lines.` }),
+    changes: dryRunChanges
+      .optional()
+      .meta({ description: 'Only after a dry run: what it would have recorded.' }),
   })
   .meta({
     id: 'ImportReport',

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { ACTIONS } from '../../domain/change.ts';
 import { refusals } from '../../domain/refusals.ts';
 import { MAX_SHOWN, MAX_SKIPPED, MAX_SKIPPED_FIELDS } from '../../services/history/undo-request.ts';
-import { change } from './change.ts';
+import { change, dryRun } from './change.ts';
 
 const changes = z.int().min(0);
 
@@ -15,9 +15,6 @@ const REASONS = [
 
 const counts = {
   undone: changes.meta({ description: '0 after a dry run or a refusal: nothing was written.' }),
-  wouldUndo: changes
-    .optional()
-    .meta({ description: 'Only after a dry run or a refusal: changes that can be undone.' }),
   skipped: changes.meta({ description: 'Changes that cannot be undone, and stay.' }),
   actions: z
     .strictObject(
@@ -56,6 +53,9 @@ const counts = {
     .meta({ description: `The first ${MAX_SKIPPED} changes that cannot be undone.` }),
 };
 
+/** Of an undo that has written nothing. */
+const wouldUndo = changes.meta({ description: 'Changes that can be undone.' });
+
 const EXAMPLE = {
   undone: 2,
   skipped: 0,
@@ -66,7 +66,7 @@ const EXAMPLE = {
 };
 
 /** The schema of the report of a refused undo. */
-export const refusedUndoReport = z.strictObject(counts).meta({
+export const refusedUndoReport = z.strictObject({ ...counts, wouldUndo }).meta({
   id: 'RefusedUndoReport',
   description: 'Why the changes of a request are not undone.',
   examples: [{ ...EXAMPLE, undone: 0, wouldUndo: 2 }],
@@ -86,3 +86,6 @@ export const undoReport = z
     description: 'The outcome of the undo of everything that a request has changed.',
     examples: [{ ...EXAMPLE, changes: [] }],
   });
+
+/** The schema of the answer to a dry run of one. */
+export const undoDryRun = refusedUndoReport.extend(dryRun.shape).meta({ id: 'UndoDryRun' });

@@ -1,0 +1,57 @@
+import json
+import os
+
+from openapi_client import AccountPatch, AccountsApi, ApiClient, ApiException, Configuration, NewAccount
+
+configuration = Configuration(host=os.environ["ROLLCALL_URL"], access_token=os.environ["ROLLCALL_TOKEN"])
+accounts = AccountsApi(ApiClient(configuration))
+
+before = accounts.get_users(limit=10, total=True)
+
+tried = accounts.post_users(NewAccount(email="grace@example.com"), dry_run=True).actual_instance
+
+created = accounts.post_users_with_http_info(NewAccount(email="grace@example.com", name="Grace"))
+account = created.data
+
+
+def patch(if_match):
+    body = AccountPatch(name=None, preferences={"theme": "dark"})
+    return accounts.patch_users_by_id(account.id, body, if_match=if_match).actual_instance.actual_instance
+
+
+patched = patch(created.headers["ETag"])
+try:
+    patch(created.headers["ETag"])
+except ApiException as error:
+    stale = [error.status, error.data.code]
+
+
+def importing(dry_run):
+    text = b"email,name\r\nalan@example.com,Alan\r\nada@example.com,Ada\r\n"
+    report = accounts.post_users_import(text, partial=True, dry_run=dry_run, _content_type="text/csv")
+    return [report.created, report.failed]
+
+
+import_tried = importing(True)
+imported = importing(False)
+
+after = accounts.get_users(sort="email")
+
+print(
+    json.dumps(
+        {
+            "counted": before.total.count,
+            "dryRun": [change.action for change in tried.changes],
+            "created": {"email": account.email, "name": account.name, "roleUntil": account.role_until},
+            "patched": {
+                "name": patched.name,
+                "preferences": patched.preferences,
+                "version": patched.version,
+            },
+            "stale": stale,
+            "importTried": import_tried,
+            "imported": imported,
+            "emails": [item.email for item in after.items],
+        }
+    )
+)
