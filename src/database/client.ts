@@ -20,6 +20,8 @@ export interface ClientOptions {
   /** Whether a statement with a name is prepared: behind a pooler, another connection may have prepared it, or may have to. */
   readonly prepares: boolean;
   readonly onStatement: StatementObserver | undefined;
+  /** How long it may say nothing while it is asked something, in milliseconds. Without it, for ever. */
+  readonly patienceMs: number | undefined;
 }
 
 /**
@@ -30,11 +32,15 @@ export interface ClientOptions {
  */
 export function clientClass(
   settings: Readonly<Record<string, string>>,
-  { url, hosts, encrypted, role, prepares, onStatement }: ClientOptions,
+  { url, hosts, encrypted, role, prepares, onStatement, patienceMs }: ClientOptions,
 ): typeof PipelinedClient {
   return class SessionClient extends PipelinedClient {
     protected override get onStatement() {
       return onStatement;
+    }
+
+    protected override get patienceMs() {
+      return patienceMs;
     }
 
     getStartupConf(): Record<string, string> {

@@ -109,16 +109,15 @@ export function clientConfig(database: DatabaseSettings, mode: ConnectionMode): 
         role,
         prepares: mode === 'direct',
         onStatement,
+        // The server enforces its timeout, but the network may lose its answer, and a pooler may ignore the setting.
+        patienceMs:
+          statementTimeoutMs > 0 ? Math.min(statementTimeoutMs + ANSWER_MARGIN_MS, MAX_SETTING) : undefined,
         hosts:
           targets.length > 1
             ? hostChoice(targets, (target) => ({ ...configOf(target), ...share }))
             : undefined,
       },
     ),
-    // The server enforces its timeout, but the network may lose its answer, and a pooler may ignore the setting.
-    ...(statementTimeoutMs > 0 && {
-      query_timeout: Math.min(statementTimeoutMs + ANSWER_MARGIN_MS, MAX_SETTING),
-    }),
   };
 }
 

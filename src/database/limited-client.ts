@@ -40,10 +40,29 @@ const Query = pg.Query as unknown as new (
 export class LimitedClient extends pg.Client {
   override query(...args: unknown[]): never {
     const [statement] = args;
-    const result = isLimited(statement)
-      ? this.#limited(statement)
-      : (super.query as (...args: unknown[]) => unknown).apply(this, args);
-    return result as never;
+    return (isLimited(statement) ? this.#limited(statement) : this.#ask(args)) as never;
+  }
+
+  /**
+   * Sends a statement with a callback, and makes a promise of that. The driver's own promise sets the callback when the statement is made
+   * already, and V8 then lets most statements survive with their rows until it collects the old generation of its heap: the
+   * collections took a third of the time of a list.
+   */
+  #ask(args: unknown[]): unknown {
+    const ask = super.query as (...args: unknown[]) => unknown;
+    const [statement] = args;
+    if (typeof args.at(-1) === 'function' || isSubmittable(statement)) return ask.apply(this, args);
+    const answer = new Promise((resolve, reject) => {
+      ask.call(this, ...args, (error: Error | null, result: unknown) => {
+        if (error) reject(error);
+        else resolve(result);
+      });
+    });
+    return answer.catch((error: Error) => {
+      // As the driver does: the stack leads to whoever asked, and not to the socket.
+      Error.captureStackTrace(error);
+      throw error;
+    });
   }
 
   /** Sends it at once, also where it prepares the limit before: whoever sends the next statement counts on the order. */
@@ -87,6 +106,10 @@ class LimitedQuery extends Query {
     connection.execute({ portal: '', rows: 0 });
     super.prepare(connection);
   }
+}
+
+function isSubmittable(statement: unknown): boolean {
+  return typeof statement === 'object' && statement !== null && 'submit' in statement;
 }
 
 function isLimited(statement: unknown): statement is LimitedStatement {
