@@ -38,6 +38,7 @@ export function SearchField({
       <input
         class="input"
         type="search"
+        dir="auto"
         {...(isMain && { 'data-search': true })}
         {...(options && { list: `${id}-options` })}
         {...(fault !== undefined && { 'aria-invalid': true, 'aria-describedby': `${id}-fault` })}

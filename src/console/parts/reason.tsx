@@ -37,6 +37,7 @@ export function ReasonField({
         id={id}
         class="input"
         type="text"
+        dir="auto"
         required={isNeeded}
         maxLength={MAX_LENGTH}
         placeholder={history.reasonExample}

@@ -88,6 +88,7 @@ function CreateAccount({ onClose }: { onClose: () => void }) {
           <input
             id="create-name"
             class="input"
+            dir="auto"
             maxLength={255}
             autocomplete="off"
             value={name.value}

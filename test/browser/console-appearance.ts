@@ -1,0 +1,108 @@
+import { expect } from 'chai';
+import { addAccount } from '../support/accounts.ts';
+import { ADA, openConsole, type TestConsole } from '../support/console-page.ts';
+
+const RTL_NAME = 'محمد بن موسى الخوارزمي';
+
+// Not among the suites of `npm test`, because it needs Chromium on the machine: `npm run test:browser`.
+describe('the console with colours that the reader forces, and from right to left, in a real browser', function () {
+  this.timeout(120_000);
+
+  let console: TestConsole;
+  let id: number;
+
+  before(async () => {
+    console = await openConsole();
+    ({ id } = await addAccount(console.app.database, 'musa@example.com', { name: RTL_NAME }));
+    const answer = await console.app.call(`/v1/users/${id}`, {
+      as: ADA,
+      method: 'PATCH',
+      headers: { 'Content-Type': 'application/merge-patch+json' },
+      body: JSON.stringify({ status: 'suspended' }),
+    });
+    expect(answer.status).to.equal(200);
+  });
+
+  after(() => console?.close());
+
+  afterEach('the policy refused nothing, and nothing came from elsewhere', () => {
+    const { watched, app } = console;
+    expect(watched.complaints).to.deep.equal([]);
+    expect(watched.requests.filter((url) => !url.startsWith(app.url))).to.deep.equal([]);
+  });
+
+  /** What the browser makes of a property of the first element that a selector finds. */
+  const style = (selector: string, property: string) =>
+    console.page.evaluate<string>(
+      `getComputedStyle(document.querySelector(${JSON.stringify(selector)})).getPropertyValue('${property}')`,
+    );
+  /** A colour of the system, as computed. */
+  const system = (name: string) =>
+    console.page.evaluate<string>(
+      `(() => { const probe = document.body.appendChild(document.createElement('i')); probe.style.cssText = 'forced-color-adjust: none; color: ${name}'; const { color } = getComputedStyle(probe); probe.remove(); return color; })()`,
+    );
+
+  it('says with lines and the system’s colours what grounds say elsewhere', async () => {
+    const { page } = console;
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ forcedColors: 'active', colorScheme });
+      await console.open('/accounts');
+      await page.getByRole('checkbox', { name: 'Select musa@example.com' }).check();
+      const highlight = await system('Highlight');
+      expect(highlight).to.not.equal(await system('Canvas'));
+      expect(await style('.nav a[aria-current]', 'background-color')).to.equal(highlight);
+      expect(await style('.list .badge', 'border-top-width')).to.equal('1px');
+      expect(await style('.list .picked td', 'border-bottom-color')).to.equal(highlight);
+      await page.keyboard.press('Control+k');
+      await page.locator('#commands [aria-selected="true"]').waitFor();
+      expect(await style('#commands [aria-selected="true"]', 'background-color')).to.equal(highlight);
+      await page.keyboard.press('Escape');
+      await console.open(`/accounts/${id}`);
+      await page.locator('.timeline ins').first().waitFor();
+      expect(await style('.tabs [aria-pressed="true"]', 'background-color')).to.equal(highlight);
+      expect(await style('.timeline ins', 'text-decoration-line')).to.equal('underline');
+      expect(await style('.timeline del', 'text-decoration-line')).to.equal('line-through');
+      await page.getByRole('button', { name: 'Edit Name' }).focus();
+      await page.keyboard.press('Shift+Tab');
+      await page.keyboard.press('Tab');
+      expect(await style(':focus-visible', 'outline-style')).to.equal('solid');
+    }
+    await page.emulateMedia({ forcedColors: null, colorScheme: null });
+  });
+
+  it('begins a name from right to left where the others begin', async () => {
+    await console.open('/accounts');
+    const name = console.page.locator('bdi', { hasText: RTL_NAME });
+    const [own, email] = [
+      await name.boundingBox(),
+      await console.page.getByText('musa@example.com').boundingBox(),
+    ];
+    expect(own?.x).to.equal(email?.x);
+    await console.expectAccessible();
+  });
+
+  it('is mirrored for a language from right to left, and scrolls no view sideways', async () => {
+    const { page } = console;
+    for (const width of [1280, 360]) {
+      await page.setViewportSize({ width, height: 740 });
+      for (const path of [
+        '/overview',
+        '/accounts',
+        `/accounts/${id}`,
+        '/activity',
+        '/turned-away',
+        '/access',
+        '/me',
+      ]) {
+        await console.open(path);
+        await page.locator('main.view h1').waitFor();
+        await page.evaluate("document.documentElement.dir = 'rtl'");
+        const [overflow, navigation, main] = await page.evaluate<[number, number, number]>(
+          "[document.documentElement.scrollWidth - innerWidth, document.querySelector('.side').getBoundingClientRect().right, document.querySelector('main').getBoundingClientRect().right]",
+        );
+        expect(overflow, path).to.be.at.most(0);
+        if (width > 760) expect(main, path).to.be.below(navigation);
+      }
+    }
+  });
+});
