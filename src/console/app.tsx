@@ -2,7 +2,7 @@ import { useEffect, useRef } from 'preact/hooks';
 import { LocationProvider, Route, Router, useLocation } from 'preact-iso/router';
 import { isOnline } from './data/api.ts';
 import { viewUrl } from './data/place.ts';
-import { isAdmin, loadSession, me, session, sessionError } from './data/session.ts';
+import { isAdmin, isSignedIn, loadSession, session, sessionError } from './data/session.ts';
 import { useTitle } from './data/title.ts';
 import { LeaveDialogs } from './parts/leave.tsx';
 import { isAt, Navigation } from './parts/navigation.tsx';
@@ -27,20 +27,23 @@ export function App() {
 }
 
 function Content() {
-  if (session.value === undefined) {
+  if (session.value === undefined && sessionError.value !== undefined) {
     return (
       <main class="alone">
-        {sessionError.value === undefined ? (
-          <div class="box">
-            <Bones />
-          </div>
-        ) : (
-          <Failed error={sessionError.value} retry={loadSession} isPage />
-        )}
+        <Failed error={sessionError.value} retry={loadSession} isPage />
       </main>
     );
   }
-  if (me.value === undefined) return <SignInPage />;
+  if (!isSignedIn.value) {
+    if (session.value !== undefined) return <SignInPage />;
+    return (
+      <main class="alone">
+        <div class="box">
+          <Bones />
+        </div>
+      </main>
+    );
+  }
   return (
     <>
       <Frame />

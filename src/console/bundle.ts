@@ -1,5 +1,5 @@
 import { readdir, readFile } from 'node:fs/promises';
-import { basename, join, sep } from 'node:path';
+import { basename, dirname, join, relative, sep } from 'node:path';
 import type { BuildOptions, Metafile, Plugin } from 'esbuild';
 
 /** The folder beside a built program with the files of {@link bundleConsole} in it. */
@@ -24,10 +24,31 @@ const noServerCode: Plugin = {
   },
 };
 
+/** Marks a view that is loaded later. */
+const LATER = 'later';
+
 /**
- * Bundles the console for browsers: a style sheet, the icon, and the script with its first view. What it imports later, and what
- * both share, are files with a hash in their names. Beside them, the script and the style sheet of the page at `/docs`. Throws where
- * they import code of the server. `onBundled` is told what has gone in.
+ * Keeps what the page loads at first in one file: each view that is loaded later imports all of that. Otherwise, there would be a
+ * file for each set of views that share something, and a browser would wait for twenty of them.
+ */
+const oneFirstFile: Plugin = {
+  name: 'one-first-file',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^\./ }, ({ kind, path, resolveDir }) =>
+      kind === 'dynamic-import' ? { path: join(resolveDir, path), pluginData: LATER } : undefined,
+    );
+    onLoad({ filter: /\.tsx$/ }, async ({ path, pluginData }) => {
+      if (pluginData !== LATER) return undefined;
+      const first = relative(dirname(path), join(import.meta.dirname, 'app.tsx'));
+      return { contents: `import '${first}';\n${await readFile(path, 'utf8')}`, loader: 'tsx' };
+    });
+  },
+};
+
+/**
+ * Bundles the console for browsers: a style sheet, the icon, what runs before the first paint, and the script with its first view.
+ * What that imports, at once or later, are files with a hash in their names. Beside them, the script and the style sheet of the
+ * page at `/docs`. Throws where they import code of the server. `onBundled` is told what has gone in.
  */
 export async function bundleConsole(onBundled?: (metafile: Metafile) => void): Promise<ConsoleFiles> {
   // A development dependency: a built program has the files.
@@ -43,25 +64,28 @@ export async function bundleConsole(onBundled?: (metafile: Metafile) => void): P
     target: ['chrome123', 'firefox120', 'safari17.5'],
     jsx: 'automatic',
     jsxImportSource: 'preact',
-    plugins: [noServerCode],
+    plugins: [noServerCode, oneFirstFile],
     legalComments: 'none',
     metafile: true,
     logLevel: 'warning',
   } as const satisfies BuildOptions;
-  const [{ outputFiles, metafile }, docs] = await Promise.all([
+  const results = await Promise.all([
     build({
       ...options,
       entryPoints: { console: 'main.tsx', icon: 'icon.svg' },
       splitting: true,
       chunkNames: '[name]-[hash]',
     }),
+    build({ ...options, entryPoints: ['start.ts'], format: 'iife' }),
     // In one file each: what it imports, the console has too.
     build({ ...options, entryPoints: { docs: 'docs/docs.ts' } }),
   ]);
-  onBundled?.(metafile);
-  return new Map(
-    [...outputFiles, ...docs.outputFiles].map(({ path, contents }) => [basename(path), contents]),
-  );
+  const files = new Map<string, Uint8Array>();
+  for (const { outputFiles, metafile } of results) {
+    onBundled?.(metafile);
+    for (const { path, contents } of outputFiles) files.set(basename(path), contents);
+  }
+  return files;
 }
 
 /** The console's files: from beside the program, where the build has put them, or bundled now. */

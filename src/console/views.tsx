@@ -1,4 +1,5 @@
 import type { AnyComponent } from 'preact';
+import { viewUrl } from './data/place.ts';
 import type { IconName } from './parts/icons.tsx';
 import { later } from './parts/later.tsx';
 import type { texts } from './texts.ts';
@@ -18,12 +19,14 @@ export interface View {
   /** Its name in the navigation, where it is there. */
   readonly name?: IconName & keyof typeof texts.nav;
   readonly component: AnyComponent<ViewProps>;
+  /** Loads its code, where that is not there from the beginning. */
+  readonly load?: () => void;
 }
 
 const ME: View = {
   path: '/me',
   name: 'me',
-  component: later(async () => (await import('./views/me.tsx')).MyAccount),
+  ...later(async () => (await import('./views/me.tsx')).MyAccount),
 };
 
 /** The views of everybody. */
@@ -35,32 +38,40 @@ export const ADMIN_VIEWS: readonly View[] = [
     path: '/overview',
     paths: [''],
     name: 'overview',
-    component: later(async () => (await import('./views/overview.tsx')).Overview),
+    ...later(async () => (await import('./views/overview.tsx')).Overview),
   },
   { path: '/accounts', name: 'accounts', component: Accounts },
   {
     path: '/accounts/:id',
-    component: later(async () => (await import('./views/account/account.tsx')).Account),
+    ...later(async () => (await import('./views/account/account.tsx')).Account),
   },
   {
     path: '/activity',
     name: 'activity',
-    component: later(async () => (await import('./views/activity/activity.tsx')).Activity),
+    ...later(async () => (await import('./views/activity/activity.tsx')).Activity),
   },
   {
     path: '/turned-away',
     name: 'turnedAway',
-    component: later(async () => (await import('./views/turned-away.tsx')).TurnedAway),
+    ...later(async () => (await import('./views/turned-away.tsx')).TurnedAway),
   },
   {
     path: '/transfer',
     name: 'transfer',
-    component: later(async () => (await import('./views/transfer.tsx')).Transfer),
+    ...later(async () => (await import('./views/transfer.tsx')).Transfer),
   },
   {
     path: '/access',
     name: 'access',
-    component: later(async () => (await import('./views/access.tsx')).AccessView),
+    ...later(async () => (await import('./views/access.tsx')).AccessView),
   },
   ME,
 ];
+
+/** Loads the code of the view at an address before it is drawn. */
+export function loadViewAt(path: string): void {
+  const rest = path.slice(viewUrl().length).replace(/\/$/, '');
+  ADMIN_VIEWS.find(({ path, paths = [] }) =>
+    [path, ...paths].some((one) => new RegExp(`^${one.replace(/:\w+/g, '[^/]+')}$`).test(rest)),
+  )?.load?.();
+}

@@ -64,6 +64,8 @@ export interface EndpointRequest<Params, Query, Body, Actor> {
   readonly browser: Browser;
   /** Which of these media types the caller prefers (`Accept`); the first by default. Throws `not_acceptable`. */
   accept(types: readonly string[]): string;
+  /** Whether the caller takes answers that are compressed by gzip (`Accept-Encoding`). */
+  readonly acceptsGzip: boolean;
   /** Aborts when the caller hangs up, and when the whole answer has been sent. */
   readonly closed: AbortSignal;
   /** Waits without a place in the load of the process: for something that others do. Throws `overloaded` afterwards. */

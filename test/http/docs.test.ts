@@ -17,6 +17,9 @@ const TYPES: Record<string, string> = {
   'swagger-ui.css': 'text/css; charset=utf-8',
 };
 
+/** Of a caller that takes nothing compressed. */
+const PLAIN = { headers: { 'Accept-Encoding': 'identity' } };
+
 describe('GET /docs', () => {
   let app: TestApp;
 
@@ -45,7 +48,7 @@ describe('GET /docs', () => {
     const files = Object.keys(TYPES).map((name) => `/docs/${name}`);
     expect(new Set(links)).to.have.keys(...files, '/openapi.json', '/console');
     for (const file of files) {
-      const response = await app.call(file);
+      const response = await app.call(file, PLAIN);
       const bytes = Buffer.from(await response.arrayBuffer());
       expect(response.status).to.equal(200);
       expect(response.headers.get('content-type')).to.equal(TYPES[file.slice('/docs/'.length)]);
@@ -80,8 +83,27 @@ describe('GET /docs', () => {
     }
   });
 
+  it('compresses what gets shorter by that, for those who take it, and gives that a tag of its own', async () => {
+    for (const path of ['/openapi.json', '/docs/swagger-ui.css', '/docs/swagger-ui-bundle.js']) {
+      const plain = await app.call(path, PLAIN);
+      const short = await app.call(path, { headers: { 'Accept-Encoding': 'br, gzip;q=0.5' } });
+      expect(plain.headers.get('content-encoding')).to.equal(null);
+      expect(short.headers.get('content-encoding'), path).to.equal('gzip');
+      for (const { headers } of [plain, short]) expect(headers.get('vary')).to.include('Accept-Encoding');
+      const length = async (answer: Response) => Number(answer.headers.get('content-length'));
+      expect(await length(short)).to.be.lessThan((await length(plain)) * 0.9);
+      expect(await short.text()).to.equal(await plain.text());
+      const tag = plain.headers.get('etag') ?? '';
+      expect(short.headers.get('etag')).to.equal(tag.replace(/"$/, '-gzip"'));
+    }
+    for (const refused of ['gzip;q=0', 'br', `gzip, ${'x, '.repeat(1_000)}`]) {
+      const answer = await app.call('/docs/swagger-ui.css', { headers: { 'Accept-Encoding': refused } });
+      expect(answer.headers.get('content-encoding'), refused.slice(0, 20)).to.equal(null);
+    }
+  });
+
   it('answers HEAD with the length', async () => {
-    const head = await app.call('/docs/swagger-ui.css', { method: 'HEAD' });
+    const head = await app.call('/docs/swagger-ui.css', { ...PLAIN, method: 'HEAD' });
     expect(head.status).to.equal(200);
     expect(Number(head.headers.get('content-length'))).to.be.greaterThan(100_000);
   });

@@ -1,5 +1,5 @@
 import { type Signal, useSignal } from '@preact/signals';
-import { useCallback, useEffect } from 'preact/hooks';
+import { useCallback, useLayoutEffect, useRef } from 'preact/hooks';
 
 /** What has been loaded so far. */
 export interface Loaded<T> {
@@ -23,22 +23,29 @@ interface State<T> {
 export function useLoaded<T>(key: string, load: (signal: AbortSignal) => Promise<T>): Loaded<T> {
   const state: Signal<State<T>> = useSignal<State<T>>({ isLoading: true });
   const round = useSignal(0);
-  useEffect(() => {
+  const again = useRef(false);
+  // Before the next paint: the answer is on its way while the browser draws.
+  useLayoutEffect(() => {
     const { signal, abort } = aborter();
     state.value = { ...state.peek(), isLoading: true };
+    const settle = (next: State<T>) => {
+      if (signal.aborted) return;
+      state.value = next;
+      if (again.current) round.value++;
+      again.current = false;
+    };
     load(signal).then(
-      (data) => {
-        if (!signal.aborted) state.value = { data, isLoading: false };
-      },
-      (error: unknown) => {
-        if (!signal.aborted) state.value = { ...state.peek(), error, isLoading: false };
-      },
+      (data) => settle({ data, isLoading: false }),
+      (error: unknown) => settle({ ...state.peek(), error, isLoading: false }),
     );
     return abort;
   }, [key, round.value]);
   const reload = useCallback(() => {
-    round.value++;
-  }, [round]);
+    const { data, isLoading } = state.peek();
+    // The first answer is shown as soon as it is there, and only then asked for again.
+    if (isLoading && data === undefined) again.current = true;
+    else round.value++;
+  }, [round, state]);
   const replace = useCallback(
     (data: T) => {
       state.value = { data, isLoading: false };
@@ -91,6 +98,7 @@ export function usePages<Item>(
 ): Pages<Item> {
   const state = useSignal<PagesState<Item>>({ key, items: [], cursor: undefined, isLoading: true });
   const running = useSignal<AbortController | undefined>(undefined);
+  const again = useRef(false);
   const next = useCallback(
     async (isFirst: boolean) => {
       const before = state.peek();
@@ -108,10 +116,13 @@ export function usePages<Item>(
       } catch (error) {
         if (!controller.signal.aborted) state.value = { ...state.peek(), isLoading: false, error };
       }
+      if (controller.signal.aborted || !again.current) return;
+      again.current = false;
+      next(true);
     },
     [key],
   );
-  useEffect(() => {
+  useLayoutEffect(() => {
     next(true);
     return () => running.peek()?.abort();
   }, [next]);
@@ -123,7 +134,11 @@ export function usePages<Item>(
     hasMore: cursor !== null,
     error,
     more: useCallback(() => void next(false), [next]),
-    reload: useCallback(() => void next(true), [next]),
+    reload: useCallback(() => {
+      // As above.
+      if (state.peek().isLoading && state.peek().cursor === undefined) again.current = true;
+      else next(true);
+    }, [next, state]),
     edit: useCallback(
       (change) => {
         state.value = { ...state.peek(), items: change(state.peek().items) };

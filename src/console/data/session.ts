@@ -1,8 +1,9 @@
-import { computed, signal } from '@preact/signals';
+import { computed, effect, signal } from '@preact/signals';
 import { type Answered, Unreachable } from '../../client/index.ts';
 import { call, hasSessionEnded } from './api.ts';
 import { dropDrafts, mayLeave } from './drafts.ts';
 import { BASE_PATH, viewUrl } from './place.ts';
+import { REMEMBERED } from './remembered.ts';
 
 /** Who is signed in to the console, and how to sign in. */
 export type SessionInfo = Answered<'GET /v1/session'>;
@@ -16,8 +17,28 @@ export const sessionError = signal<unknown>(undefined);
 /** The account that is signed in. */
 export const me = computed(() => session.value?.account ?? undefined);
 
+const ROLE = REMEMBERED.role;
+
+/** The role that was signed in here last: the page begins with it, and need not wait until the service has confirmed it. */
+const expectedRole = localStorage.getItem(ROLE) ?? undefined;
+
+/** Whether somebody is signed in, as far as it is known. */
+export const isSignedIn = computed(() =>
+  session.value === undefined ? expectedRole !== undefined : me.value !== undefined,
+);
+
 /** Whether it is an admin that may act. */
-export const isAdmin = computed(() => me.value?.role === 'admin' && me.value.status === 'active');
+export const isAdmin = computed(() =>
+  session.value === undefined
+    ? expectedRole === 'admin'
+    : me.value?.role === 'admin' && me.value.status === 'active',
+);
+
+effect(() => {
+  if (session.value === undefined) return;
+  if (me.value === undefined) localStorage.removeItem(ROLE);
+  else localStorage.setItem(ROLE, isAdmin.value ? 'admin' : 'user');
+});
 
 /** Asks the service who is signed in. */
 export async function loadSession(): Promise<void> {
@@ -87,5 +108,6 @@ export async function signOut(): Promise<void> {
 /** Opens the console anew, so that nothing of the account stays in memory. */
 export function leavePage(): void {
   dropDrafts();
+  localStorage.removeItem(ROLE);
   location.assign(viewUrl());
 }

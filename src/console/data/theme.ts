@@ -1,11 +1,12 @@
 import { effect, signal } from '@preact/signals';
+import { REMEMBERED } from './remembered.ts';
 
 /** The themes that a reader can choose. */
 export const THEMES = ['system', 'light', 'dark'] as const;
 /** A theme. */
 export type Theme = (typeof THEMES)[number];
 
-const KEY = 'rollcall-theme';
+const KEY = REMEMBERED.theme;
 
 /** The chosen theme, which this browser remembers. */
 export const theme = signal<Theme>(THEMES.find((name) => name === remembered()) ?? 'system');

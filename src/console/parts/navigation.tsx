@@ -82,6 +82,8 @@ function NavLink({ view, onFollow }: { view: NamedView; onFollow?: () => void })
       href={viewUrl(view.path)}
       {...(isAt(here, view) && { 'aria-current': 'page' })}
       {...(onFollow && { onClick: onFollow })}
+      onPointerEnter={view.load}
+      onFocus={view.load}
     >
       <Icon name={view.name} />
       {texts.nav[view.name]}
@@ -114,7 +116,7 @@ function Me() {
     <div class="me">
       <p>
         <span class="unseen">{texts.session.signedIn} </span>
-        <bdi title={email}>{email}</bdi>
+        <bdi title={email}>{email ?? <span class="bone" />}</bdi>
       </p>
       <label class="row">
         <span class="unseen">{texts.session.theme}</span>

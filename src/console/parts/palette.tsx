@@ -124,6 +124,7 @@ function Commands({ onClose }: { onClose: () => void }) {
           placeholder={texts.keys.paletteHint}
           autocomplete="off"
           spellcheck={false}
+          dir="auto"
           value={typed.value}
           onInput={({ currentTarget }) => {
             typed.value = currentTarget.value;

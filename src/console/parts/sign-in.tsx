@@ -5,6 +5,7 @@ import { iconUrl } from '../data/place.ts';
 import {
   linkCode,
   loadSession,
+  me,
   providerName,
   providerUrl,
   refusedBecause,
@@ -37,7 +38,8 @@ export function SignInPage() {
 
 /** The ways in, over a page whose session has ended: what was typed there stays. */
 export function SignInDialog() {
-  if (!hasSessionEnded.value) return null;
+  // Before it is known who is signed in, nothing has ended.
+  if (!hasSessionEnded.value || me.value === undefined) return null;
   return (
     <Dialog title={texts.session.title} onClose={() => undefined} mayClose={false}>
       <div class="body">

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { extname } from 'node:path';
 import { z } from 'zod';
-import { ITEM_VIEW_NAMES, VIEW_NAMES } from '../../console/addresses.ts';
+import { ITEM_VIEW_NAMES, scriptOf, VIEW_NAMES } from '../../console/addresses.ts';
 import { Refusal } from '../../domain/refusal.ts';
 import { refusals } from '../../domain/refusals.ts';
 import { id } from '../../services/accounts/fields.ts';
-import { type Fixed, fixed } from '../answer/fixed.ts';
+import { type Compressible, codedFor, compressible, type Fixed, fixed } from '../answer/fixed.ts';
 import { endpoint } from '../endpoint.ts';
 
 /** The page's own policy: its script, its style sheet and this service, and no way to make script of a text (Trusted Types). */
@@ -34,11 +34,11 @@ const TYPES = {
 /** A file whose name changes with its content. */
 const HASHED = /-[A-Z0-9]{8}\.\w+$/;
 
-/** `shared` are the files that the script imports at once: browsers need not wait for the script to know them. */
+/** `scripts` are the files that the page needs at once: browsers need not wait for one script to know the next. */
 const pageAt = (
   basePath: string,
   urlOf: (name: string) => string,
-  shared: readonly string[],
+  scripts: readonly string[],
 ) => `<!doctype html>
 <html lang="en">
   <head>
@@ -48,11 +48,16 @@ const pageAt = (
     <meta name="base-path" content="${basePath}">
     <title>Rollcall</title>
     <link rel="icon" type="image/svg+xml" href="${urlOf('icon.svg')}">
+    <script src="${urlOf('start.js')}"></script>
     <link rel="stylesheet" href="${urlOf('console.css')}">
-${shared.map((name) => `    <link rel="modulepreload" href="${urlOf(name)}">\n`).join('')}    <script type="module" src="${urlOf('console.js')}"></script>
+${scripts.map((name) => `    <link rel="modulepreload" href="${urlOf(name)}">\n`).join('')}    <script type="module" src="${urlOf('console.js')}"></script>
   </head>
   <body>
     <noscript>The console needs JavaScript.</noscript>
+    <div class="frame">
+      <div class="side"><span class="brand"><img src="${urlOf('icon.svg')}" alt="">Rollcall</span></div>
+      <main class="view"></main>
+    </div>
   </body>
 </html>
 `;
@@ -80,7 +85,6 @@ export function consoleEndpoints(read: ReadConsoleFiles, basePath: string) {
       type: 'text/html',
       headers: { ETag: "The page's entity tag." },
     },
-    handle: async () => (await serve()).page,
     view: ({ content }: Fixed) => content,
     headers: ({ headers }: Fixed) => headers,
   } as const;
@@ -103,7 +107,13 @@ export function consoleEndpoints(read: ReadConsoleFiles, basePath: string) {
       },
       headers: () => ({ Location: '/console', Vary: 'Accept' }),
     }),
-    endpoint({ ...page, path: '/console', summary: 'Open the console', description: 'The admin web page.' }),
+    endpoint({
+      ...page,
+      path: '/console',
+      summary: 'Open the console',
+      description: 'The admin web page.',
+      handle: async ({ acceptsGzip }) => codedFor(acceptsGzip, (await serve()).pageOf(scriptOf(undefined))),
+    }),
     endpoint({
       ...page,
       isPage: false,
@@ -122,11 +132,12 @@ export function consoleEndpoints(read: ReadConsoleFiles, basePath: string) {
         type: ['text/javascript', 'text/css', 'image/svg+xml'],
         headers: { ETag: "The file's entity tag." },
       },
-      async handle({ params: { file }, query: { v } }): Promise<Fixed> {
+      async handle({ params: { file }, query: { v }, acceptsGzip }): Promise<Fixed> {
         const found = (await serve()).files.get(file);
         if (found === undefined) throw refusals.notFound();
+        const content = codedFor(acceptsGzip, found.content);
         // After an upgrade, an old page may still ask for what is gone: it gets what there is, and keeps it for now only.
-        return v === found.digest || HASHED.test(file) ? keptForGood(found.content) : found.content;
+        return v === found.digest || HASHED.test(file) ? keptForGood(content) : content;
       },
     }),
     endpoint({
@@ -135,6 +146,8 @@ export function consoleEndpoints(read: ReadConsoleFiles, basePath: string) {
       summary: 'Open a view of the console',
       description: 'The admin web page, at the address of one of its views.',
       params: z.object({ view: z.enum(VIEW_NAMES).meta({ examples: ['accounts'] }) }),
+      handle: async ({ params: { view }, acceptsGzip }) =>
+        codedFor(acceptsGzip, (await serve()).pageOf(scriptOf(view))),
     }),
     endpoint({
       ...page,
@@ -142,6 +155,8 @@ export function consoleEndpoints(read: ReadConsoleFiles, basePath: string) {
       summary: 'Open an item in the console',
       description: 'The admin web page, at the address of one account or the like.',
       params: z.object({ view: z.enum(ITEM_VIEW_NAMES).meta({ examples: ['accounts'] }), id }),
+      handle: async ({ params: { view }, acceptsGzip }) =>
+        codedFor(acceptsGzip, (await serve()).pageOf(scriptOf(view, true))),
     }),
   ];
 }
@@ -158,32 +173,54 @@ function acceptsHtml(accept: (types: readonly string[]) => string): boolean {
 
 /** What is served. */
 interface Served {
-  readonly page: Fixed;
-  readonly files: ReadonlyMap<string, { readonly content: Fixed; readonly digest: string }>;
+  /** The page for a view whose own script's name begins so. */
+  pageOf(script: string | undefined): Compressible;
+  readonly files: ReadonlyMap<string, { readonly content: Compressible; readonly digest: string }>;
 }
 
 async function prepare(read: ReadConsoleFiles, basePath: string): Promise<Served> {
   const contents = await read();
   const files = new Map(
-    [...contents].map(([name, content]) => {
-      const type = TYPES[extname(name) as keyof typeof TYPES];
-      const digest = createHash('sha256').update(content).digest('base64url').slice(0, 16);
-      return [name, { content: fixed(Buffer.from(content), type), digest }] as const;
-    }),
+    await Promise.all(
+      [...contents].map(async ([name, content]) => {
+        const type = TYPES[extname(name) as keyof typeof TYPES];
+        const digest = createHash('sha256').update(content).digest('base64url').slice(0, 16);
+        return [name, { content: await compressible(fixed(Buffer.from(content), type)), digest }] as const;
+      }),
+    ),
   );
   // With the content's digest, so that browsers keep a file for good and get the next one at once.
   const urlOf = (name: string) =>
     `${basePath}/console/files/${name}${HASHED.test(name) ? '' : `?v=${files.get(name)?.digest}`}`;
-  const script = Buffer.from(contents.get('console.js') ?? '').toString();
-  const shared = [...script.matchAll(/(?:^|[;}])import[^()"']*["']\.\/([\w.-]+)["']/g)].map(
-    ([, name = '']) => name,
-  );
-  return {
-    page: fixed(pageAt(basePath, urlOf, shared), HTML, {
-      'Content-Security-Policy': CONTENT_SECURITY_POLICY,
-    }),
-    files,
+  const makePage = (scripts: readonly string[]) =>
+    compressible(
+      fixed(pageAt(basePath, urlOf, scripts), HTML, { 'Content-Security-Policy': CONTENT_SECURITY_POLICY }),
+    );
+  const shared = importsOf(contents, 'console.js');
+  const common = await makePage(shared);
+  const pages = new Map<string, Compressible>();
+  for (const name of contents.keys()) {
+    const [, script] = /^(.+)-[A-Z0-9]{8}\.js$/.exec(name) ?? [];
+    if (script === undefined || shared.includes(name)) continue;
+    const own = [name, ...importsOf(contents, name)].filter((one) => !shared.includes(one));
+    pages.set(script, await makePage([...shared, ...own]));
+  }
+  return { pageOf: (script) => pages.get(script ?? '') ?? common, files };
+}
+
+/** The scripts that a script imports before it runs, and what those import. */
+function importsOf(contents: ReadonlyMap<string, Uint8Array>, name: string): string[] {
+  const known = new Set<string>();
+  const look = (one: string) => {
+    const text = Buffer.from(contents.get(one) ?? '').toString();
+    for (const [, found = ''] of text.matchAll(/(?:^|[;}])import[^()"']*["']\.\/([\w.-]+)["']/g)) {
+      if (known.has(found)) continue;
+      known.add(found);
+      look(found);
+    }
   };
+  look(name);
+  return [...known];
 }
 
 function keptForGood({ content, headers }: Fixed): Fixed {

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
-import { type Fixed, fixed } from '../answer/fixed.ts';
+import { type Compressible, codedFor, compressible, fixed } from '../answer/fixed.ts';
 import { type Endpoint, endpoint } from '../endpoint.ts';
 import { PAGE_FOLDER } from '../openapi/page-files.ts';
 import type { ReadConsoleFiles } from './console.ts';
@@ -67,7 +67,7 @@ export interface DocsDeps {
 /** The OpenAPI document of these endpoints (and of its own), made on first request, and a page to read it in. */
 export function docsEndpoints(others: readonly Endpoint[], deps: DocsDeps) {
   const { basePath } = deps;
-  const files = new Map<FileName, Fixed>();
+  const files = new Map<FileName, Compressible>();
   const own: Endpoint[] = [
     endpoint({
       method: 'GET',
@@ -84,12 +84,12 @@ export function docsEndpoints(others: readonly Endpoint[], deps: DocsDeps) {
           .meta({ id: 'OpenApiDocument' }),
         headers: { ETag: "The document's entity tag." },
       },
-      handle: () => {
+      async handle({ acceptsGzip }) {
         document ??= describe().catch((error: unknown) => {
           document = undefined;
           throw error;
         });
-        return document;
+        return codedFor(acceptsGzip, await document);
       },
       view: ({ content }) => content,
       headers: ({ headers }) => headers,
@@ -123,19 +123,19 @@ export function docsEndpoints(others: readonly Endpoint[], deps: DocsDeps) {
         type: ['text/javascript', 'text/css', 'image/svg+xml'],
         headers: { ETag: "The file's entity tag." },
       },
-      handle: ({ params: { file } }) => fileOf(file),
+      handle: async ({ params: { file }, acceptsGzip }) => codedFor(acceptsGzip, await fileOf(file)),
       view: ({ content }) => content,
       headers: ({ headers }) => headers,
     }),
   ];
 
   /** Read on first request: a process whose page nobody opens need not hold two megabytes. */
-  async function fileOf(name: FileName): Promise<Fixed> {
+  async function fileOf(name: FileName): Promise<Compressible> {
     const known = files.get(name);
     if (known) return known;
     if (!(name in OWN_FILES)) {
       const content = await fromPackage(name, deps.filesFolder);
-      const file = fixed(FILES[name] === CSS ? layered(content) : content, FILES[name]);
+      const file = await compressible(fixed(FILES[name] === CSS ? layered(content) : content, FILES[name]));
       files.set(name, file);
       return file;
     }
@@ -144,17 +144,18 @@ export function docsEndpoints(others: readonly Endpoint[], deps: DocsDeps) {
     });
     const contents = await reading;
     for (const [own, type] of Object.entries(OWN_FILES))
-      files.set(own as FileName, fixed(Buffer.from(contents.get(own) ?? ''), type));
-    return files.get(name) as Fixed;
+      files.set(own as FileName, await compressible(fixed(Buffer.from(contents.get(own) ?? ''), type)));
+    return files.get(name) as Compressible;
   }
 
   /** Loaded on first request, with its library: most processes are never asked. */
-  async function describe(): Promise<Fixed> {
+  async function describe(): Promise<Compressible> {
     const { openApiDocument } = await import('../openapi/document.ts');
-    return fixed(JSON.stringify(openApiDocument([...others, ...own], basePath)), 'application/json');
+    const text = JSON.stringify(openApiDocument([...others, ...own], basePath));
+    return compressible(fixed(text, 'application/json'));
   }
 
-  let document: Promise<Fixed> | undefined;
+  let document: Promise<Compressible> | undefined;
   let reading: ReturnType<ReadConsoleFiles> | undefined;
   const page = fixed(pageAt(basePath, deps.console !== undefined), 'text/html; charset=utf-8', {
     'Content-Security-Policy': CONTENT_SECURITY_POLICY,

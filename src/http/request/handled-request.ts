@@ -64,6 +64,11 @@ export class HandledRequest implements ChangeRequest<AnyRequest, object | undefi
     return (types: readonly string[]) => accept(this.#ctx, types);
   }
 
+  get acceptsGzip() {
+    const given = this.#ctx.get('Accept-Encoding');
+    return given !== '' && given.length <= MAX_ACCEPT_LENGTH && this.#ctx.acceptsEncodings('gzip') === 'gzip';
+  }
+
   get closed() {
     return closingOf(this.#ctx);
   }
@@ -80,7 +85,7 @@ export class HandledRequest implements ChangeRequest<AnyRequest, object | undefi
 
 const NO_UPLOAD: Upload = { type: '', charset: '', bytes: Readable.from([]), requireCaller: () => undefined };
 
-/** The most characters of an `Accept` that is read: matching it with the types takes more than linear time. */
+/** The most characters of an `Accept` or an `Accept-Encoding` that is read: matching it takes more than linear time. */
 const MAX_ACCEPT_LENGTH = 2_048;
 
 function accept(ctx: RequestContext, types: readonly string[]): string {

@@ -59,10 +59,7 @@ function OneAccount({ id }: { id: string }) {
   }
   return (
     <>
-      <a class="row back" href={viewUrl('/accounts')}>
-        <Icon name="left" />
-        {texts.back}
-      </a>
+      <Back />
       {deletion ? (
         <DeletedHead deletion={deletion} title={title} />
       ) : (
@@ -95,6 +92,15 @@ function OneAccount({ id }: { id: string }) {
         <Timeline history={history} at={state.at} onAt={showAt} />
       </div>
     </>
+  );
+}
+
+function Back() {
+  return (
+    <a class="row back" href={viewUrl('/accounts')}>
+      <Icon name="left" />
+      {texts.back}
+    </a>
   );
 }
 
@@ -199,9 +205,10 @@ function DeletedHead({
 function Loading({ id }: { id: string }) {
   return (
     <>
+      <Back />
       <h1 class="unseen">{texts.title(id)}</h1>
       <header>
-        <div class="who">
+        <div class="who loading">
           <Bones lines={2} />
         </div>
       </header>
