@@ -3,10 +3,10 @@ import { dirname, join, normalize } from 'node:path';
 import { expect } from 'chai';
 import { describedEndpoints } from '../support/endpoints.ts';
 import { ROOT } from './checkout.ts';
-import { anchorsOf, linksOf, sectionsOf } from './markdown.ts';
+import { anchorsOf, fencesOf, linksOf, sectionsOf } from './markdown.ts';
 import { PAGES, read } from './pages.ts';
 import { withSettingsTable } from './settings-table.ts';
-import { RUN_ELSEWHERE, stepsOf } from './transcript.ts';
+import { EXCERPTS, RUN_ELSEWHERE, stepsOf } from './transcript.ts';
 
 const SETTINGS = 'docs/settings.md';
 
@@ -98,6 +98,21 @@ describe('the pages of the documentation', () => {
       // Parts of the pages at /docs and /console.
       .filter((endpoint) => !/^GET \/(?:docs|console)\//.test(endpoint));
     expect([...new Set(listed)].sort()).to.deep.equal(served.sort());
+  });
+
+  it('show of the programs with generated clients what is in them', () => {
+    const folder = join(ROOT, 'test/openapi/programs');
+    const programs = readdirSync(folder).map((name) => readFileSync(join(folder, name), 'utf8'));
+    const excerpts = PAGES.flatMap((path) =>
+      fencesOf(read(path)).filter(({ language }) => EXCERPTS.includes(language)),
+    );
+    expect(excerpts).not.to.have.length(0);
+    for (const { text } of excerpts) {
+      expect(
+        programs.some((program) => program.includes(text)),
+        text,
+      ).to.equal(true);
+    }
   });
 
   it('say of commands that are run elsewhere where that is', () => {

@@ -8,8 +8,11 @@ const FENCE = '```';
 /** The languages in which an output is shown, in a block right below its commands. */
 const OUTPUTS: readonly string[] = ['json', 'text'];
 
+/** Samples that are parts of the programs in `test/openapi/programs/`. */
+export const EXCERPTS: readonly string[] = ['ts', 'python'];
+
 /** The languages of samples: files, statements and pictures, which no shell runs. */
-const SAMPLES: readonly string[] = ['json', 'js', 'sql', 'ini', 'http', 'mermaid'];
+const SAMPLES: readonly string[] = ['json', 'js', 'sql', 'ini', 'http', 'mermaid', ...EXCERPTS];
 
 /**
  * The blocks of commands that no test of a page can run, each with the file that runs them: these install what the tests
@@ -21,6 +24,23 @@ export const RUN_ELSEWHERE: Readonly<Record<string, { readonly by: string; reado
     by: 'test/package/package.ts',
     commands: /README\.md[\s\S]*npm pack &&/,
   },
+  'npx --package typescript@5 --package openapi-typescript@7.13.0 openapi-typescript http://127.0.0.1:8000/openapi.json -o schema.d.ts':
+    {
+      by: 'test/openapi/clients.ts',
+      commands: /npmTool\('openapi-typescript'\), \['openapi\.json', '-o'/,
+    },
+  [`pip install openapi-python-client==0.29.1
+echo '{ "content_type_overrides": { "application/x-ndjson": "application/octet-stream", "text/csv": "application/octet-stream" } }' > config.json
+openapi-python-client generate --url http://127.0.0.1:8000/openapi.json --config config.json`]: {
+    by: 'test/openapi/clients.ts',
+    commands: /content_type_overrides[\s\S]*pythonTool\('openapi-python-client'\), \['generate'/,
+  },
+  [`mvn dependency:copy -Dartifact=org.openapitools:openapi-generator-cli:7.17.0 -DoutputDirectory=.
+java -jar openapi-generator-cli-7.17.0.jar generate -g python -i http://127.0.0.1:8000/openapi.json -o client --global-property apis,models,supportingFiles`]:
+    {
+      by: 'test/openapi/clients.ts',
+      commands: /'--global-property', 'apis,models,supportingFiles'/,
+    },
 };
 
 /** Some commands of a page with the output that it shows for them, which is empty where it shows none. */
