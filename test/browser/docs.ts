@@ -21,12 +21,15 @@ describe('the page at /docs, in a real browser', function () {
   before(async () => {
     app = await startApp();
     await addAccount(app.database, ADA, { role: 'admin', name: 'Ada Lovelace' });
-    const document = (await (await app.call('/openapi.json')).json()) as {
-      paths: Record<string, Record<string, { operationId: string; tags: string[] }>>;
-    };
-    ids = Object.values(document.paths)
-      .flatMap((path) => Object.values(path))
-      .map(({ operationId, tags: [tag = ''] }) => `operations-${tag.replaceAll(' ', '_')}-${operationId}`);
+    type Items = Record<string, Record<string, { operationId: string; tags: string[] }>>;
+    const document = (await (await app.call('/openapi.json')).json()) as { paths: Items; webhooks: Items };
+    const operationsOf = (items: Items) => Object.values(items).flatMap((item) => Object.values(item));
+    ids = [
+      ...operationsOf(document.paths).map(
+        ({ operationId, tags: [tag = ''] }) => `operations-${tag.replaceAll(' ', '_')}-${operationId}`,
+      ),
+      ...operationsOf(document.webhooks).map(({ operationId }) => `operations-webhooks-${operationId}`),
+    ];
     watched = await openPage();
     page = watched.page;
     await open();
