@@ -1,0 +1,3 @@
+module example.com/go-middleware
+
+go 1.22
