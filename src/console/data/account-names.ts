@@ -21,23 +21,16 @@ let waiting: number[] = [];
 /** What an account is called, once it is known: asked for once, with the others that are asked for at the same time. */
 export function useAccountName(id: number | undefined): KnownAccount | undefined {
   useEffect(() => {
-    if (id !== undefined) want([id]);
+    if (id !== undefined) want(id);
   }, [id]);
   return id === undefined ? undefined : known.value.get(id);
 }
 
-/** The emails of these accounts, as far as they are known; `null` for accounts of which nothing is left. */
-export function useAccountEmails(ids: readonly number[]): ReadonlyMap<number, string | null> {
-  useEffect(() => want(ids), [ids]);
-  return new Map([...known.value].map(([id, { email }]) => [id, email ?? null]));
-}
-
-function want(ids: readonly number[]): void {
-  const missing = [...new Set(ids)].filter((id) => !asked.has(id));
-  if (missing.length === 0) return;
-  for (const id of missing) asked.add(id);
+function want(id: number): void {
+  if (asked.has(id)) return;
+  asked.add(id);
   if (waiting.length === 0) queueMicrotask(askAll);
-  waiting.push(...missing);
+  waiting.push(id);
 }
 
 function askAll(): void {

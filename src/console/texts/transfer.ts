@@ -52,7 +52,6 @@ export const transferTexts = {
   partial: (count: string) => `Leave out the ${count} wrong lines, and import the others`,
   nothing: 'The file changes nothing.',
   run: (count: string) => `Import ${count}`,
-  account: (id: string) => `Account ${id}`,
   done: 'The import is done',
   next: 'Import another file',
   undo: 'Take the whole import back…',

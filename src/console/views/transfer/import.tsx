@@ -1,6 +1,7 @@
 import { useSignal, useSignalEffect } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import { Problem } from '../../../client/index.ts';
+import { useDraft } from '../../data/drafts.ts';
 import { formatNumber } from '../../data/format.ts';
 import { useLoaded } from '../../data/load.ts';
 import { undoRequest } from '../../data/undo.ts';
@@ -51,6 +52,8 @@ export function Import() {
   const running = useRef<AbortController>(null);
   const key = useRef('');
   useEffect(() => () => running.current?.abort(), []);
+  // What is chosen and mapped, and an import that is under way.
+  useDraft(file.value !== undefined && done.value === undefined);
 
   const send = async (isChecking: boolean): Promise<Imported | undefined> => {
     if (!file.value) return undefined;

@@ -1,11 +1,9 @@
 import { useSignal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
 import { useMemo } from 'preact/hooks';
-import { useAccountEmails } from '../../data/account-names.ts';
-import type { PlannedChange } from '../../data/dry-run.ts';
 import { formatNumber } from '../../data/format.ts';
-import { viewUrl } from '../../data/place.ts';
 import type { ImportReport } from '../../data/upload.ts';
+import { AccountLink } from '../../parts/account-link.tsx';
 import { Diff } from '../../parts/diff.tsx';
 import { transferTexts as texts } from '../../texts/transfer.ts';
 
@@ -56,7 +54,12 @@ export function Report({ report, isDone = false }: { report: ImportReport; isDon
         ))}
       </Part>
       <Part title={texts.changes} total={isDone ? 0 : counts.updated} rows={updates}>
-        {(rows) => <Updates rows={rows} />}
+        {each(({ userId, before, after }) => (
+          <>
+            <AccountLink id={userId} />
+            <Diff before={before} after={after} />
+          </>
+        ))}
       </Part>
     </>
   );
@@ -66,19 +69,6 @@ const each =
   <Row,>(row: (row: Row) => ComponentChildren) =>
   (rows: readonly Row[]) =>
     rows.map((one, index) => <li key={index}>{row(one)}</li>);
-
-/** Changes of accounts, each by its email. */
-function Updates({ rows }: { rows: readonly PlannedChange[] }) {
-  const emails = useAccountEmails(useMemo(() => rows.map(({ userId }) => userId), [rows]));
-  return each(({ userId, before, after }: PlannedChange) => (
-    <>
-      <a href={viewUrl(`/accounts/${userId}`)}>
-        <bdi>{emails.get(userId) ?? texts.account(`${userId}`)}</bdi>
-      </a>
-      <Diff before={before} after={after} />
-    </>
-  ))(rows);
-}
 
 /** A long list of the report: drawn as far as the reader wants to see it. */
 function Part<Row>({
