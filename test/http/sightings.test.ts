@@ -146,6 +146,36 @@ describe('when accounts were last seen', () => {
     await seen(ADA);
   });
 
+  it('come back with a restore of data alone, which writes them before the accounts', async () => {
+    await get('/v1/me', ADA);
+    await seen(ADA);
+    await setSeen(ADA, `'2026-01-02 03:04:05+00'`);
+    // As pg_dump does it: tables in the order of their names, and an empty search path.
+    const tables = ['sightings', 'users'];
+    const dump = await Promise.all(
+      tables.map(async (table) => {
+        const rows = await app.database.query(`select to_jsonb(${table}) as row from ${table}`);
+        return [table, JSON.stringify(rows.map(({ row }) => row))] as const;
+      }),
+    );
+    const other = await createMigratedDatabase();
+    const session = await other.connect();
+    await session.query(`begin; select set_config('search_path', '', false)`);
+    for (const [table, rows] of dump) {
+      await session.query(
+        `insert into public.${table} select * from jsonb_populate_recordset(null::public.${table}, $1)`,
+        [rows],
+      );
+    }
+    await session.query('commit');
+    const state = 'select user_id, last_seen_at, since from sightings order by user_id';
+    expect(await other.query(state)).to.deep.equal(await app.database.query(state));
+    // Nobody has the sighting of an account that is gone.
+    await other.query('truncate users restart identity cascade');
+    expect(await other.query(state)).to.deep.equal([]);
+    await other.drop();
+  });
+
   it('are none where the sign-in is refused', async () => {
     await app.database.query(`update users set status = 'suspended' where email = $1`, [ADA]);
     await expectProblem(await app.call('/v1/me', { as: ADA }), 403, 'account_suspended');
