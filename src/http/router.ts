@@ -117,9 +117,10 @@ export function createRouter(
   ]);
 }
 
-/** Whether it can answer `unauthenticated`, and so is limited in that. */
+/** Whether credentials can fail there, and so are limited in that. */
 function mayRefuseCredentials({ access, refusals: own }: Endpoint): boolean {
-  return access !== 'public' || own.some(({ code }) => code === refusals.unauthenticated.code);
+  const codes = [refusals.unauthenticated.code, refusals.rateLimited.code];
+  return access !== 'public' || own.some(({ code }) => codes.some((one) => one === code));
 }
 
 const nameRoute = ({ path, isProbe, isDoor }: Endpoint): Middleware =>

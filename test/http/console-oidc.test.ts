@@ -253,6 +253,17 @@ describe('signing in to the console at an OpenID Connect provider', () => {
       const response = await signIn(`?returnTo=${encodeURIComponent(returnTo)}`);
       expect(response.headers.get('location'), returnTo).to.equal('/console/');
     }
+    // As long as it may be, as a browser writes it.
+    const name = '/console/accounts?q=';
+    const [ascii, umlauts] = ['a'.repeat(1_000 - name.length), 'ü'.repeat((1_000 - name.length) / 6)];
+    for (const q of ['Grüße 😀', '\uD800', ascii, umlauts]) {
+      const response = await signIn(`?returnTo=${encodeURIComponent(name + q.toWellFormed())}`);
+      expect(response.headers.get('location')).to.equal(name + encodeURIComponent(q.toWellFormed()));
+    }
+    for (const q of [`${ascii}a`, `${umlauts}ü`, '😀'.repeat(490)]) {
+      const response = await signIn(`?returnTo=${encodeURIComponent(name + q)}`);
+      expect(response.headers.get('location')).to.equal('/console/');
+    }
   });
 
   it('counts refused answers as failures of their address', async () => {

@@ -262,6 +262,33 @@ describe('guesses at the doors of the console', () => {
     await expectProblem(await app.call('/v1/me', bad), 429, 'rate_limited');
     await app.close();
   });
+
+  it('count also where one only asks who is signed in, by a cookie that was made up', async () => {
+    const app = await appWith({ rateLimit: { failures: 3 }, trustProxy: 1 });
+    const ask = async (cookie: string, address: string) => {
+      const response = await app.call('/v1/session', {
+        headers: { Cookie: cookie, 'X-Forwarded-For': address },
+      });
+      const { doors } = (await response.json()) as { doors?: { authjs: { email: string | null } } };
+      return `${response.status} ${doors?.authjs.email}`;
+    };
+    const cookieOf = async (options: Parameters<typeof sessionOf>[0]) =>
+      `authjs.session-token=${await sessionOf(options)}`;
+    const madeUp = await cookieOf({ token: { email: ADA }, secret: 'guess'.repeat(8) });
+    const asked = [];
+    for (let n = 0; n < 5; n++) asked.push(await ask(madeUp, '203.0.113.8'));
+    expect(asked).to.deep.equal(['200 null', '200 null', '200 null', '429 undefined', '429 undefined']);
+    // A good one passes, and nobody elsewhere notices.
+    const good = await cookieOf({ token: { email: ADA } });
+    expect(await ask(good, '203.0.113.8')).to.equal(`200 ${ADA}`);
+    expect(await ask(madeUp, '198.51.100.2')).to.equal('200 null');
+    // Neither no sign-in nor a session that has ended is a guess.
+    for (let n = 0; n < 5; n++) {
+      expect(await ask('theme=dark', '192.0.2.10')).to.equal('200 null');
+      expect(await ask(`rollcall-console=${'D'.repeat(43)}`, '192.0.2.10')).to.equal('200 null');
+    }
+    await app.close();
+  });
 });
 
 describe('without a console', () => {

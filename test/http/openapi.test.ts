@@ -496,7 +496,11 @@ describe('the server', () => {
       return { ...request, headers: { ...request.headers, 'If-Match': '"2"' } };
     },
     rate_limited: async ({ as: _, ...request }) => {
-      const bad = { 'X-Forwarded-For': '203.0.113.66', Authorization: 'Bearer nonsense' };
+      const bad = {
+        'X-Forwarded-For': '203.0.113.66',
+        Authorization: 'Bearer nonsense',
+        Cookie: 'authjs.session-token=nonsense',
+      };
       await app.call('/v1/me', { headers: bad });
       return {
         ...request,

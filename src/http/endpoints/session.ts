@@ -18,7 +18,7 @@ import type { Unit } from '../../store/unit.ts';
 import { endpoint } from '../endpoint.ts';
 import { gate } from '../middleware/gate.ts';
 import type { Browser } from '../request/browser.ts';
-import { CONSOLE_PATH, consolePath } from '../request/console-path.ts';
+import { CONSOLE_PATH, consolePath, MAX_PATH_LENGTH } from '../request/console-path.ts';
 import { account } from '../schemas/account.ts';
 import { consoleSession } from '../schemas/session.ts';
 
@@ -114,10 +114,13 @@ export function sessionDoors(deps: SessionDeps, basePath: string) {
           })
           .meta({ id: 'ConsoleState' }),
       },
+      // A session is 256 random bits. Whether an Auth.js cookie is good depends on a secret that people choose, so that guesses count.
+      refusals: [refusals.rateLimited],
       async handle({ unit, browser }) {
         const { sessionDigest, signInToken } = browser;
         const found = sessionDigest === undefined ? null : await sessions.find(unit.em, sessionDigest);
-        return { found, email: acceptsAuthjs ? await emailIn(signInToken, verifier) : null };
+        const email = acceptsAuthjs ? await emailIn(signInToken, verifier, browser.signInFailed) : null;
+        return { found, email };
       },
       view: ({ found, email }) => ({
         account: found && accountView(found.account),
@@ -202,7 +205,9 @@ export function sessionDoors(deps: SessionDeps, basePath: string) {
         returnTo: z
           .string()
           .optional()
-          .meta({ description: 'A path of the console, such as `/console/accounts`; any other is ignored.' }),
+          .meta({
+            description: `A path of the console, such as \`/console/accounts\`, of at most ${MAX_PATH_LENGTH} characters as a browser writes it, percent-encoded; any other is ignored.`,
+          }),
       }),
       answer: {
         status: 303,
@@ -302,10 +307,17 @@ function cookiesOf({ browser, token }: Entered) {
 }
 
 /** The email of a sign-in that could be used; `null` where there is none that is valid now. */
-async function emailIn(token: string | undefined, verifier: TokenVerifier): Promise<string | null> {
+async function emailIn(
+  token: string | undefined,
+  verifier: TokenVerifier,
+  onInvalid: () => void,
+): Promise<string | null> {
   if (token === undefined) return null;
   return verifier.verify(token).then(
     ({ email }) => email,
-    () => null,
+    (error: unknown) => {
+      if (error instanceof InvalidToken) onInvalid();
+      return null;
+    },
   );
 }

@@ -28,7 +28,7 @@ const MAX_PROVEN = 10_000;
  * The checks of an address over the limit are few at a time, and a failing one keeps its place until its refusal, which takes
  * 20 ms at least: so they cost a small part of one core, however many requests come.
  *
- * What is given at the doors of the console, such as a code, counts as credentials do.
+ * What is given at the doors of the console, such as a code, counts as credentials do, also where the answer is that nobody is signed in.
  *
  * An authenticated request, or one without credentials, does not count and asks no store: where processes share their counts,
  * each learns of an address over the limit by the first failure that it sees itself.
@@ -68,10 +68,7 @@ export const limitFailures = (
     // The place is for the check, not for the request.
     ctx.state.onIdentified = leave;
     let areGood = true;
-    try {
-      await next();
-    } catch (error) {
-      if (!isRefusalOfCredentials(ctx, error)) throw error;
+    const countFailure = async () => {
       areGood = false;
       proven.delete(digest);
       // Asks no store: the window has ended for the others when it has for this one.
@@ -86,9 +83,16 @@ export const limitFailures = (
           'too many failed authentications; if the network is that of your proxy, set TRUST_PROXY',
         );
       }
-      if (standing.consumedPoints <= limit.points) throw error;
+      if (standing.consumedPoints <= limit.points) return;
       ctx.remove('WWW-Authenticate');
       throw rateLimited(ctx, limit, standing);
+    };
+    try {
+      await next().catch(async (error: unknown) => {
+        if (isRefusalOfCredentials(ctx, error)) await countFailure();
+        throw error;
+      });
+      if (ctx.state.hasVainSignIn) await countFailure();
     } finally {
       leave();
       if (areGood && ctx.state.credential !== undefined && !proven.get(digest)) proven.set(digest, true);

@@ -31,6 +31,8 @@ export interface Browser {
   setSignIn(sealed: string | null): string;
   /** Tells the log who has signed in. */
   signedIn(account: User): void;
+  /** Counts its sign-in as a failed one, though its answer is no refusal. */
+  signInFailed(): void;
   /** The origin at which it has reached us. */
   readonly origin: string;
   /** The query of its request, as it came. */
@@ -82,6 +84,9 @@ export function browserReader(
       setSignIn: (sealed) => (sealed === null ? cookies.clearSignIn(req) : cookies.setSignIn(req, sealed)),
       signedIn(account) {
         state.actor = account;
+      },
+      signInFailed() {
+        state.hasVainSignIn = true;
       },
       get origin() {
         return cookies.origin(req);
