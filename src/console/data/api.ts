@@ -14,6 +14,14 @@ const { call: send } = createClient({
 /** Whether the last request reached the service. */
 export const isOnline = signal(true);
 
+// A browser knows at once that it has no network; that it has one again does not say that the service can be reached.
+addEventListener('offline', () => {
+  isOnline.value = false;
+});
+addEventListener('online', () => {
+  isOnline.value = true;
+});
+
 /** Whether the session ended while the page was open: what is on the screen stays, and waits for a new one. */
 export const hasSessionEnded = signal(false);
 

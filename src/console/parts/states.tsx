@@ -1,5 +1,7 @@
 import type { ComponentChildren } from 'preact';
+import { useEffect, useRef } from 'preact/hooks';
 import { Problem, Unreachable } from '../../client/index.ts';
+import { isOnline } from '../data/api.ts';
 import { texts } from '../texts.ts';
 import { Icon, type IconName } from './icons.tsx';
 
@@ -42,6 +44,14 @@ export function Failed({
   retry?: () => void;
   isPage?: boolean;
 }) {
+  // What could not be reached is tried again once anything can, also where that is shown later only.
+  const isWaiting = useRef(true);
+  const isBack = isOnline.value;
+  useEffect(() => {
+    const isUnanswered = error instanceof Unreachable && error.status === undefined;
+    if (isBack && isWaiting.current && isUnanswered) retry?.();
+    isWaiting.current = !isBack;
+  }, [isBack, error, retry]);
   if (error instanceof Problem && error.code === 'not_found') return <NotFound />;
   return (
     <div role="alert">

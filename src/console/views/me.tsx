@@ -1,6 +1,6 @@
 import { call } from '../data/api.ts';
 import { useLoaded } from '../data/load.ts';
-import { isAdmin, session } from '../data/session.ts';
+import { isAdmin, me, session } from '../data/session.ts';
 import { RoleBadge } from '../parts/badges.tsx';
 import { Bones, Failed } from '../parts/states.tsx';
 import { meTexts as texts } from '../texts/me.ts';
@@ -23,15 +23,17 @@ export function MyAccount() {
     replace(changed);
     if (session.value) session.value = { ...session.value, account: changed };
   };
+  // The session knows it before.
+  const head = account ?? me.value;
   return (
     <>
       <header>
         <div>
           <h1>{texts.title}</h1>
-          {account && (
+          {head && (
             <p class="row">
-              <bdi class="soft">{account.email}</bdi>
-              <RoleBadge role={account.role} until={account.roleUntil} as="moment" />
+              <bdi class="soft">{head.email}</bdi>
+              <RoleBadge role={head.role} until={head.roleUntil} as="moment" />
             </p>
           )}
         </div>
@@ -52,7 +54,7 @@ export function MyAccount() {
       ) : error === undefined ? (
         <div class="halves">
           <div class="box inside-box">
-            <Bones lines={9} />
+            <Bones lines={24} />
           </div>
           <div class="box inside-box">
             <Bones lines={9} />

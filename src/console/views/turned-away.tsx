@@ -35,11 +35,9 @@ export function TurnedAway() {
       <header>
         <h1>
           {texts.title}{' '}
-          {refused && (
-            <span class="soft sum">
-              {texts.total(formatNumber(refused.people), formatNumber(refused.attempts))}
-            </span>
-          )}
+          <span class="soft sum">
+            {refused && texts.total(formatNumber(refused.people), formatNumber(refused.attempts))}
+          </span>
         </h1>
         <button
           type="button"

@@ -46,7 +46,7 @@ export function Tokens() {
         </button>
       </header>
       {data === undefined ? (
-        <Pending error={error} retry={reload} />
+        <Pending error={error} retry={reload} lines={8} />
       ) : items.length === 0 ? (
         <State icon="access" title={texts.empty}>
           <p>{texts.emptyText}</p>
