@@ -26,6 +26,7 @@ const EXIT_OF_CODE: Partial<Record<RefusalCode, number>> = {
   database_unavailable: EXIT.unavailable,
   lock_timeout: EXIT.unavailable,
   not_ready: EXIT.unavailable,
+  account_in_use: EXIT.refused,
   account_suspended: EXIT.refused,
   email_taken: EXIT.refused,
   last_admin: EXIT.refused,

@@ -69,12 +69,25 @@ const DUPLICATES: Readonly<Record<string, () => Refusal>> = {
   'service_tokens(name)': refusals.nameTaken,
 };
 
+/** Our own tables with foreign keys, which point at accounts. */
+const REFERRING = ['console_sessions', 'console_codes'];
+
+/** The table of somebody else that points at what was deleted: foreign_key_violation, and restrict_violation of PostgreSQL 18. */
+function referringTable(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const { code = '', table } = error as { code?: string; table?: string };
+  const isViolation = code === '23503' || code === '23001';
+  return isViolation && table !== undefined && !REFERRING.includes(table) ? table : undefined;
+}
+
 /** Translates a driver's error into a refusal. Refusals and bugs are returned as they are. */
 export function toRefusal(error: unknown): unknown {
   if (error instanceof Refusal) return error;
   if (isUnavailable(error)) return refusals.databaseUnavailable(error);
   if (hasLostRace(error)) return refusals.lostRace(error);
   if (isLockTimeout(error)) return refusals.lockTimeout(error);
+  const table = referringTable(error);
+  if (table !== undefined) return refusals.accountInUse(table);
   const violation =
     error instanceof DriverException
       ? (VIOLATIONS[constraintOf(error)] ?? DUPLICATES[duplicateOf(error)])

@@ -10,6 +10,14 @@ const MAX_FIELD_LENGTH = 255;
 
 /** Every refusal there is. Several may share a code, which tells programs what to do; the message tells people why. */
 export const refusals = {
+  /** A table of the app has a foreign key to the accounts themselves. */
+  accountInUse: kind(
+    'account_in_use',
+    409,
+    (table: string) =>
+      `The table ${table} points at this account: delete its rows first, or let it point at rollcall.account_ids.`,
+    'items',
+  ),
   accountRequired: kind(
     'account_required',
     403,

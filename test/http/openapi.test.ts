@@ -356,6 +356,11 @@ describe('the server', () => {
 
   /** How to provoke each refusal: what to change in a valid request, in the database or in the server. */
   const provocations: Record<string, (request: ValidRequest) => unknown> = {
+    account_in_use: async (request) => {
+      await app.database.query('create table items (owner_id int references users)');
+      await app.database.query('insert into items values ($1)', [fresh.id]);
+      return { ...request, ...(request.body && { body: `{"ids":[${fresh.id}],"delete":true}` }) };
+    },
     account_required: (request) => ({ ...request, as: 'nobody@example.com' }),
     account_suspended: async (request) => {
       await app.database.query(`update users set status = 'suspended' where email <> '${ADA}'`);
@@ -603,6 +608,7 @@ describe('the server', () => {
       await app.database.query('alter table gone_too_soon rename to console_sessions');
     }
     await app.database.query('select pg_advisory_unlock_all()');
+    await app.database.query('drop table if exists items');
     await app.database.query('drop function if exists lose cascade');
     await wire.cut();
     await wire.mend();

@@ -160,6 +160,7 @@ export function historyEndpoints(rules: PreferenceRules, cursors: CursorCodec) {
         headers: SEED_WARNING,
       },
       refusals: [
+        refusals.accountInUse,
         refusals.changedSince,
         refusals.emailTaken,
         refusals.erased,
@@ -203,6 +204,7 @@ export function historyEndpoints(rules: PreferenceRules, cursors: CursorCodec) {
         headers: SEED_WARNING,
       },
       refusals: [
+        refusals.accountInUse,
         refusals.requestChangedSince,
         refusals.lastAdmin,
         refusals.reasonRequired,

@@ -70,7 +70,7 @@ export function userEndpoints(rules: PreferenceRules) {
         schema: bulkReport,
         headers: SEED_WARNING,
       },
-      refusals: [refusals.lastAdmin, refusals.reasonRequired],
+      refusals: [refusals.accountInUse, refusals.lastAdmin, refusals.reasonRequired],
       dryRunAnswer: bulkReport,
       handle: ({ unit, body: { ids, delete: isDeletion, ...change } }) =>
         changeInBulk(unit, ids, isDeletion ? 'delete' : change),
@@ -144,7 +144,7 @@ export function userEndpoints(rules: PreferenceRules) {
         'Its history stays until it is erased, so that the deletion can be undone. There is always an active admin.',
       params,
       answer: { status: 204, description: 'The account is deleted.', headers: SEED_WARNING },
-      refusals: [refusals.lastAdmin, refusals.reasonRequired],
+      refusals: [refusals.accountInUse, refusals.lastAdmin, refusals.reasonRequired],
       changes,
       handle({ entity, unit }) {
         deleteAccount(unit, entity);
