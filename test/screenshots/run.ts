@@ -23,6 +23,7 @@ const SHOTS: readonly Shot[] = [
   { name: 'accounts', path: '/accounts', shows: 'tbody tr[data-id]' },
   { name: 'accounts-dark', path: '/accounts', shows: 'tbody tr[data-id]', isDark: true },
   { name: 'accounts-phone', path: '/accounts', shows: 'tbody tr[data-id]', isPhone: true },
+  { name: 'palette', path: '/accounts', shows: 'tbody tr[data-id]', act: findSomething },
   { name: 'overview', path: '/overview', shows: 'main.view svg' },
   { name: 'activity', path: '/activity', shows: 'main.view dl.diff' },
   { name: 'turned-away', path: '/turned-away', shows: 'main.view table, main.view li' },
@@ -30,6 +31,13 @@ const SHOTS: readonly Shot[] = [
   { name: 'import', path: '/transfer', shows: 'main.view section', act: checkFile },
   { name: 'me', path: '/me', shows: 'main.view section' },
 ];
+
+/** The palette, with views and accounts. */
+async function findSomething(page: Page): Promise<void> {
+  await page.keyboard.press('Control+k');
+  await page.keyboard.type('ac');
+  await page.locator('#commands [role="group"]').nth(2).waitFor();
+}
 
 /** A directory's file: what its columns become, and what it would do. */
 async function checkFile(page: Page): Promise<void> {

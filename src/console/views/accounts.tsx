@@ -73,7 +73,7 @@ export function Accounts() {
     <>
       <header>
         <h1>
-          {texts.accounts.title}{' '}
+          {`${texts.accounts.title} `}
           {total && (
             <span class="soft" data-testid="total">
               {texts.accounts.total(formatNumber(total.count), total.capped)}

@@ -28,7 +28,7 @@ export function Identities({ account: { id, email } }: { account: Account }) {
       </header>
       {list.data === undefined ? (
         <div class="inside">
-          {list.error === undefined ? <Bones lines={2} /> : <Failed error={list.error} retry={list.reload} />}
+          {list.error === undefined ? <Bones lines={1} /> : <Failed error={list.error} retry={list.reload} />}
         </div>
       ) : list.data.items.length === 0 ? (
         <p class="inside soft">{texts.none}</p>
