@@ -84,8 +84,11 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   import: (file, context) => importFile(given(file, 'a file'), context),
   export: exportFile,
   undo: (requestId, context) => undo(given(requestId, 'a request id'), context),
-  publish: (_, { inUnit, values: { to, print } }) =>
-    inUnit<unknown>(({ em }) => (print ? publicationSql(em, to) : publishAccounts(em, to))),
+  publish: (argument, { inUnit, values: { to, print } }) => {
+    // A role that is not named so would be left out, and nobody would notice.
+    if (argument !== undefined) throw new UsageError(`Name the role of the app by --to ${argument}.`);
+    return inUnit<unknown>(({ em }) => (print ? publicationSql(em, to) : publishAccounts(em, to)));
+  },
   unpublish: (_, { inUnit }) => inUnit(({ em }) => unpublishAccounts(em)),
 };
 

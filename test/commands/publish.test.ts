@@ -158,6 +158,9 @@ describe('npm run accounts -- publish', function () {
         `create schema rollcall authorization "${owner}"\n`,
     );
     expect(await refused(urlOf(owner), 'publish', '--to', 'nobody')).to.equal('There is no role nobody.\n');
+    const misused = await run(urlOf(owner), 'publish', app);
+    expect(misused.status).to.equal(64);
+    expect(misused.stderr).to.include(`--to ${app}`);
     await database.query('create schema rollcall');
     const [, statement = ''] = (await refused(urlOf(owner), 'publish')).split('Its owner runs: ');
     await database.query(statement);

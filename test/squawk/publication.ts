@@ -40,6 +40,12 @@ describe('what publishes the accounts, to squawk', function () {
 
   const store = testStore();
 
+  beforeEach(async () => {
+    // As the service's own sessions have it, whatever the role is called; the ORM's begin later.
+    const { database } = store;
+    await (await database.connect()).query(`alter database "${database.name}" set search_path = public`);
+  });
+
   it('takes no lock for longer than a moment', async () => {
     const sql = await publicationSql(store.em, undefined);
     expect(sql).to.include('create trigger');
