@@ -21,6 +21,7 @@ import { problem } from '../schemas/problem.ts';
 import { exampleOf } from './examples.ts';
 import {
   BOOKMARKED,
+  headerComponents,
   headerObjects,
   OPTIONAL_REFUSAL_HEADERS,
   optional,
@@ -109,14 +110,7 @@ export function openApiDocument(endpoints: readonly Endpoint[], basePath = ''): 
     components: {
       schemas: { Problem: problem },
       parameters: messageParameters,
-      headers: {
-        RequestId: {
-          required: true,
-          description: "The request's id, as in the log.",
-          schema: { type: 'string' },
-          example: '5f0c4b1e-8a53-4d0e-9d0b-3f1f6a2b7c11',
-        },
-      },
+      headers: headerComponents,
       securitySchemes: {
         bearer: {
           type: 'http',

@@ -74,6 +74,30 @@ export function optional(headers: oas31.HeadersObject): oas31.HeadersObject {
   );
 }
 
+/** Headers with one description wherever they come: most of the document would be these. */
+const COMMON: Readonly<Record<string, string>> = { ...STANDING, ...REPLAYED, ...BOOKMARKED };
+
+/** The components that answers refer to. */
+export const headerComponents: oas31.HeadersObject = {
+  RequestId: {
+    required: true,
+    description: "The request's id, as in the log.",
+    schema: { type: 'string' },
+    example: '5f0c4b1e-8a53-4d0e-9d0b-3f1f6a2b7c11',
+  },
+  ...Object.fromEntries(
+    Object.entries(COMMON).map(([name, description]) => [
+      componentOf(name),
+      { ...HEADERS[name], description },
+    ]),
+  ),
+};
+
+/** `RateLimit-Policy` is `RateLimitPolicy`. */
+function componentOf(name: string): string {
+  return name.replaceAll('-', '');
+}
+
 /** The header objects of an answer, with the request id that every answer has. */
 export function headerObjects(headers: Readonly<Record<string, string>>): oas31.HeadersObject {
   return {
@@ -81,7 +105,9 @@ export function headerObjects(headers: Readonly<Record<string, string>>): oas31.
     ...Object.fromEntries(
       Object.entries(headers).map(([name, description]) => [
         name,
-        { schema: { type: 'string' }, ...HEADERS[name], description },
+        COMMON[name] === description
+          ? { $ref: `#/components/headers/${componentOf(name)}` }
+          : { schema: { type: 'string' }, ...HEADERS[name], description },
       ]),
     ),
   };
