@@ -134,12 +134,15 @@ export function fillPageSql(home: string): string {
 }
 
 /**
- * The statements that mend the ids of accounts that were created again or deleted while the triggers were off. The last one sees what was
- * deleted while the others ran.
+ * The statements that add the ids of accounts that were deleted before, by the history, and mend those of accounts that were created again or
+ * deleted while the triggers were off. The last one sees what was deleted while the others ran.
  */
 export function mendSql(home: string): string[] {
   const users = `${quoted(home)}.users`;
   return [
+    `insert into ${ID_TABLE} (id, deleted_at)
+select user_id, max(at) from ${quoted(home)}.changes where action = 'deleted' group by user_id order by user_id
+on conflict (id) do nothing`,
     `update ${ID_TABLE} as ids set deleted_at = null
  where deleted_at is not null and exists (select from ${users} as users where users.id = ids.id)`,
     `update ${ID_TABLE} as ids set deleted_at = now()

@@ -410,6 +410,19 @@ describe("the accounts, published to the app's own tables", function () {
     expect(await ids()).to.have.length(3);
   });
 
+  it('have their ids also where they were deleted before', async () => {
+    await visit.done(204, 'DELETE', `/v1/users/${grace}`);
+    await visit.done(204, 'DELETE', `/v1/users/${eve}`);
+    const [deletion] = await visit.history({ limit: '1' });
+    await visit.done(200, 'POST', `/v1/history/${deletion?.id}/undo`);
+    await publish();
+    expect(await ids()).to.deep.equal([
+      { id: ada, isDeleted: false },
+      { id: grace, isDeleted: true },
+      { id: eve, isDeleted: false },
+    ]);
+  });
+
   it('have their ids again after the triggers were off for a time', async () => {
     await publish();
     await visit.done(204, 'DELETE', `/v1/users/${eve}`);
@@ -452,7 +465,7 @@ describe("the accounts, published to the app's own tables", function () {
     // A second time there is nothing to do.
     await unpublishAccounts(em());
     await publish();
-    expect(await ids()).to.have.length(3);
+    expect(await ids()).to.have.length(4);
     // Tables of others in the schema stay.
     await app.database.query('create table rollcall.others (id int)');
     await unpublishAccounts(em());
