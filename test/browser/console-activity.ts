@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { addAccount } from '../support/accounts.ts';
+import { sessionOf } from '../support/authjs.ts';
 import { ADA, openConsole, type TestConsole } from '../support/console-page.ts';
 import { until } from '../support/until.ts';
 
@@ -108,6 +109,17 @@ describe('the activity in the console, in a real browser', function () {
     await entries().nth(1).getByText('Undone').waitFor();
     await page.getByRole('status').getByText('The change is undone.').waitFor();
     await other.close();
+  });
+
+  it('is live by the session of the console, whoever is signed in to an app on the same host', async () => {
+    const { app, page } = console;
+    const value = await sessionOf({ token: { email: 'grace@example.com' } });
+    await page.context().addCookies([{ name: 'authjs.session-token', value, url: app.url }]);
+    const answered = page.waitForResponse((response) => response.url().includes('/v1/changes'));
+    await console.open('/activity');
+    expect((await answered).status()).to.equal(200);
+    await page.locator('.live.on').waitFor();
+    await page.context().clearCookies({ name: 'authjs.session-token' });
   });
 
   it('says what has changed since where an undo is refused', async () => {

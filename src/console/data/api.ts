@@ -5,11 +5,14 @@ import { askReason } from './reason.ts';
 
 // The session counts, also where the browser has one of the app too.
 // A failure is shown at once, with a way to try again.
-const { call: send } = createClient({
+const { call: send, changes } = createClient({
   baseUrl: BASE_PATH,
   headers: { 'Rollcall-Console': '1' },
   retries: 0,
 });
+
+/** Follows the changes, with the session of this browser. */
+export { changes };
 
 /** Whether the last request reached the service. */
 export const isOnline = signal(true);

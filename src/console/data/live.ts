@@ -1,6 +1,6 @@
 import { signal } from '@preact/signals';
 import type { Answered } from '../../client/index.ts';
-import { BASE_PATH } from './place.ts';
+import { changes } from './api.ts';
 
 /** A change as the feed tells it. */
 export type LiveChange = Answered<'GET /v1/history'>['items'][number];
@@ -8,21 +8,24 @@ export type LiveChange = Answered<'GET /v1/history'>['items'][number];
 /** Whether changes arrive as they happen. Once they do again after a while, a view may have missed some. */
 export const isLive = signal(false);
 
-/** How long a stream that was refused stays closed, in milliseconds. */
+/** How often in a row the stream is opened in vain after the last change that was heard of, in one to four seconds. */
+const RETRIES = 3;
+
+/** How long it stays closed then, or where it was refused, in milliseconds. */
 const RETRY_MS = 5_000;
 
 const listeners = new Set<(change: LiveChange) => void>();
-let source: EventSource | undefined;
+let stream: AbortController | undefined;
 
 /** Calls `listener` for each change from now on, whoever makes it. Returns how to end it. One stream serves all listeners. */
 export function onChange(listener: (change: LiveChange) => void): () => void {
   listeners.add(listener);
-  source ??= open();
+  stream ??= open();
   return () => {
     listeners.delete(listener);
     if (listeners.size > 0) return;
-    source?.close();
-    source = undefined;
+    stream?.abort();
+    stream = undefined;
     isLive.value = false;
   };
 }
@@ -39,21 +42,23 @@ export function tell(change: LiveChange): void {
   for (const listener of listeners) listener(change);
 }
 
-function open(): EventSource {
-  // The browser connects again by itself, and resumes after the last change.
-  const opened = new EventSource(`${BASE_PATH}/v1/changes?after=now`);
-  opened.onopen = () => {
-    isLive.value = true;
+function open(): AbortController {
+  const opened = new AbortController();
+  const { signal } = opened;
+  const onState = (state: 'open' | 'lost') => {
+    if (!signal.aborted) isLive.value = state === 'open';
   };
-  opened.onerror = () => {
-    isLive.value = false;
-    // A refusal, as while the service is overloaded or after the end of a session, is final for the browser.
-    if (opened.readyState === EventSource.CLOSED) {
-      setTimeout(() => {
-        if (source === opened) source = open();
-      }, RETRY_MS);
-    }
+  const follow = async () => {
+    for await (const change of changes({ since: 'now', retries: RETRIES, signal, onState })) tell(change);
   };
-  opened.addEventListener('change', ({ data }: MessageEvent<string>) => tell(JSON.parse(data) as LiveChange));
+  // A refusal, as while the service is overloaded or after the end of a session, passes. What was missed meanwhile, the views read again.
+  const goOn = () => {
+    if (signal.aborted) return;
+    onState('lost');
+    setTimeout(() => {
+      if (!signal.aborted) follow().catch(goOn);
+    }, RETRY_MS);
+  };
+  follow().catch(goOn);
   return opened;
 }
