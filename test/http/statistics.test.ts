@@ -1,8 +1,9 @@
 import { expect } from 'chai';
 import { calendarOf } from '../../src/services/statistics/calendar.ts';
-import { COUNT_CAP } from '../../src/services/statistics/days.ts';
+import { COUNT_CAP, DAYS } from '../../src/services/statistics/days.ts';
 import { addAccount } from '../support/accounts.ts';
 import { startApp, type TestApp } from '../support/app.ts';
+import { planOf } from '../support/plans.ts';
 import { expectProblem } from '../support/problem.ts';
 
 const ADMIN = 'root@example.com';
@@ -101,6 +102,34 @@ describe('counts by day', () => {
       [0, false],
       [COUNT_CAP, true],
     ]);
+  });
+
+  it('read no more than the cap of each, from the indexes alone, however much there is', async () => {
+    const many = COUNT_CAP + 5_000;
+    await app.database.query(
+      `insert into changes (at, actor, user_id, action, after, fields, version)
+       select timestamptz '2026-04-04 12:00:00+00', 'test', 999, action, '{}', '{name}', 2
+         from generate_series(1, ${many}) i, unnest(array['created', 'updated', 'deleted']) action`,
+    );
+    await app.database.query(
+      `insert into users (email, created_at)
+       select 'm' || i || '@many.example', '2026-04-04 12:00:00+00' from generate_series(1, ${many}) i`,
+    );
+    await app.database.query('vacuum (analyze) users');
+    await app.database.query('vacuum (analyze) changes');
+    const days = ['2026-04-03', '2026-04-04', '2026-04-05'];
+    const values = [days.slice(0, 2), days.slice(1)];
+    const steps = await planOf(app.database, { text: DAYS, values });
+    const scans = steps.filter(
+      ({ 'Node Type': type }) => /Scan$/.test(type) && !/Function|Subquery/.test(type),
+    );
+    const changes = scans.filter(({ 'Node Type': type }) => type !== 'Index Only Scan');
+    // Refused sign-ins are few, and may be read as a whole.
+    expect(changes.filter(({ 'Relation Name': table }) => table !== 'refused_sign_ins')).to.deep.equal([]);
+    const read = scans.reduce((sum, { 'Actual Rows': rows, 'Actual Loops': loops }) => sum + rows * loops, 0);
+    expect(read).to.be.within(2 * COUNT_CAP, 2 * (COUNT_CAP + 1) + 10);
+    const [, day] = (await counts('?since=2026-04-03&until=2026-04-04')).days;
+    expect(day).to.include({ created: COUNT_CAP, changes: COUNT_CAP, capped: true });
   });
 
   it('refuse time zones, dates and ranges that are none', async () => {

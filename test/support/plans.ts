@@ -4,6 +4,7 @@ import type { TestDatabase } from './database.ts';
 /** A step of a plan from `EXPLAIN (FORMAT JSON)`. Row counts are per loop. */
 export interface PlanNode {
   readonly 'Node Type': string;
+  readonly 'Relation Name'?: string;
   readonly 'Actual Rows': number;
   readonly 'Actual Loops': number;
   readonly 'Rows Removed by Filter'?: number;

@@ -36,7 +36,7 @@ const statistics = z
               'Emails whose last refused sign-in for a reason was on this day; null where that is not kept any more.',
           }),
           capped: capped.meta({
-            description: `Whether any count has stopped at ${COUNT_CAP}, changes at that for each action.`,
+            description: `Whether any count has stopped at ${COUNT_CAP}.`,
           }),
         })
         .meta({ id: 'DayCounts' }),
