@@ -1,4 +1,6 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
+import pRetry from 'p-retry';
+import { isLockTimeout } from '../../database/driver-errors.ts';
 import { quoteIdentifier as quoted } from '../../database/quote-identifier.ts';
 import {
   fillPageSql,
@@ -21,6 +23,9 @@ const BEGINNING = [
   "set local statement_timeout = '20s'",
   `select pg_advisory_xact_lock(hashtextextended('rollcall publication', 0))`,
 ];
+
+/** How often it tries to get its locks: the writers that waited behind it go on meanwhile. */
+const RETRIES = { retries: 2, minTimeout: 500, factor: 1 };
 
 /** The ids of adopted accounts may be any integers. */
 const SMALLEST_ID = -(2 ** 31);
@@ -88,10 +93,14 @@ export async function unpublishAccounts(em: EntityManager): Promise<{ removed: r
 /** Runs work in a transaction of its own, one such work after the other. Throws {@link CannotPublish} for what the database refuses. */
 async function inOrder<T>(em: EntityManager, work: (em: EntityManager) => Promise<T>): Promise<T> {
   try {
-    return await em.transactional(async (em) => {
-      await runAll(em, BEGINNING);
-      return work(em);
-    });
+    return await pRetry(
+      () =>
+        em.fork().transactional(async (em) => {
+          await runAll(em, BEGINNING);
+          return work(em);
+        }),
+      { ...RETRIES, shouldRetry: ({ error }) => isLockTimeout(error) },
+    );
   } catch (error) {
     const { code, detail, message } = error as { code?: string; detail?: string; message: string };
     // dependent_objects_still_exist.
