@@ -13,7 +13,7 @@ const ADA = 'ada@example.com';
 const OWN_ID = 1_234_567;
 
 /** How long requests are made up, in seconds. */
-const SECONDS = Number(process.env['SCHEMATHESIS_SECONDS'] ?? 45);
+const SECONDS = Number(process.env['SCHEMATHESIS_SECONDS'] ?? 30);
 
 /** What they are made up from: with the same seed and enough time, they are the same. */
 const SEED = Number(process.env['SCHEMATHESIS_SEED'] ?? 1);
