@@ -150,7 +150,7 @@ describe('when accounts were last seen', () => {
     await get('/v1/me', ADA);
     await seen(ADA);
     await setSeen(ADA, `'2026-01-02 03:04:05+00'`);
-    // As pg_dump does it: tables in the order of their names, and an empty search path.
+    // As pg_dump does it with these two: in the order of their names, and an empty search path.
     const tables = ['sightings', 'users'];
     const dump = await Promise.all(
       tables.map(async (table) => {
