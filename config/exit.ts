@@ -1,11 +1,9 @@
 import { forgottenProduction } from './forgotten-production.ts';
+import { nodeProblem } from './node-version.ts';
 import { loadSettings, type Settings, SettingsError } from './settings.ts';
 
 /** The exit code of invalid settings: EX_CONFIG of sysexits.h. */
 export const EXIT_CONFIG = 78;
-
-/** The oldest Node.js that runs every part of Rollcall: `engines.node` of package.json. */
-export const OLDEST_NODE = '22.17';
 
 /**
  * {@link loadSettings} for a program. If Node.js is too old or settings are invalid, prints every problem on its own
@@ -19,20 +17,6 @@ export function settingsOrExit({ isService = false } = {}): Settings {
     process.exit(EXIT_CONFIG);
   }
   return exitOnSettingsError(loadSettings, { isService });
-}
-
-/** What is the matter with this Node.js, if it is too old. */
-export function nodeProblem(): string | undefined {
-  const { node } = process.versions;
-  if (!isOlder(node, OLDEST_NODE)) return undefined;
-  return `Rollcall needs Node.js ${OLDEST_NODE} or newer, but this is ${node}: upgrade Node.js`;
-}
-
-/** Whether one version of Node.js is older than another. Not by `localeCompare`, which loads tables for 8 ms at each start. */
-function isOlder(version: string, than: string): boolean {
-  const [major = 0, minor = 0] = version.split('.').map(Number);
-  const [thanMajor = 0, thanMinor = 0] = than.split('.').map(Number);
-  return major < thanMajor || (major === thanMajor && minor < thanMinor);
 }
 
 /** Returns what `load` returns. On a {@link SettingsError}, exits like {@link settingsOrExit}, and warns like it. */

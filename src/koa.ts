@@ -1,5 +1,5 @@
-import { nodeProblem } from '../config/exit.ts';
 import type { GivenSettings } from '../config/given.ts';
+import { nodeProblem } from '../config/node-version.ts';
 import { loadSettingsWith } from '../config/settings.ts';
 import { Opened } from './boot/opened.ts';
 import { mount } from './http/server/mount.ts';

@@ -3,6 +3,7 @@
  * The command `rollcall` of the package: without arguments it starts the service, else it runs a command. It imports what it runs from
  * beside itself in the build, and nothing before it knows that this Node.js can read it.
  */
+import { nodeProblem } from '../../config/node-version.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 
 /** The commands, and what each of them does. */
@@ -30,10 +31,9 @@ const EXIT_USAGE = 64;
 const EXIT_CONFIG = 78;
 
 const [name] = process.argv.slice(2);
-if (isTooOld(process.versions.node, packageJson.engines.node)) {
-  console.error(
-    `Rollcall needs Node.js ${packageJson.engines.node.slice(2)} or newer, but this is ${process.versions.node}: upgrade Node.js`,
-  );
+const tooOld = nodeProblem();
+if (tooOld !== undefined) {
+  console.error(tooOld);
   process.exitCode = EXIT_CONFIG;
 } else if (name === undefined) await run('server');
 else if (name === '--version') console.log(packageJson.version);
@@ -49,12 +49,4 @@ else if (Object.hasOwn(COMMANDS, name)) {
 
 async function run(program: string): Promise<void> {
   await import(new URL(`${program}.js`, import.meta.url).href);
-}
-
-/** Whether a version is older than a range such as `>=22.17` asks for. */
-function isTooOld(version: string, range: string): boolean {
-  const [[major = 0, minor = 0], [wantedMajor = 0, wantedMinor = 0]] = [version, range].map((text) =>
-    text.replace('>=', '').split('.').map(Number),
-  ) as [number[], number[]];
-  return major < wantedMajor || (major === wantedMajor && minor < wantedMinor);
 }

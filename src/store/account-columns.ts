@@ -30,8 +30,11 @@ const known = new WeakMap<EntityMetadata<User>, readonly AccountColumn[]>();
 /** The columns of `users`: every statement that names them all takes them from here. */
 export function accountColumns(source: MetadataSource): readonly AccountColumn[] {
   const metadata = source.getMetadata(User);
-  const columns = known.get(metadata) ?? columnsOf(metadata);
-  known.set(metadata, columns);
+  let columns = known.get(metadata);
+  if (columns === undefined) {
+    columns = columnsOf(metadata);
+    known.set(metadata, columns);
+  }
   return columns;
 }
 

@@ -17,8 +17,8 @@ export interface BatchedStatement<Key> {
 
 /**
  * SQL for the keys of a statement, a row each: `columns`, with the values of the parameters from the first on, and `place`. Each
- * parameter is a select of its own: where the planner sees how few keys there are, it finds that a plan for them alone is worth it, and makes one each time,
- * which takes ten times as long as the look-up.
+ * parameter is a select of its own: a planner that sees how few keys there are makes a plan for them alone, each time, which takes
+ * ten times as long as the look-up.
  */
 export function askedKeys(...columns: readonly string[]): string {
   const values = columns.map((_, at) => `(select $${at + 1}::text[])`);

@@ -5,9 +5,9 @@
 export const PAGE_BYTES = 1024 * 1024;
 
 /**
- * SQL of a text in a page that is read without being measured, which takes a third less of the time: where all such texts are as long as this one, a page of
- * `size` rows would have more than {@link PAGE_BYTES}, so it is empty instead. Whoever finds one that {@link isLeftOut} reads the page
- * once more, {@link withinBytes}.
+ * SQL of a text in a page that is read without being measured, which takes a third less of the time. It is empty instead where a page
+ * of `size` such texts would have more than {@link PAGE_BYTES}: whoever finds one that {@link isLeftOut} reads the page once more,
+ * {@link withinBytes}.
  */
 export function shortText(text: string, size: number): string {
   return `case when octet_length(${text}) > ${Math.floor(PAGE_BYTES / size)} then '' else ${text} end`;
@@ -18,7 +18,10 @@ export function isLeftOut(text: string | null): boolean {
   return text === '';
 }
 
-/** What a measured row has beside its own columns: its bytes, those of the rows before it, and whether the limit allows another one after it. */
+/**
+ * What a measured row has beside its own columns: its bytes, those of the rows before it, and whether the limit allows another one
+ * after it.
+ */
 export interface Measured {
   readonly bytes: number;
   readonly earlier: string;

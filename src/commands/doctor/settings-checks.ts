@@ -1,7 +1,7 @@
 import { parseDatabaseUrl } from '../../../config/database-url.ts';
-import { nodeProblem } from '../../../config/exit.ts';
 import { forgottenProduction } from '../../../config/forgotten-production.ts';
 import { invocationOf } from '../../../config/invocation.ts';
+import { nodeProblem } from '../../../config/node-version.ts';
 import {
   type Settings,
   SettingsError,

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { OLDEST_NODE } from '../../config/exit.ts';
+import { OLDEST_NODE } from '../../config/node-version.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 
 describe('the oldest supported Node.js', () => {
