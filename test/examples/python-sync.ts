@@ -1,10 +1,11 @@
 import { DatabaseSync } from 'node:sqlite';
 import { expect } from 'chai';
 import { createClient } from '../../src/client/index.ts';
+import { findFreePort } from '../../src/database/embedded/start.ts';
 import { signHs256 } from '../../src/security/hmac.ts';
 import { SECRET } from '../support/app.ts';
 import { createEmptyDatabase, type TestDatabase } from '../support/database.ts';
-import { copyExamples, type Examples, freePort } from '../support/examples.ts';
+import { copyExamples, type Examples } from '../support/examples.ts';
 import { type ServerProcess, startServer } from '../support/server-process.ts';
 import { until } from '../support/until.ts';
 import { WEBHOOK_SECRET } from '../support/webhooks.ts';
@@ -38,7 +39,7 @@ describe('the example of a copy in Python', function () {
 
   before(async () => {
     examples = copyExamples();
-    [port, receiverPort] = [await freePort(), await freePort()];
+    [port, receiverPort] = [await findFreePort(), await findFreePort()];
     database = await createEmptyDatabase();
     await startService();
     client = createClient({

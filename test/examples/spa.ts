@@ -1,7 +1,8 @@
 import { expect } from 'chai';
+import { findFreePort } from '../../src/database/embedded/start.ts';
 import { openPage, type WatchedPage } from '../support/browser.ts';
 import { createEmptyDatabase, type TestDatabase } from '../support/database.ts';
-import { copyExamples, type Examples, freePort } from '../support/examples.ts';
+import { copyExamples, type Examples } from '../support/examples.ts';
 import { type ServerProcess, startServer } from '../support/server-process.ts';
 import { type PeopleProvider, startPeopleProvider } from '../support/sign-in-provider.ts';
 
@@ -20,7 +21,7 @@ describe('the example of an app without a back end', function () {
 
   before(async () => {
     examples = copyExamples();
-    const port = await freePort();
+    const port = await findFreePort();
     origin = `http://127.0.0.1:${port}`;
     provider = await startPeopleProvider({
       audience: AUDIENCE,

@@ -1,5 +1,4 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
+import { spawnSync } from 'node:child_process';
 import {
   mkdirSync,
   mkdtempSync,
@@ -11,13 +10,12 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { expect } from 'chai';
 import { signHs256 } from '../../src/security/hmac.ts';
 import { SECRET } from '../support/app.ts';
 import { createEmptyDatabase } from '../support/database.ts';
 import { copySources, npmEnvironment, type Packed, pack, ROOT, run } from '../support/packed.ts';
-import { until } from '../support/until.ts';
+import { StartedPrograms } from '../support/started-program.ts';
 
 /** What a project may have beside Rollcall, and what looks at packages: exact versions, for a run is as good as the next one. */
 const PACKAGES = [
@@ -40,7 +38,7 @@ describe('the package', () => {
   let folder: string;
   let packed: Packed;
   let project: string;
-  const children: ChildProcess[] = [];
+  const programs = new StartedPrograms();
 
   /** A project with Rollcall in it, and nothing else. */
   const makeProject = (name: string, ...options: string[]) => {
@@ -63,35 +61,8 @@ describe('the package', () => {
     });
     return { status, stdout, stderr };
   };
-  /** Starts a program, in a process group as a terminal does, and collects what it prints. */
-  const start = (path: string, program: string, args: string[], env: NodeJS.ProcessEnv) => {
-    const child = spawn(program, args, { cwd: path, env: npmEnvironment(env), detached: true });
-    children.push(child);
-    const lines: string[] = [];
-    for (const output of [child.stdout, child.stderr])
-      createInterface(output).on('line', (line) => lines.push(line));
-    const closed = once(child, 'close');
-    return {
-      child,
-      lines,
-      said: (pattern: RegExp) =>
-        until(
-          `${pattern}`,
-          () => {
-            if (child.exitCode !== null) throw new Error(`ended:\n${lines.join('\n')}`);
-            return lines.map((line) => pattern.exec(line)).find((match) => match !== null);
-          },
-          60_000,
-        ).catch((error: Error) => {
-          throw new Error(`${error.message}\n${lines.join('\n')}`);
-        }),
-      async end(signal: NodeJS.Signals) {
-        process.kill(-(child.pid as number), signal);
-        await closed;
-        return child.exitCode;
-      },
-    };
-  };
+  const start = (path: string, program: string, args: string[], env: NodeJS.ProcessEnv) =>
+    programs.start(program, args, { cwd: path, env: npmEnvironment(env) });
 
   before(() => {
     folder = mkdtempSync(join(tmpdir(), 'rollcall-package-'));
@@ -104,13 +75,7 @@ describe('the package', () => {
   });
 
   after(() => {
-    for (const { pid } of children) {
-      try {
-        process.kill(-(pid as number), 'SIGKILL');
-      } catch {
-        // The group has ended.
-      }
-    }
+    programs.kill();
     rmSync(folder, { recursive: true });
   });
 

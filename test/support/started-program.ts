@@ -1,0 +1,66 @@
+import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { until } from './until.ts';
+
+/** A program that runs, with what it has printed. */
+export interface StartedProgram {
+  readonly lines: readonly string[];
+  /** Resolves with the first line, past or future, that matches. Rejects with all lines where the program ends before. */
+  said(pattern: RegExp): Promise<RegExpExecArray>;
+  /** Ends it and all that it has started, and resolves with its exit code. */
+  end(signal?: NodeJS.Signals): Promise<number | null>;
+}
+
+/** Programs that a suite has started. */
+export class StartedPrograms {
+  readonly #running = new Set<ChildProcess>();
+
+  /** Starts a program, in a process group as a terminal does. */
+  start(
+    program: string,
+    args: readonly string[],
+    options: Pick<SpawnOptions, 'cwd' | 'env'>,
+  ): StartedProgram {
+    const child = spawn(program, args, { ...options, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+    this.#running.add(child);
+    const lines: string[] = [];
+    for (const output of [child.stdout, child.stderr])
+      createInterface(output).on('line', (line) => lines.push(line));
+    const closed = once(child, 'close').then(() => this.#running.delete(child));
+    const name = [program, ...args].join(' ');
+    return {
+      lines,
+      said: (pattern) =>
+        until(
+          `${name} says ${pattern}`,
+          () => {
+            const match = lines.map((line) => pattern.exec(line)).find((found) => found !== null);
+            if (match === undefined && child.exitCode !== null) throw new Error(`${name} has ended.`);
+            return match;
+          },
+          60_000,
+        ).catch((error: Error) => {
+          throw new Error(`${error.message}\n${lines.join('\n')}`);
+        }),
+      async end(signal = 'SIGTERM') {
+        endGroup(child, signal);
+        await closed;
+        return child.exitCode;
+      },
+    };
+  }
+
+  /** Ends all that still run, at once. */
+  kill(): void {
+    for (const child of this.#running) endGroup(child, 'SIGKILL');
+  }
+}
+
+function endGroup({ pid }: ChildProcess, signal: NodeJS.Signals): void {
+  try {
+    process.kill(-(pid as number), signal);
+  } catch {
+    // The group has ended.
+  }
+}
