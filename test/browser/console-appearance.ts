@@ -105,4 +105,48 @@ describe('the console with colours that the reader forces, and from right to lef
       }
     }
   });
+
+  it('lets arrows and charts point along the line', async () => {
+    const { page } = console;
+    await page.setViewportSize({ width: 1280, height: 740 });
+    /** Whether all that a selector finds are mirrored, or none. */
+    const areMirrored = async (selector: string) => {
+      await page.locator(selector).first().waitFor();
+      const all = await page
+        .locator(selector)
+        .evaluateAll((found) =>
+          found.map(
+            (one) =>
+              (
+                globalThis as unknown as { getComputedStyle(of: unknown): { transform: string } }
+              ).getComputedStyle(one).transform,
+          ),
+        );
+      expect(new Set(all)).to.have.length(1);
+      return all[0] === 'matrix(-1, 0, 0, 1, 0, 0)';
+    };
+    for (const dir of ['ltr', 'rtl']) {
+      const isMirrored = dir === 'rtl';
+      await console.open(`/accounts/${id}`);
+      await page.evaluate(`document.documentElement.dir = '${dir}'`);
+      expect(await areMirrored('.back .icon'), 'back').to.equal(isMirrored);
+      expect(await areMirrored('.diff dd > [aria-hidden]'), 'before and after').to.equal(isMirrored);
+      await console.open('/overview');
+      await page.evaluate(`document.documentElement.dir = '${dir}'`);
+      expect(await areMirrored('.chart svg'), 'chart').to.equal(isMirrored);
+      const chart = page.locator('.chart').first();
+      const slider = chart.getByRole('slider');
+      const last = await slider.getAttribute('aria-valuetext');
+      const { x = 0, y = 0, width = 0 } = (await slider.boundingBox()) ?? {};
+      await page.mouse.move(isMirrored ? x + 2 : x + width - 2, y + 20);
+      expect(await chart.locator('.axis strong').innerText()).to.equal(last);
+      await page.mouse.move(isMirrored ? x + width - 2 : x + 2, y + 20);
+      expect(await slider.getAttribute('aria-valuenow')).to.equal('0');
+      await page.mouse.move(0, 0);
+      // Towards the past.
+      await slider.press(isMirrored ? 'ArrowRight' : 'ArrowLeft');
+      const at = Number(await slider.getAttribute('aria-valuenow'));
+      expect(at).to.equal(Number(await slider.getAttribute('aria-valuemax')) - 1);
+    }
+  });
 });

@@ -162,4 +162,41 @@ describe('the palette of the console, in a real browser', function () {
     await page.getByRole('option', { name: 'Sign out' }).click();
     await page.getByRole('heading', { name: 'Sign in to the console' }).waitFor();
   });
+
+  it('names its key as the keyboard does, and takes the one of the other kind too', async () => {
+    for (const [platform, name, keys] of [
+      ['MacIntel', '⌘K', ['⌘K']],
+      ['Linux x86_64', 'Ctrl K', ['Ctrl', 'K']],
+    ] as const) {
+      const page = await console.openAnother();
+      await page.addInitScript(`Object.defineProperty(navigator, 'platform', { get: () => '${platform}' })`);
+      await page.goto(`${console.app.url}/console/accounts`);
+      await page.getByRole('button', { name: 'Search…' }).locator('kbd').getByText(name).waitFor();
+      for (const key of ['Meta+k', 'Control+k']) {
+        await page.keyboard.press(key);
+        await page.locator('#commands').waitFor();
+        await page.keyboard.press('Escape');
+        await page.locator('#commands').waitFor({ state: 'detached' });
+      }
+      await page.keyboard.press('?');
+      const help = page.getByRole('dialog', { name: 'Keyboard' });
+      const opens = help.locator('dt').filter({ hasText: /K/ });
+      expect(await opens.locator('kbd').allInnerTexts()).to.deep.equal(keys);
+      await page.context().close();
+    }
+  });
+
+  it('takes keys of a keyboard with other letters by their places', async () => {
+    const { page } = console;
+    await console.open('/accounts');
+    await page.locator('tbody tr[data-id]').first().waitFor();
+    // What a Russian keyboard sends for J, and for K with Ctrl.
+    const press = (key: string, code: string, ctrlKey = false) =>
+      page.locator('body').dispatchEvent('keydown', { key, code, ctrlKey, bubbles: true, cancelable: true });
+    await press('о', 'KeyJ');
+    await page.locator('tbody tr[data-id] a:focus').waitFor();
+    await press('л', 'KeyK', true);
+    await page.locator('#commands').waitFor();
+    await page.keyboard.press('Escape');
+  });
 });

@@ -92,6 +92,27 @@ describe('the console on a phone, in a real browser', function () {
     await console.expectAccessible();
   });
 
+  it('says of a suspended admin when the role ends, beside the name and in a row of the same height', async () => {
+    const { page, app } = console;
+    const { id } = await addAccount(app.database, 'interim@example.com', { role: 'admin', name: 'In Terim' });
+    const until = '2040-12-07T12:00:00Z';
+    await app.database.query(`update users set role_until = $2, status = 'suspended' where id = $1`, [
+      id,
+      until,
+    ]);
+    await console.open('/accounts?q=im@');
+    const row = page.locator(`tr[data-id="${id}"]`);
+    for (const text of ['Admin', 'Dec 7, 2040', 'Suspended']) {
+      const said = row.locator('.small-only').getByText(text, { exact: true });
+      const [box, own] = [await said.boundingBox(), await row.boundingBox()];
+      expect(box?.y, text).to.be.at.least(own?.y ?? Number.NaN);
+      expect((box?.y ?? 0) + (box?.height ?? 0), text).to.be.at.most((own?.y ?? 0) + (own?.height ?? 0));
+      expect((box?.x ?? 0) + (box?.width ?? 0), text).to.be.at.most(PHONE.width);
+      expect(own?.height).to.be.within(51, 53);
+    }
+    await row.getByRole('link', { name: 'In Terim' }).waitFor();
+  });
+
   it('signs out there', async () => {
     const { page } = console;
     await console.open('/activity');

@@ -23,11 +23,24 @@ export function useShortcuts(own: readonly Shortcut[]): void {
   }, [own]);
 }
 
+/** Whether this is a computer or tablet of Apple, whose command key does what `Ctrl` does elsewhere. */
+const isApple = /^(mac|ip)/i.test(navigator.platform);
+
+/** The names of the keys of a shortcut, as they are on the reader's keyboard: `Ctrl` and `K`, or `⌘K`. */
+export function keyNames(key: string): readonly string[] {
+  const [, letter] = /^Ctrl\+(.)$/.exec(key) ?? [];
+  if (letter === undefined) return [key];
+  return isApple ? [`⌘${letter.toUpperCase()}`] : ['Ctrl', letter.toUpperCase()];
+}
+
 addEventListener('keydown', (event) => {
   const isWithControl = event.ctrlKey || event.metaKey;
   if (event.defaultPrevented || event.altKey || event.isComposing) return;
   if (document.querySelector('dialog[open]') || (!isWithControl && isTyping(event.target))) return;
-  const key = isWithControl ? `Ctrl+${event.key.toLowerCase()}` : event.key;
+  // On a keyboard without Latin letters, the key in the same place counts.
+  const [, letter = ''] = (/^[^ -~]$/.test(event.key) && /^Key(.)$/.exec(event.code)) || [];
+  const pressed = letter.toLowerCase() || event.key;
+  const key = isWithControl ? `Ctrl+${pressed.toLowerCase()}` : pressed;
   const found = shortcuts
     .peek()
     .flat()

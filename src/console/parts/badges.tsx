@@ -22,7 +22,7 @@ export function RoleBadge({
         {texts.roles[role] ?? role}
       </span>{' '}
       <span class="soft">
-        {texts.until} <Time at={until} as={as} />
+        <span class="until">{texts.until}</span> <Time at={until} as={as} />
       </span>
     </span>
   );

@@ -50,6 +50,8 @@ export function Chart({
   const keys: Readonly<Record<string, number>> = {
     ArrowLeft: at - 1,
     ArrowRight: at + 1,
+    ArrowDown: at - 1,
+    ArrowUp: at + 1,
     Home: 0,
     End: last,
   };
@@ -73,14 +75,15 @@ export function Chart({
         aria-valuenow={at}
         aria-valuetext={bar && said(bar)}
         onKeyDown={(event) => {
-          const next = keys[event.key];
+          const next = keys[isMirrored(event.currentTarget) ? mirrored(event.key) : event.key];
           if (next === undefined) return;
           event.preventDefault();
           picked.value = Math.min(Math.max(next, 0), last);
         }}
         onPointerMove={({ currentTarget, clientX }) => {
-          const { left, width } = currentTarget.getBoundingClientRect();
-          picked.value = Math.min(Math.max(Math.floor(((clientX - left) / width) * bars.length), 0), last);
+          const { left, right, width } = currentTarget.getBoundingClientRect();
+          const from = isMirrored(currentTarget) ? right - clientX : clientX - left;
+          picked.value = Math.min(Math.max(Math.floor((from / width) * bars.length), 0), last);
         }}
         onPointerLeave={() => {
           picked.value = undefined;
@@ -150,4 +153,14 @@ export function Chart({
 
 function countOf(value: number, isCapped = false): string {
   return isCapped ? texts.more(formatNumber(value)) : formatNumber(value);
+}
+
+/** Whether time goes from right to left. */
+function isMirrored(chart: Element): boolean {
+  return chart.matches(':dir(rtl)');
+}
+
+/** The key that means the same in the other direction. */
+function mirrored(key: string): string {
+  return { ArrowLeft: 'ArrowRight', ArrowRight: 'ArrowLeft' }[key] ?? key;
 }

@@ -3,6 +3,7 @@ import { formatMoment, formatNumber } from '../data/format.ts';
 import { differencesOf, type Values } from '../data/values.ts';
 import { history } from '../texts/history.ts';
 import { texts } from '../texts.ts';
+import { Arrow } from './icons.tsx';
 
 /** As much of a value as is shown at first, in characters. */
 const SHORT = 240;
@@ -33,7 +34,7 @@ export function Diff({
             </dt>
             <dd>
               {before !== null && <Side path={path} value={was} as="del" label={history.from} />}
-              {before !== null && after !== null && <span aria-hidden="true">→</span>}
+              {before !== null && after !== null && <Arrow />}
               {after !== null && <Side path={path} value={is} as="ins" label={history.to} />}
             </dd>
           </div>

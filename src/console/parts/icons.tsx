@@ -29,11 +29,23 @@ const SHAPES = {
 /** The name of an icon. */
 export type IconName = keyof typeof SHAPES;
 
+/** The icons that point along the line: they are mirrored where that goes from right to left. */
+const DIRECTED: ReadonlySet<IconName> = new Set(['left', 'undo', 'out']);
+
 /** An icon beside a text that says the same: programs that read aloud pass it over. */
 export function Icon({ name }: { name: IconName }) {
   return (
-    <svg class="icon" viewBox="0 0 24 24" aria-hidden="true">
+    <svg class={DIRECTED.has(name) ? 'icon directed' : 'icon'} viewBox="0 0 24 24" aria-hidden="true">
       <path d={SHAPES[name]} />
     </svg>
+  );
+}
+
+/** From before to after, or from one name to another. */
+export function Arrow() {
+  return (
+    <span class="directed soft" aria-hidden="true">
+      →
+    </span>
   );
 }

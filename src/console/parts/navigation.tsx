@@ -1,5 +1,6 @@
 import { useSignal } from '@preact/signals';
 import { useLocation } from 'preact-iso/router';
+import { keyNames } from '../data/keys.ts';
 import { iconUrl, viewUrl } from '../data/place.ts';
 import { me, signOut } from '../data/session.ts';
 import { THEMES, type Theme, theme } from '../data/theme.ts';
@@ -7,7 +8,7 @@ import { texts } from '../texts.ts';
 import type { View } from '../views.tsx';
 import { Dialog } from './dialog.tsx';
 import { Icon } from './icons.tsx';
-import { openPalette } from './palette.tsx';
+import { openPalette, PALETTE_KEY } from './palette.tsx';
 import { sayFault } from './toasts.tsx';
 
 /** How many views a phone has in its bar, beside the button with the others: `styles/layout.css` hides those. */
@@ -104,7 +105,7 @@ function PaletteButton({ onOpen }: { onOpen?: () => void }) {
     >
       <Icon name="search" />
       {texts.keys.button}
-      <kbd>Ctrl K</kbd>
+      <kbd>{keyNames(PALETTE_KEY).join(' ')}</kbd>
     </button>
   );
 }

@@ -4,7 +4,7 @@ import type { Answered } from '../../client/index.ts';
 import { call } from '../data/api.ts';
 import { type Command, commandsHere } from '../data/commands.ts';
 import { useGo } from '../data/drafts.ts';
-import { type Shortcut, shortcuts, useShortcuts } from '../data/keys.ts';
+import { keyNames, type Shortcut, shortcuts, useShortcuts } from '../data/keys.ts';
 import { useLoaded } from '../data/load.ts';
 import { viewUrl } from '../data/place.ts';
 import { isAdmin, signOut } from '../data/session.ts';
@@ -26,8 +26,11 @@ export function openPalette(): void {
   open.value = 'palette';
 }
 
+/** The key that opens the palette. */
+export const PALETTE_KEY = 'Ctrl+k';
+
 const KEYS: readonly Shortcut[] = [
-  { key: 'Ctrl+k', label: texts.keys.palette, run: openPalette },
+  { key: PALETTE_KEY, label: texts.keys.palette, run: openPalette },
   { key: '?', label: texts.keys.help, run: () => (open.value = 'help') },
 ];
 
@@ -50,7 +53,7 @@ function Help({ onClose }: { onClose: () => void }) {
           {shortcuts.value.flat().map(({ key, label }) => (
             <>
               <dt>
-                {key.split('+').map((part) => (
+                {keyNames(key).map((part) => (
                   <kbd key={part}>{part}</kbd>
                 ))}
               </dt>

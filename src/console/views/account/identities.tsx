@@ -5,6 +5,7 @@ import { call } from '../../data/api.ts';
 import { useLoaded } from '../../data/load.ts';
 import { actorText } from '../../parts/actor.tsx';
 import { Confirm } from '../../parts/confirm.tsx';
+import { Arrow } from '../../parts/icons.tsx';
 import { Bones, Failed } from '../../parts/states.tsx';
 import { Time } from '../../parts/time.tsx';
 import { say } from '../../parts/toasts.tsx';
@@ -84,7 +85,7 @@ export function Identities({ account: { id, email } }: { account: Account }) {
           }}
         >
           <p>
-            <bdi>{cut.issuer}</bdi> · <bdi class="mono">{cut.subject}</bdi> → <bdi>{email}</bdi>
+            <bdi>{cut.issuer}</bdi> · <bdi class="mono">{cut.subject}</bdi> <Arrow /> <bdi>{email}</bdi>
           </p>
           <p>{texts.cutText}</p>
         </Confirm>

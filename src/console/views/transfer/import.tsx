@@ -9,7 +9,7 @@ import { type Imported, type ImportReport, importAccounts } from '../../data/upl
 import { Refused } from '../../parts/act.tsx';
 import { Confirm } from '../../parts/confirm.tsx';
 import { Choice } from '../../parts/filters.tsx';
-import { Icon } from '../../parts/icons.tsx';
+import { Arrow, Icon } from '../../parts/icons.tsx';
 import { Bones, messageOf } from '../../parts/states.tsx';
 import { say } from '../../parts/toasts.tsx';
 import { transferTexts as texts } from '../../texts/transfer.ts';
@@ -302,9 +302,7 @@ function Columns({
         {columns.map((column, number) => (
           <li key={number} class={isUsed(number) ? '' : 'unused'}>
             <bdi>{column}</bdi>
-            <span class="soft" aria-hidden="true">
-              →
-            </span>
+            <Arrow />
             <Choice
               label={texts.meaning(column)}
               any={texts.automatic(meaningOf(fieldOf(number)))}
