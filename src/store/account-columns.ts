@@ -80,7 +80,10 @@ export type AccountTexts = RowOf<Omit<Account, 'preferences' | 'lastSeenAt'>, 'c
  * length: a prepared statement fails once a migration has widened a column that it returns. `preferences` is SQL of a text, for those
  * who leave out long ones.
  */
-export function accountTextSelection(source: MetadataSource, preferences = PREFERENCES_TEXT): string {
+export function accountTextSelection(
+  source: MetadataSource,
+  preferences = 'users.preferences::text',
+): string {
   const columns = accountColumns(source).map((column) => {
     if (column.property === 'preferences') return `${preferences} as "preferences"`;
     const isText = column.type === 'timestamptz' && !TIMES.has(column.property);
@@ -88,6 +91,3 @@ export function accountTextSelection(source: MetadataSource, preferences = PREFE
   });
   return [...columns, IS_LAPSED, `${lastSeenSql('users.id')} as "lastSeenAt"`].join(', ');
 }
-
-/** SQL of an account's preferences as JSON. */
-export const PREFERENCES_TEXT = 'users.preferences::text';

@@ -64,26 +64,22 @@ export function accountLookUp(source: MetadataSource, lookUps: LookUps): Account
   // Every column by name, cast to its type without a length: a prepared statement must return the same type after a
   // migration has added a column or widened one, or it fails on every connection that has prepared it.
   const columns = accountColumns(source).map(({ name, type }) => `users.${name}::${type}`);
-  // What is asked about other rows is only asked where it matters.
+  // A sub-query costs more than a join does, also where it is not run. An account has one identity of an issuer.
   const text = `
     select asked.place::int, ${columns.join(', ')},
-           own.id::int as identity_id, own.email::text as identity_email,
+           case when own.subject = asked.subject then own.id end::int as identity_id, own.email::text as identity_email,
            own.last_seen_at < now() - interval '1 hour' as identity_is_stale,
-           own.email <> asked.email and exists (
-             select from users as other where email = asked.email and other.id <> users.id
-           ) as email_is_taken,
-           own.id is null and exists (
-             select from identities where user_id = users.id and issuer = asked.issuer and cut_at is null
-           ) as is_of_another,
+           own.email <> asked.email and named.id <> users.id as email_is_taken,
+           own.id is not null and own.subject is distinct from asked.subject as is_of_another,
            ${SIGHTING_COLUMNS}
       from ${askedKeys('email', 'issuer', 'subject')}
+      left join users as named on named.email = asked.email
       join users on users.id = coalesce(
         (select user_id from identities join users as known on known.id = user_id
           where issuer = asked.issuer and subject = asked.subject and cut_at is null),
-        (select id from users where email = asked.email)
+        named.id
       )
-      left join identities as own
-        on own.user_id = users.id and own.issuer = asked.issuer and own.subject = asked.subject and own.cut_at is null
+      left join identities as own on own.user_id = users.id and own.issuer = asked.issuer and own.cut_at is null
       ${SIGHTING_JOIN}`;
   const rowOf = lookUps<Signer, Row>({
     name: 'accounts-of-signers',

@@ -8,7 +8,6 @@ import {
   accountColumns,
   accountTextSelection,
   type MetadataSource,
-  PREFERENCES_TEXT,
 } from '../../store/account-columns.ts';
 import {
   isLeftOut,
@@ -157,7 +156,7 @@ type PageContent = AccountFilters & { sort: Sort; size: number; after?: Position
 
 /** The statement that reads a page, without preferences that are long, see {@link shortText}. */
 export function pageStatement(source: MetadataSource, content: PageContent): Statement {
-  const preferences = shortText(PREFERENCES_TEXT, content.size);
+  const preferences = shortText('users.preferences', content.size);
   const { name, select, values } = pageOfAccounts(source, content, preferences);
   return { name, text: select, values };
 }
