@@ -1,0 +1,3 @@
+import { answer } from './story.ts';
+
+export default { fetch: answer };
