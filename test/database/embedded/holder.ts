@@ -13,6 +13,7 @@ export type Command =
   | { do: 'release' }
   | { do: 'releaseOnExit' }
   | { do: 'print' } // prints the database object as a careless logger would
+  | { do: 'listen' } // handles SIGTERM itself, as a program that closes what it has opened
   | { do: 'exit' }
   | { do: 'finish' }; // disconnects, so that the process ends if nothing keeps it alive
 
@@ -35,6 +36,9 @@ const run = async (command: Command): Promise<unknown> => {
       return database && releaseOnExit(database);
     case 'print':
       return JSON.stringify(database) + inspect(database, { showHidden: true });
+    case 'listen':
+      process.on('SIGTERM', () => send({ log: 'told to end' }));
+      return;
     case 'exit':
       return process.exit(0);
     case 'finish':
