@@ -152,7 +152,7 @@ describe('the package', () => {
     copySources(sources);
     symlinkSync(join(ROOT, 'node_modules'), join(sources, 'node_modules'));
     const readme = readFileSync(join(sources, 'README.md'), 'utf8');
-    const [, line = ''] = /^```sh\n(npm pack && .*)\n```$/m.exec(readme) ?? [];
+    const [, line = ''] = /^```sh\n(npm pack .*)\n```$/m.exec(readme) ?? [];
     expect(line).to.include(basename(packed.path));
     const service = start(sources, 'bash', ['-c', line], { TMPDIR: folder, PORT: '0' });
     await service.said(/^Rollcall answers at +http:\S+$/);
