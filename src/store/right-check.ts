@@ -62,13 +62,16 @@ export async function requireSession({ em, right }: Unit, lock: 'for key share' 
   if (rows.length === 0) throw refusals.unauthenticated();
 }
 
-async function check({ em, right, ownValuesBefore }: Unit, lock: 'for share' | ''): Promise<void> {
+// Without the admins that the unit itself has made: the role of its author, the last admin until then, is over with the commit.
+const RIGHTS = `select role, status, ${lapsedSql('users', 'and other.id <> all(?::int[])')} as "isLapsed" from users where id = ?`;
+
+async function check(
+  { em, right, ownValuesBefore, adminsTouched: { made } }: Unit,
+  lock: 'for share' | '',
+): Promise<void> {
   if (right === null) return;
   if ('serviceTokenId' in right) return checkServiceToken(em, right.serviceTokenId, lock);
-  const [row] = await em.execute<Rights[]>(
-    `select role, status, ${lapsedSql('users')} as "isLapsed" from users where id = ? ${lock}`,
-    [right.accountId],
-  );
+  const [row] = await em.execute<Rights[]>(`${RIGHTS} ${lock}`, [`{${[...made]}}`, right.accountId]);
   // Without a row, the unit has deleted the account, whose values it knows then, or others have.
   const known = row ?? (ownValuesBefore !== null && 'status' in ownValuesBefore ? {} : undefined);
   requireRight(known && ownValuesBefore ? { ...known, ...ownValuesBefore } : undefined, right);

@@ -42,7 +42,11 @@ export class Unit {
    */
   ownValuesBefore: Partial<AccountValues> | null = {};
   /** The admins that it has changed, to warn where INITIAL_ADMINS names one of them. */
-  readonly adminsTouched: AdminsTouched = { ids: new Set(), emails: new Set() };
+  readonly adminsTouched: AdminsTouched = {
+    ids: new Set(),
+    emails: new Set(),
+    made: new Set(),
+  };
   /** The answer that its transaction keeps for a caller that asks again under the same key; `null` without a key. */
   keeps: AnswerToKeep | null = null;
   /** The account that it has changed; `null` where there is none or more than one. */

@@ -191,6 +191,63 @@ describe('the role of an admin that ends', () => {
     expect(await statusOf(ADA)).to.equal(200);
   });
 
+  it('lets the last active admin whose role is over make another one, in every way', async () => {
+    const send = (path: string, body: string, headers: Record<string, string> = {}) =>
+      app.call(path, {
+        method: 'POST',
+        as: ROOT,
+        headers: { 'Content-Type': 'application/json', ...headers },
+        body,
+      });
+    const keyed = (method: string, path: string, body: object) =>
+      app.call(path, {
+        method,
+        as: ROOT,
+        headers: { 'Content-Type': 'application/json', 'Idempotency-Key': crypto.randomUUID() },
+        body: JSON.stringify(body),
+      });
+    const ADMIN = { role: 'admin' };
+    await patch(ada, { role: 'admin' }).then(shown);
+    await patch(ada, { role: 'user' }).then(shown);
+    const [, demotion] = await app.database.query<{ id: string }>(
+      `select id from changes where user_id = $1 and action = 'updated' order by id`,
+      [ada],
+    );
+    const ways = {
+      'after a dry run': async () => {
+        const url = `/v1/users/${ada}?dryRun=true`;
+        await shown(keyed('PATCH', url, ADMIN));
+        return patch(ada, ADMIN);
+      },
+      'under a key': () => keyed('PATCH', `/v1/users/${ada}`, ADMIN),
+      'a new account under a key': () => keyed('POST', '/v1/users', { email: 'new@example.com', ...ADMIN }),
+      'in bulk': () => send('/v1/users/bulk', JSON.stringify({ ids: [ada], ...ADMIN })),
+      'by an import': () =>
+        send('/v1/users/import?mode=upsert', `{"email":"${ADA}","role":"admin"}`, {
+          'Content-Type': 'application/x-ndjson',
+        }),
+      'by an import of a new one': () =>
+        send('/v1/users/import', '{"email":"grace@example.com","role":"admin"}', {
+          'Content-Type': 'application/x-ndjson',
+        }),
+      'by an undo': () => app.call(`/v1/history/${demotion?.id}/undo`, { method: 'POST', as: ROOT }),
+      'by a longer role': async () => {
+        await app.database.query(
+          `update users set role = 'admin', role_until = now() - interval '1 hour' where id = $1`,
+          [ada],
+        );
+        return keyed('PATCH', `/v1/users/${ada}`, { roleUntil: IN_AN_HOUR });
+      },
+    };
+    for (const [way, make] of Object.entries(ways)) {
+      await app.database.query(`update users set role = 'user', role_until = null where id <> $1`, [root]);
+      await end(root);
+      const response = await make();
+      expect(response.status, `${way}: ${await response.text()}`).to.be.oneOf([200, 201]);
+      expect(await statusOf(ROOT), way).to.equal(403);
+    }
+  });
+
   it('stays with the one that ended last where all are over', async () => {
     await promote();
     await end(root, 20);
