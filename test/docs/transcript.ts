@@ -24,6 +24,10 @@ export const RUN_ELSEWHERE: Readonly<Record<string, { readonly by: string; reado
     by: 'test/package/package.ts',
     commands: /README\.md[\s\S]*npm pack &&/,
   },
+  'npm ci --prefix site && npm run site': {
+    by: '.ci/run',
+    commands: /npm ci --prefix site\b[\s\S]*npm run test:site/,
+  },
   'npx --package typescript@5 --package openapi-typescript@7.13.0 openapi-typescript http://127.0.0.1:8000/openapi.json -o schema.d.ts':
     {
       by: 'test/openapi/clients.ts',
