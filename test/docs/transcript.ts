@@ -20,9 +20,9 @@ const SAMPLES: readonly string[] = ['json', 'js', 'sql', 'ini', 'http', 'mermaid
  */
 export const RUN_ELSEWHERE: Readonly<Record<string, { readonly by: string; readonly commands: RegExp }>> = {
   'npm ci && npm start\nnpm ci && npm test': { by: '.ci/run', commands: /\bnpm ci\b[\s\S]*\bnpm test\b/ },
-  'npm pack && cd "$(mktemp -d)" && npm install "$OLDPWD"/rollcall-0.2.0.tgz && npx rollcall': {
+  'npm pack --silent && cd "$(mktemp -d)" && npm install "$OLDPWD"/rollcall-0.2.0.tgz && npx rollcall': {
     by: 'test/package/package.ts',
-    commands: /README\.md[\s\S]*npm pack &&/,
+    commands: /README\.md[\s\S]*npm pack /,
   },
   'npm ci --prefix site && npm run site': {
     by: '.ci/run',
