@@ -63,7 +63,7 @@ export async function requireSession({ em, right }: Unit, lock: 'for key share' 
 }
 
 // Without the admins that the unit itself has made: the role of its author, the last admin until then, is over with the commit.
-const RIGHTS = `select role, status, ${lapsedSql('users', 'and other.id <> all(?::int[])')} as "isLapsed" from users where id = ?`;
+const RIGHTS = `select role, status, ${lapsedSql('users', { others: 'and other.id <> all(?::int[])' })} as "isLapsed" from users where id = ?`;
 
 async function check(
   { em, right, ownValuesBefore, adminsTouched: { made } }: Unit,

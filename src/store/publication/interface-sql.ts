@@ -50,6 +50,8 @@ export const SCHEMA_SQL = [
 export function interfaceSql(home: string): string[] {
   const users = `${quoted(home)}.users`;
   const sightings = `${quoted(home)}.sightings`;
+  // The clock itself would make the view one that PostgreSQL reads whole for each join with it.
+  const isLapsed = lapsedSql('users', { accounts: users, clock: 'statement_timestamp()' });
   return [
     `create table if not exists ${ID_TABLE} (
   id int not null,
@@ -73,7 +75,7 @@ end $$`,
 select users.id,
        users.email::text as email,
        users.name::text as name,
-       case when ${lapsedSql('users').replaceAll('from users', `from ${users}`)} then 'user' else users.role::text end as role,
+       case when ${isLapsed} then 'user' else users.role::text end as role,
        users.status::text as status,
        users.storage_mode::text as storage_mode,
        coalesce(users.preferences, '{}') as preferences,

@@ -164,6 +164,24 @@ describe("the accounts, published to the app's own tables", function () {
     );
   });
 
+  it('are joined by an index, whoever is asked for', async () => {
+    await publish();
+    await app.database.query(`
+      insert into users (email) select n || '@example.com' from generate_series(1, 5000) as n;
+      ${NOTES};
+      insert into notes (owner, text) select id, 'mine' from users;
+      grant select on notes to "${role}";
+      analyze users; analyze sightings; analyze notes`);
+    const plan = await planAsApp(
+      'select text, email, role from notes join rollcall.accounts on accounts.id = owner where notes.id = $1',
+      ada,
+      [7],
+    );
+    expect(plan)
+      .to.match(/Index .*using users_pkey/)
+      .and.not.match(/Seq Scan on users/);
+  });
+
   it('cannot be written, neither by the app nor by the owner', async () => {
     await publish();
     expect(await refusal(asApp(`update rollcall.accounts set name = 'X'`))).to.include('permission denied');
