@@ -10,6 +10,7 @@ export interface Rollcall {
     context: {
       readonly req: IncomingMessage;
       readonly res: ServerResponse;
+      readonly originalUrl?: string | undefined;
       respond?: boolean | undefined;
     },
     next: () => Promise<unknown>,

@@ -154,6 +154,36 @@ describe('createRollcall', function () {
     expect(await (await connect('/v1/me', { as: ADA })).text()).to.equal('passed on');
   });
 
+  it('answers in Koa behind what takes its path away, and behind what gives it one', async () => {
+    const rollcall = await open({ basePath: '/accounts' });
+    const app = new Koa();
+    app.use(async (ctx, next) => {
+      const { path } = ctx;
+      // As koa-mount and koa-rewrite do it.
+      ctx.path = path.startsWith('/old/')
+        ? path.replace('/old/', '/accounts/')
+        : path.slice('/accounts'.length);
+      await rollcall.middleware(ctx, async () => {
+        ctx.path = path;
+        await next();
+      });
+    });
+    app.use((ctx) => {
+      ctx.body = ctx.path;
+    });
+    const handle = app.callback();
+    const call = await serve(handle);
+    for (const path of ['/accounts/v1/me', '/old/v1/me'])
+      expect(await (await call(path, { as: ADA })).text(), path).to.include(ADA);
+    expect(await (await call('/elsewhere')).text()).to.equal('/elsewhere');
+
+    const inExpress = await serve((request, response) => {
+      Object.assign(request, { originalUrl: request.url, url: '/v1/me' });
+      handle(request, response);
+    });
+    expect(await (await inExpress('/accounts/v1/me', { as: ADA })).text()).to.include(ADA);
+  });
+
   it('says so where a body was read before, instead of waiting for it', async () => {
     const rollcall = await open();
     const patch = { as: ADA, method: 'PATCH', headers: { 'Content-Type': 'application/json' }, body: '{}' };

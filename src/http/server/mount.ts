@@ -13,6 +13,8 @@ type Next = (error?: unknown) => unknown;
 interface HostContext {
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
+  /** The URL as it came: what mounts something in Koa changes that of the request. */
+  readonly originalUrl?: string | undefined;
   respond?: boolean | undefined;
 }
 
@@ -32,29 +34,30 @@ export interface Mount {
  */
 export function mount(basePath: string, answer: RequestListener, lifecycle: Lifecycle): Mount {
   const inFlight = new Set<ServerResponse>();
-  const serve = (request: IncomingMessage, response: ServerResponse) => {
+  const serve = (request: IncomingMessage, response: ServerResponse, url = request.url ?? '') => {
     // The caller has hung up while others had the request.
     if (response.closed) return;
     if (lifecycle.phase === 'draining') return refuse(response);
     inFlight.add(response);
     response.once('close', () => inFlight.delete(response));
-    // Frameworks take the path away that they have mounted something at; the routes have it.
-    const { originalUrl } = request as { originalUrl?: string };
-    if (originalUrl !== undefined) request.url = originalUrl;
+    // Koa keeps a parsed URL there, in which it has changed the path.
+    Object.assign(request, { url, _parsedUrl: undefined });
     answer(request, response);
   };
   return {
     handler(request, response, next) {
-      if (next !== undefined && !isUnder(basePath, request)) return void next();
+      const url = urlUnder(basePath, request);
+      if (next !== undefined && url === undefined) return void next();
       if (isBodyRead(request)) {
         if (next === undefined) throw bodyIsRead(request);
         return void next(bodyIsRead(request));
       }
-      serve(request, response);
+      serve(request, response, url ?? originalUrlOf(request));
     },
     async middleware(context, next) {
-      const { req, res } = context;
-      if (!isUnder(basePath, req)) {
+      const { req, res, originalUrl } = context;
+      const url = urlUnder(basePath, req, originalUrl);
+      if (url === undefined) {
         await next();
         return;
       }
@@ -62,7 +65,7 @@ export function mount(basePath: string, answer: RequestListener, lifecycle: Life
       // Koa would answer at the end of its own middleware.
       context.respond = false;
       const closed = res.closed ? undefined : once(res, 'close');
-      serve(req, res);
+      serve(req, res, url);
       await closed;
     },
     async close(timeoutMs) {
@@ -78,11 +81,20 @@ export function mount(basePath: string, answer: RequestListener, lifecycle: Life
   };
 }
 
-/** Whether a request is for the path, or for one under it. */
-function isUnder(basePath: string, request: IncomingMessage): boolean {
-  const { originalUrl, url = '' } = request as { originalUrl?: string; url?: string };
-  const [path = ''] = (originalUrl ?? url).split('?', 1);
-  return path === basePath || path.startsWith(`${basePath}/`);
+/**
+ * The URL of a request that is the base path or under it. Frameworks take the path away that they have mounted something at, and keep the
+ * URL as it came, in the request or in `context`; an application may have given the request another one.
+ */
+function urlUnder(basePath: string, request: IncomingMessage, context?: string): string | undefined {
+  return [originalUrlOf(request), context, request.url].find((url) => {
+    const path = url?.split('?', 1)[0];
+    return path === basePath || path?.startsWith(`${basePath}/`);
+  });
+}
+
+/** The URL as Express and Connect have got it. */
+function originalUrlOf(request: IncomingMessage): string | undefined {
+  return (request as { originalUrl?: string }).originalUrl;
 }
 
 /** Whether somebody has read the body, which can be read only once. */
