@@ -29,8 +29,6 @@ export class ImpatientClient extends LimitedClient {
     const stream = this.connection.stream as Socket;
     stream.setTimeout(patienceMs).on('timeout', () => {
       if ((this as unknown as Internals)._getActiveQuery()) stream.destroy(new Error(LATE));
-      // It runs out once, and what is sent later does not start it again.
-      else stream.setTimeout(patienceMs);
     });
   }
 

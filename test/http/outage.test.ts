@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'chai';
 import { accountsIn, addAccount } from '../support/accounts.ts';
 import { startApp, type TestApp } from '../support/app.ts';
@@ -60,7 +61,9 @@ describe('during a database outage', () => {
       through: wire.url,
       database: { ...app.database, statementTimeoutMs: 100 },
     });
-    expect((await silent.call('/readyz')).status).to.equal(200);
+    expect((await silent.call('/v1/me', { as: 'ada@example.com' })).status).to.equal(200);
+    // Its connection has been idle for longer than an answer may take.
+    await delay(1_500);
     wire.silence();
     await expectProblem(await silent.call('/v1/me', { as: 'ada@example.com' }), 503, 'database_unavailable');
     await wire.cut();
