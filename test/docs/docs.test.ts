@@ -33,12 +33,23 @@ const hasServer = process.env['TEST_DATABASE_URL'] !== undefined;
 const PACKAGE = 'docs/package.md';
 const hasRegistry = process.env['TEST_PACKAGE'] === 'true';
 
+/** The page that needs a Keycloak: `npm run test:keycloak` runs it. */
+const KEYCLOAK = 'docs/keycloak.md';
+const hasKeycloak = process.env['TEST_KEYCLOAK'] === 'true';
+
+/** Pages that need more than this machine has, unless it does. */
+const LEFT_OUT = [
+  ...(hasServer ? [] : [BACKUP]),
+  ...(hasRegistry ? [] : [PACKAGE]),
+  ...(hasKeycloak ? [] : [KEYCLOAK]),
+];
+
 /** A page that calls the service needs one, unless it starts the service itself. */
 const CALLS_SERVICE = /http:\/\/127\.0\.0\.1:8000/;
 const STARTS_SERVICE = /^(?:npm start|npx node dist\/server\.js|npx rollcall)\b/m;
 
 describe('the documentation', function () {
-  this.timeout(240_000);
+  this.timeout(hasKeycloak ? 420_000 : 240_000);
   // Its pages wait for things that take a moment, as readers do: on a busy machine, one can take longer than that.
   this.retries(1);
   const missing = TOOLS.filter((tool) => spawnSync(tool, ['--version']).error !== undefined);
@@ -54,7 +65,7 @@ describe('the documentation', function () {
 
   for (const path of PAGES) {
     const page = read(path);
-    if (!hasSteps(page) || (path === BACKUP && !hasServer) || (path === PACKAGE && !hasRegistry)) continue;
+    if (!hasSteps(page) || LEFT_OUT.includes(path)) continue;
     let attempts = 0;
     it(`${path}: its commands print what it shows`, async () => {
       // Or nobody would notice that a page needs it every time.
@@ -83,6 +94,10 @@ async function outputsOf(path: string, steps: readonly Step[]): Promise<string[]
       checkout.env['DATABASE_URL'] = database.url;
       const restored = Object.assign(new URL(database.url), { pathname: '/rollcall_restored' });
       checkout.env['RESTORED_URL'] = restored.href;
+    }
+    if (path === KEYCLOAK) {
+      const { openGuidedRealm } = await import('../support/keycloak-realm.ts');
+      checkout.env['KEYCLOAK_PORT'] = new URL(await openGuidedRealm('main')).port;
     }
     const has = (pattern: RegExp) => steps.some(({ commands }) => pattern.test(commands));
     if (has(CALLS_SERVICE) && !has(STARTS_SERVICE)) {

@@ -6,8 +6,11 @@ import { until } from './until.ts';
 /** A program that runs, with what it has printed. */
 export interface StartedProgram {
   readonly lines: readonly string[];
-  /** Resolves with the first line, past or future, that matches. Rejects with all lines where the program ends before. */
-  said(pattern: RegExp): Promise<RegExpExecArray>;
+  /**
+   * Resolves with the first line, past or future, that matches. Rejects with all lines where the program ends before, or has not said
+   * it after `ms` milliseconds, a minute if left out.
+   */
+  said(pattern: RegExp, ms?: number): Promise<RegExpExecArray>;
   /** Ends it and all that it has started, and resolves with its exit code. */
   end(signal?: NodeJS.Signals): Promise<number | null>;
 }
@@ -31,7 +34,7 @@ export class StartedPrograms {
     const name = [program, ...args].join(' ');
     return {
       lines,
-      said: (pattern) =>
+      said: (pattern, ms = 60_000) =>
         until(
           `${name} says ${pattern}`,
           () => {
@@ -39,7 +42,7 @@ export class StartedPrograms {
             if (match === undefined && child.exitCode !== null) throw new Error(`${name} has ended.`);
             return match;
           },
-          60_000,
+          ms,
         ).catch((error: Error) => {
           throw new Error(`${error.message}\n${lines.join('\n')}`);
         }),
