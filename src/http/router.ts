@@ -61,9 +61,10 @@ export function createRouter(
   options: RouterOptions,
 ): Middleware {
   const { basePath, requestTimeoutMs, seeds, transfers, guards, refuseForeign, shedLoad, replicas } = options;
-  const probes = new Router<RequestState>();
-  const fixed = new Router<RequestState>({ prefix: basePath });
-  const patterns = new Router<RequestState>({ prefix: basePath });
+  // A rule of a proxy about a path knows one way to write it.
+  const probes = new Router<RequestState>({ sensitive: true });
+  const fixed = new Router<RequestState>({ prefix: basePath, sensitive: true });
+  const patterns = new Router<RequestState>({ prefix: basePath, sensitive: true });
   for (const endpoint of endpoints) {
     const {
       method,

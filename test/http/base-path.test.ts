@@ -41,6 +41,19 @@ describe('under a base path', () => {
     }
   });
 
+  it('a path has one way to write it', async () => {
+    for (const path of [
+      `${BASE}/V1/me`,
+      `${BASE}/v1/ME`,
+      '/Apps/rollcall/v1/me',
+      '/HEALTHZ',
+      `${BASE}/v1/users/Export`,
+    ]) {
+      await expectProblem(await app.call(path, { as: ADA }), 404, 'not_found');
+      expect(await allowed(path), path).to.be.oneOf([null, 'HEAD, GET, PATCH, DELETE']);
+    }
+  });
+
   it('Location leads to what was created', async () => {
     const json = { 'Content-Type': 'application/json' };
     const expiresAt = new Date(Date.now() + 3_600_000).toISOString();
