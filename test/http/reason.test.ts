@@ -124,6 +124,8 @@ describe('the reason of a write', () => {
         ['caf\u00e9', 'must be percent-encoded UTF-8: write % as %25'],
         ['a%0Ab', 'must not contain line breaks, control or invisible characters'],
         ['a%00b', 'must not contain line breaks, control or invisible characters'],
+        ['a%E2%80%A8b', 'must not contain line breaks, control or invisible characters'],
+        ['a%E2%80%A9b', 'must not contain line breaks, control or invisible characters'],
         ['a%E2%80%AEb', 'must not contain line breaks, control or invisible characters'],
         ['%20%C2%A0', 'must have a visible character'],
       ] as const) {
