@@ -9,7 +9,7 @@ import { isAt, Navigation } from './parts/navigation.tsx';
 import { Palette } from './parts/palette.tsx';
 import { ReasonDialogs } from './parts/reason.tsx';
 import { SignInDialog, SignInPage } from './parts/sign-in.tsx';
-import { Bones, Failed, Forbidden, NotFound } from './parts/states.tsx';
+import { Failed, Forbidden, NotFound } from './parts/states.tsx';
 import { Toasts } from './parts/toasts.tsx';
 import { UndoDialogs } from './parts/undo.tsx';
 import { texts } from './texts.ts';
@@ -34,16 +34,7 @@ function Content() {
       </main>
     );
   }
-  if (!isSignedIn.value) {
-    if (session.value !== undefined) return <SignInPage />;
-    return (
-      <main class="alone">
-        <div class="box">
-          <Bones />
-        </div>
-      </main>
-    );
-  }
+  if (!isSignedIn.value) return <SignInPage />;
   return (
     <>
       <Frame />

@@ -1,11 +1,15 @@
 import './styles/index.css';
 import { render } from 'preact';
 import { App } from './app.tsx';
-import { loadSession } from './data/session.ts';
+import { endEarly } from './data/early.ts';
+import { isSignedIn, loadSession } from './data/session.ts';
 import { loadViewAt } from './views.tsx';
 
-loadSession();
+const loading = loadSession();
 loadViewAt(location.pathname);
-// What was there before the script.
+// Until then, what came with the page stays.
+if (!isSignedIn.peek()) await loading;
 document.body.replaceChildren();
 render(<App />, document.body);
+// What it leads to is drawn at once, and has taken the other answers by then.
+loading.then(() => setTimeout(endEarly));

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import type { Route } from 'playwright-core';
 import { ADA, openConsole, type TestConsole } from '../support/console-page.ts';
+import { until } from '../support/until.ts';
 
 // Not among the suites of `npm test`, because it needs Chromium on the machine: `npm run test:browser`.
 describe('the first paint of the console, in a real browser', function () {
@@ -41,7 +42,7 @@ describe('the first paint of the console, in a real browser', function () {
     const { page, app } = console;
     const session = await hold('**/v1/session');
     await page.goto(`${app.url}/console/accounts`);
-    await page.getByText('Loading…').waitFor();
+    await page.locator('.alone .brand').filter({ hasText: 'Rollcall' }).waitFor();
     expect(await page.getByRole('navigation').count()).to.equal(0);
     await session.letGo();
     await rows().first().waitFor();
@@ -74,6 +75,38 @@ describe('the first paint of the console, in a real browser', function () {
     await page.getByRole('heading', { name: 'Activity' }).waitFor();
     expect(await page.locator('.side').boundingBox()).to.deep.equal(before);
     await page.evaluate("localStorage.removeItem('rollcall-theme')");
+  });
+
+  it('shows its name, and asks who is signed in and for the list, before the script is there', async () => {
+    const { page, app, watched } = console;
+    const address = '/console/accounts?sort=email&role=admin';
+    for (const known of [null, 'admin']) {
+      await page.evaluate(
+        known === null ? 'localStorage.clear()' : `localStorage.setItem('rollcall-role', '${known}')`,
+      );
+      const script = await hold('**/console/files/chunk-*');
+      const before = watched.requests.length;
+      const asked = () =>
+        watched.requests
+          .slice(before)
+          .filter((url) => url.includes('/v1/') && !/total=|changes/.test(url))
+          .map((url) => url.slice(app.url.length));
+      await page.goto(app.url + address, { waitUntil: 'commit' });
+      await page.locator('.brand:visible').filter({ hasText: 'Rollcall' }).waitFor();
+      expect(await page.locator('.brand:visible').count()).to.equal(1);
+      const early = ['/v1/session', '/v1/users?role=admin&sort=email&limit=100'];
+      await until('the early requests', () => asked().length === 2);
+      expect(asked()).to.deep.equal(early);
+      expect(script.held).to.not.be.empty;
+      await script.letGo();
+      await rows().first().waitFor();
+      // The script has taken the answers.
+      expect(asked()).to.deep.equal(early);
+      // From then on, an answer is as new as its request.
+      await page.getByLabel('Role').selectOption('');
+      await page.getByLabel('Role').selectOption('admin');
+      await until('another request', () => asked().filter((path) => path === early[1]).length === 2);
+    }
   });
 
   it('asks for the script of a view together with the page, and for that of another before it is opened', async () => {

@@ -1,14 +1,15 @@
 import { signal } from '@preact/signals';
 import { type Call, createClient, Problem, Unreachable } from '../../client/index.ts';
+import { CONSOLE_HEADERS, fetchEarly } from './early.ts';
 import { BASE_PATH } from './place.ts';
 import { askReason } from './reason.ts';
 
-// The session counts, also where the browser has one of the app too.
 // A failure is shown at once, with a way to try again.
 const { call: send, changes } = createClient({
   baseUrl: BASE_PATH,
-  headers: { 'Rollcall-Console': '1' },
+  headers: CONSOLE_HEADERS,
   retries: 0,
+  fetch: fetchEarly,
 });
 
 /** Follows the changes, with the session of this browser. */

@@ -1,17 +1,26 @@
-const numbers = new Intl.NumberFormat();
-const days = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium' });
-const moments = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
-const exact = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
-const ages = new Intl.RelativeTimeFormat(undefined, { numeric: 'auto', style: 'short' });
+/** Made on first use: the browser takes some ten milliseconds for the first one, and the page need not wait for that. */
+function once<T>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
+}
+
+const numbers = once(() => new Intl.NumberFormat());
+const days = once(() => new Intl.DateTimeFormat(undefined, { dateStyle: 'medium' }));
+const moments = once(() => new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' }));
+const exact = once(() => new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' }));
+const ages = once(() => new Intl.RelativeTimeFormat(undefined, { numeric: 'auto', style: 'short' }));
 
 /** A number as the reader writes it. */
 export function formatNumber(value: number): string {
-  return numbers.format(value);
+  return numbers().format(value);
 }
 
 /** A day in the reader's time zone. */
 export function formatDay(time: string): string {
-  return days.format(new Date(time));
+  return days().format(new Date(time));
 }
 
 /** A day of the calendar, `2026-01-31`, whatever the time zone. */
@@ -22,12 +31,12 @@ export function formatDate(date: string): string {
 
 /** A time in the reader's time zone, to the minute. */
 export function formatMoment(time: string): string {
-  return moments.format(new Date(time));
+  return moments().format(new Date(time));
 }
 
 /** A time in the reader's time zone, to the second. */
 export function formatExact(time: string): string {
-  return exact.format(new Date(time));
+  return exact().format(new Date(time));
 }
 
 /** A time as the browser's field for times has it: in the reader's zone, to the second. */
@@ -55,5 +64,5 @@ const UNITS = [
 export function formatAge(time: string, now = Date.now()): string {
   const seconds = (new Date(time).getTime() - now) / 1000;
   const [unit, length] = UNITS.find(([, length]) => Math.abs(seconds) >= length) ?? (['second', 1] as const);
-  return ages.format(Math.trunc(seconds / length), unit);
+  return ages().format(Math.trunc(seconds / length), unit);
 }

@@ -9,8 +9,9 @@ export interface RowWindow {
   readonly end: number;
 }
 
-/** How many rows are drawn above and below what can be seen. */
+/** How many rows are drawn above and below what can be seen, and how many there are at least, before others are drawn. */
 const BEYOND = 12;
+const LEAST = 6;
 
 /**
  * The rows that can be seen of a list in which every row has the same height, while the page scrolls: a list draws no more than
@@ -20,19 +21,28 @@ export function useRowWindow(
   list: RefObject<HTMLElement | null>,
   { rows, rowHeight }: { rows: number; rowHeight: number },
 ): RowWindow {
-  const seen = useSignal<RowWindow>({ first: 0, end: 40 });
+  // At first no more than fit on the screen, which are there sooner.
+  const seen = useSignal<RowWindow>({ first: 0, end: Math.ceil(window.innerHeight / rowHeight) });
   useLayoutEffect(() => {
     const look = () => {
       const top = list.current?.getBoundingClientRect().top ?? 0;
       const first = Math.max(0, Math.floor(-top / rowHeight) - BEYOND);
       const end = Math.ceil((window.innerHeight - top) / rowHeight) + BEYOND;
       const before = seen.peek();
-      if (before.first !== first || before.end !== end) seen.value = { first, end };
+      const moved = Math.max(Math.abs(before.first - first), Math.abs(before.end - end));
+      if (moved > BEYOND - LEAST) seen.value = { first, end };
     };
-    look();
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    if (scrollY > 0) look();
+    // The others once these are painted.
+    else
+      requestAnimationFrame(() => {
+        timer = setTimeout(look);
+      });
     addEventListener('scroll', look, { passive: true });
     addEventListener('resize', look, { passive: true });
     return () => {
+      clearTimeout(timer);
       removeEventListener('scroll', look);
       removeEventListener('resize', look);
     };

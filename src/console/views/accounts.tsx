@@ -15,17 +15,12 @@ import { BulkBar } from './accounts/bulk.tsx';
 import { askToCreate, created } from './accounts/create.tsx';
 import { FilterBar, isFiltered } from './accounts/filters.tsx';
 import { AccountList } from './accounts/list.tsx';
-import { type Account, FILTER_NAMES, type Filters } from './accounts/types.ts';
-
-/** The rows of a page: enough for a screen, and quick. */
-const PAGE = 100;
+import { type Account, type Filters, filtersOf, PAGE } from './accounts/types.ts';
 
 /** All accounts: search, filters, order, selection. */
 export function Accounts() {
   const { state, change } = useAddress<keyof Filters>();
-  const filters: Filters = Object.fromEntries(
-    FILTER_NAMES.flatMap((name) => (state[name] ? [[name, state[name]]] : [])),
-  );
+  const filters = filtersOf(state);
   const key = JSON.stringify(filters);
   const pages = usePages(key, (cursor, signal) =>
     call('GET /v1/users', { query: { ...filters, cursor, limit: `${PAGE}` }, signal }),

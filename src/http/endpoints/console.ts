@@ -34,6 +34,9 @@ const TYPES = {
 /** A file whose name changes with its content. */
 const HASHED = /-[A-Z0-9]{8}\.\w+$/;
 
+const brand = (urlOf: (name: string) => string) =>
+  `<span class="brand"><img src="${urlOf('icon.svg')}" alt="">Rollcall</span>`;
+
 /** `scripts` are the files that the page needs at once: browsers need not wait for one script to know the next. */
 const pageAt = (
   basePath: string,
@@ -55,9 +58,10 @@ ${scripts.map((name) => `    <link rel="modulepreload" href="${urlOf(name)}">\n`
   <body>
     <noscript>The console needs JavaScript.</noscript>
     <div class="frame">
-      <div class="side"><span class="brand"><img src="${urlOf('icon.svg')}" alt="">Rollcall</span></div>
+      <div class="side">${brand(urlOf)}</div>
       <main class="view"></main>
     </div>
+    <div class="alone"><div class="box">${brand(urlOf)}<span class="bone"></span></div></div>
   </body>
 </html>
 `;

@@ -23,3 +23,11 @@ export const FILTER_NAMES = [
   'seenBefore',
   'sort',
 ] as const satisfies readonly (keyof Filters)[];
+
+/** What an address says about the list. */
+export function filtersOf(state: Readonly<Partial<Record<string, string>>>): Filters {
+  return Object.fromEntries(FILTER_NAMES.flatMap((name) => (state[name] ? [[name, state[name]]] : [])));
+}
+
+/** The rows of a page: enough for a screen, and quick. */
+export const PAGE = 100;
