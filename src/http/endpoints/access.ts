@@ -26,7 +26,18 @@ const refused = z
     firstAt: z.iso.datetime(),
     lastAt: z.iso.datetime(),
   })
-  .meta({ id: 'RefusedSignIn' });
+  .meta({
+    id: 'RefusedSignIn',
+    examples: [
+      {
+        email: 'mallory@example.com',
+        reason: 'account_required',
+        count: 3,
+        firstAt: '2026-01-31T12:00:00.000Z',
+        lastAt: '2026-02-01T08:30:00.000Z',
+      },
+    ],
+  });
 
 /** The access policy and the refused sign-ins (admins). */
 export function accessEndpoints(deps: {
@@ -51,7 +62,10 @@ export function accessEndpoints(deps: {
             domains: z.array(z.string()),
             refused: z.strictObject({ people: z.int(), attempts: z.int() }),
           })
-          .meta({ id: 'AccessPolicy' }),
+          .meta({
+            id: 'AccessPolicy',
+            examples: [{ policy: 'domains', domains: ['example.com'], refused: { people: 1, attempts: 3 } }],
+          }),
       },
       async handle({ unit: { em } }) {
         await refusedSignIns.flush(em);

@@ -11,7 +11,7 @@ import { changeStream, type SharedChunks } from '../answer/change-stream.ts';
 import { feedCursor, feedStart } from '../answer/feed-cursor.ts';
 import { until } from '../answer/until.ts';
 import { endpoint } from '../endpoint.ts';
-import { change } from '../schemas/change.ts';
+import { CHANGE_EXAMPLES, change } from '../schemas/change.ts';
 import { wholeNumber } from '../schemas/whole-number.ts';
 import type { Lifecycle } from '../server/lifecycle.ts';
 
@@ -76,16 +76,21 @@ const query = z.strictObject({
   }),
 });
 
-const cursor = z
-  .string()
-  .meta({ description: 'Its position, for `after`.', examples: ['812-7-3f9c2a7be1d0-24117248'] });
+const CURSOR_EXAMPLE = '812-7-3f9c2a7be1d0-24117248';
+
+const cursor = z.string().meta({ description: 'Its position, for `after`.', examples: [CURSOR_EXAMPLE] });
+
+const entry = z
+  .strictObject({ ...change.shape, cursor })
+  .meta({ id: 'FeedEntry', examples: [{ ...CHANGE_EXAMPLES.updated, cursor: CURSOR_EXAMPLE }] });
 
 const page = z
   .strictObject({
-    items: z.array(z.strictObject({ ...change.shape, cursor }).meta({ id: 'FeedEntry' })),
-    nextCursor: z
-      .string()
-      .meta({ description: 'For `after` in the next request, even when this page is empty.' }),
+    items: z.array(entry),
+    nextCursor: z.string().meta({
+      description: 'For `after` in the next request, even when this page is empty.',
+      examples: [CURSOR_EXAMPLE],
+    }),
   })
   .meta({ id: 'FeedPage' });
 

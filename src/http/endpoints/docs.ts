@@ -81,7 +81,10 @@ export function docsEndpoints(others: readonly Endpoint[], deps: DocsDeps) {
         description: 'OpenAPI 3.1.',
         schema: z
           .looseObject({ openapi: z.string(), info: z.looseObject({}), paths: z.looseObject({}) })
-          .meta({ id: 'OpenApiDocument' }),
+          .meta({
+            id: 'OpenApiDocument',
+            examples: [{ openapi: '3.1.0', info: { title: 'Rollcall' }, paths: {} }],
+          }),
         headers: { ETag: "The document's entity tag." },
       },
       async handle({ acceptsGzip }) {

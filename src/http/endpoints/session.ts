@@ -112,7 +112,20 @@ export function sessionDoors(deps: SessionDeps, basePath: string) {
                 .meta({ description: '`null`: there is no provider to sign in at.' }),
             }),
           })
-          .meta({ id: 'ConsoleState' }),
+          .meta({
+            id: 'ConsoleState',
+            examples: [
+              {
+                account: null,
+                session: null,
+                idleSeconds: 3_600,
+                doors: {
+                  authjs: null,
+                  oidc: { issuer: 'https://id.example.com', start: '/v1/session/oidc' },
+                },
+              },
+            ],
+          }),
       },
       // A session is 256 random bits. Whether an Auth.js cookie is good depends on a secret that people choose, so that guesses count.
       refusals: [refusals.rateLimited],

@@ -18,13 +18,15 @@ const capped = z.boolean();
 
 const statistics = z
   .strictObject({
-    timeZone: z.string(),
-    totals: z.strictObject({
-      accounts: count,
-      admins: count.meta({ description: 'Active ones.' }),
-      suspended: count,
-      capped: capped.meta({ description: `Whether there are more than ${TOTAL_CAP}.` }),
-    }),
+    timeZone: z.string().meta({ examples: ['Europe/Berlin'] }),
+    totals: z
+      .strictObject({
+        accounts: count,
+        admins: count.meta({ description: 'Active ones.' }),
+        suspended: count,
+        capped: capped.meta({ description: `Whether there are more than ${TOTAL_CAP}.` }),
+      })
+      .meta({ examples: [{ accounts: 240, admins: 3, suspended: 4, capped: false }] }),
     days: z.array(
       z
         .strictObject({
@@ -39,7 +41,10 @@ const statistics = z
             description: `Whether any count has stopped at ${COUNT_CAP}.`,
           }),
         })
-        .meta({ id: 'DayCounts' }),
+        .meta({
+          id: 'DayCounts',
+          examples: [{ date: '2026-02-01', created: 2, changes: 14, refused: 1, capped: false }],
+        }),
     ),
     weeks: z.array(
       z
@@ -48,7 +53,7 @@ const statistics = z
           lastSeen: count.meta({ description: 'Accounts that were last seen in this week.' }),
           capped,
         })
-        .meta({ id: 'WeekCounts' }),
+        .meta({ id: 'WeekCounts', examples: [{ date: '2026-01-26', lastSeen: 61, capped: false }] }),
     ),
   })
   .meta({ id: 'Statistics' });

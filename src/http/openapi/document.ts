@@ -40,7 +40,7 @@ const DESCRIPTION = [
   'In development, a request for a host that is no name of this machine gets 421 `misdirected_request`.',
   'Requests from `CORS_ORIGINS` get the headers of the CORS protocol, and their preflights 204.',
   'Every path below also answers `HEAD` where it answers `GET`, and `OPTIONS` with `Allow`; other methods get 405 `method_not_allowed` with `Allow`, and other paths 404 `not_found`.',
-].join(' ');
+].join('\n\n');
 
 const BEARER = [
   'A token of your identity provider or your own login; its `email` names the account.',

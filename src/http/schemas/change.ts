@@ -41,6 +41,7 @@ export const moment = z.iso
   .transform((text) => new Date(text))
   .meta({ examples: ['2026-01-31T12:00:00Z', '2026-01-31T13:00:00+01:00'] });
 
+/** An example of a change, without its id. */
 const EXAMPLE = {
   at: '2026-02-01T08:30:00.000Z',
   actorId: 1,
@@ -56,12 +57,34 @@ const EXAMPLE = {
   erasedAt: null,
 };
 
+/** An example of a change of each kind. */
+export const CHANGE_EXAMPLES = {
+  created: {
+    id: 2,
+    ...EXAMPLE,
+    action: 'created',
+    before: null,
+    after: { email: 'grace@example.com', name: 'Grace Hopper', role: 'user' },
+    version: 1,
+    reason: null,
+  },
+  updated: { id: 7, ...EXAMPLE },
+  deleted: {
+    id: 9,
+    ...EXAMPLE,
+    action: 'deleted',
+    before: { email: 'grace@example.com', name: 'Grace Hopper', role: 'admin' },
+    after: null,
+    version: 4,
+    reason: null,
+  },
+};
+
 /** The schema of an entry of the history. */
 export const change = z
   .strictObject({ id: z.int(), ...fields })
-  .meta({ id: 'Change', examples: [{ id: 7, ...EXAMPLE }] });
+  .meta({ id: 'Change', examples: [CHANGE_EXAMPLES.updated] });
 
-/** The schema of what a dry run would have recorded, up to `MAX_RECORDED` changes. */
 /** The schema of what a dry run would have recorded. */
 export const dryRunChanges = z.array(
   z.strictObject(fields).meta({ id: 'DryRunChange', examples: [EXAMPLE] }),

@@ -25,7 +25,10 @@ export const searchText = text(255);
 export function pageSchema<Item extends z.ZodType>(item: Item) {
   return z.strictObject({
     items: z.array(item),
-    nextCursor: z.string().nullable().meta({ description: 'For the next page; null on the last one.' }),
+    nextCursor: z
+      .string()
+      .nullable()
+      .meta({ description: 'For the next page; null on the last one.', examples: [null] }),
   });
 }
 
