@@ -5,13 +5,13 @@ import { type DefaultTheme, defineConfig } from 'vitepress';
 import { checkLinks } from '../build/check-links.ts';
 import { contents, contentsFaults, examples } from '../build/contents.ts';
 import { linkFaults } from '../build/links.ts';
-import { writeMadePages } from '../build/made-pages.ts';
+import { PUBLIC, writeMadePages } from '../build/made-pages.ts';
 import { forSite } from '../build/markdown.ts';
 import { addressOf, ROOT, read, writtenPages } from '../build/repository.ts';
 
 const faults = [...contentsFaults(), ...linkFaults()];
 if (faults.length > 0) throw new Error(`The documentation has faults:\n${faults.join('\n')}`);
-writeMadePages();
+const reference = writeMadePages();
 
 const groups = contents();
 const { version, description } = JSON.parse(read('package.json'));
@@ -39,6 +39,15 @@ const sidebar: DefaultTheme.SidebarItem[] = groups.map(({ title, entries }) => (
       items: examples().map(({ title, source }) => item(title, source)),
     }),
   })),
+}));
+
+const referenceSidebar: DefaultTheme.SidebarItem[] = reference.map(({ title, address, sections }) => ({
+  text: title,
+  link: address.replace(/index$/, ''),
+  ...(sections.length > 0 && {
+    collapsed: true,
+    items: sections.map(({ title, anchor }) => ({ text: title, link: `${address}#${anchor}` })),
+  }),
 }));
 
 /** What else the repository has on its top floor: no page of it is one of the site. */
@@ -69,11 +78,16 @@ export default defineConfig({
   themeConfig: {
     logo: icon,
     nav: [
-      { text: 'Documentation', link: '/documentation' },
+      {
+        text: 'Documentation',
+        link: '/documentation',
+        activeMatch: '^/(?!reference/|examples/|files/|changelog|$)',
+      },
+      { text: 'HTTP API', link: '/reference/' },
       { text: 'Examples', link: '/examples/' },
       { text: version, link: '/changelog' },
     ],
-    sidebar,
+    sidebar: { '/reference/': [{ text: 'HTTP API', items: referenceSidebar }], '/': sidebar },
     outline: [2, 3],
     search: { provider: 'local' },
     docFooter: { prev: 'Before', next: 'Next' },
@@ -93,7 +107,9 @@ export default defineConfig({
           ssr && /^vue(?:\/server-renderer)?$/.test(id) ? { id, external: true } : undefined,
       },
     ],
-    publicDir: join(ROOT, 'site/public'),
+    publicDir: join(ROOT, PUBLIC),
+    // Those of the console, whose colours need them.
+    build: { target: ['chrome123', 'firefox120', 'safari17.5'] },
     server: { watch: { ignored: ['**/.data/**', '**/dist/**', '**/coverage/**'] } },
   },
 });

@@ -5,7 +5,9 @@ import { join } from 'node:path';
 import { AxeBuilder } from '@axe-core/playwright';
 import { expect } from 'chai';
 import type { Page } from 'playwright-core';
+import { openApiDocument } from '../../src/http/openapi/document.ts';
 import { openPage, type WatchedPage } from '../support/browser.ts';
+import { describedEndpoints } from '../support/endpoints.ts';
 import { copySources, ROOT, run } from '../support/packed.ts';
 import { buildSite, type StaticHost, serveFolder } from '../support/site.ts';
 
@@ -17,8 +19,8 @@ interface Picture {
   readonly naturalWidth: number;
 }
 
-/** The pages that are looked at closely: a guide, one with a wide table, the one with a diagram. */
-const LOOKED_AT = ['/', '/quick-start.html', '/settings.html', '/contributing.html'];
+/** The pages that are looked at closely: a guide, one with a wide table, one of the reference. */
+const LOOKED_AT = ['/', '/quick-start.html', '/settings.html', '/reference/access.html'];
 
 // Not among the suites of `npm test`, because it needs the packages of site/ and Chromium: `npm run test:site`.
 describe('the site of the documentation', function () {
@@ -76,8 +78,32 @@ describe('the site of the documentation', function () {
       .locator('.VPSidebar a')
       .evaluateAll((all) => all.map((link) => (link as unknown as { pathname: string }).pathname));
     expect(links.map((link) => link.slice(1).replace(/\/$/, '/index.html'))).to.include.members(
-      names.filter((name) => !/^(?:404|index|documentation)\.html$|^files\//.test(name)),
+      names.filter((name) => !/^(?:404|index|documentation)\.html$|^(?:files|reference)\//.test(name)),
     );
+  });
+
+  it('has every endpoint and every message of the OpenAPI document, with each refusal', async () => {
+    const document = openApiDocument(describedEndpoints());
+    const served = await (await fetch(`${host.url}/openapi.json`)).json();
+    expect(served).to.deep.equal(JSON.parse(JSON.stringify(document)));
+    const operations = Object.entries({ ...document.paths, ...document.webhooks }).flatMap(([path, item]) =>
+      Object.keys(item).map((method) => (path.startsWith('/') ? `${method.toUpperCase()} ${path}` : path)),
+    );
+    await open('/reference/');
+    const pages = await page
+      .locator('.VPSidebarItem.level-1 > .item a')
+      .evaluateAll((all) => all.map((link) => (link as unknown as { pathname: string }).pathname));
+    const shown: string[] = [];
+    for (const path of pages) {
+      await open(path);
+      shown.push(...(await page.locator('.operation .endpoint').allInnerTexts()));
+      const madeUp = await page.locator('.samples').getByText('"string"').count();
+      expect(madeUp, `${path} has examples that nobody has written`).to.equal(0);
+    }
+    expect(shown.map((text) => text.replace(/\s+/g, ' ').trim()).sort()).to.deep.equal(operations.sort());
+    await open('/reference/refusals.html');
+    const codes = await page.locator('h3 > code').allInnerTexts();
+    expect(codes).to.include.members(['bad_cursor', 'last_admin', 'precondition_failed']);
   });
 
   it('finds what is searched for, without a server that searches', async () => {
