@@ -19,20 +19,22 @@ const CONTAINER_FILES = ['/.dockerenv', '/run/.containerenv'];
 
 /**
  * The warning for a process that looks deployed and runs with development settings, only because neither `ENVIRONMENT` nor
- * `NODE_ENV` says otherwise. People who develop in a container sit at a terminal (`isInteractive`).
+ * `NODE_ENV` says otherwise. People who develop in a container sit at a terminal (`isInteractive`). In a server of somebody else, Rollcall is
+ * always a build (`isMounted`).
  */
-export function forgottenProduction(isInteractive: boolean): string | undefined {
+export function forgottenProduction(isInteractive: boolean, { isMounted = false } = {}): string | undefined {
   if (process.env['ENVIRONMENT'] || process.env['NODE_ENV']) return undefined;
-  const sign = signOfDeployment(isInteractive);
+  const sign = signOfDeployment(isInteractive, isMounted);
   if (sign === undefined) return undefined;
-  return `Warning: ${sign}, but ENVIRONMENT is not set, so Rollcall uses its development settings: it listens on 127.0.0.1 and generates what is missing. Set ENVIRONMENT=production, or ENVIRONMENT=development if this is meant.`;
+  const listens = isMounted ? '' : 'listens on 127.0.0.1 and ';
+  return `Warning: ${sign}, but ENVIRONMENT is not set, so Rollcall uses its development settings: it ${listens}generates what is missing. Set ENVIRONMENT=production, or ENVIRONMENT=development if this is meant.`;
 }
 
-function signOfDeployment(isInteractive: boolean): string | undefined {
+function signOfDeployment(isInteractive: boolean, isMounted: boolean): string | undefined {
   const variable = PLATFORM_VARIABLES.find((name) => process.env[name]);
   if (variable !== undefined) return `${variable} is set`;
   // The command of the package is how one tries it out.
-  if (buildInfo !== undefined && !isPackageCommand()) return 'this is the production build';
+  if (buildInfo !== undefined && !isMounted && !isPackageCommand()) return 'this is the production build';
   if (!isInteractive && CONTAINER_FILES.some((path) => existsSync(path))) return 'this is a container';
   return undefined;
 }

@@ -1,3 +1,4 @@
+import { forgottenProduction } from '../config/forgotten-production.ts';
 import type { GivenSettings } from '../config/given.ts';
 import { nodeProblem } from '../config/node-version.ts';
 import { loadSettingsWith } from '../config/settings.ts';
@@ -18,6 +19,10 @@ export async function createRollcall(given: GivenSettings = {}): Promise<Rollcal
   const tooOld = nodeProblem();
   if (tooOld !== undefined) throw new Error(tooOld);
   const settings = loadSettingsWith(given);
+  const forgotten = given.environment
+    ? undefined
+    : forgottenProduction(process.stdout.isTTY, { isMounted: true });
+  if (forgotten !== undefined) console.error(forgotten);
   const log = await createLog(settings);
   const opened = new Opened();
   try {

@@ -283,6 +283,23 @@ describe('createRollcall', function () {
     }
   });
 
+  it('warns where it seems to be deployed with the settings of development, unless they are meant', async () => {
+    const printed: string[] = [];
+    const { error } = console;
+    console.error = (text: string) => printed.push(text);
+    process.env['KUBERNETES_SERVICE_HOST'] = '10.0.0.1';
+    try {
+      await open({ environment: null, access: { policy: 'invited' } });
+      await open({ environment: 'development' });
+    } finally {
+      delete process.env['KUBERNETES_SERVICE_HOST'];
+      console.error = error;
+    }
+    expect(printed).to.deep.equal([
+      'Warning: KUBERNETES_SERVICE_HOST is set, but ENVIRONMENT is not set, so Rollcall uses its development settings: it generates what is missing. Set ENVIRONMENT=production, or ENVIRONMENT=development if this is meant.',
+    ]);
+  });
+
   it('rejects where it cannot start, and leaves nothing open', async () => {
     const error = await createRollcall({
       environment: 'test',
