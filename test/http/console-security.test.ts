@@ -282,6 +282,11 @@ describe('guesses at the doors of the console', () => {
     const good = await cookieOf({ token: { email: ADA } });
     expect(await ask(good, '203.0.113.8')).to.equal(`200 ${ADA}`);
     expect(await ask(madeUp, '198.51.100.2')).to.equal('200 null');
+    // Whoever is signed in to the console is not locked out by a cookie that the app has left, nor by others.
+    const { cookie } = await signInToConsole(app, ADMIN);
+    for (let n = 0; n < 5; n++)
+      expect(await ask(`${madeUp}; ${cookie}`, '198.51.100.3')).to.equal('200 null');
+    expect(await ask(`${madeUp}; ${cookie}`, '203.0.113.8')).to.equal('200 null');
     // Neither no sign-in nor a session that has ended is a guess.
     for (let n = 0; n < 5; n++) {
       expect(await ask('theme=dark', '192.0.2.10')).to.equal('200 null');

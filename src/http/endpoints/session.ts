@@ -96,7 +96,7 @@ export function sessionDoors(deps: SessionDeps, basePath: string) {
                 .strictObject({
                   email: z.string().nullable().meta({
                     description:
-                      'Of the Auth.js session that the browser has; `null`: it has none that is valid.',
+                      'Of the Auth.js session that the browser has; `null`: it has none that is valid, or somebody is signed in.',
                   }),
                 })
                 .nullable()
@@ -132,8 +132,9 @@ export function sessionDoors(deps: SessionDeps, basePath: string) {
       async handle({ unit, browser }) {
         const { sessionDigest, signInToken } = browser;
         const found = sessionDigest === undefined ? null : await sessions.find(unit.em, sessionDigest);
-        const email = acceptsAuthjs ? await emailIn(signInToken, verifier, browser.signInFailed) : null;
-        return { found, email };
+        // Whoever is signed in already need not be locked out by what the app has left in the browser.
+        const token = acceptsAuthjs && found === null ? signInToken : undefined;
+        return { found, email: await emailIn(token, verifier, browser.signInFailed) };
       },
       view: ({ found, email }) => ({
         account: found && accountView(found.account),
