@@ -45,7 +45,7 @@ function useStores(): Stores {
 /** One's own account, kept up to date while it is shown; `update` and `refresh` throw what the client throws. */
 export function useAccount(): AccountState & Pick<AccountStore, 'update' | 'refresh'> {
   const { account } = useStores();
-  const state = useSyncExternalStore(account.subscribe, account.get, account.get);
+  const state = useSyncExternalStore(account.subscribe, account.get, account.first);
   const [acts] = useState(() => ({
     update: account.update.bind(account),
     refresh: account.refresh.bind(account),
@@ -64,7 +64,7 @@ export function usePreferences<Preferences extends object = Record<string, unkno
   const { value, status, error } = useSyncExternalStore(
     preferences.subscribe,
     preferences.get,
-    preferences.get,
+    preferences.first,
   );
   const [acts] = useState(() => ({
     update: preferences.update.bind(preferences),

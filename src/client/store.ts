@@ -6,7 +6,11 @@ export abstract class Store<Snapshot> {
 
   constructor(first: Snapshot) {
     this.#snapshot = first;
+    this.first = () => first;
   }
+
+  /** What was known at first, on a server too: a page that a server has rendered begins with it. */
+  readonly first: () => Snapshot;
 
   /** What is known now. */
   readonly get = (): Snapshot => this.#snapshot;

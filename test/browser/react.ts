@@ -16,7 +16,7 @@ const BOB = 'bob@example.com';
 /** An app of somebody else: on an origin of its own, with a bearer token, in React's strict mode. */
 const APP = `
 import { createElement as h, StrictMode, useState } from 'react';
-import { createRoot } from 'react-dom/client';
+import { createRoot, hydrateRoot } from 'react-dom/client';
 import { createClient } from '${CLIENT}/index.ts';
 import { RollcallProvider, useAccount, usePreferences } from '${CLIENT}/react.ts';
 
@@ -48,8 +48,15 @@ function App() {
 }
 
 const provider = { client, account: { pollMs: 300 }, preferences: { debounceMs: 50 } };
-createRoot(document.querySelector('#root')).render(h(StrictMode, null, h(RollcallProvider, provider, h(App))));
+const root = document.querySelector('#root');
+const app = h(StrictMode, null, h(RollcallProvider, provider, h(App)));
+if (root.hasChildNodes()) hydrateRoot(root, app);
+else createRoot(root).render(app);
 `;
+
+/** What a server renders of it: it knows nothing yet. */
+const RENDERED =
+  '<main><button>Show</button><p>Loading</p><p><span id="theme">undefined</span><span id="status">loading</span><button>Toggle</button></p></main>';
 
 // Not among the suites of `npm test`, because it needs Chromium on the machine: `npm run test:browser`.
 describe('the React hooks of the client, in a real browser', function () {
@@ -70,14 +77,14 @@ describe('the React hooks of the client, in a real browser', function () {
       logLevel: 'warning',
     });
     const script = outputFiles[0]?.text ?? '';
-    const page = async () =>
-      `<!doctype html><title>App</title><link rel="icon" href="data:,"><div id="root"></div>
+    const page = async (rendered: string) =>
+      `<!doctype html><title>App</title><link rel="icon" href="data:,"><div id="root">${rendered}</div>
       <script>globalThis.SERVICE = ${JSON.stringify({ url: app.url, token: await signHs256(SECRET, BOB, '1h') })}</script>
       <script src="/app.js"></script>`;
     server = createServer(async ({ url }, response) => {
       const isScript = url === '/app.js';
       response.setHeader('Content-Type', isScript ? 'text/javascript' : 'text/html; charset=utf-8');
-      response.end(isScript ? script : await page());
+      response.end(isScript ? script : await page(url === '/rendered' ? RENDERED : ''));
     }).listen(0, '127.0.0.1');
     await once(server, 'listening');
     origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -119,6 +126,16 @@ describe('the React hooks of the client, in a real browser', function () {
     await click(page, 'Rename');
     await shows(page, 'who', 'bob@example.com Robert');
     expect((await stored())?.name).to.equal('Robert');
+    expect(watched.complaints).to.deep.equal([]);
+  });
+
+  it('take over a page that a server has rendered, where the browser knows more already', async () => {
+    const page = await open();
+    await shows(page, 'status', 'saved');
+    const theme = (await page.locator('#theme').textContent()) ?? '';
+    await page.goto(`${origin}/rendered`);
+    await shows(page, 'theme', theme);
+    await shows(page, 'status', 'saved');
     expect(watched.complaints).to.deep.equal([]);
   });
 

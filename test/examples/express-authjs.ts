@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { findFreePort } from '../../src/database/embedded/start.ts';
+import { type AuthjsApp, useAuthjsApp } from '../support/authjs-app.ts';
 import { openPage, type WatchedPage } from '../support/browser.ts';
 import { createEmptyDatabase, type TestDatabase } from '../support/database.ts';
 import { copyExamples, type Examples } from '../support/examples.ts';
@@ -14,6 +15,7 @@ describe('the example of Express with Auth.js', function () {
   let database: TestDatabase;
   let watched: WatchedPage;
   let origin: string;
+  let app: AuthjsApp;
 
   before(async () => {
     examples = copyExamples();
@@ -21,9 +23,10 @@ describe('the example of Express with Auth.js', function () {
     origin = `http://127.0.0.1:${port}`;
     database = await createEmptyDatabase();
     console.log(`      installed in ${examples.install(NAME)} s`);
-    const app = examples.start(NAME, { PORT: `${port}`, DATABASE_URL: database.url });
-    await app.said(/^http:/);
+    const started = examples.start(NAME, { PORT: `${port}`, DATABASE_URL: database.url });
+    await started.said(/^http:/);
     watched = await openPage();
+    app = useAuthjsApp(watched.page, origin);
   });
 
   after(async () => {
@@ -32,30 +35,10 @@ describe('the example of Express with Auth.js', function () {
     await database?.drop();
   });
 
-  const signIn = async (email: string) => {
-    const { page } = watched;
-    await page.goto(origin);
-    await page.getByRole('link', { name: 'Sign in' }).click();
-    await page.getByLabel('Email').fill(email);
-    await page.getByRole('button', { name: /sign in/i }).click();
-    await page.waitForURL(`${origin}/`);
-  };
-  const signOut = async () => {
-    const { page } = watched;
-    await page.goto(origin);
-    await page.getByRole('link', { name: 'Sign out' }).click();
-    await page.getByRole('button', { name: /sign out/i }).click();
-    await page.getByRole('link', { name: 'Sign in' }).waitFor();
-  };
-  const report = async () => {
-    const response = await watched.page.goto(`${origin}/report`);
-    return [response?.status(), (await response?.text())?.trim()];
-  };
-
   it('lets an admin in, and keeps a theme', async () => {
     const { page } = watched;
-    expect((await report())[0]).to.equal(401);
-    await signIn('ada@example.com');
+    expect((await app.report())[0]).to.equal(401);
+    await app.signIn('ada@example.com');
     await page.getByText('ada@example.com, admin').waitFor();
     watched.takeComplaints();
     await page.getByLabel('Theme').selectOption('dark');
@@ -65,28 +48,28 @@ describe('the example of Express with Auth.js', function () {
     expect(await database.query('select email, preferences from users')).to.deep.equal([
       { email: 'ada@example.com', preferences: { theme: 'dark' } },
     ]);
-    expect(await report()).to.deep.equal([200, 'A report for ada@example.com']);
+    expect(await app.report()).to.deep.equal([200, 'A report for ada@example.com']);
     expect(watched.complaints).to.deep.equal([]);
   });
 
   it('lets a user in who is invited, not into the report, and out again when suspended', async () => {
     const { page } = watched;
-    await signOut();
-    await signIn('grace@example.com');
+    await app.signOut();
+    await app.signIn('grace@example.com');
     await page.getByText(/no account|invite/i).waitFor();
     await database.query(`insert into users (email) values ('grace@example.com')`);
     await page.reload();
     await page.getByText('grace@example.com, user').waitFor();
-    expect(await report()).to.deep.equal([403, 'This page is for admins.']);
+    expect(await app.report()).to.deep.equal([403, 'This page is for admins.']);
     await database.query(`update users set status = 'suspended' where email = 'grace@example.com'`);
-    expect((await report())[0]).to.equal(403);
+    expect((await app.report())[0]).to.equal(403);
     await page.goto(origin);
     await page.getByText(/suspended/).waitFor();
     expect(await page.locator('#app').isVisible()).to.equal(false);
   });
 
   it('has the console under the same path', async () => {
-    await signOut();
+    await app.signOut();
     const response = await watched.page.goto(`${origin}/accounts/console`);
     expect(response?.status()).to.equal(200);
   });
