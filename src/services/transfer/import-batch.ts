@@ -7,7 +7,8 @@ import {
   stateOf,
 } from '../../domain/change.ts';
 import { indexNames } from '../../domain/field-index.ts';
-import { isAdmin, roleAfter } from '../../domain/user.ts';
+import { Refusal } from '../../domain/refusal.ts';
+import { isAdmin, requireRoleChange, roleAfter } from '../../domain/user.ts';
 import {
   type AccountColumn,
   accountColumns,
@@ -29,7 +30,7 @@ import { type RecordedRow, recordSql, rememberChanges, signChanges } from '../..
 import { runInTransaction } from '../../store/statements.ts';
 import type { Unit } from '../../store/unit.ts';
 import type { ImportMode } from './import.ts';
-import type { ImportLine } from './line-check.ts';
+import type { ImportLine, WrongLine } from './line-check.ts';
 
 /** The outcomes of a line that is written. */
 export const OUTCOMES = ['created', 'updated', 'unchanged'] as const;
@@ -42,6 +43,8 @@ export interface BatchResult {
   readonly counts: Readonly<Record<Outcome, number>>;
   /** The lines whose email another account has. */
   readonly taken: readonly ImportLine[];
+  /** The lines whose account must not get such an end of its role. */
+  readonly refused: readonly WrongLine[];
   /** Whether an active admin is no longer one. */
   readonly takesAdminAway: boolean;
 }
@@ -61,22 +64,43 @@ export async function writeLines(
   mode: ImportMode,
 ): Promise<BatchResult> {
   const counts: Record<Outcome, number> = { created: 0, updated: 0, unchanged: 0 };
+  const refused: WrongLine[] = [];
   let takesAdminAway = false;
   let rest = [...lines.values()];
   for (let pass = 0; rest.length > 0 && pass < MAX_PASSES; pass++) {
     if (mode === 'upsert') {
       const result = await update(unit, rest);
       counts.updated += result.updated;
-      counts.unchanged += rest.length - result.updated - result.missing.length;
+      counts.unchanged += rest.length - result.updated - result.refused.length - result.missing.length;
       takesAdminAway ||= result.takesAdminAway;
+      refused.push(...result.refused);
       rest = result.missing;
     }
-    const created = rest.length === 0 ? new Set() : await create(unit, rest);
+    const { allowed, refused: wrong } = withoutRefused(rest, NO_ROWS);
+    refused.push(...wrong);
+    const created = allowed.length === 0 ? new Set() : await create(unit, allowed);
     counts.created += created.size;
-    rest = rest.filter((line) => !created.has(line));
+    rest = allowed.filter((line) => !created.has(line));
     if (mode === 'create') break;
   }
-  return { counts, taken: rest, takesAdminAway };
+  return { counts, taken: rest, refused, takesAdminAway };
+}
+
+/** Lines, without those whose account must not get such an end of its role. New accounts are not among `accounts`. */
+function withoutRefused(lines: readonly ImportLine[], accounts: ReadonlyMap<string, AccountRow>) {
+  const allowed: ImportLine[] = [];
+  const refused: WrongLine[] = [];
+  const now = new Date();
+  for (const line of lines) {
+    try {
+      requireRoleChange(accounts.get(line.email) ?? {}, line.values, now);
+      allowed.push(line);
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      refused.push({ number: line.number, faults: error.errors ?? [] });
+    }
+  }
+  return { allowed, refused };
 }
 
 /** Changes the accounts that exist as their lines say. Returns the lines that have none. */
@@ -87,11 +111,15 @@ async function update(unit: Unit, lines: readonly ImportLine[]) {
   const asked = lines.filter((line) => known.has(line));
   // Others may have written these meanwhile: what is locked counts.
   const locked = asked.length === 0 ? NO_ROWS : byEmail(await lock(em, asked));
-  const changes = asked.flatMap((line) => changeOf(line, locked.get(line.email)) ?? []);
+  const { allowed, refused } = withoutRefused(
+    asked.filter(({ email }) => locked.has(email)),
+    locked,
+  );
+  const changes = allowed.flatMap((line) => changeOf(line, locked.get(line.email)) ?? []);
   const { takesAdminAway } = await writeAccounts(unit, changes);
   const missing = new Set(different.filter(({ isKnown }) => !isKnown).map(({ ordinal }) => lines[ordinal]));
   const isMissing = (line: ImportLine) => missing.has(line) || (known.has(line) && !locked.has(line.email));
-  return { updated: changes.length, missing: lines.filter(isMissing), takesAdminAway };
+  return { updated: changes.length, refused, missing: lines.filter(isMissing), takesAdminAway };
 }
 
 const NO_ROWS: ReadonlyMap<string, AccountRow> = new Map();

@@ -80,6 +80,7 @@ export async function importAccounts(
     const result = await writeLines(unit, lines, mode);
     for (const outcome of OUTCOMES) count[outcome] += result.counts[outcome];
     for (const { number } of result.taken) fail(number, [emailTaken()]);
+    for (const { number, faults } of result.refused) fail(number, faults);
     takesAdminAway ||= result.takesAdminAway;
   };
   let writing = Promise.resolve();

@@ -175,6 +175,37 @@ describe('the account import', () => {
     }
   });
 
+  it('refuses the end of a role where a change of the account would be refused', async () => {
+    const end = '2020-01-01T00:00:00.000Z';
+    await addAccount(store.database, 'over@example.com', { role: 'admin' });
+    await store.database.query(`update users set role_until = '${end}' where email = 'over@example.com'`);
+    await addAccount(store.database, 'user@example.com');
+    const lines = [
+      { email: 'new@example.com', role: 'admin', roleUntil: end },
+      { email: 'other@example.com', roleUntil: '2999-01-01T00:00:00Z' },
+      { email: 'user@example.com', role: 'admin', roleUntil: end },
+      { email: 'user@example.com', role: 'user', roleUntil: '2999-01-01T00:00:00Z' },
+      { email: 'over@example.com', name: 'Over', roleUntil: end },
+      { email: 'fine@example.com', role: 'admin', roleUntil: '2999-01-01T00:00:00Z' },
+    ];
+    const report = await fromObjects(lines, { mode: 'upsert', partial: true });
+    expect(report).to.include({ created: 1, updated: 1, unchanged: 0, failed: 4 });
+    expect(reasons(report)).to.deep.equal([
+      '1 roleUntil: Must be in the future.',
+      '2 roleUntil: Only the role of an admin can end.',
+      '3 roleUntil: Must be in the future.',
+      '4 roleUntil: Only the role of an admin can end.',
+    ]);
+    expect(await emails()).to.have.members([
+      'admin@example.com',
+      'over@example.com',
+      'user@example.com',
+      'fine@example.com',
+    ]);
+    const { details } = await refusal(fromObjects(lines.slice(0, 1)));
+    expect(details?.['report']).to.include({ failed: 1, wouldCreate: 0 });
+  });
+
   it('records creations as the accounts are, of lines of every shape', async () => {
     await fromObjects([
       { email: 'plain@example.com' },
