@@ -21,8 +21,8 @@ const COMPUTED: Readonly<Record<string, () => readonly string[]>> = {
     sourceWarnings(
       sources({
         emailClaims: ['upn'],
-        issuers: ['https://a.example.com', 'https://b.example.com'].map((issuer) =>
-          listedIssuer({ issuer, audience: ['web'] }),
+        issuers: ['https://a.example.com', 'https://b.example.com/realms/main'].map((issuer) =>
+          listedIssuer({ issuer, audience: ['account'] }),
         ),
       }),
     ).map(({ message }) => message),

@@ -165,6 +165,19 @@ describe('Keycloak', function () {
       await setAttributes({ 'client.use.lightweight.access.token.enabled': 'false' });
       expect(await answer()).to.deep.equal(ADMITTED);
     });
+
+    it('a token without a subject, whose account belongs to one by now', async () => {
+      const [client] = (await keycloak.admin('GET', `/${REALM}/clients?clientId=${APP}`)) as Entity[];
+      const scopes = (await keycloak.admin('GET', `/${REALM}/client-scopes`)) as Entity[];
+      const basic = scopes.find(({ name }) => name === 'basic');
+      const path = `/${REALM}/clients/${client?.id}/default-client-scopes/${basic?.id}`;
+      expect(await answer()).to.deep.equal(ADMITTED);
+      // Which has the subject.
+      await keycloak.admin('DELETE', path);
+      expect((await answer()).code).to.equal('identity_mismatch');
+      await keycloak.admin('PUT', path);
+      expect(await answer()).to.deep.equal(ADMITTED);
+    });
   });
 
   describe('later', () => {
