@@ -12,7 +12,7 @@ const ROOT = join(import.meta.dirname, '../../..');
 export const CLIENT = join(ROOT, 'src/client');
 
 /** What an app can import of the client: the names of the files in which it begins. */
-export const CLIENT_ENTRIES = ['index', 'preferences', 'react'] as const;
+const CLIENT_ENTRIES = ['index', 'preferences', 'react'] as const;
 
 /** How the client is bundled: for browsers, Node.js, workers and Deno, readable, with what several entries share in one place. */
 export const CLIENT_BUILD: BuildOptions = {
@@ -61,7 +61,7 @@ export async function bundleClient(outdir: string): Promise<void> {
  * Writes the declarations of the client into `outdir`: those of its sources, where the types of the endpoints are written out. Throws
  * where they are no valid TypeScript by themselves.
  */
-export async function writeClientTypes(outdir: string): Promise<void> {
+async function writeClientTypes(outdir: string): Promise<void> {
   const cache = join(ROOT, 'node_modules/.cache');
   await mkdir(cache, { recursive: true });
   // In the project: the compiler looks for React's types above it.

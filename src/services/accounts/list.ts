@@ -162,7 +162,7 @@ export function pageStatement(source: MetadataSource, content: PageContent): Sta
 }
 
 /** The statement that reads as much of a page as has room, see {@link withinBytes}. */
-export function measuredPageStatement(source: MetadataSource, content: PageContent): Statement {
+function measuredPageStatement(source: MetadataSource, content: PageContent): Statement {
   const { select, order, values } = pageOfAccounts(source, content);
   return { text: withinBytes(select, { order, columns: ['preferences'] }), values };
 }

@@ -7,7 +7,7 @@ export const VIEW_NAME = 'accounts';
 export const ID_TABLE_NAME = 'account_ids';
 
 /** The view of the accounts. */
-export const VIEW = `${SCHEMA}.${VIEW_NAME}`;
+const VIEW = `${SCHEMA}.${VIEW_NAME}`;
 
 /** The table that the app's foreign keys reference. */
 export const ID_TABLE = `${SCHEMA}.${ID_TABLE_NAME}`;
