@@ -60,6 +60,8 @@ const VIOLATIONS: Readonly<Record<string, () => Refusal>> = {
   users_email_unique: refusals.emailTaken,
   service_tokens_name_unique: refusals.nameTaken,
   users_email_normalized: refusals.emailInvalid,
+  // Deleted since it was found. Whoever opens a session locks the account before.
+  console_codes_account_id_foreign: () => refusals.notFound('such account'),
 };
 
 /** The same for the table and the columns of a duplicate: an operator's own index may have any name. */
@@ -69,15 +71,11 @@ const DUPLICATES: Readonly<Record<string, () => Refusal>> = {
   'service_tokens(name)': refusals.nameTaken,
 };
 
-/** Our own tables with foreign keys, which point at accounts. */
-const REFERRING = ['console_sessions', 'console_codes'];
-
 /** The table of somebody else that points at what was deleted: foreign_key_violation, and restrict_violation of PostgreSQL 18. */
 function referringTable(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
   const { code = '', table } = error as { code?: string; table?: string };
-  const isViolation = code === '23503' || code === '23001';
-  return isViolation && table !== undefined && !REFERRING.includes(table) ? table : undefined;
+  return code === '23503' || code === '23001' ? table : undefined;
 }
 
 /** Translates a driver's error into a refusal. Refusals and bugs are returned as they are. */
@@ -86,13 +84,13 @@ export function toRefusal(error: unknown): unknown {
   if (isUnavailable(error)) return refusals.databaseUnavailable(error);
   if (hasLostRace(error)) return refusals.lostRace(error);
   if (isLockTimeout(error)) return refusals.lockTimeout(error);
-  const table = referringTable(error);
-  if (table !== undefined) return refusals.accountInUse(table);
   const violation =
     error instanceof DriverException
       ? (VIOLATIONS[constraintOf(error)] ?? DUPLICATES[duplicateOf(error)])
       : undefined;
-  return violation?.() ?? error;
+  if (violation !== undefined) return violation();
+  const table = referringTable(error);
+  return table === undefined ? error : refusals.accountInUse(table);
 }
 
 function constraintOf(error: DriverException): string {

@@ -1,10 +1,13 @@
 import { expect } from 'chai';
+import { toRefusal } from '../../src/database/driver-errors.ts';
 import { publishAccounts } from '../../src/store/publication/publish.ts';
 import { accountsIn, addAccount } from '../support/accounts.ts';
 import { startApp, type TestApp } from '../support/app.ts';
+import { codeFor } from '../support/console.ts';
 import { createMigratedDatabase } from '../support/database.ts';
 import { visitor } from '../support/history.ts';
 import { expectProblem } from '../support/problem.ts';
+import { until } from '../support/until.ts';
 
 const ADA = 'ada@example.com';
 const GRACE = 'grace@example.com';
@@ -48,6 +51,20 @@ describe('accounts that tables of the app point at', () => {
     // What changes no id goes on.
     await visit.done(200, 'PATCH', `/v1/users/${grace}`, { name: 'Grace' });
     expect(app.log.filter(({ level }) => (level as number) >= 50)).to.deep.equal([]);
+  });
+
+  it('are not taken for one that is deleted while a link to the console is made for it', async () => {
+    await addAccount(app.database, 'gone@example.com');
+    const deletion = await app.database.connect();
+    await deletion.query(`begin; delete from users where email = 'gone@example.com'`);
+    const made = codeFor(app, 'gone@example.com').catch(toRefusal);
+    await until('it waits for the deletion', async () => {
+      const waiting =
+        "select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()";
+      return (await app.database.query(waiting)).length > 0;
+    });
+    await deletion.query('commit');
+    expect(await made).to.include({ code: 'not_found', message: 'There is no such account.' });
   });
 
   it('are deleted once the tables point at their ids alone', async () => {

@@ -64,6 +64,11 @@ describe('the page of the console', () => {
         expect(second.headers.get('etag')).to.equal(tag);
       }
     }
+    const keptFor = async (url: string) => (await app.call(url)).headers.get('cache-control');
+    expect(await keptFor(file)).to.include('immutable');
+    // What a page of before the upgrade asks for is another file by now.
+    for (const url of [file.replace(/\?.*/, ''), file.replace(/\?.*/, '?v=of-before')])
+      expect(await keptFor(url), url).to.equal('no-cache');
     await expectProblem(await app.call('/console/files/nothing-ABCDEFGH.js'), 404, 'not_found');
     await expectProblem(await app.call('/console/elsewhere'), 404, 'not_found');
   });
