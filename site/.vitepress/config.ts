@@ -109,7 +109,8 @@ export default defineConfig({
     ],
     publicDir: join(ROOT, PUBLIC),
     // Those of the console, whose colours need them.
-    build: { target: ['chrome123', 'firefox120', 'safari17.5'] },
+    // What is larger is the index of the search, which is loaded when somebody searches.
+    build: { target: ['chrome123', 'firefox120', 'safari17.5'], chunkSizeWarningLimit: 2_000 },
     server: { watch: { ignored: ['**/.data/**', '**/dist/**', '**/coverage/**'] } },
   },
 });

@@ -9,7 +9,10 @@ type Env = MarkdownEnv & { readonly realPath?: string };
 
 /** Shows the Markdown of the repository as pages of the site. */
 export function forSite(md: MarkdownRenderer): void {
-  md.core.ruler.push('links-on-site', ({ tokens, env }) => setLinks(tokens, sourceOf(env)));
+  md.core.ruler.push('links-on-site', ({ tokens, env }) => {
+    const source = sourceOf(env);
+    if (source !== undefined) setLinks(tokens, source);
+  });
   md.core.ruler.push('own-list-of-sections', (state) => {
     state.tokens = withoutSections(state.tokens);
   });
@@ -23,9 +26,9 @@ export function forSite(md: MarkdownRenderer): void {
   };
 }
 
-/** The path in the repository of the page that is rendered. */
-function sourceOf(env: Env): string {
-  return relative(ROOT, env.realPath ?? env.path).replaceAll('\\', '/');
+/** The path in the repository of the page that is rendered; a title by itself is of none. */
+function sourceOf({ realPath, path = realPath }: Partial<Env>): string | undefined {
+  return path && relative(ROOT, realPath ?? path).replaceAll('\\', '/');
 }
 
 function setLinks(tokens: readonly Token[], source: string): void {

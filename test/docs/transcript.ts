@@ -19,6 +19,7 @@ const SAMPLES: readonly string[] = ['json', 'js', 'sql', 'ini', 'http', 'mermaid
  * themselves run on, run the tests, or need a registry.
  */
 export const RUN_ELSEWHERE: Readonly<Record<string, { readonly by: string; readonly commands: RegExp }>> = {
+  'npm ci && npm start': { by: '.ci/run', commands: /npm ci && \.ci\/start/ },
   'npm ci && npm start\nnpm ci && npm test': { by: '.ci/run', commands: /\bnpm ci\b[\s\S]*\bnpm test\b/ },
   'npm pack --silent && cd "$(mktemp -d)" && npm install "$OLDPWD"/rollcall-0.2.0.tgz && npx rollcall': {
     by: 'test/package/package.ts',
