@@ -225,6 +225,28 @@ describe('createRollcall', function () {
     });
   });
 
+  it('waits for nobody who has hung up before it was asked', async () => {
+    const rollcall = await open();
+    const arrived = Promise.withResolvers<void>();
+    const handled = Promise.withResolvers<void>();
+    const app = new Koa();
+    app.use(async ({ res }, next) => {
+      arrived.resolve();
+      await once(res, 'close');
+      await next();
+      handled.resolve();
+    });
+    app.use(rollcall.middleware);
+    const call = await serve(app.callback());
+    const hangUp = new AbortController();
+    const failed = call('/v1/me', { as: ADA, signal: hangUp.signal }).catch(({ name }: Error) => name);
+    await arrived.promise;
+    hangUp.abort();
+    expect(await failed).to.equal('AbortError');
+    await handled.promise;
+    expect(await rollcall.close()).to.equal(true);
+  });
+
   it('cuts off what takes longer than it may', async () => {
     const rollcall = await open({ shutdownTimeoutMs: 300 });
     const arrived = Promise.withResolvers<void>();

@@ -128,6 +128,20 @@ describe('a CSV file', () => {
           readOnly: true,
         },
       );
+
+    it('is handed on by the megabyte, however long the accounts are', async () => {
+      await store.database.query(
+        `insert into users (email, preferences) select n || '@example.com', jsonb_build_object('a', repeat('x', 16000)) from generate_series(1, 600) as n`,
+      );
+      const pieces: string[] = await store.as(COMMAND_LINE)(
+        ({ em }) => exportAccounts(primaryReader(em), csv, {}).toArray(),
+        { readOnly: true },
+      );
+      expect(Math.max(...pieces.map(({ length }) => length))).to.be.below(1.1 * 1024 * 1024);
+      expect(pieces).to.have.length.below(20);
+      expect(pieces.join('')).to.have.length.above(600 * 16_000);
+    });
+
     const read = (file: string, mode: ImportOptions['mode']) =>
       store.as(COMMAND_LINE)(
         (unit) =>
