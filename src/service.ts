@@ -30,9 +30,9 @@ export interface ServiceOptions {
   readonly opened: Opened;
   /** Gives the start up. */
   readonly signal: AbortSignal;
-  /** Told of the migrations that another process has to apply, at each look at them. */
+  /** Called with the migrations that another process has to apply, each time they are looked up. */
   readonly onPending: (migrations: readonly string[]) => Promise<void>;
-  /** Called once the database is prepared, or cannot be: nobody is told of migrations any more. */
+  /** Called once the database is prepared, or cannot be. `onPending` is not called afterwards. */
   readonly onPrepared: () => Promise<void>;
 }
 

@@ -49,8 +49,8 @@ export interface RequestState {
   onIdentified?: () => void;
   /** Whether it has credentials, and they are refused. */
   hasBadCredentials?: true;
-  /** Whether a sign-in that it has was tried in vain, though its answer is no refusal. */
-  hasVainSignIn?: true;
+  /** Whether its sign-in has failed, though its answer is no refusal. */
+  hasFailedSignIn?: true;
   /** Whether its token names a key that its issuer is not known to have. */
   hasUnknownKey?: true;
   /** The email (normalized) of a valid sign-in that was refused an account. */

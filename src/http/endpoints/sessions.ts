@@ -74,7 +74,7 @@ export function sessionEndpoints({ cursors }: { readonly cursors: CursorCodec })
       path: '/v1/sessions/:id',
       access: 'admin',
       summary: 'End a session',
-      description: "For a browser of anybody's.",
+      description: 'Of any account.',
       params: z.object({ id }),
       answer: { status: 204, description: 'Its browser is signed out from the next request on.' },
       changes: ({ unit, params }) => sessionById(unit.em, params.id),

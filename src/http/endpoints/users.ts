@@ -37,7 +37,7 @@ export function userEndpoints(rules: PreferenceRules) {
       scope: 'users:write',
       summary: 'Create an account',
       description:
-        'For somebody who has not signed in yet: the first sign-in with the email finds it. Nobody is told.',
+        'For somebody who has not signed in yet: the first sign-in with the email finds it. No message is sent.',
       body: {
         schema: changeableFields
           .omit({ status: true })

@@ -63,7 +63,7 @@ export function webhookEndpoints(hooks: readonly Webhook[], sending: SendOptions
       params,
       answer: {
         status: 200,
-        description: `What came of it. The message has the type \`${TEST_TYPE}\`, is signed like every other, and changes nothing about the deliveries. A dry run sends nothing.`,
+        description: `The outcome. The message has the type \`${TEST_TYPE}\`, is signed like every other, and changes nothing about the deliveries. A dry run sends nothing.`,
         schema: webhookTrial,
       },
       async handle({ unit, params: { name }, standAside }) {

@@ -92,7 +92,7 @@ export const limitFailures = (
         if (isRefusalOfCredentials(ctx, error)) await countFailure();
         throw error;
       });
-      if (ctx.state.hasVainSignIn) await countFailure();
+      if (ctx.state.hasFailedSignIn) await countFailure();
     } finally {
       leave();
       if (areGood && ctx.state.credential !== undefined && !proven.get(digest)) proven.set(digest, true);

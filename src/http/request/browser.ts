@@ -86,7 +86,7 @@ export function browserReader(
         state.actor = account;
       },
       signInFailed() {
-        state.hasVainSignIn = true;
+        state.hasFailedSignIn = true;
       },
       get origin() {
         return cookies.origin(req);

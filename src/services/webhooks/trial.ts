@@ -5,7 +5,7 @@ import { signed } from './message.ts';
 import { Sender, type SendOptions } from './sender.ts';
 import { verdictOn } from './verdict.ts';
 
-/** What came of a test message. */
+/** The outcome of a test message. */
 export interface WebhookTrial {
   /** Whether the receiver has answered 2xx. */
   readonly accepted: boolean;
