@@ -32,9 +32,9 @@ export const TRIGGERS = ['users_keep_ids', 'users_keep_deleted_ids'] as const;
 /** The setting in which the app names the account that it works for. */
 const SETTING = `${SCHEMA}.account`;
 
-/** What the comments on our objects begin with: nothing without it is replaced. The version counts the shapes of the interface. */
+/** What the comments on our objects begin with: nothing without it is replaced. The version counts what {@link interfaceSql} has made. */
 export const OWNER = 'Rollcall, ';
-export const OURS = `${OWNER}version 1`;
+export const OURS = `${OWNER}version 2`;
 
 /** The statement that makes the schema. */
 export const SCHEMA_SQL = [

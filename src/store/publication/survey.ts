@@ -68,7 +68,7 @@ const SURVEY = `
            (select setting from search_paths order by "ofRole" desc, "ofDatabase" desc limit 1), '$user') like '%$user%' as "needsPath",
          current_user = '${SCHEMA}' and home.schema <> '${SCHEMA}' and current_setting('search_path') like '%$user%' as "isDiverted",
          to_regnamespace('${SCHEMA}') is not null as "hasSchema",
-         coalesce(obj_description(to_regnamespace('${SCHEMA}'), 'pg_namespace') like '${OURS}%', false) as "ownsSchema",
+         coalesce(obj_description(to_regnamespace('${SCHEMA}'), 'pg_namespace') like '${OWNER}%', false) as "ownsSchema",
          coalesce(has_schema_privilege(to_regnamespace('${SCHEMA}'), 'create')
            and has_schema_privilege(to_regnamespace('${SCHEMA}'), 'usage with grant option'), false) as "mayUse",
          has_database_privilege(current_database(), 'create') as "mayCreate",

@@ -464,6 +464,23 @@ describe("the accounts, published to the app's own tables", function () {
     expect(await app.orm.schema.getUpdateSchemaSQL({ wrap: false })).to.equal('');
   });
 
+  it('are published again after an older version has published them, and withdrawn whole', async () => {
+    await publish();
+    await app.database.query(`
+      comment on schema rollcall is 'Rollcall, version 1: the accounts, for the tables of the app';
+      comment on table rollcall.account_ids is 'Rollcall, version 1: the ids of the accounts, deleted ones too, for foreign keys'`);
+    expect(await publicationFaults(em())).to.deep.equal([
+      'another version of Rollcall has published the accounts',
+    ]);
+    await publish();
+    expect(await publicationFaults(em())).to.deep.equal([]);
+    await unpublishAccounts(em());
+    expect(await publicationFaults(em())).to.equal(undefined);
+    expect(await app.database.query(`select to_regnamespace('rollcall') is null as gone`)).to.deep.equal([
+      { gone: true },
+    ]);
+  });
+
   it('are withdrawn, unless something of the app depends on them', async () => {
     await publish();
     const before = await published();
