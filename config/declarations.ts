@@ -53,7 +53,7 @@ export function settingsDeclaration(): string {
     const leaves = [first, ...rest].flatMap((variable) =>
       memberOf(variable.path.slice(group.length + 1), variable, '    '),
     );
-    return [`  readonly ${group}?: {`, ...leaves, '  } | undefined;'];
+    return [`  readonly ${group}?: {`, ...leaves, '  } | null | undefined;'];
   });
   return [
     ENTRIES,

@@ -22,7 +22,8 @@ export function givenSource(given: GivenSettings): { source: Source; problems: r
   const problems: string[] = [];
   for (const [path, value] of leavesOf(given)) {
     const variable = variables.find((known) => known.path === path);
-    if (variable === undefined)
+    if (groupAt(path).length > 0) problems.push(`${path} of ${GIVEN} must be an object of settings`);
+    else if (variable === undefined)
       problems.push(`${GIVEN} has no setting ${path}: remove it, or correct its name`);
     // Neither is a value of any variable.
     else if (value === null || value === '') unset.add(variable.env);
@@ -31,12 +32,21 @@ export function givenSource(given: GivenSettings): { source: Source; problems: r
   return { source: { name: GIVEN, env, unset }, problems };
 }
 
+type GivenLeaf = [path: string, value: unknown];
+
+/** The settings of a group, none where there is no such group. */
+function groupAt(path: string): readonly Variable[] {
+  return variables.filter((known) => known.path.startsWith(`${path}.`));
+}
+
 /** The values of an object and of the objects in it that are groups of settings, by their paths. */
-function* leavesOf(part: object, prefix = ''): Generator<[path: string, value: unknown]> {
+function* leavesOf(part: object, prefix = ''): Generator<GivenLeaf> {
   for (const [name, value] of Object.entries(part)) {
     const path = prefix + name;
-    const isGroup = variables.some((known) => known.path.startsWith(`${path}.`));
-    if (isGroup && typeof value === 'object' && value !== null) yield* leavesOf(value, `${path}.`);
+    const group = groupAt(path);
+    if (value === null)
+      yield* (group.length > 0 ? group : [{ path }]).map((leaf): GivenLeaf => [leaf.path, null]);
+    else if (group.length > 0 && typeof value === 'object') yield* leavesOf(value, `${path}.`);
     else if (value !== undefined) yield [path, value];
   }
 }

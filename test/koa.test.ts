@@ -282,11 +282,13 @@ describe('createRollcall', function () {
         auth: { secret: 'short', audience: ['a'] },
         corsOrigins: ['https://app.example.com/path'],
         nonsense: 1,
+        dormancy: 30,
       }),
     ).to.equal(
       [
         'SettingsError: createRollcall has no setting database.ulr: remove it, or correct its name',
         'createRollcall has no setting nonsense: remove it, or correct its name',
+        'dormancy of createRollcall must be an object of settings',
         'PORT (port of createRollcall) must be a whole number from 0 to 65535, not "x"',
         'DATABASE_URL must be set in production, to postgres://user:password@host:port/database',
         'DATABASE_POOL_MAX (database.poolMax of createRollcall) must be a whole number from 2 to 10000, not 1',
@@ -296,12 +298,15 @@ describe('createRollcall', function () {
     );
     process.env['INITIAL_ADMINS'] = 'not an email';
     process.env['BASE_PATH'] = '/from-the-environment';
+    process.env['RATE_LIMIT_REQUESTS'] = 'not a number';
     try {
-      const call = await serve((await open({ initialAdmins: [], basePath: null })).handler);
+      const given = { initialAdmins: [], basePath: null, rateLimit: null };
+      const call = await serve((await open(given)).handler);
       await expectProblem(await call('/v1/me', { as: ADA }), 403, 'account_required');
     } finally {
       delete process.env['INITIAL_ADMINS'];
       delete process.env['BASE_PATH'];
+      delete process.env['RATE_LIMIT_REQUESTS'];
     }
   });
 
