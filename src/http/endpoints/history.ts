@@ -18,7 +18,7 @@ import type { Reader } from '../../store/replicas/reader.ts';
 import { linkToNext, type PageQuery, readPage, type SealedPage } from '../answer/page.ts';
 import { type Answer, endpoint } from '../endpoint.ts';
 import { SEED_WARNING } from '../schemas/account.ts';
-import { action, change, moment } from '../schemas/change.ts';
+import { action, change, changeId, moment } from '../schemas/change.ts';
 import { flag } from '../schemas/flag.ts';
 import { LINK, pageQuery, pageSchema, searchText } from '../schemas/page.ts';
 import { undoDryRun, undoReport } from '../schemas/undo-report.ts';
@@ -27,15 +27,7 @@ const params = z.object({ id });
 const query = z.strictObject(pageQuery);
 
 const changeParams = z.object({
-  id: z
-    .string()
-    .regex(/^[1-9]\d{0,14}$/)
-    .transform(Number)
-    .meta({
-      override: { type: 'integer', minimum: 1, maximum: 999_999_999_999_999 },
-      description: "The change's id.",
-      examples: [7],
-    }),
+  id: changeId.meta({ description: "The change's id.", examples: [7] }),
 });
 
 const filters = query.extend({

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { refusals } from '../../domain/refusals.ts';
 import type { CursorCodec } from '../../security/cursor.ts';
+import { MAX_ID } from '../../services/accounts/fields.ts';
 import { COUNT_CAP, listAccounts, SORTS } from '../../services/accounts/list.ts';
 import { linkToNext, pageJson, readPage } from '../answer/page.ts';
 import { endpoint } from '../endpoint.ts';
@@ -35,7 +36,7 @@ const ids = z
     `Must be up to ${MAX_IDS} ids, separated by commas.`,
   )
   // The largest value of PostgreSQL's `integer`.
-  .refine((text) => text.split(',').every((id) => Number(id) < 2 ** 31), 'Must be less than 2147483648.')
+  .refine((text) => text.split(',').every((id) => Number(id) <= MAX_ID), `Must be at most ${MAX_ID}.`)
   .meta({ description: 'These accounts alone, by their ids.', examples: ['1,2,3'] });
 
 const query = z.strictObject({

@@ -5,6 +5,7 @@ import { resumeWebhook, webhookStatuses } from '../../services/webhooks/status.t
 import { TEST_TYPE, tryWebhook, type WebhookTrial, webhookNamed } from '../../services/webhooks/trial.ts';
 import { webhookView } from '../answer/views.ts';
 import { endpoint } from '../endpoint.ts';
+import { changeId } from '../schemas/change.ts';
 import { webhook, webhookTrial } from '../schemas/webhook.ts';
 
 const params = z.object({ name: z.string().meta({ examples: ['crm.example.com'] }) });
@@ -36,15 +37,9 @@ export function webhookEndpoints(hooks: readonly Webhook[], sending: SendOptions
         'Tries a failing or parked webhook again at once, or skips the change that its receiver never accepts.',
       params,
       query: z.strictObject({
-        skip: z
-          .string()
-          .regex(/^[1-9]\d{0,14}$/, 'Must be the id of a change.')
-          .transform(Number)
-          .optional()
-          .meta({
-            override: { type: 'integer', minimum: 1, maximum: 999_999_999_999_999 },
-            description: 'Skip this change, if it is the one whose delivery fails (`failingChangeId`).',
-          }),
+        skip: changeId.optional().meta({
+          description: 'Skip this change, if it is the one whose delivery fails (`failingChangeId`).',
+        }),
       }),
       answer: {
         status: 200,

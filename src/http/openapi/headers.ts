@@ -93,9 +93,9 @@ export const headerComponents: oas31.HeadersObject = {
   ),
 };
 
-/** `RateLimit-Policy` is `RateLimitPolicy`. */
-function componentOf(name: string): string {
-  return name.replaceAll('-', '');
+/** The component of a header: that of `webhook-id` is `WebhookId`. */
+export function componentOf(name: string): string {
+  return name.replace(/(?:^|-)(\w)/g, (_, letter: string) => letter.toUpperCase());
 }
 
 /** The header objects of an answer, with the request id that every answer has. */

@@ -3,6 +3,7 @@ import type { oas31, ZodOpenApiOperationObject, ZodOpenApiPathsObject } from 'zo
 import { ACTIONS } from '../../domain/change.ts';
 import { TEST_TYPE } from '../../services/webhooks/trial.ts';
 import { CHANGE_EXAMPLES, change } from '../schemas/change.ts';
+import { componentOf } from './headers.ts';
 
 /** The tag of the messages: of its own, since generators make a file for each tag, and messages are no calls. */
 export const MESSAGES_TAG = 'Webhook messages';
@@ -30,11 +31,6 @@ export const messageParameters: Record<string, oas31.ParameterObject> = Object.f
     { name, in: 'header', required: true, ...described, schema: { type: 'string' } },
   ]),
 );
-
-/** `webhook-id` is `WebhookId`. */
-function componentOf(header: string): string {
-  return header.replace(/(?:^|-)(\w)/g, (_, letter: string) => letter.toUpperCase());
-}
 
 /** The messages that receivers are sent, by their `type`. A test compares them with those that are sent. */
 export function webhooks(): ZodOpenApiPathsObject {

@@ -1,10 +1,7 @@
 import { z } from 'zod';
 import { MAX_BULK } from '../../services/accounts/bulk.ts';
-import { fields } from '../../services/accounts/fields.ts';
+import { fields, MAX_ID } from '../../services/accounts/fields.ts';
 import { dryRunChanges } from './change.ts';
-
-/** The largest value of PostgreSQL's `integer`. */
-const MAX_ID = 2 ** 31 - 1;
 
 const CHANGES = ['role', 'status', 'storageMode', 'delete'] as const;
 

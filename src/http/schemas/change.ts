@@ -14,6 +14,13 @@ const values = account
   })
   .nullable();
 
+/** The schema of the id of a change, as text. */
+export const changeId = z
+  .string()
+  .regex(/^[1-9]\d{0,14}$/, 'Must be the id of a change.')
+  .transform(Number)
+  .meta({ override: { type: 'integer', minimum: 1, maximum: 999_999_999_999_999 } });
+
 /** The schema of a kind of change. */
 export const action = z.enum(ACTIONS).meta({ id: 'Action' });
 

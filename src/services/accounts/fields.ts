@@ -5,8 +5,8 @@ import type { InputError } from '../../domain/refusal.ts';
 import { ROLES, STATUSES, STORAGE_MODES } from '../../domain/user.ts';
 import { hasStrayInvisible, isVisible } from '../../domain/visible-text.ts';
 
-/** The largest value of PostgreSQL's `integer`. */
-const MAX_ID = 2 ** 31 - 1;
+/** The largest id of an account: that of PostgreSQL's `integer`. */
+export const MAX_ID = 2 ** 31 - 1;
 
 /** An account's id, as text. */
 export const id = z
