@@ -90,6 +90,12 @@ export default defineConfig({
     sidebar: { '/reference/': [{ text: 'HTTP API', items: referenceSidebar }], '/': sidebar },
     outline: [2, 3],
     search: { provider: 'local' },
+    notFound: {
+      title: 'Page not found',
+      quote: 'Nothing is at this address. The search knows every page.',
+      linkText: 'First page',
+      linkLabel: 'First page',
+    },
     docFooter: { prev: 'Before', next: 'Next' },
   },
   transformPageData({ filePath }) {

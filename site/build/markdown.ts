@@ -19,7 +19,12 @@ export function forSite(md: MarkdownRenderer): void {
   // A table that is wider than the page scrolls by itself, by the keyboard too.
   md.renderer.rules['table_open'] = () => '<div class="wide" tabindex="0"><table>\n';
   md.renderer.rules['table_close'] = () => '</table></div>\n';
-  const fence = md.renderer.rules.fence;
+  const { fence, code_inline: inline } = md.renderer.rules;
+  // Long names may be broken after a part of them, so that columns of names leave room for the others.
+  md.renderer.rules.code_inline = (tokens, index, options, env, self) =>
+    (inline?.(tokens, index, options, env, self) ?? '').replace(/(?<=>)[^<]+(?=<)/, (text) =>
+      text.replace(/[_/](?=\w)/g, '$&<wbr>'),
+    );
   md.renderer.rules.fence = (tokens, index, options, env, self) => {
     const { info = '', content = '' } = tokens[index] ?? {};
     return info.trim() === 'mermaid' ? diagram(content) : (fence?.(tokens, index, options, env, self) ?? '');
