@@ -11,6 +11,7 @@ import { SECRET } from './support/app.ts';
 import { createEmptyDatabase, type TestDatabase } from './support/database.ts';
 import { openStream } from './support/event-stream.ts';
 import { expectProblem } from './support/problem.ts';
+import { sendRaw } from './support/raw-http.ts';
 import { until } from './support/until.ts';
 
 const ADA = 'ada@example.com';
@@ -74,7 +75,16 @@ describe('createRollcall', function () {
     });
     const call = await serve(app.callback());
 
-    expect(await (await call('/hello')).text()).to.equal('hello');
+    const hello = await call('/hello');
+    expect(await hello.text()).to.equal('hello');
+    for (const [target, says] of [
+      ['http://app.example/people/v1/me', '401 Unauthorized'],
+      ['HTTPS://app.example:443/accounts/readyz', '200 OK'],
+      ['http://app.example/other/accounts/v1/me', '404 Not Found'],
+    ]) {
+      const head = `GET ${target} HTTP/1.1\r\nHost: app.example\r\nConnection: close\r\n\r\n`;
+      expect(await sendRaw(hello.url, head), target).to.match(new RegExp(`^HTTP/1.1 ${says}`));
+    }
     for (const path of ['/v1/me', '/accountsx/v1/me', '/accounts.txt', '/readyz']) {
       const response = await call(path, { as: ADA });
       expect([response.status, await response.text()], path).to.deep.equal([404, 'Not Found']);

@@ -81,13 +81,16 @@ export function mount(basePath: string, answer: RequestListener, lifecycle: Life
   };
 }
 
+/** What a proxy may write in front of a path (RFC 9112, section 3.2.2). */
+const ORIGIN = /^https?:\/\/[^/?]*/i;
+
 /**
  * The URL of a request that is the base path or under it. Frameworks take the path away that they have mounted something at, and keep the
  * URL as it came, in the request or in `context`; an application may have given the request another one.
  */
 function urlUnder(basePath: string, request: IncomingMessage, context?: string): string | undefined {
   return [originalUrlOf(request), context, request.url].find((url) => {
-    const path = url?.split('?', 1)[0];
+    const path = url?.replace(ORIGIN, '').split('?', 1)[0];
     return path === basePath || path?.startsWith(`${basePath}/`);
   });
 }
