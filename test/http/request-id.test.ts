@@ -68,6 +68,16 @@ describe("a request's id", () => {
     });
   }
 
+  for (const token of [
+    'eyJhbGciOiJIUzI1NiJ9.eyJlbWFpbCI6ImFkYUBleGFtcGxlLmNvbSJ9.c2lnbmF0dXJl',
+    'rc_mFq3nQ9vXb2LkT7cWz5RyHs8JdGf4PaNuEoViKtBxCD1Ze0Yh6Mw',
+  ]) {
+    it(`is generated when the caller sends a token, which is not logged: ${token}`, async () => {
+      expect(await callWith(`X-Request-Id: ${token}`)).to.match(UUID);
+      expect(app.log[0]).to.include({ clientRequestId: '[redacted]' });
+    });
+  }
+
   it('is generated when the caller sends two', async () => {
     expect(await callWith('X-Request-Id: a', 'X-Request-Id: b')).to.match(UUID);
     expect(app.log[0]).to.include({ clientRequestId: 'a, b' });

@@ -8,6 +8,9 @@ const MASKED = '[redacted]';
 const CREDENTIALS =
   /\b(?:Bearer|Basic)(?:[\s+:]|%20)+[^\s/]+|eyJ[\w-]+(?:\.[\w-]*)*|\brc_[\w-]{20,}|(?<=\/\/)[^/\s@]*(?=@)|[\da-f]{40,}/gi;
 
+/** JSON Web Tokens and service tokens, which nothing else looks like. */
+const TOKEN = /eyJ[\w-]+\.[\w-]|\brc_[\w-]{20,}/;
+
 /** Long enough to be a secret; it is one where it mixes capitals, small letters and digits, as ids and words do not. */
 const LONG_RUN = /[\w~+-]{24,}/g;
 
@@ -36,6 +39,11 @@ export function loggablePath(path: string): string {
   const query = path.search(QUERY);
   const [bare, rest] = query < 0 ? [path, ''] : [path.slice(0, query), '...'];
   return cut(masked(bare).replace(EMAIL, MASKED), MAX_LENGTH) + rest;
+}
+
+/** Whether a text of a client has a token in it. */
+export function hasToken(text: string): boolean {
+  return TOKEN.test(text);
 }
 
 function masked(text: string): string {
