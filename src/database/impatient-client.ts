@@ -34,12 +34,12 @@ export class ImpatientClient extends LimitedClient {
 
   override query(...args: unknown[]): never {
     const result = (super.query as (...args: unknown[]) => unknown).apply(this, args);
-    if (result instanceof Promise) {
-      result.catch((error: Error & { code?: string }) => {
-        // The pool would keep a server that refuses writes.
-        if (error.code === '25006') this.connection.stream.destroy();
-      });
-    }
-    return result as never;
+    if (!(result instanceof Promise)) return result as never;
+    // A chain without branches, which the stack of an error leads along.
+    return result.catch((error: Error & { code?: string }) => {
+      // The pool would keep a server that refuses writes.
+      if (error.code === '25006') this.connection.stream.destroy();
+      throw error;
+    }) as never;
   }
 }

@@ -73,11 +73,11 @@ export class PipelinedClient extends ImpatientClient {
   #send(args: unknown[]): Promise<unknown> {
     const [statement] = args as [string | PipelinedStatement];
     const answered = this.onStatement?.(this.#sent(args));
-    const answer: Promise<unknown> = (super.query as (...args: unknown[]) => Promise<unknown>).apply(
+    const asked: Promise<unknown> = (super.query as (...args: unknown[]) => Promise<unknown>).apply(
       this,
       answered === undefined ? args : watched(args, answered),
     );
-    if (answered !== undefined && answer instanceof Promise) answer.then(() => answered(), answered);
+    const answer = answered !== undefined && asked instanceof Promise ? told(asked, answered) : asked;
     if (typeof statement === 'object' && statement.isAnsweredByNext) {
       this.#unanswered = answer.then(
         () => undefined,
@@ -107,6 +107,20 @@ export class PipelinedClient extends ImpatientClient {
       : (statement as { name?: string; text?: string; values?: unknown });
     return { name, text: text ?? '', isParameterized: hasLength(own ?? values), client: this };
   }
+}
+
+/** An answer of which an observer is told first. */
+function told<T>(answer: Promise<T>, answered: (error?: Error) => void): Promise<T> {
+  return answer.then(
+    (result) => {
+      answered();
+      return result;
+    },
+    (error: Error) => {
+      answered(error);
+      throw error;
+    },
+  );
 }
 
 /** The arguments of a query whose answer comes by a callback, or piece by piece, with a look at that answer. */

@@ -47,6 +47,22 @@ describe('a statement that limits its locks', () => {
     }
   });
 
+  it('fails with the stack of whoever has asked', async () => {
+    const observed = clientOf({ ...database, onStatement: () => () => undefined }, 'direct');
+    await observed.connect();
+    for (const asked of [client, observed]) {
+      const ask = async () => {
+        await asked.query('select nonsense');
+      };
+      const error: Error = await ask().then(
+        () => expect.fail('It did not fail.'),
+        (thrown: Error) => thrown,
+      );
+      expect(error.stack).to.match(/at async ask .*limited-client\.test\.ts/);
+    }
+    await observed.end();
+  });
+
   it('is carried out before the statement that is sent behind it, also the first time', async () => {
     for (const name of ['Ada', 'Bob']) {
       const [{ rows }, next] = await Promise.all([
