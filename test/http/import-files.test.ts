@@ -225,6 +225,13 @@ describe('the import of files that other programs write', () => {
       { name: 'Name', field: 'name' },
       { name: 'Wages', field: null },
     ]);
+    const own = await send('id,email,version,updatedAt\n7,ada@example.com,1,2020-01-01\n', '?dryRun=true');
+    expect((await reportOf(own)).columns?.map(({ field }) => field)).to.deep.equal([
+      null,
+      'email',
+      null,
+      null,
+    ]);
     const wide = ['email', ...Array.from({ length: 150 }, (_, at) => `${at} ${'😀'.repeat(101)}`)].join(',');
     const { columns: shown = [] } = await reportOf(await send(`${wide}\nb@example.com\n`, '?dryRun=true'));
     expect(shown).to.have.length(100);

@@ -55,6 +55,18 @@ describe('GET /v1/users', () => {
          from generate_series(1, $1::int) i`,
       [count],
     );
+  it('shows times with three digits of a second, however many the database prints', async () => {
+    const fractions = ['', '.1', '.12', '.123', '.123999', '.000001'];
+    for (const [at, fraction] of fractions.entries())
+      await app.database.query(`insert into users (email, created_at) values ($1, $2)`, [
+        `p${at}@example.com`,
+        `2024-01-02T03:04:05${fraction}Z`,
+      ]);
+    const { items } = await page({ sort: 'email', domain: 'example.com' });
+    const shown = items.filter(({ email }) => email !== ADMIN).map(({ createdAt }) => createdAt.slice(-5));
+    expect(shown).to.deep.equal(['.000Z', '.100Z', '.120Z', '.123Z', '.123Z', '.000Z']);
+  });
+
   /** Follows the cursors through all pages, and runs `meanwhile` beside each request. */
   const walk = async (query: Record<string, string>, meanwhile = async () => {}) => {
     const items: Item[] = [];

@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import { expect } from 'chai';
 import { addAccount } from '../support/accounts.ts';
 import { startApp, type TestApp } from '../support/app.ts';
@@ -234,6 +235,16 @@ describe('POST /v1/webhooks/{name}/test', () => {
     expect(trial).to.include({ accepted: false, status: null });
     expect(trial.reason).to.include('ECONNREFUSED');
     await receiver.start();
+  });
+
+  it('takes no place from other requests while the receiver takes its time', async () => {
+    const held = Promise.withResolvers<ServerResponse>();
+    receiver.behave((_, response) => held.resolve(response));
+    const answer = test();
+    const response = await held.promise;
+    expect(app.load.state.inFlight).to.equal(0);
+    response.writeHead(204).end();
+    expect(await (await answer).json()).to.include({ accepted: true });
   });
 
   it('sends nothing in a dry run, and once for an Idempotency-Key', async () => {
