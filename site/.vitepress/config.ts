@@ -18,6 +18,9 @@ const { version, description } = JSON.parse(read('package.json'));
 const icon = `data:image/svg+xml,${encodeURIComponent(read('src/console/icon.svg'))}`;
 const base = process.env['BASE'] || '/';
 
+/** Those of the console, whose colours need them. */
+const BROWSERS = ['chrome123', 'firefox120', 'safari17.5'];
+
 const descriptions = new Map(
   [...groups.flatMap(({ entries }) => entries), ...examples()].map(({ source, description }) => [
     source,
@@ -114,9 +117,9 @@ export default defineConfig({
       },
     ],
     publicDir: join(ROOT, PUBLIC),
-    // Those of the console, whose colours need them.
     // What is larger is the index of the search, which is loaded when somebody searches.
-    build: { target: ['chrome123', 'firefox120', 'safari17.5'], chunkSizeWarningLimit: 2_000 },
+    build: { target: BROWSERS, chunkSizeWarningLimit: 2_000 },
+    optimizeDeps: { esbuildOptions: { target: BROWSERS } },
     server: { watch: { ignored: ['**/.data/**', '**/dist/**', '**/coverage/**'] } },
   },
 });
