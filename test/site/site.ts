@@ -5,11 +5,13 @@ import { join } from 'node:path';
 import { AxeBuilder } from '@axe-core/playwright';
 import { expect } from 'chai';
 import type { Page } from 'playwright-core';
+import { findFreePort } from '../../src/database/embedded/start.ts';
 import { openApiDocument } from '../../src/http/openapi/document.ts';
 import { openPage, type WatchedPage } from '../support/browser.ts';
 import { describedEndpoints } from '../support/endpoints.ts';
 import { copySources, ROOT, run } from '../support/packed.ts';
 import { buildSite, type StaticHost, serveFolder } from '../support/site.ts';
+import { StartedPrograms } from '../support/started-program.ts';
 
 /** What the tests ask of a browser. */
 interface Window {
@@ -185,6 +187,26 @@ describe('the site of the documentation', function () {
     } finally {
       below.close();
       (watched.requests as string[]).length = 0;
+    }
+  });
+
+  it('shows pages while they are written, with the search', async () => {
+    const programs = new StartedPrograms();
+    const port = await findFreePort();
+    const args = ['run', 'site:dev', '--', '--host', '127.0.0.1', '--port', `${port}`];
+    const url = `http://127.0.0.1:${port}`;
+    try {
+      await programs.start('npm', args, { cwd: ROOT, env: process.env }).said(/Local:/);
+      // In a page of its own: it loads its code in other ways, and reports them.
+      const another = await page.context().newPage();
+      await another.goto(`${url}/quick-start.html`);
+      await another.getByRole('heading', { name: 'Start the service' }).waitFor();
+      await another.locator('.DocSearch-Button').click();
+      await another.locator('.VPLocalSearchBox input').fill('undo');
+      await another.locator('.VPLocalSearchBox .result', { hasText: 'Undo a change' }).first().waitFor();
+      await another.close();
+    } finally {
+      programs.kill();
     }
   });
 
