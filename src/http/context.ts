@@ -6,7 +6,6 @@ import type { Session } from '../services/access/console-sessions.ts';
 import type { KnownServiceToken } from '../services/access/service-token-look-up.ts';
 import type { Unit } from '../store/unit.ts';
 import type { Shown, Upload } from './endpoint.ts';
-import type { Place } from './middleware/shed-load.ts';
 import type { Credentials } from './request/credentials.ts';
 import type { Leave } from './transfers/places.ts';
 import type { UploadFile } from './transfers/upload-file.ts';
@@ -60,7 +59,7 @@ export interface RequestState {
   /** Whether its changes count among the history that its account writes already. */
   hasSpent?: true;
   /** Its place in the load of the process; set where it has one. */
-  place?: Place;
+  place?: { leave(): void; standAside<T>(wait: () => Promise<T>): Promise<T> };
   /** The request's JSON; set where the endpoint takes a body. */
   body?: unknown;
   /** The body in a file; set where the endpoint takes an upload. */

@@ -77,10 +77,7 @@ describe('the files for a deployment', function () {
 
   it('systemd finds nothing wrong with the unit, and little that it may do', () => {
     // The programs of this machine: systemd looks for them.
-    const unit = read('deploy/rollcall.service').replace(
-      /=\/usr\/bin\/(node|curl) /g,
-      `=${process.execPath} `,
-    );
+    const unit = read('deploy/rollcall.service').replace(/=\/usr\/bin\/node /g, `=${process.execPath} `);
     const path = join(folder, 'rollcall.service');
     writeFileSync(path, unit);
     expect(say('systemd-analyze', 'verify', path)).to.deep.equal({ status: 0, said: '' });
@@ -99,6 +96,19 @@ describe('the files for a deployment', function () {
     const { NODE_COMPILE_CACHE: _, ...settings } = Object.fromEntries(lines.map((line) => line.split('=')));
     expectSettings(settings, '%d/', credentials);
   });
+
+  for (const file of ['deploy/rollcall.service', 'config/processes/rollcall@.service'])
+    it(`a start ends at once where the process does: ${file}`, async () => {
+      const [, waits = ''] = read(file).match(/^ExecStartPost=\/bin\/sh -c '(.*)'$/m) ?? [];
+      const port = `${await findFreePort()}`;
+      const command = waits.replace(/8000|%i/, port).replace('$$MAINPID', '$MAINPID');
+      const ended = spawnSync('true').pid;
+      const startWith = (pid: number | undefined) =>
+        spawnSync('sh', ['-c', command], { env: { ...process.env, MAINPID: `${pid}` }, timeout: 2_000 });
+      expect(startWith(ended)).to.include({ status: 1, signal: null });
+      // Of one that runs and is not ready, it waits for more.
+      expect(startWith(process.pid)).to.include({ status: null, signal: 'SIGTERM' });
+    });
 
   it("Kubernetes' schemas find nothing wrong with the manifest", () => {
     const { status, said } = say(

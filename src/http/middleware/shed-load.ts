@@ -13,7 +13,7 @@ const RETRY_AFTER = '1';
 /**
  * Runs `work` once the request has a place in the load of this process, before anything is done for it: the look-up of its account
  * is part of the work. The place is for work alone: it is left while the request waits for its caller to send something, or for
- * others ({@link Place}), and before the caller reads the answer. Credentials that were an admin's before are urgent, so that admins
+ * others, and before the caller reads the answer. Credentials that were an admin's before are urgent, so that admins
  * can act while everybody else waits; they decide nothing else. Throws `overloaded`.
  */
 export const shedLoad = (load: Load, names: CookieNames) => {
@@ -53,7 +53,7 @@ export const shedLoad = (load: Load, names: CookieNames) => {
  * The place of a request in the load of this process. An object rather than two functions in the request's state: with those, three
  * times as much of what a request allocates reached the old generation of the heap (`--trace-gc-nvp`, `GET /v1/me`).
  */
-export class Place {
+class Place {
   readonly #ctx: RequestContext;
   readonly #enter: (ctx: RequestContext) => Promise<Leave>;
   #leave: Leave | undefined;
