@@ -37,7 +37,7 @@ EXPECTED_FAULTS = [
     (r"expiresAt", r"Must be within the next \d+ years\."),
     (r"roleUntil", r"Only the role of an admin can end\.|Must be a time of the years 1970 to 9998\.|Must be in the future\."),
     # A pattern for numbers up to the largest id would be a page long.
-    (r"ids", r"Must be less than 2147483648\."),
+    (r"ids", r"Must be at most 2147483647\."),
     # Unicode: text must be visible, and must not disguise itself.
     (r"name", r"Must have a visible character\.|Must not contain .*|Must not begin or end with a blank\."),
     (r".*", r"Must not contain NUL or half a surrogate pair\."),
