@@ -16,7 +16,13 @@ const NOT_CLONED = new Set(['.git', '.env', '.data', 'dist', 'coverage']);
  * The ports that the pages name, each with the variable that moves it. `curl` needs none: its configuration sends what
  * is meant for the documented port to the real one.
  */
-const PORTS = { 8000: 'PORT', 9000: 'RECEIVER_PORT', 4000: 'PROVIDER_PORT', 9464: 'OPERATORS_PORT' } as const;
+const PORTS = {
+  8000: 'PORT',
+  3000: 'APP_PORT',
+  9000: 'RECEIVER_PORT',
+  4000: 'PROVIDER_PORT',
+  9464: 'OPERATORS_PORT',
+} as const;
 
 /** A working copy for one page, in a folder of its own: the repository as a reader has it after `npm ci`. */
 export interface Checkout {
@@ -49,7 +55,15 @@ export async function openPackingCheckout(): Promise<Checkout> {
   const cache = join(homedir(), '.npm');
   return {
     ...checkout,
-    env: { ...env, npm_config_userconfig: userconfig, npm_config_cache: cache, ...checkout.env },
+    env: {
+      ...env,
+      npm_config_userconfig: userconfig,
+      npm_config_cache: cache,
+      // Where pip and Go keep what they have installed and built.
+      XDG_CACHE_HOME: join(homedir(), '.cache'),
+      PIP_DISABLE_PIP_VERSION_CHECK: '1',
+      ...checkout.env,
+    },
   };
 }
 

@@ -29,8 +29,8 @@ const ADOPTING = 'docs/adopting.md';
 const BACKUP = 'docs/backup.md';
 const hasServer = process.env['TEST_DATABASE_URL'] !== undefined;
 
-/** The page that packs the package and installs it from a registry: `npm run test:package` runs it. */
-const PACKAGE = 'docs/package.md';
+/** The pages that pack the package and install from registries: `npm run test:package` runs them. */
+const INSTALLING: readonly string[] = ['docs/package.md', 'docs/ten-minutes.md'];
 const hasRegistry = process.env['TEST_PACKAGE'] === 'true';
 
 /** The page that needs a Keycloak: `npm run test:keycloak` runs it. */
@@ -40,7 +40,7 @@ const hasKeycloak = process.env['TEST_KEYCLOAK'] === 'true';
 /** Pages that need more than this machine has, unless it does. */
 const LEFT_OUT = [
   ...(hasServer ? [] : [BACKUP]),
-  ...(hasRegistry ? [] : [PACKAGE]),
+  ...(hasRegistry ? [] : INSTALLING),
   ...(hasKeycloak ? [] : [KEYCLOAK]),
 ];
 
@@ -86,7 +86,7 @@ describe('the documentation', function () {
 async function outputsOf(path: string, steps: readonly Step[]): Promise<string[]> {
   const cleanups: (() => unknown)[] = [];
   try {
-    const checkout = await (path === PACKAGE ? openPackingCheckout() : openCheckout());
+    const checkout = await (INSTALLING.includes(path) ? openPackingCheckout() : openCheckout());
     cleanups.push(() => checkout.remove());
     if (path !== EMBEDDED) {
       const database = await (path === ADOPTING ? createEmptyDatabase() : createMigratedDatabase());

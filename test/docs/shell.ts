@@ -34,7 +34,7 @@ for job in $jobs; do wait "$job" 2>/dev/null; done
 kill -- "-$watchdog"`;
 
 /** What an interactive shell reports about its jobs. */
-const JOB_NOTICE = /^\[\d+\][+-]? .*\n?/gm;
+const JOB_NOTICE = /^(?:\[\d+\][+-]? .*|\(wd now: .*\))\n?/gm;
 
 /** A bash that runs blocks of commands one after the other, as somebody does who pastes them into a terminal. */
 export class Shell {
