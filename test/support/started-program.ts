@@ -1,9 +1,10 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
+import { stripVTControlCharacters } from 'node:util';
 import { until } from './until.ts';
 
-/** A program that runs, with what it has printed. */
+/** A program that runs, with what it has printed: in plain text, for many print colours where `CI` is set. */
 export interface StartedProgram {
   readonly lines: readonly string[];
   /**
@@ -29,7 +30,7 @@ export class StartedPrograms {
     this.#running.add(child);
     const lines: string[] = [];
     for (const output of [child.stdout, child.stderr])
-      createInterface(output).on('line', (line) => lines.push(line));
+      createInterface(output).on('line', (line) => lines.push(stripVTControlCharacters(line)));
     const closed = once(child, 'close').then(() => this.#running.delete(child));
     const name = [program, ...args].join(' ');
     return {
