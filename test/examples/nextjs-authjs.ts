@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { findFreePort } from '../../src/database/embedded/start.ts';
 import { SECRET } from '../support/app.ts';
-import { type AuthjsApp, useAuthjsApp } from '../support/authjs-app.ts';
+import { type AuthjsApp, itLetsPeopleIn, useAuthjsApp } from '../support/authjs-app.ts';
 import { openPage, type WatchedPage } from '../support/browser.ts';
 import { createEmptyDatabase, type TestDatabase } from '../support/database.ts';
 import { copyExamples, type Examples } from '../support/examples.ts';
@@ -47,37 +47,16 @@ describe('the example of Next.js with Auth.js', function () {
     await database?.drop();
   });
 
-  it('lets an admin in, and keeps a theme', async () => {
+  itLetsPeopleIn(() => {
     const { page } = watched;
-    expect((await app.report())[0]).to.equal(401);
-    await app.signIn('ada@example.com');
-    await page.getByText('ada@example.com, admin').waitFor();
-    watched.takeComplaints();
-    await page.getByLabel('Theme').selectOption('dark');
-    await page.getByText('saved').waitFor();
-    await page.reload();
-    await page.locator('[data-theme=dark]').waitFor();
-    expect(await database.query('select email, preferences from users')).to.deep.equal([
-      { email: 'ada@example.com', preferences: { theme: 'dark' } },
-    ]);
-    expect(await app.report()).to.deep.equal([200, 'A report for ada@example.com']);
-    expect(watched.complaints).to.deep.equal([]);
-  });
-
-  it('lets a user in who is invited, not into the report, and out again when suspended', async () => {
-    const { page } = watched;
-    await app.signOut();
-    await app.signIn('grace@example.com');
-    await page.getByText(/no account|invite/i).waitFor();
-    await database.query(`insert into users (email) values ('grace@example.com')`);
-    await page.reload();
-    await page.getByText('grace@example.com, user').waitFor();
-    expect(await app.report()).to.deep.equal([403, 'This page is for admins.']);
-    await database.query(`update users set status = 'suspended' where email = 'grace@example.com'`);
-    expect((await app.report())[0]).to.equal(403);
-    await page.goto(origin);
-    await page.getByText(/suspended/).waitFor();
-    expect(await page.getByLabel('Theme').isVisible()).to.equal(false);
+    return {
+      app,
+      watched,
+      database,
+      origin,
+      saved: page.getByText('saved'),
+      inside: page.getByLabel('Theme'),
+    };
   });
 
   it('has the console under the same path, for admins who are signed in to the app', async () => {
