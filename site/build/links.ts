@@ -5,6 +5,20 @@ import { addressOf, ROOT, read, writtenPages } from './repository.ts';
 /** Links to elsewhere, to a place on the same page, and of the pages that the build makes, which link by addresses. */
 const LEFT_ALONE = /^(?:[a-z]+:|#|\/)/i;
 
+/** The files that are pages of the site. */
+const pages: ReadonlySet<string> = new Set(['README.md', ...writtenPages()]);
+
+/** The links from pages to files of the repository. */
+const links: readonly {
+  readonly source: string;
+  readonly target: string;
+  readonly file: string | undefined;
+}[] = writtenPages().flatMap((source) =>
+  targetsIn(read(source))
+    .filter((target) => !LEFT_ALONE.test(target))
+    .map((target) => ({ source, target, file: targetOf(source, target.replace(/#.*/, '')) })),
+);
+
 /**
  * Where a link leads on the site. Links are written for the repository, so that they work there too; on the site, a page may be
  * elsewhere. `undefined` for one that leads nowhere.
@@ -24,24 +38,15 @@ export const addressOfFile = (file: string): string =>
 
 /** The files that pages link and that are no pages, by their paths in the repository. */
 export function linkedFiles(): string[] {
-  const files = links().flatMap(({ file }) => file ?? []);
+  const files = links.flatMap(({ file }) => file ?? []);
   return [...new Set(files)].filter((file) => !isPage(file) && !/\.(?:png|svg)$/.test(file)).sort();
 }
 
 /** What is wrong with the links between files of the repository: those that lead nowhere. */
 export function linkFaults(): string[] {
-  return links()
+  return links
     .filter(({ file }) => file === undefined)
     .map(({ source, target }) => `${source} links ${target}, which is not there.`);
-}
-
-/** The links from pages to files of the repository. */
-function links(): { readonly source: string; readonly target: string; readonly file: string | undefined }[] {
-  return writtenPages().flatMap((source) =>
-    targetsIn(read(source))
-      .filter((target) => !LEFT_ALONE.test(target))
-      .map((target) => ({ source, target, file: targetOf(source, target.replace(/#.*/, '')) })),
-  );
 }
 
 /** The file that a link of a page leads to; of a folder, its README. */
@@ -52,7 +57,7 @@ function targetOf(source: string, target: string): string | undefined {
   return statSync(path).isDirectory() ? targetOf(source, posix.join(target, 'README.md')) : file;
 }
 
-const isPage = (file: string) => file === 'README.md' || writtenPages().includes(file);
+const isPage = (file: string) => pages.has(file);
 
 /** The targets of the links in a page, other than in its code. */
 function targetsIn(page: string): string[] {
