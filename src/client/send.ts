@@ -40,7 +40,8 @@ export interface AnyRequest {
 /** Sends a request for an endpoint, named by its method and path. */
 export type Send = (name: string, request?: AnyRequest) => Promise<unknown>;
 
-const TIMEOUT_MS = 30_000;
+/** How long a request waits for its answer where nothing else is said, in milliseconds. */
+export const TIMEOUT_MS = 30_000;
 const RETRIES = 2;
 
 /** The versions of answers, which those of preferences do not have in them. */

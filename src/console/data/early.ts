@@ -1,3 +1,4 @@
+import { TIMEOUT_MS } from '../../client/send.ts';
 import { BASE_PATH } from './place.ts';
 
 /** The headers of each request of the console: with these, the session counts, also where the browser has one of the app too. */
@@ -14,8 +15,7 @@ const page = globalThis as { rollcallEarly?: Early | undefined };
  */
 export function askEarly(path: string, then?: (answer: Response) => Promise<void>): void {
   const ask = async () => {
-    // As long as the client waits.
-    const signal = AbortSignal.timeout(30_000);
+    const signal = AbortSignal.timeout(TIMEOUT_MS);
     const answer = await fetch(BASE_PATH + path, { headers: CONSOLE_HEADERS, signal });
     await then?.(answer.clone()).catch(() => undefined);
     return answer;

@@ -35,7 +35,6 @@ const ids = z
     new RegExp(`^[1-9]\\d{0,9}(,[1-9]\\d{0,9}){0,${MAX_IDS - 1}}$`),
     `Must be up to ${MAX_IDS} ids, separated by commas.`,
   )
-  // The largest value of PostgreSQL's `integer`.
   .refine((text) => text.split(',').every((id) => Number(id) <= MAX_ID), `Must be at most ${MAX_ID}.`)
   .meta({ description: 'These accounts alone, by their ids.', examples: ['1,2,3'] });
 
