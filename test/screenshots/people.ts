@@ -16,7 +16,12 @@ const PEOPLE = 240;
 
 /** Fills a service with the same accounts each time: created over two months, some changed since, some turned away. */
 export async function addPeople(app: TestApp): Promise<void> {
-  const send = async (method: string, path: string, body?: unknown, as = ADA) => {
+  const send = async (
+    method: string,
+    path: string,
+    body?: unknown,
+    { as = ADA, status = 200 }: { as?: string; status?: number } = {},
+  ) => {
     const headers = {
       'Content-Type': method === 'PATCH' ? 'application/merge-patch+json' : 'application/json',
     };
@@ -26,7 +31,8 @@ export async function addPeople(app: TestApp): Promise<void> {
       headers,
       ...(body !== undefined && { body: JSON.stringify(body) }),
     });
-    return response.text();
+    const text = await response.text();
+    if (response.status !== status) throw new Error(`${method} ${path} answers ${response.status}: ${text}`);
   };
   const now = Date.now();
   const people = Array.from({ length: PEOPLE }, (_, n) => {
@@ -67,14 +73,25 @@ export async function addPeople(app: TestApp): Promise<void> {
   await send('PATCH', `/v1/users/${at(2).id}`, { storageMode: 'account', name: 'Radia Perlman' });
   // Their own acts, which also say when they were seen.
   for (const index of [0, 2, 4, 6, 7, 9]) {
-    await send('PATCH', '/v1/me/preferences', { theme: 'light', sidebar: index % 4 === 0 }, at(index).email);
+    await send(
+      'PATCH',
+      '/v1/me/preferences',
+      { theme: 'light', sidebar: index % 4 === 0 },
+      {
+        as: at(index).email,
+      },
+    );
   }
   for (const stranger of ['mallory@elsewhere.example', 'trent@partner.example', 'trudy@partner.example']) {
-    await send('GET', '/v1/me', undefined, stranger);
+    await send('GET', '/v1/me', undefined, { as: stranger, status: 403 });
   }
-  await send('POST', '/v1/service-tokens', { name: 'billing', scopes: ['users:read'], expiresAt: null });
-  await send('POST', '/v1/service-tokens', {
-    name: 'crm sync',
-    scopes: ['users:read', 'users:write', 'changes:read'],
-  });
+  const tokens = [
+    { name: 'billing', scopes: ['users:read'], expiresAt: null },
+    {
+      name: 'crm sync',
+      scopes: ['users:read', 'users:write', 'changes:read'],
+      expiresAt: new Date(now + 365 * 86_400_000).toISOString(),
+    },
+  ];
+  for (const token of tokens) await send('POST', '/v1/service-tokens', token, { status: 201 });
 }
