@@ -16,10 +16,20 @@ export interface TestDatabase extends DatabaseSettings {
   readonly name: string;
   /** Runs SQL outside of the service. */
   query<Row extends pg.QueryResultRow>(sql: string, values?: unknown[]): Promise<Row[]>;
-  /** Opens a session to hold locks and transactions with; it ends with the database. */
+  /** Opens a session to hold locks and transactions with; it ends with the test, also where that fails in between. */
   connect(): Promise<pg.Client>;
   /** Drops it, even while others are connected. */
   drop(): Promise<void>;
+}
+
+/** The sessions that the current test has opened. */
+const sessionsOfTest = new Set<pg.Client>();
+
+/** Ends the sessions of a test, and so gives back its locks: the next one may share its database, or the server's change feed. */
+export async function endSessionsOfTest(): Promise<void> {
+  const sessions = [...sessionsOfTest];
+  sessionsOfTest.clear();
+  await Promise.all(sessions.map((session) => session.end()));
 }
 
 /** Creates a database with the whole schema and no accounts. */
@@ -54,25 +64,27 @@ async function create(template: string, options = ''): Promise<TestDatabase> {
   const name = `rollcall_test_${process.pid}_${randomBytes(4).toString('hex')}`;
   await asAdmin(`${createStatement(name, template)} ${options}`);
   const settings = settingsFor(name, ownServer());
-  const sessions: pg.Client[] = [];
-  const connect = async () => {
+  const open = async () => {
     const client = new pg.Client({ connectionString: settings.url });
     client.on('error', () => undefined);
     await client.connect();
-    sessions.push(client);
     return client;
   };
   let own: pg.Client | undefined;
   return {
     ...settings,
     name,
-    connect,
+    async connect() {
+      const session = await open();
+      sessionsOfTest.add(session);
+      return session;
+    },
     async query(sql, values) {
-      own ??= await connect();
+      own ??= await open();
       return (await own.query(sql, values)).rows;
     },
     async drop() {
-      await Promise.all(sessions.map((client) => client.end()));
+      await own?.end();
       await asAdmin(`drop database "${name}" with (force)`);
     },
   };

@@ -4,7 +4,13 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
 import { type EmbeddedDatabase, openEmbedded } from '../../src/database/embedded/index.ts';
-import { dropTemplate, makeTemplate, SERVERS_VARIABLE, TEMPLATE_VARIABLE } from './database.ts';
+import {
+  dropTemplate,
+  endSessionsOfTest,
+  makeTemplate,
+  SERVERS_VARIABLE,
+  TEMPLATE_VARIABLE,
+} from './database.ts';
 import { bundlePrograms } from './programs.ts';
 import { dataDirectory, makeRunDirectories, removeRunDirectories } from './run-directory.ts';
 
@@ -28,6 +34,9 @@ export async function mochaGlobalTeardown(): Promise<void> {
   await Promise.all(embedded.map((server) => server.release()));
   removeRunDirectories();
 }
+
+/** What happens around each test of every file. */
+export const mochaHooks = { afterEach: endSessionsOfTest };
 
 /** Uses the server of `TEST_DATABASE_URL`, or starts an embedded one for each worker. */
 async function startServers(): Promise<void> {
