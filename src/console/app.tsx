@@ -8,7 +8,7 @@ import { LeaveDialogs } from './parts/leave.tsx';
 import { isAt, Navigation } from './parts/navigation.tsx';
 import { Palette } from './parts/palette.tsx';
 import { ReasonDialogs } from './parts/reason.tsx';
-import { SignInDialog, SignInPage } from './parts/sign-in.tsx';
+import { LinkDialog, SignInDialog, SignInPage } from './parts/sign-in.tsx';
 import { Failed, Forbidden, NotFound } from './parts/states.tsx';
 import { Toasts } from './parts/toasts.tsx';
 import { UndoDialogs } from './parts/undo.tsx';
@@ -42,6 +42,7 @@ function Content() {
       <CreateDialogs />
       <UndoDialogs />
       <ReasonDialogs />
+      <LinkDialog />
       <LeaveDialogs />
       <SignInDialog />
     </>

@@ -25,6 +25,8 @@ export const texts = {
     withApp: 'Continue with the app’s sign-in',
     withLink: 'Use this link',
     linkReady: 'The link is ready. It works once.',
+    linkTitle: 'Use this link?',
+    linkText: 'It signs this browser in to the account that it was made for. You are signed in as',
     linkHelp: 'Get a link on the server, which is valid for two minutes:',
     command: 'npm run accounts console you@example.com',
     refused: {

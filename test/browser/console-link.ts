@@ -111,4 +111,42 @@ describe('the link that opens the console, in a real browser', function () {
     await page.getByRole('navigation').waitFor();
     await page.unroute('**/v1/session/code');
   });
+
+  it('is taken where it is opened on the page that asks for it, which loads nothing then', async () => {
+    const { page, app } = console;
+    await page.goto(`${app.url}/console/`);
+    await page.getByText('Get a link on the server').waitFor();
+    await page.goto(`${app.url}/console/#code=${await codeFor(app, ADA)}`);
+    await use().click();
+    await page.getByRole('heading', { name: 'Overview' }).waitFor();
+    expect(page.url()).not.to.include('code');
+  });
+
+  it('asks whoever is signed in, and changes to the account that it was made for', async () => {
+    const { page, app } = console;
+    await console.signIn();
+    await page.goto(`${app.url}/console/me`);
+    await page.getByRole('heading', { name: 'My account' }).waitFor();
+    await page.goto(`${app.url}/console/me#code=${await codeFor(app, 'bob@example.com')}`);
+    const dialog = page.getByRole('dialog', { name: 'Use this link?' });
+    await dialog.getByText(ADA).waitFor();
+    await console.expectAccessible();
+    await page.keyboard.press('Escape');
+    await dialog.waitFor({ state: 'detached' });
+    expect(await page.getByRole('link', { name: 'Accounts' }).count()).to.equal(1);
+    await follow(await linkFor('bob@example.com', '/me'));
+    await use().click();
+    await page.getByText('bob@example.com').first().waitFor();
+    expect(await page.getByRole('link', { name: 'Accounts' }).count()).to.equal(0);
+  });
+
+  it('leaves whoever is signed in where they are when it works no more, and says so', async () => {
+    const { page, app } = console;
+    await console.signIn();
+    await follow(`${app.url}/console/me#code=${await codeFor(app, 'bob@example.com', -1)}`);
+    await use().click();
+    await page.locator('.toast.bad').waitFor();
+    await page.getByRole('dialog').waitFor({ state: 'detached' });
+    expect(await page.getByRole('link', { name: 'Accounts' }).count()).to.equal(1);
+  });
 });

@@ -1,5 +1,5 @@
 import { signal } from '@preact/signals';
-import { type Call, createClient, Problem, Unreachable } from '../../client/index.ts';
+import { type Call, createClient, Problem, type RouteName, Unreachable } from '../../client/index.ts';
 import { CONSOLE_HEADERS, fetchEarly } from './early.ts';
 import { BASE_PATH } from './place.ts';
 import { askReason } from './reason.ts';
@@ -42,7 +42,7 @@ export const call: Call = async (name, request) => {
     if (error instanceof Unreachable) isOnline.value = false;
     else if (error instanceof Problem) {
       isOnline.value = true;
-      if (error.code === 'unauthenticated') hasSessionEnded.value = true;
+      if (error.code === 'unauthenticated' && !isDoor(name)) hasSessionEnded.value = true;
       if (error.code === 'reason_required') {
         const reason = await askReason();
         if (reason !== undefined) return call(name, { ...request, reason } as typeof request);
@@ -51,3 +51,8 @@ export const call: Call = async (name, request) => {
     throw error;
   }
 };
+
+/** Whether a refusal is about a way in, and not about the session. */
+function isDoor(name: RouteName): boolean {
+  return name.startsWith('POST /v1/session');
+}

@@ -54,8 +54,13 @@ export async function loadSession(): Promise<void> {
   }
 }
 
-/** The one-time code of the link that opened this page, taken out of the address at once, so that nobody reads it there. */
+/** The one-time code of the link that was opened here, taken out of the address at once, so that nobody reads it there. */
 export const linkCode = signal(take('code'));
+
+// A link to the page that is open already loads nothing.
+addEventListener('hashchange', () => {
+  linkCode.value = take('code') ?? linkCode.peek();
+});
 
 /** Why a sign-in at the identity provider, from which the browser has come back, was refused: the code of the refusal. */
 export const refusedBecause = signal(take('error'));
@@ -81,6 +86,18 @@ export const providerName = computed(() => {
 
 /** Signs in with the code of the link. Throws what the service refuses. */
 export async function signInByLink(code: string): Promise<void> {
+  await redeem(code);
+  await loadSession();
+}
+
+/** Signs in with the code of the link in the place of who is signed in, unless the reader would rather keep unsaved work. Throws what the service refuses. */
+export async function changeByLink(code: string): Promise<void> {
+  if (!(await mayLeave())) return;
+  await redeem(code);
+  openAnew(location.href);
+}
+
+async function redeem(code: string): Promise<void> {
   try {
     await call('POST /v1/session/code', { body: { code } });
   } catch (error) {
@@ -89,7 +106,6 @@ export async function signInByLink(code: string): Promise<void> {
     throw error;
   }
   linkCode.value = undefined;
-  await loadSession();
 }
 
 /** Signs in with the app's own session in this browser. Throws what the service refuses. */
@@ -107,7 +123,11 @@ export async function signOut(): Promise<void> {
 
 /** Opens the console anew, so that nothing of the account stays in memory. */
 export function leavePage(): void {
+  openAnew(viewUrl());
+}
+
+function openAnew(url: string): void {
   dropDrafts();
   localStorage.removeItem(ROLE);
-  location.assign(viewUrl());
+  location.assign(url);
 }

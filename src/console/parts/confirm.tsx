@@ -5,10 +5,11 @@ import { Dialog } from './dialog.tsx';
 import { Icon } from './icons.tsx';
 import { messageOf } from './states.tsx';
 
-/** Asks before something that cannot be undone. `run` throws why it was not done: the dialog stays, and says so. */
+/** Asks before something that is worth a second thought. `run` throws why it was not done: the dialog stays, and says so. */
 export function Confirm({
   title,
   label,
+  isDanger = true,
   run,
   onClose,
   children,
@@ -16,6 +17,8 @@ export function Confirm({
   title: string;
   /** What the button does. */
   label: string;
+  /** Whether it cannot be undone. */
+  isDanger?: boolean;
   run: () => Promise<void>;
   onClose: () => void;
   children: ComponentChildren;
@@ -50,7 +53,11 @@ export function Confirm({
           <button type="button" class="button" disabled={isBusy.value} onClick={onClose}>
             {texts.dialog.cancel}
           </button>
-          <button type="submit" class="button danger solid" disabled={isBusy.value}>
+          <button
+            type="submit"
+            class={isDanger ? 'button danger solid' : 'button primary'}
+            disabled={isBusy.value}
+          >
             {label}
           </button>
         </p>

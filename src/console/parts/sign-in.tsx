@@ -1,8 +1,10 @@
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
+import { Unreachable } from '../../client/index.ts';
 import { hasSessionEnded } from '../data/api.ts';
 import { iconUrl } from '../data/place.ts';
 import {
+  changeByLink,
   linkCode,
   loadSession,
   me,
@@ -14,10 +16,12 @@ import {
   signInByLink,
 } from '../data/session.ts';
 import { texts } from '../texts.ts';
+import { Confirm } from './confirm.tsx';
 import { Copied } from './copied.tsx';
 import { Dialog } from './dialog.tsx';
 import { Icon } from './icons.tsx';
 import { messageOf } from './states.tsx';
+import { sayFault } from './toasts.tsx';
 
 /** The ways in, in the place of the page. */
 export function SignInPage() {
@@ -49,6 +53,33 @@ export function SignInDialog() {
       </div>
     </Dialog>
   );
+}
+
+/** Asks whoever is signed in and opens a link from the command line, which may be for another account. */
+export function LinkDialog() {
+  const code = linkCode.value;
+  if (code === undefined || hasSessionEnded.value || me.value === undefined) return null;
+  return (
+    <Confirm
+      title={texts.session.linkTitle}
+      label={texts.session.withLink}
+      isDanger={false}
+      run={() => changeByLink(code).catch(sayRefusal)}
+      onClose={() => {
+        linkCode.value = undefined;
+      }}
+    >
+      <p>
+        {texts.session.linkText} <bdi>{me.value.email}</bdi>.
+      </p>
+    </Confirm>
+  );
+}
+
+/** The link works no more, and the question about it is gone: says why. What did not arrive can be tried again there. */
+function sayRefusal(error: unknown): void {
+  if (error instanceof Unreachable) throw error;
+  sayFault(error);
 }
 
 function refusal(): string | undefined {
