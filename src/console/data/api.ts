@@ -29,6 +29,16 @@ addEventListener('online', () => {
 /** Whether the session ended while the page was open: what is on the screen stays, and waits for a new one. */
 export const hasSessionEnded = signal(false);
 
+/** Whether something was refused for the role of who is signed in, since the service was last asked for it. */
+export const isRoleDoubted = signal(false);
+
+/** Notes what a refusal says of the session. */
+export function noteRefusal(error: unknown): void {
+  if (!(error instanceof Problem)) return;
+  if (error.code === 'unauthenticated') hasSessionEnded.value = true;
+  if (error.code === 'forbidden') isRoleDoubted.value = true;
+}
+
 /**
  * Calls the service with the session of this browser; where it wants to know why something is done, the reader is asked. Throws what the
  * client throws.
@@ -42,7 +52,7 @@ export const call: Call = async (name, request) => {
     if (error instanceof Unreachable) isOnline.value = false;
     else if (error instanceof Problem) {
       isOnline.value = true;
-      if (error.code === 'unauthenticated' && !isDoor(name)) hasSessionEnded.value = true;
+      if (!isDoor(name)) noteRefusal(error);
       if (error.code === 'reason_required') {
         const reason = await askReason();
         if (reason !== undefined) return call(name, { ...request, reason } as typeof request);

@@ -1,6 +1,6 @@
 import { signal } from '@preact/signals';
 import type { Answered } from '../../client/index.ts';
-import { changes } from './api.ts';
+import { changes, noteRefusal } from './api.ts';
 
 /** A change as the feed tells it. */
 export type LiveChange = Answered<'GET /v1/history'>['items'][number];
@@ -52,9 +52,10 @@ function open(): AbortController {
     for await (const change of changes({ since: 'now', retries: RETRIES, signal, onState })) tell(change);
   };
   // A refusal, as while the service is overloaded or after the end of a session, passes. What was missed meanwhile, the views read again.
-  const goOn = () => {
+  const goOn = (error: unknown) => {
     if (signal.aborted) return;
     onState('lost');
+    noteRefusal(error);
     setTimeout(() => {
       if (!signal.aborted) follow().catch(goOn);
     }, RETRY_MS);

@@ -1,6 +1,6 @@
 import { computed, effect, signal } from '@preact/signals';
 import { type Answered, Unreachable } from '../../client/index.ts';
-import { call, hasSessionEnded } from './api.ts';
+import { call, hasSessionEnded, isRoleDoubted } from './api.ts';
 import { dropDrafts, mayLeave } from './drafts.ts';
 import { BASE_PATH, viewUrl } from './place.ts';
 import { REMEMBERED } from './remembered.ts';
@@ -53,6 +53,13 @@ export async function loadSession(): Promise<void> {
     sessionError.value = error;
   }
 }
+
+// Whoever is demoted while the page is open is shown what is still theirs.
+effect(() => {
+  if (!isRoleDoubted.value) return;
+  isRoleDoubted.value = false;
+  if (isAdmin.peek()) loadSession();
+});
 
 /** The one-time code of the link that was opened here, taken out of the address at once, so that nobody reads it there. */
 export const linkCode = signal(take('code'));

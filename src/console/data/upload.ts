@@ -1,6 +1,6 @@
 import { type Answered, Problem, type QueryOf, Unreachable } from '../../client/index.ts';
 import { queryOf } from '../../client/send.ts';
-import { hasSessionEnded } from './api.ts';
+import { noteRefusal } from './api.ts';
 import type { PlannedChange } from './dry-run.ts';
 import { BASE_PATH } from './place.ts';
 import { askReason } from './reason.ts';
@@ -65,8 +65,9 @@ function send(
         const answer = JSON.parse(request.responseText);
         const requestId = request.getResponseHeader('X-Request-Id') ?? '';
         if (request.status === 200) return resolve({ report: answer, requestId });
-        if (answer.code === 'unauthenticated') hasSessionEnded.value = true;
-        reject(new Problem(answer));
+        const problem = new Problem(answer);
+        noteRefusal(problem);
+        reject(problem);
       } catch {
         fail();
       }
