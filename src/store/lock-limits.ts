@@ -6,12 +6,16 @@ export interface LockLimits {
   readonly brieflyMs: number;
   /** How long a unit waits that has a place in the queue. */
   readonly patientlyMs: number;
-  /** How many units have a place at the same time: each takes a connection. */
+  /** On how many connections writes may wait for locks at the same time: the others are for those that wait for none. */
+  readonly connections: number;
+  /** How many units have a place at the same time: each takes one of these connections. */
   readonly places: number;
   /** How long a unit has had its place when those behind it no longer count on it. */
   readonly stuckMs: number;
   /** How many units wait that are stuck: each is a request in flight, of which others need the place. */
   readonly stuck: number;
+  /** How many of them wait where none that has a place gets on, and how many more for a connection. */
+  readonly allStuck: number;
   /** How long a unit waits for a place while those before it go on, but slowly. */
   readonly queuedMs: number;
   /** How long a unit must have waited to be refused with the one before it. */
@@ -21,8 +25,8 @@ export interface LockLimits {
 }
 
 /**
- * The limits for requests: no statement takes as long as one that waits for a lock may, half of the connections are for those
- * that meet no lock, and so are three quarters of the requests in flight.
+ * The limits for requests: no statement takes as long as one that waits for a lock may, a quarter of the connections is for reads,
+ * another one for writes that have met no lock yet, and most of the requests in flight are for both.
  */
 export function lockLimits({
   poolMax,
@@ -31,14 +35,17 @@ export function lockLimits({
   // Before the statement ends, which would look like an outage.
   const patientlyMs = Math.min(1_500, Math.ceil(statementTimeoutMs / 2));
   const places = Math.max(1, Math.floor(poolMax / 2));
+  // With few places, four rounds of waiting.
+  const stuck = Math.min(16, 4 * places);
   return {
     brieflyMs: Math.min(50, patientlyMs),
     patientlyMs,
+    connections: Math.max(1, poolMax - Math.max(1, Math.floor(poolMax / 4))),
     places,
     // A request waits for its turn half a second at most.
     stuckMs: 400,
-    // With few places, four rounds of waiting.
-    stuck: Math.min(16, 4 * places),
+    stuck,
+    allStuck: stuck / 2,
     queuedMs: 15_000,
     sharedMs: 500,
     rememberedMs: 5_000,

@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import { isLockTimeout } from '../database/driver-errors.ts';
+import { LockConnections, NoPlace } from './lock-connections.ts';
 import type { LockLimits } from './lock-limits.ts';
 
 /** The most subjects that are remembered as locked. */
@@ -8,12 +9,6 @@ const MAX_REMEMBERED = 1_000;
 /** A unit would meet a lock that others wait for already, or have waited for in vain: it has to wait without a connection. */
 export class Contended extends Error {
   override readonly name = 'Contended';
-}
-
-/** No place became free. The code is that of a lock that was not available, as PostgreSQL has it. */
-class NoPlace extends Error {
-  override readonly name = 'NoPlace';
-  readonly code = '55P03';
 }
 
 interface Waiting {
@@ -29,16 +24,22 @@ interface Waiting {
  * that goes on may be long; where it is stuck, only some wait, and the others are refused at once.
  */
 export class LockQueue {
+  /** Where the units take their connections, those with a place and all others. */
+  readonly connections: LockConnections;
   readonly #limits: Omit<LockLimits, 'brieflyMs' | 'patientlyMs'>;
   /** The subjects of the units that have places, and those whose unit has had its place for too long. */
   readonly #running = new Set<string>();
   readonly #stuck = new Set<string>();
+  /** The subjects whose unit has the place of one that did not get its lock, and how many such places are to be given. */
+  readonly #doubtful = new Set<string>();
+  #failed = 0;
   readonly #waiting = new Set<Waiting>();
   /** The subjects whose lock was not available lately. */
   readonly #locked: LRUCache<string, true>;
 
   constructor(limits: Omit<LockLimits, 'brieflyMs' | 'patientlyMs'>) {
     this.#limits = limits;
+    this.connections = new LockConnections(limits, () => this.#isFull());
     this.#locked = new LRUCache({ max: MAX_REMEMBERED, ttl: limits.rememberedMs });
   }
 
@@ -73,13 +74,16 @@ export class LockQueue {
     try {
       return await work();
     } catch (error) {
-      if (isLockTimeout(error)) this.#refuseWith(subject, error);
+      if (isLockTimeout(error)) {
+        this.#refuseWith(subject, error);
+        this.#failed++;
+      }
       throw error;
     } finally {
       clearTimeout(stuck);
-      this.#stuck.delete(subject);
-      this.#running.delete(subject);
+      for (const subjects of [this.#stuck, this.#doubtful, this.#running]) subjects.delete(subject);
       this.#fillPlaces();
+      this.#refuseExcess();
     }
   }
 
@@ -104,15 +108,25 @@ export class LockQueue {
       if (this.#running.has(waiting.subject)) continue;
       this.#waiting.delete(waiting);
       this.#running.add(waiting.subject);
+      if (this.#failed > 0) this.#doubtful.add(waiting.subject);
+      this.#failed = Math.max(0, this.#failed - 1);
       waiting.enter();
     }
+    this.#failed = 0;
+  }
+
+  /** Whether no unit that has a place gets on, or none before it did. */
+  #isFull(): boolean {
+    return new Set([...this.#stuck, ...this.#doubtful]).size >= this.#limits.places;
   }
 
   /** Refuses the newest units that are stuck, where there are too many. */
   #refuseExcess(): void {
-    const isFull = this.#stuck.size >= this.#limits.places;
+    this.connections.refuseExcess();
+    const isFull = this.#isFull();
     const waiting = [...this.#waiting].filter(({ subject }) => isFull || this.#stuck.has(subject));
-    for (const excess of waiting.slice(this.#limits.stuck))
+    const { stuck, allStuck } = this.#limits;
+    for (const excess of waiting.slice(isFull ? allStuck : stuck))
       this.#refuse(excess, new NoPlace(`Too many others wait for locks, and so for ${excess.subject}.`));
   }
 

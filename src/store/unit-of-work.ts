@@ -95,6 +95,8 @@ export function unitsOfWork(
         erases: erasesAtOnce,
         requiresReason,
         lockTimeoutMs,
+        // Reads take no locks, and the work that waits for them is limited by itself.
+        connections: readOnly || waitsForLocks ? undefined : queue?.connections,
       });
     };
     const attempt = (unit: Unit, isReplay: boolean, of: How) =>
@@ -190,10 +192,11 @@ async function runOnce<T>(
     if (unit.hasRecorded && !unit.dryRun) onRecorded?.();
     return result;
   } catch (error) {
-    // A rollback that fails means that the connection is gone, and the transaction with it.
-    if (em.isInTransaction()) await em.rollback().catch(() => undefined);
+    await unit.end();
     if (unit.keeps !== null && !isUnavailable(error)) await requireNotCarriedOut(unit, unit.keeps);
     throw error;
+  } finally {
+    await unit.end();
   }
 }
 

@@ -7,6 +7,7 @@ import { User } from '../domain/user.ts';
 import type { AdminsTouched } from './admins-touched.ts';
 import type { AnswerToKeep, KeptAnswer, KeyedRequest } from './kept-answer.ts';
 import { findAnswer, reserveKey } from './kept-answers.ts';
+import type { Leave, LockConnections } from './lock-connections.ts';
 import type { LogEnd } from './log-end.ts';
 
 /** How many recorded changes a unit of work remembers: an import has no limit, and an answer needs one. */
@@ -65,6 +66,8 @@ export class Unit {
   logEnd: LogEnd | undefined;
   readonly #recorded: Change[] = [];
   readonly #isReplay: boolean;
+  readonly #connections: LockConnections | undefined;
+  #leave: Leave | undefined;
   #author: Author | undefined;
 
   constructor(
@@ -75,12 +78,15 @@ export class Unit {
       erases = false,
       requiresReason = false,
       lockTimeoutMs = null,
+      connections,
     }: {
       author?: Author | undefined;
       isReplay?: boolean;
       erases?: boolean;
       requiresReason?: boolean;
       lockTimeoutMs?: number | null;
+      /** Where its writes take their connections. Default: the pool has one for each. */
+      connections?: LockConnections | undefined;
     } = {},
   ) {
     this.em = em;
@@ -89,6 +95,7 @@ export class Unit {
     this.erases = erases;
     this.requiresReason = requiresReason;
     this.lockTimeoutMs = lockTimeoutMs;
+    this.#connections = connections;
     (em as UnitEntityManager).unit = this;
   }
 
@@ -143,11 +150,26 @@ export class Unit {
    */
   async begin(): Promise<void> {
     if (this.em.isInTransaction()) return;
+    this.#leave = await this.#connections?.take(this.#isReplay);
     await this.em.begin({ isolationLevel: IsolationLevel.READ_COMMITTED });
     // The connection sends it with the beginning.
     this.limitsLocks = true;
     if (this.lockTimeoutMs !== null) await this.em.execute(`set local lock_timeout = ${this.lockTimeoutMs}`);
     if (this.keeps !== null) await reserveKey(this.em, this.keeps);
+  }
+
+  /** Runs a statement that is a transaction of its own and may meet a lock. */
+  async runAlone<T>(statement: () => Promise<T>): Promise<T> {
+    const leave = await this.#connections?.take(this.#isReplay);
+    return statement().finally(leave);
+  }
+
+  /** Rolls back what is open, and lets others have the connection. */
+  async end(): Promise<void> {
+    // A rollback that fails means that the connection is gone, and the transaction with it.
+    if (this.em.isInTransaction()) await this.em.rollback().catch(() => undefined);
+    this.#leave?.();
+    this.#leave = undefined;
   }
 }
 

@@ -71,10 +71,11 @@ export function writerAtOnce(
   /** Returns what was written of each line, by its place. */
   const write = async ({ name, text }: NamedText, due: readonly Due[]) => {
     const lines = due.map((write, ordinal) => ({ ...lineOf(write), ordinal }));
-    const { lockTimeoutMs = null } = due[0]?.unit ?? {};
-    const statement = { name, text, values: [JSON.stringify(lines)], lockTimeoutMs };
-    if (!notesLog) return byLine(await runAlone<WrittenRow>(orm.em, statement));
-    const { rows, next } = await runWithNext<WrittenRow, LogEnd>(orm.em, statement, LOG_END);
+    const [{ unit: first }] = due as readonly [Due, ...Due[]];
+    const statement = { name, text, values: [JSON.stringify(lines)], lockTimeoutMs: first.lockTimeoutMs };
+    if (!notesLog) return byLine(await first.runAlone(() => runAlone<WrittenRow>(orm.em, statement)));
+    const write = () => runWithNext<WrittenRow, LogEnd>(orm.em, statement, LOG_END);
+    const { rows, next } = await first.runAlone(write);
     for (const { unit } of due) unit.logEnd = next?.[0];
     return byLine(rows);
   };

@@ -6,9 +6,11 @@ import { Contended, LockQueue } from '../../src/store/lock-queue.ts';
 import { until } from '../support/until.ts';
 
 const LIMITS = {
+  connections: 3,
   places: 2,
   stuckMs: 10_000,
-  stuck: 3,
+  stuck: 4,
+  allStuck: 3,
   queuedMs: 10_000,
   sharedMs: 10_000,
   rememberedMs: 10_000,
@@ -106,9 +108,9 @@ describe('a queue of units that wait for locks', () => {
 
   it('refuses the newest of a subject that is stuck, and those that come, and leaves other subjects alone', async () => {
     const { hold } = queueOf({ stuckMs: 50 });
-    const held = Array.from({ length: 6 }, () => hold('ada'));
+    const held = Array.from({ length: 7 }, () => hold('ada'));
     await until('refusals', () => held.at(-1)?.outcome);
-    expect(refused(held)).to.deep.equal([false, false, false, false, true, true]);
+    expect(refused(held)).to.deep.equal([false, false, false, false, false, true, true]);
     const [late, bob] = [hold('ada'), hold('bob')];
     await until('a refusal', () => late.outcome);
     expect(isLockTimeout(late.outcome)).to.equal(true);
@@ -129,6 +131,21 @@ describe('a queue of units that wait for locks', () => {
     const late = hold('another account');
     await until('a refusal', () => late.outcome);
     expect(isLockTimeout(late.outcome)).to.equal(true);
+  });
+
+  it('takes the next one in a place for stuck where the one before did not get its lock, until one does', async () => {
+    const { hold } = queueOf();
+    const held = Array.from({ length: 8 }, (_, n) => hold(`account ${n}`));
+    await pause(0);
+    for (const unit of held.slice(0, 2)) unit.end(LOCKED);
+    await until('a refusal', () => held[7]?.outcome);
+    expect(running(held)).to.deep.equal([false, false, true, true, false, false, false, false]);
+    expect(refused(held).slice(2)).to.deep.equal([false, false, false, false, false, true]);
+    held[2]?.end();
+    await until('its successor', () => held[4]?.isRunning);
+    const more = Array.from({ length: 3 }, (_, n) => hold(`another account ${n}`));
+    await pause(0);
+    expect(more.map(({ outcome }) => outcome)).to.deep.equal([undefined, undefined, undefined]);
   });
 
   it('refuses whoever has waited for too long for a place', async () => {
@@ -183,14 +200,19 @@ describe('a queue of units that wait for locks', () => {
 });
 
 describe('the limits of a queue', () => {
-  for (const [poolMax, places, stuck] of [
-    [2, 1, 4],
-    [3, 1, 4],
-    [10, 5, 16],
-    [100, 50, 16],
+  for (const [poolMax, connections, places, stuck, allStuck] of [
+    [2, 1, 1, 4, 2],
+    [3, 2, 1, 4, 2],
+    [10, 8, 5, 16, 8],
+    [100, 75, 50, 16, 8],
   ] as const)
     it(`leave connections and requests to others with a pool of ${poolMax}`, () => {
-      expect(lockLimits({ poolMax, statementTimeoutMs: 10_000 })).to.deep.include({ places, stuck });
+      expect(lockLimits({ poolMax, statementTimeoutMs: 10_000 })).to.deep.include({
+        connections,
+        places,
+        stuck,
+        allStuck,
+      });
     });
 
   it('are shorter than a statement may take', () => {
