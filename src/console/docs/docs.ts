@@ -2,6 +2,7 @@ import './docs.css';
 import '../data/theme.ts';
 import { BASE_PATH } from '../data/place.ts';
 import { nameControls } from './names.ts';
+import { resolvesReferences } from './references.ts';
 
 /** What the library gives its plugins. */
 interface System {
@@ -28,7 +29,7 @@ SwaggerUIBundle({
   // Otherwise Swagger UI sends the document to a server on the internet.
   validatorUrl: null,
   syntaxHighlight: false,
-  plugins: [pathsAreTexts],
+  plugins: [pathsAreTexts, resolvesReferences],
 });
 
 let isDue = false;
