@@ -9,7 +9,7 @@ import { type ServerProcess, startServer } from './support/server-process.ts';
 const FIRST = 'Migration20261123000000_users';
 
 describe('a start with MIGRATE_ON_BOOT=false', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
 
   let database: TestDatabase;
   let servers: ServerProcess[];

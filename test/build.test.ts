@@ -25,7 +25,7 @@ const ROOT = join(import.meta.dirname, '..');
 const OUT = 'node_modules/.cache/rollcall-build';
 
 describe('the build', function () {
-  this.timeout(60_000);
+  this.timeout(300_000);
 
   before(() => {
     // Not into dist/, which may be in use.

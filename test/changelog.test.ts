@@ -8,7 +8,7 @@ import packageJson from '../package.json' with { type: 'json' };
 const ROOT = join(import.meta.dirname, '..');
 
 describe('the changelog', function () {
-  this.timeout(30_000);
+  this.timeout(120_000);
 
   let folder: string;
   const git = (...args: string[]) =>

@@ -14,7 +14,7 @@ const OUT = 'node_modules/.cache/rollcall-build-commands';
 const OTHERS = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
 
 describe('the commands of the build', function () {
-  this.timeout(60_000);
+  this.timeout(300_000);
 
   let folder: string;
   let database: TestDatabase;

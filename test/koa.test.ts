@@ -18,7 +18,7 @@ const ADA = 'ada@example.com';
 const OTHER_SECRET = 'another secret for the tests, as long as the first';
 
 describe('createRollcall', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
 
   const databases: TestDatabase[] = [];
   const opened: Rollcall[] = [];

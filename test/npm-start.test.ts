@@ -10,7 +10,7 @@ import type { LogLine } from './support/server-process.ts';
 import { until } from './support/until.ts';
 
 describe('npm start', function () {
-  this.timeout(90_000);
+  this.timeout(120_000);
 
   let database: TestDatabase;
   let npm: ChildProcess;

@@ -15,7 +15,7 @@ import { type Receiver, startReceiver, WEBHOOK_SECRET } from './support/webhooks
 const AUDIENCE = 'https://rollcall.example.com';
 
 describe('a server behind HTTPS_PROXY', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
 
   let database: TestDatabase;
   let proxy: ForwardProxy;

@@ -6,7 +6,7 @@ import { forge } from './support/tokens.ts';
 const APP = 'https://app.example.com';
 
 describe('two servers with shared rate limits', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
 
   let database: TestDatabase;
   let servers: ServerProcess[];

@@ -26,7 +26,7 @@ const WASTEFUL = `
 `;
 
 describe('the memory of the service', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
 
   const BOUND = `import { boundMemory } from './src/boot/memory.ts'; boundMemory();`;
   const run = (start: string): { newSpace: number; collections: number } => {

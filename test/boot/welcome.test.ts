@@ -4,7 +4,7 @@ import { type ServerProcess, startServer } from '../support/server-process.ts';
 import { until } from '../support/until.ts';
 
 describe('the welcome of a start in development', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
 
   let database: TestDatabase;
   let server: ServerProcess;

@@ -9,7 +9,7 @@ import { CONSOLE_CLIENT, type PeopleProvider, startPeopleProvider } from '../sup
 const ADA = 'ada@example.com';
 
 describe('signing in to the console in Chromium', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
 
   let app: TestApp;
   let provider: PeopleProvider;

@@ -22,7 +22,7 @@ import { WEBHOOK_SECRET } from '../support/webhooks.ts';
 const NOBODY = '127.0.0.1:2';
 
 describe('npm run accounts -- doctor', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
 
   let database: TestDatabase;
   let folder: string;

@@ -5,7 +5,7 @@ import { createEmptyDatabase, type TestDatabase } from '../support/database.ts';
 import { startServer } from '../support/server-process.ts';
 
 describe('the adoption of a table of users', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   let database: TestDatabase;
 
   beforeEach(async () => {

@@ -36,7 +36,7 @@ const SHAPE = `
             from pg_sequence where seqrelid = pg_get_serial_sequence('users', 'id')::regclass) as sequence`;
 
 describe('adopting a table of users', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
 
   let database: TestDatabase;
 

@@ -14,7 +14,7 @@ const [LAST = ''] = readdirSync(join(import.meta.dirname, '../../migrations'))
   .map((name) => name.replace('.ts', ''));
 
 describe('npx mikro-orm', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
 
   describe('with DATABASE_URL', () => {
     let database: TestDatabase;

@@ -9,7 +9,7 @@ import { startServer } from '../support/server-process.ts';
 import { until } from '../support/until.ts';
 
 describe('connections that are idle', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
 
   let database: TestDatabase;
 

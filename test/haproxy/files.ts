@@ -14,7 +14,7 @@ function run(program: string, ...args: string[]): { status: number | null; said:
 }
 
 describe('the files that operators copy', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
 
   for (const file of ['high-availability/haproxy.cfg', 'processes/haproxy.cfg']) {
     it(`${file}: HAProxy finds nothing wrong`, () => {

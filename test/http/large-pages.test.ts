@@ -13,7 +13,7 @@ const COUNT = 200;
 const MOST_BYTES = 1.2 * 1024 * 1024;
 
 describe('pages of large values', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
 
   let app: TestApp;
 

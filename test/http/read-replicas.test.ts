@@ -21,7 +21,7 @@ interface Item {
 }
 
 describe('read replicas', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
 
   let pair: Pair;
   /** Two processes of one service. */

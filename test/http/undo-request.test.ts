@@ -18,7 +18,7 @@ const NDJSON = 'application/x-ndjson';
 type Report = UndoReport & { readonly changes: Entry[] };
 
 describe('undoing everything that a request has changed', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
 
   let app: ConformingApp;
   let visit: ReturnType<typeof visitor>;

@@ -18,7 +18,7 @@ const ADA = 'ada@example.com';
 const JSON_TYPE = { 'Content-Type': 'application/json' };
 
 describe('the metrics', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   let database: TestDatabase;
   let server: ObservedServer;
 
@@ -294,7 +294,7 @@ describe('the metrics', function () {
 });
 
 describe('the port for operators', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   let database: TestDatabase;
 
   before(async () => {

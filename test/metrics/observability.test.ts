@@ -35,7 +35,7 @@ const alerts = [...rules.matchAll(/^ +- alert: (\w+)$/gm)].map(([, name = '']) =
 const records = [...rules.matchAll(/^ +- record: ([\w:]+)$/gm)].map(([, name = '']) => name);
 
 describe('the files for operators', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   let scrape: Scrape;
 
   before(async () => {
@@ -124,7 +124,7 @@ describe('the files for operators', function () {
 });
 
 describe('promtool', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
 
   if (spawnSync('promtool', ['--version']).error !== undefined) {
     it('checks the rules where it is installed', () => {

@@ -10,7 +10,7 @@ const BOOT_LOCK = "select pg_advisory_xact_lock(x'726f6c6c63616c6c'::bigint)";
 const LAST = '(select max(id) from rollcall_migrations)';
 
 describe('the port for operators, during a start', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   let database: TestDatabase;
   let server: ServerProcess;
 

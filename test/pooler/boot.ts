@@ -22,7 +22,7 @@ const NO_TIMEOUT = {
 
 // Not among the suites of `npm test`, because it needs PgBouncer on the machine: `npm run test:pooler`.
 describe('behind PgBouncer in transaction mode', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
 
   let database: TestDatabase;
   let servers: ServerProcess[];

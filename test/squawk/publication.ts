@@ -36,7 +36,7 @@ function rulesBrokenBy(sql: string, options: readonly string[] = []): string[] {
 
 // Not among the suites of `npm test`, because it needs squawk on the machine: `npm run test:squawk`.
 describe('what publishes the accounts, to squawk', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
 
   const store = testStore();
 

@@ -8,7 +8,7 @@ import { programEnvironment, programOf } from './programs.ts';
 const ROOT = join(import.meta.dirname, '../..');
 
 /** How long a test waits for a process, in milliseconds. */
-const PATIENCE_MS = 30_000;
+const PATIENCE_MS = 60_000;
 
 /** A log line of a server. */
 export type LogLine = Record<string, unknown> & { msg: string };

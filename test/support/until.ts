@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 export async function until<T>(
   what: string,
   condition: () => T | Promise<T>,
-  ms = 15_000,
+  ms = 30_000,
 ): Promise<NonNullable<T>> {
   const end = performance.now() + ms;
   for (;;) {

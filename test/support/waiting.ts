@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 
 /** How long a test waits for something that should happen soon. */
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 30_000;
 
 /** Polls `look` and resolves with the first thing that it finds. Rejects if it finds nothing in time. */
 export async function eventually<T>(look: () => Promise<T | undefined> | T | undefined): Promise<T> {

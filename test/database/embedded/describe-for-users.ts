@@ -8,7 +8,7 @@ export function describeForUsers(
 ): void {
   for (const user of users) {
     describe(`${title}, as ${user.name}`, function () {
-      this.timeout(60_000);
+      this.timeout(120_000);
       let checkout: string;
       let template: string;
       let fixture: Fixture;

@@ -116,7 +116,7 @@ describe('webhook delivery by several replicas', () => {
 });
 
 describe('webhook delivery by the server', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
 
   let stage: WebhookStage;
   let servers: ServerProcess[];
