@@ -2,12 +2,13 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { expect } from 'chai';
 import { type ServerProcess, startServer } from './support/server-process.ts';
 import { until } from './support/until.ts';
 
 describe('a start with the embedded database', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
 
   let folder: string;
   let servers: ServerProcess[];
@@ -22,8 +23,8 @@ describe('a start with the embedded database', function () {
     await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   });
 
-  const start = () => {
-    const server = startServer({ DATA_DIR: folder }, 'src/server.ts');
+  const start = (env: NodeJS.ProcessEnv = {}) => {
+    const server = startServer({ DATA_DIR: folder, ...env }, 'src/server.ts');
     servers.push(server);
     return server;
   };
@@ -46,8 +47,10 @@ describe('a start with the embedded database', function () {
     const ready = await readFile(lockFile(), 'utf8');
     // What PostgreSQL writes there until it has recovered.
     await writeFile(lockFile(), ready.replace(/^ready/m, 'starting'));
-    const waiting = start();
-    await new Promise((resolve) => setTimeout(resolve, 4_000));
+    const waiting = start({ METRICS_PORT: '0' });
+    // What it does before it asks for the database.
+    await waiting.said('serving metrics');
+    await pause(1_000);
     expect(waiting.child.exitCode).to.equal(null);
     expect(await waiting.end('SIGTERM')).to.equal(0);
     expect(waiting.lines.filter(({ level }) => (level as number) >= 50)).to.deep.equal([]);

@@ -23,7 +23,7 @@ const BOOT_LOCK = "select pg_advisory_xact_lock(x'726f6c6c63616c6c'::bigint)";
 const FORGET = 'delete from rollcall_migrations where id = (select max(id) from rollcall_migrations)';
 
 describe('a start that waits', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
 
   let database: TestDatabase;
   let wire: DatabaseProxy;
@@ -109,11 +109,11 @@ describe('a start that waits', function () {
   it('for a database that falls silent meanwhile ends at its deadline, without a stack', async () => {
     const holder = await database.connect();
     await holder.query('begin; lock table rollcall_migrations');
-    start({ DATABASE_URL: wire.url, BOOT_TIMEOUT_MS: '4000' });
+    start({ DATABASE_URL: wire.url, BOOT_TIMEOUT_MS: '8000' });
     await waits();
     wire.silence();
     expect(await server.ended()).to.equal(1);
-    expect(fatal()).to.match(/^The database was not prepared within BOOT_TIMEOUT_MS \(4000 ms\)\. /);
+    expect(fatal()).to.match(/^The database was not prepared within BOOT_TIMEOUT_MS \(8000 ms\)\. /);
     await holder.query('rollback');
   });
 
@@ -125,7 +125,7 @@ describe('a start that waits', function () {
       const holder = await database.connect();
       await holder.query(`begin; ${BOOT_LOCK}`);
       if ('MIGRATE_ON_BOOT' in env) await database.query(FORGET);
-      start({ ...env, DATABASE_URL: wire.url, BOOT_TIMEOUT_MS: '4000' });
+      start({ ...env, DATABASE_URL: wire.url, BOOT_TIMEOUT_MS: '8000' });
       await server.said('waiting for the boot lock');
       if ('MIGRATE_ON_BOOT' in env) {
         await holder.query('rollback');
@@ -134,14 +134,14 @@ describe('a start that waits', function () {
       await wire.cut();
       expect(await server.ended()).to.equal(1);
       expect(fatal()).to.match(
-        /^The database was not prepared within BOOT_TIMEOUT_MS \(4000 ms\): connect ECONNREFUSED 127\.0\.0\.1:\d+$/,
+        /^The database was not prepared within BOOT_TIMEOUT_MS \(8000 ms\): connect ECONNREFUSED 127\.0\.0\.1:\d+$/,
       );
     });
   }
 
   it('for migrations of another process names who holds the ledger, without a stack', async () => {
     await database.query(FORGET);
-    start({ MIGRATE_ON_BOOT: 'false', BOOT_TIMEOUT_MS: '5000' });
+    start({ MIGRATE_ON_BOOT: 'false', BOOT_TIMEOUT_MS: '10000' });
     await server.said('answering probes');
     const holder = await database.connect();
     await holder.query(`set application_name = 'the holder'; begin; lock table rollcall_migrations`);

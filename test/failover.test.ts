@@ -233,7 +233,7 @@ describe('the change feed after a standby has taken over', function () {
     const other = startServer({
       DATABASE_URL: address.url,
       INITIAL_ADMINS: 'grace@example.com',
-      BOOT_TIMEOUT_MS: '4000',
+      BOOT_TIMEOUT_MS: '8000',
     });
     await other.said('waiting for the boot lock');
     await lead();
@@ -241,7 +241,7 @@ describe('the change feed after a standby has taken over', function () {
     await holder.end();
     const [fatal] = other.lines.filter(({ level }) => level === 60);
     expect(fatal?.msg).to.match(
-      /^The database was not prepared within BOOT_TIMEOUT_MS \(4000 ms\): .*(read-only standby|read-only transaction)/s,
+      /^The database was not prepared within BOOT_TIMEOUT_MS \(8000 ms\): .*(read-only standby|read-only transaction)/s,
     );
     expect(JSON.stringify(other.lines)).not.to.include('"stack"');
   });

@@ -8,6 +8,7 @@ import { verifyHistory } from '../src/services/history/verification.ts';
 import { SECRET } from './support/app.ts';
 import { createMigratedDatabase, type TestDatabase } from './support/database.ts';
 import { type ServerProcess, startServer } from './support/server-process.ts';
+import { until } from './support/until.ts';
 
 const WRITES = 1_000;
 const WRITERS = 16;
@@ -136,11 +137,8 @@ describe('a kill -9 in the middle of 1,000 writes', function () {
 
   /** PostgreSQL rolls back a dead server's transactions as soon as it notices. */
   async function connectionsGone(): Promise<void> {
-    const deadline = Date.now() + 20_000;
     const left = `select 1 from pg_stat_activity where datname = current_database() and application_name = 'rollcall'`;
-    while ((await database.query(left)).length > 0) {
-      if (Date.now() > deadline) expect.fail('the connections of a dead server are still there');
-    }
+    await until('the end of the connections', async () => (await database.query(left)).length === 0);
   }
 
   async function expectWhole(acknowledged: readonly string[]): Promise<void> {

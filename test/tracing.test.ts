@@ -42,7 +42,7 @@ interface PrintedSpan {
 }
 
 describe('a build with a preloaded OpenTelemetry SDK', function () {
-  this.timeout(90_000);
+  this.timeout(120_000);
   let database: TestDatabase;
   let server: ServerProcess;
   let url: string;
@@ -193,23 +193,29 @@ describe('a build with a preloaded OpenTelemetry SDK', function () {
       headers: { 'Content-Type': 'application/json' },
       body: '{"name":"Hidden"}',
     });
-    await until('the write waits', async () => {
-      const [row] = await database.query<{ pid: number }>(
-        `select pid from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+    let hasEnded = false;
+    const end = () => {
+      hasEnded = true;
+    };
+    running.then(end, end);
+    await until('its end', async () => {
+      await database.query(
+        `select pg_terminate_backend(pid) from pg_stat_activity
+          where datname = current_database() and wait_event_type = 'Lock'`,
       );
-      if (row) await database.query(`select pg_terminate_backend(${row.pid})`);
-      return row;
+      return hasEnded;
     });
     const { response, request, all } = await running;
     await blocker.query('rollback');
-    await blocker.end();
     expect(response.status).to.equal(503);
     expect(request).to.include({ status: SpanStatusCode.ERROR });
     expect(request.attributes).to.include({ 'http.response.status_code': 503, 'error.type': '503' });
     const failed = all.filter(
       ({ kind, status }) => kind === SpanKind.CLIENT && status === SpanStatusCode.ERROR,
     );
-    expect(failed.map(({ attributes }) => attributes['db.response.status_code'])).to.deep.equal(['57P01']);
+    const codes = failed.map(({ attributes }) => attributes['db.response.status_code']);
+    // The first attempt waits for a moment only, and may have given up before.
+    expect(codes.filter((code) => code !== '55P03')).to.deep.equal(['57P01']);
     expect(JSON.stringify(all)).not.to.include('Hidden');
   });
 

@@ -88,6 +88,7 @@ describe('the activity in the console, in a real browser', function () {
   it('lets the change of another admin, in another browser, slide in, and undo it', async () => {
     const { page } = console;
     await openLive();
+    await entries().first().waitFor();
     const count = await entries().count();
     const other = await console.openAnother();
     await other.goto(`${console.app.url}/console/activity`);
@@ -260,6 +261,8 @@ describe('the activity in the console, in a real browser', function () {
     await page.route('**/v1/changes*', (route) => route.abort());
     await page.reload();
     await live().filter({ hasText: 'Not live' }).waitFor();
+    // Otherwise the change might be among them.
+    await entries().first().waitFor();
     await console.expectAccessible();
     await patch({ name: 'Unheard' });
     expect(await entries().first().getAttribute('data-id')).to.equal(first);

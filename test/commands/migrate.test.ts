@@ -22,7 +22,7 @@ const [FIRST = ''] = ALL;
 const BOOT_LOCK = '0x726f6c6c63616c6c'.slice(2);
 
 describe('npm run migrate', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
 
   const program = () => programOf('src/commands/migrate.ts');
 
@@ -38,6 +38,8 @@ describe('npm run migrate', function () {
     ...programEnvironment(),
     ENVIRONMENT: 'test',
     DATABASE_URL: database.url,
+    // It says so where a busy machine takes longer.
+    DATABASE_CONNECT_TIMEOUT_MS: '30000',
     ...more,
   });
   const run = (args: string[], more: NodeJS.ProcessEnv = {}) => {
@@ -188,7 +190,7 @@ describe('npm run migrate', function () {
     const holder = await database.connect();
     await holder.query('begin');
     await holder.query(`select pg_advisory_xact_lock(('x' || '${BOOT_LOCK}')::bit(64)::bigint)`);
-    const { status, stderr } = run(['--yes'], { BOOT_TIMEOUT_MS: '600' });
+    const { status, stderr } = run(['--yes'], { BOOT_TIMEOUT_MS: '3000' });
     expect(status).to.equal(69);
     expect(stderr).to.match(/^waiting: Another process holds the boot lock/);
     const command = begin();
@@ -220,7 +222,7 @@ describe('npm run migrate', function () {
   it('goes on as soon as it gets the lock, and waits for the next one as long', async () => {
     const blocker = await database.connect();
     await blocker.query('begin; create table users (blocks int)');
-    const command = begin({ BOOT_TIMEOUT_MS: '6000' });
+    const command = begin({ BOOT_TIMEOUT_MS: '10000' });
     const lines: string[] = [];
     createInterface({ input: command.stderr as NodeJS.ReadableStream }).on('line', (line) =>
       lines.push(line),
@@ -232,11 +234,11 @@ describe('npm run migrate', function () {
     const other = await database.connect();
     await other.query('begin');
     const locked = other.query(`select pg_advisory_xact_lock(('x' || '${BOOT_LOCK}')::bit(64)::bigint)`);
-    await delay(3_500);
+    await delay(5_200);
     await blocker.query('rollback');
     await locked;
     await said(/^waiting: Another process holds the boot lock/);
-    await delay(3_500);
+    await delay(5_200);
     await other.query('commit');
     expect((await ended)[0], lines.join('\n')).to.equal(0);
     await expectWhole();

@@ -79,7 +79,7 @@ describe('the boot lock', () => {
 
   it('gives up at the deadline and names the holder', async () => {
     const failure = await underBootLock(store.orm, options(), () =>
-      underBootLock(store.orm, options(300), async () => 'never').catch((error: Error) => error.message),
+      underBootLock(store.orm, options(1_000), async () => 'never').catch((error: Error) => error.message),
     );
     expect(failure).to.match(/Another process holds the boot lock/);
   });

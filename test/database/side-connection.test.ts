@@ -87,7 +87,7 @@ describe('a connection beside the pool', () => {
   });
 
   it('fails once after its limit where nobody answers, and asks on another one then', async () => {
-    const own = side(300);
+    const own = side(1_000);
     await own.ask(PID);
     const slow = await own.ask({ text: 'select pg_sleep(60)', values: [] }).catch((thrown) => thrown);
     expect(slow.code).to.equal('57014');

@@ -48,7 +48,7 @@ describe('a standby behind the address of the database', function () {
 
   it('counts as unavailable, for requests and for readiness, until it is the primary', async () => {
     expect((await write('Ada')).status).to.equal(200);
-    const [written] = await primary.query<{ lsn: string }>('select pg_current_wal_lsn()::text as lsn');
+    const [written] = await primary.query<{ lsn: string }>('select pg_current_wal_flush_lsn()::text as lsn');
     await until('the standby', async () => {
       const [at] = await standby.query<{ there: boolean }>(
         `select pg_last_wal_replay_lsn() >= '${written?.lsn}'::pg_lsn as there`,

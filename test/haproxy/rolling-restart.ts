@@ -7,6 +7,7 @@ import { addAccount } from '../support/accounts.ts';
 import { SECRET } from '../support/app.ts';
 import { createMigratedDatabase, type TestDatabase } from '../support/database.ts';
 import { type Haproxy, startHaproxy } from '../support/haproxy.ts';
+import { scrape } from '../support/metrics.ts';
 import { type ServerProcess, startServer } from '../support/server-process.ts';
 import { until } from '../support/until.ts';
 
@@ -32,7 +33,8 @@ describe('two processes behind HAProxy, restarted one after the other', function
   before(async () => {
     database = await createMigratedDatabase();
     for (let n = 0; n < PEOPLE; n++) await addAccount(database, `p${n}@example.com`);
-    ports = [await findFreePort(), await findFreePort(), await findFreePort()];
+    ports = [];
+    while (ports.length < 5) ports.push(await findFreePort());
     servers = await Promise.all([start(1), start(2)]);
     const [front, one, two] = ports.map((port) => `127.0.0.1:${port}`) as [string, string, string];
     haproxy = await startHaproxy(
@@ -54,6 +56,7 @@ describe('two processes behind HAProxy, restarted one after the other', function
       ENVIRONMENT: 'production',
       HOST: '127.0.0.1',
       PORT: `${ports[n]}`,
+      METRICS_PORT: `${ports[n + 2]}`,
       TRUST_PROXY: '1',
       RATE_LIMIT_REQUESTS: '0',
       LOG_LEVEL: 'warn',
@@ -65,6 +68,13 @@ describe('two processes behind HAProxy, restarted one after the other', function
     });
     return server;
   };
+
+  /** Resolves once HAProxy leads requests to a process, since its start. */
+  const isAsked = (n: number) =>
+    until('a request', async () => {
+      const { value } = await scrape(`http://127.0.0.1:${ports[n + 2]}`);
+      return value('rollcall_http_requests_total', { route: '/v1/me' });
+    });
 
   it('lose no request', async () => {
     let isOver = false;
@@ -92,18 +102,21 @@ describe('two processes behind HAProxy, restarted one after the other', function
     };
     const asking = Promise.all(Array.from({ length: PEOPLE }, (_, person) => ask(person)));
     const codes: unknown[] = [];
-    for (let round = 0; round < ROUNDS; round++) {
-      for (const n of [1, 2]) {
-        // As long as the unit of config/processes waits after a start, for HAProxy to notice.
-        await pause(3_000);
-        codes.push(await servers[n - 1]?.end('SIGTERM'));
-        servers[n - 1] = await start(n);
+    try {
+      for (let round = 0; round < ROUNDS; round++) {
+        for (const n of [1, 2]) {
+          // After a start, HAProxy takes a moment to notice; the unit of config/processes waits for it.
+          await Promise.all([1, 2].map(isAsked));
+          codes.push(await servers[n - 1]?.end('SIGTERM'));
+          servers[n - 1] = await start(n);
+        }
       }
+      await Promise.all([1, 2].map(isAsked));
+    } finally {
+      isOver = true;
+      await asking;
+      await agent.close();
     }
-    await pause(1_000);
-    isOver = true;
-    await asking;
-    await agent.close();
     expect(codes).to.deep.equal(Array(2 * ROUNDS).fill(0));
     expect(Object.keys(answers), JSON.stringify(answers)).to.deep.equal(['200']);
     console.log(`      ${answers['200']} requests, all answered 200`);

@@ -4,6 +4,7 @@ import { startApp, type TestApp } from '../support/app.ts';
 import { testEndpoint } from '../support/endpoints.ts';
 import { dial } from '../support/raw-http.ts';
 import { forge } from '../support/tokens.ts';
+import { until } from '../support/until.ts';
 
 describe('a caller that hangs up', () => {
   let app: TestApp;
@@ -25,15 +26,10 @@ describe('a caller that hangs up', () => {
   afterEach(() => app.close());
 
   /** The request's line in the access log, once the request has ended. */
-  const requestLine = async () => {
-    const deadline = Date.now() + 20_000;
-    while (Date.now() < deadline) {
-      const line = app.log.find(({ msg, route }) => msg === 'request' && route !== '/healthz');
-      if (line) return line;
-      await new Promise(setImmediate);
-    }
-    throw new Error('The request has not ended after 20 seconds.');
-  };
+  const requestLine = () =>
+    until('the end of the request', () =>
+      app.log.find(({ msg, route }) => msg === 'request' && route !== '/healthz'),
+    );
   const expectOnlyConnectionLost = () => {
     expect(app.log.filter(({ level }) => (level as number) >= 40)).to.deep.equal([]);
     expect(app.log.filter(({ msg }) => msg === 'connection lost')).to.have.length(1);

@@ -60,7 +60,7 @@ async function startLosingProxy(target: number): Promise<LosingProxy> {
 }
 
 describe('requests under one Idempotency-Key', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
 
   let database: TestDatabase;
   let app: TestApp;
@@ -95,6 +95,14 @@ describe('requests under one Idempotency-Key', function () {
           )
         ).length > 0,
     );
+
+  /** The kinds of locks on the table of accounts that somebody waits for. */
+  const locksAwaited = async () =>
+    (
+      await database.query<{ mode: string }>(
+        `select mode from pg_locks where relation = 'users'::regclass and not granted`,
+      )
+    ).map(({ mode }) => mode);
 
   for (const [what, request] of Object.entries({
     'a creation': () => send('POST', '/v1/users', { key: 'k', body: '{"email":"new@example.com"}' }),
@@ -165,7 +173,10 @@ describe('requests under one Idempotency-Key', function () {
     await expectProblem(await request(), 409, 'request_in_progress');
     const locker = await database.connect();
     const locked = locker.query('begin; lock table users');
+    // Whoever comes before it finds the first one in progress.
+    await eventually(async () => (await locksAwaited()).includes('AccessExclusiveLock'));
     const others = Array.from({ length: 3 }, request);
+    await eventually(async () => (await locksAwaited()).includes('AccessShareLock'));
     await blocker.query('select pg_advisory_unlock(1)');
     await locked;
     await locker.query('rollback');

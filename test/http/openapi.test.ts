@@ -224,7 +224,7 @@ describe('the server', () => {
       sources: tokenSources,
       trustProxy: 1,
       rateLimit: { failures: 1, requests: 100_000 },
-      transferLimits: { maxUploadBytes: MAX_BODY_BYTES, uploadPatienceMs: 100 },
+      transferLimits: { maxUploadBytes: MAX_BODY_BYTES, uploadPatienceMs: 1_000 },
       requestTimeoutMs: 1_000,
       emailChanges: 'refuse',
     });

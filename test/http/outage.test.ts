@@ -6,6 +6,7 @@ import { createMigratedDatabase } from '../support/database.ts';
 import { testEndpoint } from '../support/endpoints.ts';
 import { expectProblem } from '../support/problem.ts';
 import { type DatabaseProxy, startProxy } from '../support/proxy.ts';
+import { until } from '../support/until.ts';
 
 describe('during a database outage', () => {
   let app: TestApp;
@@ -37,7 +38,10 @@ describe('during a database outage', () => {
   const sessions = async (state: 'waiting' | 'any', count: number) => {
     const sql = `select 1 from pg_stat_activity where datname = $1 and application_name = 'rollcall'
                  and (wait_event_type = 'Lock' or $2 = 'any')`;
-    while ((await app.database.query(sql, [app.database.name, state])).length !== count);
+    await until(
+      `${count} sessions`,
+      async () => (await app.database.query(sql, [app.database.name, state])).length === count,
+    );
   };
 
   it('answers 503 database_unavailable, and works again as soon as the database is back', async () => {
@@ -96,15 +100,18 @@ describe('during a database outage', () => {
   });
 
   it('answers 503 to requests in flight, and loses no connection of the pool', async () => {
+    // One request per connection of the pool: none of them may stay lost. They are open before, because no request waits long for a lock.
+    const busy = Array.from({ length: 10 }, () => app.orm.em.fork().execute('select pg_sleep(0.2)'));
+    await Promise.all(busy);
     const blocker = await app.database.connect();
     await blocker.query('begin; lock table users');
-    // One request per connection of the pool: none of them may stay lost.
     const pending: ReturnType<typeof me>[] = [];
-    // Requests that arrive together share a connection.
     for (let n = 1; n <= 10; n++) {
       pending.push(me());
-      await sessions('waiting', n);
+      // Requests that arrive together share a connection.
+      await until('it arrives', () => app.load.state.inFlight === n);
     }
+    await sessions('waiting', 10);
     await wire.cut();
     for (const response of await Promise.all(pending)) {
       await expectProblem(response, 503, 'database_unavailable');

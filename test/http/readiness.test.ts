@@ -145,7 +145,7 @@ describe('the probes', () => {
       const patient = await startApp({
         database: app.database,
         through: wire.url,
-        readinessTimes: { freshMs: 0, patienceMs: 100, graceMs: 500 },
+        readinessTimes: { freshMs: 0, patienceMs: 1_000, graceMs: 1_500 },
       });
       expect((await patient.call('/readyz')).status).to.equal(200);
       wire.silence();

@@ -42,17 +42,14 @@ describe('the transfer of accounts', () => {
       [count],
     );
   /** Resolves when no connection of the service is in a transaction or a statement. */
-  const connectionsAtRest = async () => {
-    const deadline = Date.now() + 20_000;
-    for (;;) {
+  const connectionsAtRest = () =>
+    eventually(async () => {
       const busy = await app.database.query(
-        `select state from pg_stat_activity
+        `select from pg_stat_activity
           where datname = current_database() and application_name = 'rollcall' and state <> 'idle'`,
       );
-      if (busy.length === 0) return;
-      if (Date.now() > deadline) expect.fail(`still busy: ${JSON.stringify(busy)}`);
-    }
-  };
+      return busy.length === 0;
+    });
 
   describe('import', () => {
     it('is for admins', async () => {

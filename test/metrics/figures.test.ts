@@ -30,7 +30,7 @@ const FIGURES = [
 ];
 
 describe('what the database tells the metrics', function () {
-  this.timeout(90_000);
+  this.timeout(120_000);
   let database: TestDatabase;
   let wire: DatabaseProxy;
   let server: ObservedServer | undefined;
@@ -209,17 +209,20 @@ describe('what the database tells the metrics', function () {
       while (isLocked) statuses.push((await observed.call('/v1/users', { as: ADA })).status);
       return statuses;
     });
-    await shows(observed, 'rollcall_pool_connections', (count) => count === 2);
-    await until('the pool is used up', async () => {
+    try {
+      await shows(observed, 'rollcall_pool_connections', (count) => count === 2);
+      await until('the pool is used up', async () => {
+        const { value } = await observed.scrape();
+        return value('rollcall_pool_connections', { state: 'idle' }) === 0;
+      });
+      await shows(observed, 'rollcall_database_up', (isUp) => isUp === 1);
+      // This one asks the table that is locked; the others are there.
       const { value } = await observed.scrape();
-      return value('rollcall_pool_connections', { state: 'idle' }) === 0;
-    });
-    await shows(observed, 'rollcall_database_up', (isUp) => isUp === 1);
-    // This one asks the table that is locked; the others are there.
-    const { value } = await observed.scrape();
-    expect(value('rollcall_migrations_pending')).to.equal(0);
-    isLocked = false;
-    await locker.query('rollback');
+      expect(value('rollcall_migrations_pending')).to.equal(0);
+    } finally {
+      isLocked = false;
+      await locker.query('rollback');
+    }
     expect((await Promise.all(waiting)).flat()).to.satisfy((all: number[]) =>
       all.every((status) => [200, 503].includes(status)),
     );

@@ -8,7 +8,7 @@ import { type ServerProcess, startServer } from '../support/server-process.ts';
 
 // Not among the suites of `npm test`, because it needs PgBouncer on the machine: `npm run test:pooler`.
 describe('the change feed behind PgBouncer in transaction mode', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
 
   let database: TestDatabase;
   let pooler: Pooler;
@@ -56,7 +56,7 @@ describe('the change feed behind PgBouncer in transaction mode', function () {
     expect(((await (await waiting).json()) as { items: object[] }).items).to.not.be.empty;
     expect((await servers[1]?.said('ready'))?.['connectionMode']).to.equal('pooled');
     const listeners = await database.query(
-      `select from pg_stat_activity where application_name = 'rollcall listener'`,
+      `select from pg_stat_activity where datname = current_database() and application_name = 'rollcall listener'`,
     );
     expect(listeners).to.deep.equal([]);
   });

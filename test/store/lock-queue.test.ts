@@ -107,7 +107,7 @@ describe('a queue of units that wait for locks', () => {
   });
 
   it('refuses the newest of a subject that is stuck, and those that come, and leaves other subjects alone', async () => {
-    const { hold } = queueOf({ stuckMs: 50 });
+    const { hold } = queueOf({ stuckMs: 1_000 });
     const held = Array.from({ length: 7 }, () => hold('ada'));
     await until('refusals', () => held.at(-1)?.outcome);
     expect(refused(held)).to.deep.equal([false, false, false, false, false, true, true]);
@@ -118,7 +118,7 @@ describe('a queue of units that wait for locks', () => {
     held[0]?.end();
     await until('the next of the subject', () => held[1]?.isRunning);
     const again = hold('ada');
-    await pause(20);
+    await pause(0);
     expect(again.outcome).to.equal(undefined);
   });
 
@@ -187,7 +187,7 @@ describe('a queue of units that wait for locks', () => {
   });
 
   it('remembers for some time that a lock was not available, unless a unit gets it', async () => {
-    const { hold, isContended } = queueOf({ rememberedMs: 200 });
+    const { hold, isContended } = queueOf({ rememberedMs: 1_000 });
     for (const subject of ['ada', 'bob']) hold(subject).end(LOCKED);
     await until('refusals', () => units.every(({ outcome }) => outcome));
     expect(['ada', 'bob'].map(isContended)).to.deep.equal([true, true]);

@@ -142,7 +142,7 @@ describe('the change feed', () => {
   });
 
   it('serves five hundred followers with one listener and one query per commit', async function () {
-    this.timeout(60_000);
+    this.timeout(120_000);
     await addChanges(database, 1);
     const end = await feedEnd(orm.em.fork());
     const all = Array.from({ length: 500 }, () => follow(end));
@@ -151,6 +151,7 @@ describe('the change feed', () => {
     await addChanges(database, 1);
     for (const ids of await Promise.all(first)) expect(ids).to.deep.equal([2]);
     proxy.reset();
+    const began = performance.now();
     const commits = 20;
     for (let n = 0; n < commits; n++) {
       first = all.map((entries) => take(entries, 1));
@@ -158,14 +159,15 @@ describe('the change feed', () => {
       for (const ids of await Promise.all(first)) expect(ids).to.deep.equal([3 + n]);
     }
     expect(await listeners()).to.equal(1);
-    // A few more are due to other transactions in the cluster and to the regular poll.
+    // A few more are due to other transactions in the cluster, and one a second to the regular poll.
+    const polls = Math.ceil((performance.now() - began) / 1_000);
     expect(proxy.statements())
       .to.be.at.least(commits)
-      .and.at.most(2 * commits);
+      .and.at.most(2 * commits + polls);
   });
 
   it('keeps followers on shared reads when very many changes arrive at once', async function () {
-    this.timeout(60_000);
+    this.timeout(120_000);
     const taken = Array.from({ length: 50 }, async () => {
       const ids: number[] = [];
       const entries = follow(FEED_START, 50);

@@ -9,6 +9,7 @@ import { verifyHistory } from '../../../src/services/history/verification.ts';
 import type { Unit } from '../../../src/store/unit.ts';
 import { unitsOfWork } from '../../../src/store/unit-of-work.ts';
 import { testStore } from '../../support/store.ts';
+import { until } from '../../support/until.ts';
 
 const rules = { maxBytes: 1_000 };
 const DAYS = 30;
@@ -376,14 +377,12 @@ describe('erasure', () => {
   });
 
   /** Resolves with the process ids once this many connections wait for a lock. */
-  async function waiters(count: number): Promise<number[]> {
-    const deadline = Date.now() + 20_000;
-    for (;;) {
+  function waiters(count: number): Promise<number[]> {
+    return until(`${count} connections that wait for a lock`, async () => {
       const rows = await store.database.query<{ pid: number }>(
         `select pid from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
       );
-      if (rows.length >= count) return rows.map(({ pid }) => pid);
-      if (Date.now() > deadline) expect.fail(`only ${rows.length} connections wait for a lock`);
-    }
+      return rows.length >= count ? rows.map(({ pid }) => pid) : undefined;
+    });
   }
 });

@@ -289,9 +289,12 @@ describe('history verification', () => {
       for (let n = 0; !isDone; n++) await change(`u${n % 2_000}@example.com`, { name: `${name} ${n}` });
     };
     const writing = [writer('a'), writer('b')];
-    for (let n = 0; n < 5; n++) expect(await verify()).to.include({ accounts: 2_000, wrong: 0 });
-    isDone = true;
-    await Promise.all(writing);
+    try {
+      for (let n = 0; n < 5; n++) expect(await verify()).to.include({ accounts: 2_000, wrong: 0 });
+    } finally {
+      isDone = true;
+      await Promise.all(writing);
+    }
     expect(await verify()).to.include({ accounts: 2_000, wrong: 0 });
   });
 });

@@ -58,6 +58,14 @@ describe('the account import', () => {
     return error as Refusal;
   };
   const emails = async () => (await accountsIn(store.database)).map(({ email }) => email);
+  /** Resolves once an import waits for a lock. */
+  const someoneWaits = () =>
+    eventually(async () => {
+      const waiting = await store.database.query(
+        `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+      );
+      return waiting.length > 0;
+    });
 
   it('creates accounts with normalized values, and with defaults for missing fields', async () => {
     const report = await fromObjects([
@@ -347,13 +355,7 @@ describe('the account import', () => {
     await session.query('begin');
     await session.query(`update users set role = 'user' where email = 'other@example.com'`);
     const outcome = refusal(fromObjects([{ email: 'admin@example.com', role: 'user' }], { mode: 'upsert' }));
-    const deadline = Date.now() + 20_000;
-    for (let waiting = 0; waiting === 0 && Date.now() < deadline; ) {
-      const rows = await store.database.query(
-        `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
-      );
-      waiting = rows.length;
-    }
+    await someoneWaits();
     await session.query('commit');
     expect((await outcome).code).to.equal('last_admin');
   });
@@ -373,12 +375,7 @@ describe('the account import', () => {
     await session.query('begin');
     await session.query(`update users set name = 'B', version = version + 1 where email = 'a@example.com'`);
     const outcome = fromObjects([{ email: 'a@example.com', name: 'B' }], { mode: 'upsert' });
-    await eventually(async () => {
-      const waiting = await store.database.query(
-        `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
-      );
-      return waiting.length > 0;
-    });
+    await someoneWaits();
     await session.query('commit');
     expect(await outcome).to.deep.equal({ ...done, unchanged: 1 });
     expect((await accountsIn(store.database)).at(-1)).to.include({ name: 'B', version: 2 });

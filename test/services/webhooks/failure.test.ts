@@ -108,7 +108,7 @@ describe('webhook failure handling', () => {
 
   it('counts an answer whose body never ends as a success', async () => {
     stage.receiver.behave((_, response) => response.writeHead(200).write('to be continued'));
-    await stage.dispatch([webhookTo(stage.receiver)], { timeoutMs: 500 });
+    await stage.dispatch([webhookTo(stage.receiver)], { timeoutMs: 2_000 });
     await stage.invite('grace@example.com', 'ada@example.com');
     await stage.settled({ change_id: '2', attempts: 0 });
     expect(deliveredIds()).to.deep.equal([1, 2]);

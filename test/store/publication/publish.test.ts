@@ -30,7 +30,7 @@ const NOTES = `
   create index notes_owner_index on notes (owner)`;
 
 describe("the accounts, published to the app's own tables", function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
 
   let app: TestApp;
   /** The app's role, which has no rights but those that it is given. */
@@ -412,9 +412,12 @@ describe("the accounts, published to the app's own tables", function () {
         );
       }
     });
-    for (let round = 0; round < 5; round++) await Promise.all([publish(), publish()]);
-    isOver = true;
-    await Promise.all(writers);
+    try {
+      for (let round = 0; round < 5; round++) await Promise.all([publish(), publish()]);
+    } finally {
+      isOver = true;
+      await Promise.all(writers);
+    }
     expect(await wrongIds()).to.deep.equal([]);
   });
 
