@@ -7,14 +7,14 @@ import { sideConnection } from './side-connection.ts';
 const LOOK_EVERY_MS = 1_000;
 
 /**
- * The sessions that hold the locks which sessions with these process ids wait for, a {@link Blocker} each. Without these themselves: an
- * index built CONCURRENTLY waits for the boot lock's transaction.
+ * The sessions that hold the locks which sessions with these process ids wait for, a {@link Blocker} each. Without these themselves, and
+ * the one that asks: an index built CONCURRENTLY waits for the boot lock's transaction, and for the snapshot of this statement.
  */
 export const BLOCKERS = `
   select distinct format('session %s (%s)', other.pid, concat_ws(', ', nullif(application_name, ''), usename, state)) as name
     from unnest($1::int[]) as own (pid), unnest(pg_blocking_pids(own.pid)) as blocking (pid)
     join pg_stat_activity as other on other.pid = blocking.pid
-   where other.pid <> all ($1::int[])`;
+   where other.pid <> all ($1::int[]) and other.pid <> pg_backend_pid()`;
 
 /** A session that holds a lock, for people: `session 4711 (psql, app, idle in transaction)`. */
 export interface Blocker {
