@@ -29,6 +29,11 @@ export function isUnavailable(error: unknown): boolean {
 /** The message of `pg-pool` where no connection became free in time. */
 const POOL_TIMEOUT = 'timeout exceeded when trying to connect';
 
+/** The error of `pg-pool` where no connection became free in time, for those that wait for one before they ask the pool. */
+export function poolTimeout(): Error {
+  return new Error(POOL_TIMEOUT);
+}
+
 /** Whether no connection was free: the pool's were all in use for too long, or the server has as many as it may (53300). */
 export function isCrowded(error: unknown): boolean {
   if (!(error instanceof Error)) return false;

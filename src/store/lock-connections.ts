@@ -1,3 +1,4 @@
+import { poolTimeout } from '../database/driver-errors.ts';
 import type { LockLimits } from './lock-limits.ts';
 
 /** No place became free. The code is that of a lock that was not available, as PostgreSQL has it. */
@@ -8,6 +9,8 @@ export class NoPlace extends Error {
 
 /** Gives a connection back. */
 export type Leave = () => void;
+
+type Limits = Pick<LockLimits, 'connections' | 'connectMs' | 'allStuck'>;
 
 interface Waiting {
   readonly enter: (leave: Leave) => void;
@@ -20,25 +23,34 @@ interface Waiting {
  * have a place in the queue go before those that try for the first time.
  */
 export class LockConnections {
-  readonly #limits: Pick<LockLimits, 'connections' | 'allStuck'>;
+  readonly #limits: Limits;
   readonly #isStuck: () => boolean;
   #held = 0;
   readonly #inPlaces: Waiting[] = [];
   readonly #others: Waiting[] = [];
 
   /** `isStuck` tells whether whoever has a place has waited for long, so that those without one hardly get further. */
-  constructor(limits: Pick<LockLimits, 'connections' | 'allStuck'>, isStuck: () => boolean) {
+  constructor(limits: Limits, isStuck: () => boolean) {
     this.#limits = limits;
     this.#isStuck = isStuck;
   }
 
-  /** Waits for a connection. Throws an error with the code 55P03 where too many wait that are stuck. */
+  /**
+   * Waits for a connection. Throws an error with the code 55P03 where too many wait that are stuck, and that of the pool where none
+   * becomes free in time.
+   */
   async take(hasPlace: boolean): Promise<Leave> {
     if (this.#held < this.#limits.connections) return this.#leave();
     const { promise, resolve, reject } = Promise.withResolvers<Leave>();
-    (hasPlace ? this.#inPlaces : this.#others).push({ enter: resolve, refuse: reject });
+    const waiting = { enter: resolve, refuse: reject };
+    const queue = hasPlace ? this.#inPlaces : this.#others;
+    queue.push(waiting);
     this.refuseExcess();
-    return promise;
+    const tooLong = setTimeout(() => {
+      queue.splice(queue.indexOf(waiting), 1);
+      reject(poolTimeout());
+    }, this.#limits.connectMs);
+    return promise.finally(() => clearTimeout(tooLong));
   }
 
   /** Refuses the newest that wait, where they are stuck and too many. */

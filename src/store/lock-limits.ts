@@ -8,6 +8,8 @@ export interface LockLimits {
   readonly patientlyMs: number;
   /** On how many connections writes may wait for locks at the same time: the others are for those that wait for none. */
   readonly connections: number;
+  /** How long a write waits for one of them, as it waits for one of the pool. */
+  readonly connectMs: number;
   /** How many units have a place at the same time: each takes one of these connections. */
   readonly places: number;
   /** How long a unit has had its place when those behind it no longer count on it. */
@@ -30,8 +32,9 @@ export interface LockLimits {
  */
 export function lockLimits({
   poolMax,
+  connectTimeoutMs,
   statementTimeoutMs,
-}: Pick<DatabaseSettings, 'poolMax' | 'statementTimeoutMs'>): LockLimits {
+}: Pick<DatabaseSettings, 'poolMax' | 'connectTimeoutMs' | 'statementTimeoutMs'>): LockLimits {
   // Before the statement ends, which would look like an outage.
   const patientlyMs = Math.min(1_500, Math.ceil(statementTimeoutMs / 2));
   const places = Math.max(1, Math.floor(poolMax / 2));
@@ -41,6 +44,7 @@ export function lockLimits({
     brieflyMs: Math.min(50, patientlyMs),
     patientlyMs,
     connections: Math.max(1, poolMax - Math.max(1, Math.floor(poolMax / 4))),
+    connectMs: connectTimeoutMs,
     places,
     // A request waits for its turn half a second at most.
     stuckMs: 400,

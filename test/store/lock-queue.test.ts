@@ -7,6 +7,7 @@ import { until } from '../support/until.ts';
 
 const LIMITS = {
   connections: 3,
+  connectMs: 10_000,
   places: 2,
   stuckMs: 10_000,
   stuck: 4,
@@ -207,7 +208,7 @@ describe('the limits of a queue', () => {
     [100, 75, 50, 16, 8],
   ] as const)
     it(`leave connections and requests to others with a pool of ${poolMax}`, () => {
-      expect(lockLimits({ poolMax, statementTimeoutMs: 10_000 })).to.deep.include({
+      expect(lockLimits({ poolMax, connectTimeoutMs: 2_000, statementTimeoutMs: 10_000 })).to.deep.include({
         connections,
         places,
         stuck,
@@ -216,11 +217,11 @@ describe('the limits of a queue', () => {
     });
 
   it('are shorter than a statement may take', () => {
-    expect(lockLimits({ poolMax: 10, statementTimeoutMs: 10_000 })).to.deep.include({
+    expect(lockLimits({ poolMax: 10, connectTimeoutMs: 2_000, statementTimeoutMs: 10_000 })).to.deep.include({
       brieflyMs: 50,
       patientlyMs: 1_500,
     });
-    expect(lockLimits({ poolMax: 10, statementTimeoutMs: 60 })).to.deep.include({
+    expect(lockLimits({ poolMax: 10, connectTimeoutMs: 2_000, statementTimeoutMs: 60 })).to.deep.include({
       brieflyMs: 30,
       patientlyMs: 30,
     });
