@@ -324,7 +324,8 @@ describe('GET /v1/changes as server-sent events', () => {
     expect(end.endsWith('0\r\n\r\n')).to.equal(false);
   });
 
-  it('cuts off a reader that stops reading, fetches only what fits its connection, and leaves other streams alone', async () => {
+  it('cuts off a reader that stops reading, fetches only what fits its connection, and leaves other streams alone', async function () {
+    this.timeout(120_000);
     const live = await open('?after=now');
     await addChanges(database, 3_000, 50_000);
     wire.reset();
@@ -395,7 +396,7 @@ describe('GET /v1/changes as server-sent events', () => {
   it('delivers each change once through pages, long polls and streams of two replicas, whatever twenty writers do', async function () {
     this.timeout(120_000);
     const replicas = [await startAnother({ lifetimeMs: 250, keepAliveMs: 100 }), app];
-    const writing = await MikroORM.init(ormOptions({ ...database, poolMax: 30 }));
+    const writing = await MikroORM.init(ormOptions({ ...database, poolMax: 30, statementTimeoutMs: 60_000 }));
     const seen: { id: number; userId: number; version: number }[][] = [[], [], []];
     let isOver = false;
     const pages = async (into: (typeof seen)[number], parameters: string) => {
@@ -426,13 +427,19 @@ describe('GET /v1/changes as server-sent events', () => {
       pages(seen[1] ?? [], 'limit=1000&wait=1'),
       events(seen[2] ?? []),
     ];
-    await writeAtRandom(database, writing);
-    await writing.close(true);
-    const rows = await database.query<{ id: string }>('select id from changes order by id');
-    await eventually(() => seen.every(({ length }) => length >= rows.length) || undefined);
-    await pause(500);
-    isOver = true;
+    const changeIds = () => database.query<{ id: string }>('select id from changes order by id');
+    try {
+      await writeAtRandom(database, writing);
+      const { length: count } = await changeIds();
+      await eventually(() => seen.every(({ length }) => length >= count));
+      await pause(500);
+    } finally {
+      isOver = true;
+      await Promise.allSettled(readers);
+      await writing.close(true);
+    }
     await Promise.all(readers);
+    const rows = await changeIds();
     for (const changes of seen) {
       expect(changes.map(({ id }) => id).sort((a, b) => a - b)).to.deep.equal(
         rows.map(({ id }) => Number(id)),

@@ -83,21 +83,28 @@ export async function startPostgres({
     await run('cp', ['-a', given ?? primary.model, data]);
     await writeFile(join(data, 'standby.signal'), '');
   }
-  const port = await findFreePort();
-  const all = {
-    listen_addresses: '127.0.0.1',
-    port: String(port),
-    unix_socket_directories: folder,
-    fsync: 'off',
-    ...(primary && { primary_conninfo: `host=${primary.sockets} port=${primary.port} user=postgres` }),
-    ...settings,
-  };
-  // Not on the command line, which ALTER SYSTEM could not change.
-  const lines = Object.entries(all).map(([name, value]) => `${name} = '${value}'\n`);
-  for (const [name, text] of Object.entries({ ...files, 'postgresql.auto.conf': lines.join('') })) {
+  const write = async (name: string, text: string) => {
     await writeFile(join(data, name), text, { mode: 0o600 });
     await give(join(data, name));
-  }
+  };
+  for (const [name, text] of Object.entries(files)) await write(name, text);
+  let port = 0;
+  const choosePort = async () => {
+    port = await findFreePort();
+    const all = {
+      listen_addresses: '127.0.0.1',
+      port: String(port),
+      unix_socket_directories: folder,
+      fsync: 'off',
+      ...(primary && { primary_conninfo: `host=${primary.sockets} port=${primary.port} user=postgres` }),
+      ...settings,
+    };
+    // Not on the command line, which ALTER SYSTEM could not change.
+    const lines = Object.entries(all).map(([name, value]) => `${name} = '${value}'\n`);
+    await write('postgresql.auto.conf', lines.join(''));
+  };
+  await choosePort();
+  let hasStarted = false;
   let server: ChildProcess | undefined;
   let said = '';
   const query = async <Row extends pg.QueryResultRow>(sql: string) => {
@@ -137,6 +144,8 @@ export async function startPostgres({
       async () => {
         if (!isRunning()) {
           if (/still in use|lock file/.test(said)) return 'later';
+          // Another program was quicker.
+          if (!hasStarted && /could not bind/.test(said)) return choosePort().then(() => 'later');
           throw new Error(`PostgreSQL has ended: ${said}`);
         }
         return query('select 1').then(
@@ -148,6 +157,7 @@ export async function startPostgres({
     ).then((state) => state === 'started');
   };
   await start();
+  hasStarted = true;
   return {
     port,
     sockets: folder,

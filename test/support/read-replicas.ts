@@ -35,7 +35,10 @@ export async function startReading(
     RATE_LIMIT_REQUESTS: '0',
     ...env,
   });
-  await until('the read replicas', () => usesOf(server) >= used);
+  await until('the read replicas', () => usesOf(server) >= used).catch(async (error) => {
+    await server.end('SIGKILL');
+    throw error;
+  });
   return server;
 }
 

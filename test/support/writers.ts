@@ -12,7 +12,7 @@ const UNITS = 15;
 /**
  * Runs twenty concurrent writers. Each runs units of work in sequence: create an account, then change two of a few shared
  * accounts. The units hold their transactions open for random times and sometimes roll back. `orm` needs a connection for
- * each writer.
+ * each writer, and time for statements that wait for the others.
  */
 export async function writeAtRandom(database: TestDatabase, orm: MikroORM): Promise<void> {
   const accounts: number[] = [];

@@ -30,7 +30,7 @@ describe('the change feed', () => {
     database = await createMigratedDatabase();
     proxy = await startProxy(database.url);
     orm = await MikroORM.init(ormOptions({ ...database, url: proxy.url }));
-    writerOrm = await MikroORM.init(ormOptions({ ...database, poolMax: 30 }));
+    writerOrm = await MikroORM.init(ormOptions({ ...database, poolMax: 30, statementTimeoutMs: 60_000 }));
     // As a start does.
     await renewEpoch(orm.em.fork());
     controller = new AbortController();
