@@ -58,7 +58,7 @@ function routes(deps: EndpointDeps) {
     ...meEndpoints(deps.preferenceRules),
     ...meExportEndpoints(),
     ...userListEndpoints(deps),
-    ...transferEndpoints(deps.preferenceRules),
+    ...transferEndpoints(deps),
     ...userEndpoints(deps.preferenceRules),
     ...identityEndpoints(),
     ...historyEndpoints(deps.preferenceRules, deps.cursors),

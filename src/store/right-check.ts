@@ -77,14 +77,17 @@ async function check(
   requireRight(known && ownValuesBefore ? { ...known, ...ownValuesBefore } : undefined, right);
 }
 
-/** Whether the author of a unit that only reads still has its right. An outage of the database takes nobody's right away. */
-export async function hasRight(unit: Unit): Promise<boolean> {
+/**
+ * The refusal of the next request of a unit's author, where its right is gone, for a unit that only reads. An outage of the database
+ * takes nobody's right away.
+ */
+export async function lossOfRight(unit: Unit): Promise<Refusal | undefined> {
   try {
     await requireRightNow(unit);
-    return true;
   } catch (error) {
-    return !(error instanceof Refusal);
+    if (error instanceof Refusal) return error;
   }
+  return undefined;
 }
 
 /** Remembers what a unit's drafts change in its author's own account, for {@link checkRight}. */

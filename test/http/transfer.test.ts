@@ -467,6 +467,42 @@ describe('the transfer of accounts', () => {
       expect(await (await fetchAll()).text()).to.include('p50000@example.com');
     });
 
+    for (const [how, lose] of [
+      ['suspended', () => app.database.query(`update users set status = 'suspended' where id = 1`)],
+      ['no admin any more', () => app.database.query(`update users set role = 'user' where id = 1`)],
+      ['deleted', () => app.database.query('delete from users where id = 1')],
+    ] as const) {
+      it(`is cut off, and does not pass for complete, when its admin is ${how}, however slowly it is read`, async () => {
+        await fill(50_000);
+        const other = await startApp({ database: app.database, streamTimes: { recheckMs: 50 } });
+        try {
+          const token = await signHs256(SECRET, 'admin@example.com', '1h');
+          const socket = await dial(other.url);
+          let text = '';
+          socket.on('data', (chunk: Buffer) => {
+            text += chunk.toString('latin1');
+          });
+          socket.write(
+            `GET /v1/users/export HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer ${token}\r\n\r\n`,
+          );
+          await once(socket, 'data');
+          socket.pause();
+          await lose();
+          await eventually(() => other.log.some(({ msg }) => msg === 'answer cut short'));
+          await connectionsAtRest();
+          socket.on('error', () => undefined);
+          socket.resume();
+          await once(socket, 'close');
+          expect(text).to.match(/^HTTP\/1.1 200 /);
+          expect(text.endsWith('0\r\n\r\n')).to.equal(false);
+          expect(text).to.not.include('p50000@example.com');
+        } finally {
+          await other.drain(1_000);
+          await other.orm.close(true);
+        }
+      });
+    }
+
     it('answers 503 during a database outage', async () => {
       const proxy = await startProxy(app.database.url);
       const other = await startApp({ database: app.database, through: proxy.url });

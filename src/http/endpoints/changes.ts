@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { Change } from '../../domain/change.ts';
 import { refusals } from '../../domain/refusals.ts';
 import type { User } from '../../domain/user.ts';
-import { whileAllowed } from '../../services/access/while-allowed.ts';
+import { RECHECK_MS, whileAllowed } from '../../services/access/while-allowed.ts';
 import type { ChangeFeed, FollowOptions } from '../../services/feed/change-feed.ts';
 import { openFeed } from '../../services/feed/open-feed.ts';
 import { changeView } from '../../services/history/view.ts';
@@ -31,7 +31,7 @@ export interface StreamTimes {
   readonly stallMs: number;
   /** How long a stream lasts at most: a caller that reconnects is authorized again. */
   readonly lifetimeMs: number;
-  /** How long the check of the caller's right holds. A silent stream is checked at a keep-alive. */
+  /** How long the check of the caller's right holds, of an export too. A silent stream is checked at a keep-alive. */
   readonly recheckMs: number;
 }
 
@@ -39,7 +39,7 @@ const STREAM_TIMES: StreamTimes = {
   keepAliveMs: 15_000,
   stallMs: 30_000,
   lifetimeMs: 300_000,
-  recheckMs: 10_000,
+  recheckMs: RECHECK_MS,
 };
 
 const EVENT_STREAM = 'text/event-stream';

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { STATE_FIELDS } from '../../domain/change.ts';
 import type { PreferenceRules } from '../../domain/preferences.ts';
 import { refusals } from '../../domain/refusals.ts';
+import { RECHECK_MS, wholeWhileAllowed } from '../../services/access/while-allowed.ts';
 import { reportWithin } from '../../services/report-within.ts';
 import { exportAccounts } from '../../services/transfer/export.ts';
 import { FORMATS, NO_VALUE, SEPARATOR_NAMES } from '../../services/transfer/formats/index.ts';
@@ -19,8 +20,15 @@ const FORMAT_NAMES = FORMATS.map(({ extension }) => extension);
 
 const TYPES = FORMATS.map(({ mediaType }) => mediaType);
 
+/** What imports and exports depend on. */
+interface TransferDeps {
+  readonly preferenceRules: PreferenceRules;
+  readonly streamTimes?: { readonly recheckMs?: number };
+}
+
 /** Import and export (admins). */
-export function transferEndpoints(rules: PreferenceRules) {
+export function transferEndpoints({ preferenceRules: rules, streamTimes }: TransferDeps) {
+  const everyMs = streamTimes?.recheckMs ?? RECHECK_MS;
   return [
     endpoint({
       method: 'POST',
@@ -92,15 +100,16 @@ export function transferEndpoints(rules: PreferenceRules) {
       answer: {
         status: 200,
         description:
-          'All accounts that match the filters, ordered by id, from one consistent snapshot. An export that breaks off is incomplete.',
+          'All accounts that match the filters, ordered by id, from one consistent snapshot. An export that breaks off is incomplete; one breaks off when its caller loses the right to it.',
         type: TYPES,
         headers: { 'Content-Disposition': 'Suggested file name.', Vary: 'Varies by `Accept`.' },
       },
       refusals: [refusals.notAcceptable],
-      handle({ reader, query, accept }) {
+      handle({ unit, reader, query, accept }) {
         const { format: name, bom, separator, ...filters } = query;
         const format = FORMATS.find(({ extension }) => extension === name) ?? formatOf(accept(TYPES));
-        return { format, stream: exportAccounts(reader, format, { bom, separator, filters }) };
+        const pieces = exportAccounts(reader, format, { bom, separator, filters });
+        return { format, stream: wholeWhileAllowed(unit, pieces, everyMs) };
       },
       view: ({ stream }) => stream,
       headers: ({ format: { mediaType, extension } }) => ({

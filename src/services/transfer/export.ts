@@ -1,4 +1,3 @@
-import { Readable } from 'node:stream';
 import type { EntityManager } from '@mikro-orm/postgresql';
 import type { Account } from '../../domain/user.ts';
 import { accountSelection } from '../../store/account-columns.ts';
@@ -24,16 +23,16 @@ export interface ExportOptions extends WriteOptions {
 }
 
 /**
- * Exports accounts, ordered by id, from one consistent snapshot that has all that is committed now: a stream of text that the reader paces. It asks the
- * database when the first piece is read, and lets go when the stream ends, fails or is destroyed.
+ * Exports accounts, ordered by id, from one consistent snapshot that has all that is committed now: pieces of text, no faster than they are
+ * taken. It asks the database for the first one, and lets go when they end, fail or are abandoned.
  */
-export function exportAccounts(reader: Reader, format: Format, options: ExportOptions = {}): Readable {
+export function exportAccounts(
+  reader: Reader,
+  format: Format,
+  options: ExportOptions = {},
+): AsyncGenerator<string> {
   // Whoever resynchronises takes a cursor of the feed first: what came before it must be in the export.
-  const pieces = reader.stream((em) => chunks(em, format.writer(options), options.filters ?? {}), {
-    isWhole: true,
-  });
-  // Strings as they are, and one ready while the reader is busy.
-  return Readable.from(pieces, { objectMode: true, highWaterMark: 1 });
+  return reader.stream((em) => chunks(em, format.writer(options), options.filters ?? {}), { isWhole: true });
 }
 
 function chunks(em: EntityManager, writer: Writer, filters: AccountFilters): AsyncGenerator<string> {

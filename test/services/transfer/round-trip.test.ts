@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { COMMAND_LINE } from '../../../src/domain/author.ts';
@@ -123,7 +124,8 @@ describe('a CSV file', () => {
 
     const written = (writing: WriteOptions) =>
       store.as(COMMAND_LINE)(
-        async ({ em }) => (await exportAccounts(primaryReader(em), csv, writing).toArray()).join(''),
+        async ({ em }) =>
+          (await Readable.from(exportAccounts(primaryReader(em), csv, writing)).toArray()).join(''),
         {
           readOnly: true,
         },
@@ -134,7 +136,7 @@ describe('a CSV file', () => {
         `insert into users (email, preferences) select n || '@example.com', jsonb_build_object('a', repeat('x', 16000)) from generate_series(1, 600) as n`,
       );
       const pieces: string[] = await store.as(COMMAND_LINE)(
-        ({ em }) => exportAccounts(primaryReader(em), csv, {}).toArray(),
+        ({ em }) => Readable.from(exportAccounts(primaryReader(em), csv, {})).toArray(),
         { readOnly: true },
       );
       expect(Math.max(...pieces.map(({ length }) => length))).to.be.below(1.1 * 1024 * 1024);
