@@ -6,7 +6,7 @@ import { programEnvironment, programOf } from '../support/programs.ts';
 import { type ServerProcess, startServer } from '../support/server-process.ts';
 
 describe('a role with few rights', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
 
   let database: TestDatabase;
   let role: string;

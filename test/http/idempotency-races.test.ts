@@ -5,6 +5,7 @@ import { accountsIn, addAccount } from '../support/accounts.ts';
 import { startApp, type TestApp } from '../support/app.ts';
 import { createMigratedDatabase, type TestDatabase } from '../support/database.ts';
 import { type KeyedInit, sender } from '../support/idempotency.ts';
+import { insist } from '../support/insistent.ts';
 import { expectProblem, refusalOf } from '../support/problem.ts';
 import { dial } from '../support/raw-http.ts';
 import { forge } from '../support/tokens.ts';
@@ -189,11 +190,13 @@ describe('requests under one Idempotency-Key', function () {
   it('get their own answers where others win the race for the account', async () => {
     const keys = Array.from({ length: 30 }, (_, n) => `key${n}`);
     const patch = (key: string) =>
-      send('PATCH', '/v1/me/preferences', {
-        key,
-        as: 'grace@example.com',
-        body: JSON.stringify({ [key]: 1 }),
-      });
+      insist(() =>
+        send('PATCH', '/v1/me/preferences', {
+          key,
+          as: 'grace@example.com',
+          body: JSON.stringify({ [key]: 1 }),
+        }),
+      );
     const bodies = async (answers: Response[]) =>
       Promise.all(
         answers.map(async (answer) => [answer.status, answer.headers.get('etag'), await answer.text()]),

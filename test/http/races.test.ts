@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { accountsIn, addAccount } from '../support/accounts.ts';
 import { startApp, type TestApp } from '../support/app.ts';
+import { insist } from '../support/insistent.ts';
 import { expectProblem } from '../support/problem.ts';
 
 describe('concurrent writes', function () {
@@ -27,7 +28,7 @@ describe('concurrent writes', function () {
   it('all succeed when fifty of them set different keys of one account', async () => {
     const keys = Array.from({ length: 50 }, (_, index) => `key${index}`);
     const answers = await Promise.all(
-      keys.map((key) => patch('/v1/me/preferences', 'ada@example.com', { [key]: key })),
+      keys.map((key) => insist(() => patch('/v1/me/preferences', 'ada@example.com', { [key]: key }))),
     );
     expect(answers.map(({ status }) => status)).to.deep.equal(keys.map(() => 200));
     const [ada] = await accountsIn(app.database);
@@ -39,7 +40,7 @@ describe('concurrent writes', function () {
   it('have one winner when all of them require the same version', async () => {
     const answers = await Promise.all(
       Array.from({ length: 20 }, (_, index) =>
-        patch('/v1/me', 'ada@example.com', { name: `name ${index}` }, { 'If-Match': '"1"' }),
+        insist(() => patch('/v1/me', 'ada@example.com', { name: `name ${index}` }, { 'If-Match': '"1"' })),
       ),
     );
     const [winners, losers] = [200, 412].map((wanted) => answers.filter(({ status }) => status === wanted));
