@@ -248,6 +248,21 @@ describe('one account in the console, in a real browser', function () {
     await heading('Grace B. Hopper').waitFor();
   });
 
+  it('keeps the older changes that are shown when changes arrive again after a while, with those that were missed', async () => {
+    for (let step = 0; step < 40; step++) await change({ preferences: { step } });
+    await page.route('**/v1/changes*', (route) => route.abort());
+    await console.open(`/accounts/${id}`);
+    const older = page.getByRole('button', { name: 'Show older changes' });
+    await older.click();
+    await older.waitFor({ state: 'detached' });
+    expect(await entries().count()).to.equal(41);
+    await change({ name: 'Heard later' });
+    await page.unroute('**/v1/changes*');
+    await heading('Heard later').waitFor();
+    await entries().nth(41).waitFor();
+    expect(await entries().first().innerText()).to.include('Heard later');
+  });
+
   it('takes a save for done whose answer got lost', async () => {
     await edit('Name').click();
     await page.getByLabel('Name', { exact: true }).fill('Grace B. Hopper');

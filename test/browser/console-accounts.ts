@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { addAccount } from '../support/accounts.ts';
-import { openConsole, type TestConsole } from '../support/console-page.ts';
+import { ADA, openConsole, type TestConsole } from '../support/console-page.ts';
+import { until } from '../support/until.ts';
 
 // Not among the suites of `npm test`, because it needs Chromium on the machine: `npm run test:browser`.
 describe('the list of accounts in the console, in a real browser', function () {
@@ -185,5 +186,94 @@ describe('the list of accounts in the console, in a real browser', function () {
       await page.waitForTimeout(20);
     }
     expect(await page.locator('table').getAttribute('aria-rowcount')).to.equal('10001');
+  });
+
+  it('is as it was left, with what has changed since, for whoever comes back from an account', async () => {
+    const { page, app } = console;
+    await app.database.query(
+      "insert into users (email, name) select 'few' || n || '@example.com', 'Few ' || n from generate_series(1, 400) as n",
+    );
+    await console.open('/accounts?q=few');
+    const scrolled = () => page.evaluate<number>('scrollY');
+    const scrollTo = async (rows: number) => {
+      await until('more rows', async () => {
+        await page.evaluate('scrollTo(0, document.body.scrollHeight)');
+        return (await scrolled()) > rows * 52;
+      });
+    };
+    for (const pages of [1, 2, 3]) await scrollTo(pages * 90 - 30);
+    await page.evaluate('scrollTo(0, 9000)');
+    const row = page.locator('tbody tr[data-id]').nth(20);
+    const id = await row.getAttribute('data-id');
+    const that = page.locator(`tbody tr[data-id="${id}"]`);
+    await that.getByRole('checkbox').check();
+    const leave = async () => {
+      await that.getByRole('link').click();
+      await page.getByRole('heading', { name: 'Timeline' }).waitFor();
+      expect(await scrolled()).to.equal(0);
+    };
+    const expectAsLeft = async () => {
+      await until('the place', async () => (await scrolled()) === 9000);
+      expect(new URL(page.url()).search).to.equal('?q=few');
+      expect(await page.locator('.bulk').innerText()).to.include('1 selected');
+    };
+    await leave();
+    await app.call(`/v1/users/${id}`, {
+      as: ADA,
+      method: 'PATCH',
+      headers: { 'Content-Type': 'application/merge-patch+json' },
+      body: JSON.stringify({ name: 'Few and new' }),
+    });
+    await page.getByRole('heading', { level: 1, name: 'Few and new' }).waitFor();
+    await page.goBack();
+    await that.filter({ hasText: 'Few and new' }).waitFor();
+    await expectAsLeft();
+    await leave();
+    await page.locator('a.back').click();
+    await that.filter({ hasText: 'Few and new' }).waitFor();
+    await expectAsLeft();
+    // Elsewhere than by a way back, it begins anew.
+    await page.getByRole('link', { name: 'Activity' }).click();
+    await page.getByRole('heading', { level: 1, name: 'Activity' }).waitFor();
+    await page.getByRole('link', { name: 'Accounts', exact: true }).click();
+    await rows().first().waitFor();
+    expect(await scrolled()).to.equal(0);
+    expect(await page.locator('.bulk').count()).to.equal(0);
+  });
+
+  it('shows who is new, and leaves out who is no longer meant, where nothing moves that is being read', async () => {
+    const { page, app } = console;
+    await addAccount(app.database, 'lena@new.example');
+    await console.open('/accounts?domain=new.example&status=active');
+    await rows().first().waitFor();
+    const create = (email: string) =>
+      app.call('/v1/users', {
+        as: ADA,
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json' },
+        body: JSON.stringify({ email }),
+      });
+    const created = await create('rosa@new.example');
+    expect(created.status).to.equal(201);
+    await rows().nth(1).waitFor();
+    await page.getByTestId('total').filter({ hasText: '2' }).waitFor();
+    const { id } = (await created.json()) as { id: number };
+    await app.call(`/v1/users/${id}`, { as: ADA, method: 'DELETE' });
+    await rows().nth(1).waitFor({ state: 'detached' });
+    await page.getByTestId('total').filter({ hasText: '1' }).waitFor();
+  });
+
+  it('shows nobody of another search where a search fails', async () => {
+    const { page } = console;
+    await console.open('/accounts?q=hopper');
+    await rows().filter({ hasText: 'Grace Hopper' }).waitFor();
+    await page.route('**/v1/users?*', (route) => route.abort());
+    await page.getByRole('searchbox').fill('ada');
+    await page.getByText('This could not be loaded').waitFor();
+    expect(await rows().count()).to.equal(0);
+    await page.unroute('**/v1/users?*');
+    await page.getByRole('button', { name: 'Try again' }).click();
+    await rows().filter({ hasText: ADA }).waitFor();
+    console.watched.takeComplaints();
   });
 });

@@ -1,9 +1,9 @@
-import { useComputed, useSignal } from '@preact/signals';
-import { useEffect } from 'preact/hooks';
+import { useSignal } from '@preact/signals';
+import { useCallback, useEffect } from 'preact/hooks';
 import { type Answered, Problem, type RequestOf } from '../../client/index.ts';
 import { isSame, patchBetween } from '../../client/merge-patch.ts';
 import { call } from './api.ts';
-import { isLive, type LiveChange, onChange, tell } from './live.ts';
+import { type LiveChange, onChange, tell, useMissed } from './live.ts';
 import { type Loaded, type Pages, useLoaded, usePages } from './load.ts';
 import type { Values } from './values.ts';
 
@@ -38,13 +38,11 @@ export function useAccount(id: string): WatchedAccount {
       }),
     [id, arrived, account.reload],
   );
-  // What happened between the first answer and the opening of the stream, or while it was closed.
-  const opened = useComputed(() => isLive.value).value;
-  useEffect(() => {
-    if (!opened) return;
+  const read = useCallback(() => {
     account.reload();
-    pages.reload();
-  }, [opened, account.reload, pages.reload]);
+    pages.refresh();
+  }, [account.reload, pages.refresh]);
+  useMissed(read, true);
   const known = new Set(pages.items.map((item) => item.id));
   const items = [...arrived.value.filter((item) => !known.has(item.id)), ...pages.items];
   const history = { ...pages, items: items.sort((a, b) => b.version - a.version) };

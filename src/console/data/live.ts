@@ -1,12 +1,30 @@
 import { signal } from '@preact/signals';
+import { useEffect, useRef } from 'preact/hooks';
 import type { Answered } from '../../client/index.ts';
 import { changes, noteRefusal } from './api.ts';
 
 /** A change as the feed tells it. */
 export type LiveChange = Answered<'GET /v1/history'>['items'][number];
 
-/** Whether changes arrive as they happen. Once they do again after a while, a view may have missed some. */
+/** Whether changes arrive as they happen. */
 export const isLive = signal(false);
+
+/** How often the stream has begun anew, which does not tell what happened before. One that is only opened again goes on where it was. */
+const beginnings = signal(0);
+
+/**
+ * Calls `read` once the stream has begun anew: changes may have been missed. With `atFirst`, also once it has begun at all, for what was
+ * loaded before. `read` must stay the same function.
+ */
+export function useMissed(read: () => void, atFirst = false): void {
+  const count = beginnings.value;
+  const seen = useRef(count);
+  useEffect(() => {
+    const { current } = seen;
+    seen.current = count;
+    if (current !== count && (atFirst || current > 0)) read();
+  }, [count, read, atFirst]);
+}
 
 /** How often in a row the stream is opened in vain after the last change that was heard of, in one to four seconds. */
 const RETRIES = 3;
@@ -45,8 +63,12 @@ export function tell(change: LiveChange): void {
 function open(): AbortController {
   const opened = new AbortController();
   const { signal } = opened;
+  let hasBegun = false;
   const onState = (state: 'open' | 'lost') => {
-    if (!signal.aborted) isLive.value = state === 'open';
+    if (signal.aborted) return;
+    isLive.value = state === 'open';
+    if (state === 'open' && !hasBegun) beginnings.value++;
+    hasBegun ||= state === 'open';
   };
   const follow = async () => {
     for await (const change of changes({ since: 'now', retries: RETRIES, signal, onState })) tell(change);
@@ -55,6 +77,7 @@ function open(): AbortController {
   const goOn = (error: unknown) => {
     if (signal.aborted) return;
     onState('lost');
+    hasBegun = false;
     noteRefusal(error);
     setTimeout(() => {
       if (!signal.aborted) follow().catch(goOn);

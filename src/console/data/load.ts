@@ -77,12 +77,19 @@ export interface Pages<Item> {
   readonly error: unknown;
   /** Loads the next page, unless one is under way or there is none. */
   readonly more: () => void;
+  /** Begins anew with the first page. */
   readonly reload: () => void;
+  /** Loads the first page again, and keeps those behind it where they still follow. */
+  readonly refresh: () => void;
   /** Changes what has been loaded, as after a change of one item. */
   readonly edit: (change: (items: readonly Item[]) => readonly Item[]) => void;
+  /** What is loaded now, for the way back to it. */
+  readonly keep: () => PagesState<Item>;
 }
 
-interface PagesState<Item> {
+/** The pages of a list as they can be kept. */
+export interface PagesState<Item> {
+  /** The key of the list that the items are of. */
   readonly key: string;
   readonly items: readonly Item[];
   /** `undefined` before the first page. */
@@ -91,59 +98,97 @@ interface PagesState<Item> {
   readonly error?: unknown;
 }
 
-/** Loads a list page by page, and begins again whenever `key` changes. */
+/** Which page is loaded: the next one, the first one in place of all, or the first one with those behind it. */
+type Part = 'next' | 'first' | 'fresh';
+
+/** Loads a list page by page, and begins again whenever `key` changes, or where the way back led to what `kept` has. */
 export function usePages<Item>(
   key: string,
   load: (cursor: string | undefined, signal: AbortSignal) => Promise<PageOf<Item>>,
+  kept?: PagesState<Item>,
 ): Pages<Item> {
-  const state = useSignal<PagesState<Item>>({ key, items: [], cursor: undefined, isLoading: true });
+  const state = useSignal<PagesState<Item>>(kept ?? { key, items: [], cursor: undefined, isLoading: true });
   const running = useSignal<AbortController | undefined>(undefined);
   const again = useRef(false);
   const next = useCallback(
-    async (isFirst: boolean) => {
+    async (asked: Part) => {
       const before = state.peek();
-      if (!isFirst && (before.isLoading || before.cursor === null)) return;
+      if (asked === 'next' && (before.isLoading || before.cursor === null)) return;
+      // Rows of another list are none of this one.
+      const part = before.key === key ? asked : 'first';
       running.peek()?.abort();
       const controller = new AbortController();
       running.value = controller;
       // The old rows stay until the new ones are there, so that nothing jumps.
-      state.value = { ...before, key, isLoading: true, error: undefined };
+      state.value = { ...before, isLoading: true, error: undefined };
       try {
-        const page = await load(isFirst ? undefined : (before.cursor ?? undefined), controller.signal);
+        const page = await load(
+          part === 'next' ? (before.cursor ?? undefined) : undefined,
+          controller.signal,
+        );
         if (controller.signal.aborted) return;
-        const items = isFirst ? page.items : [...state.peek().items, ...page.items];
-        state.value = { key, items, cursor: page.nextCursor, isLoading: false };
+        const { items, cursor } = state.peek();
+        state.value = { key, isLoading: false, ...joined(part, { items, nextCursor: cursor ?? null }, page) };
       } catch (error) {
-        if (!controller.signal.aborted) state.value = { ...state.peek(), isLoading: false, error };
+        if (controller.signal.aborted) return;
+        const { items, cursor } = state.peek();
+        const own = before.key === key ? { items, cursor } : { items: [], cursor: undefined };
+        state.value = { key, ...own, isLoading: false, error };
       }
-      if (controller.signal.aborted || !again.current) return;
+      if (!again.current) return;
       again.current = false;
-      next(true);
+      next('first');
     },
     [key],
   );
   useLayoutEffect(() => {
-    next(true);
+    next('fresh');
     return () => running.peek()?.abort();
   }, [next]);
   const { items, cursor, isLoading, error } = state.value;
+  const loadAgain = (part: Part) => {
+    // As above.
+    if (state.peek().isLoading && state.peek().cursor === undefined) again.current = true;
+    else next(part);
+  };
   return {
     items,
     isLoading,
     isEmpty: cursor === null && items.length === 0 && !isLoading,
     hasMore: cursor !== null,
     error,
-    more: useCallback(() => void next(false), [next]),
-    reload: useCallback(() => {
-      // As above.
-      if (state.peek().isLoading && state.peek().cursor === undefined) again.current = true;
-      else next(true);
-    }, [next, state]),
+    more: useCallback(() => void next('next'), [next]),
+    reload: useCallback(() => loadAgain('first'), [next, state]),
+    refresh: useCallback(() => loadAgain('fresh'), [next, state]),
     edit: useCallback(
       (change) => {
         state.value = { ...state.peek(), items: change(state.peek().items) };
       },
       [state],
     ),
+    keep: useCallback(() => ({ ...state.peek(), isLoading: false }), [state]),
   };
+}
+
+/** What is loaded of a list, with one page more. */
+function joined<Item>(part: Part, { items, nextCursor }: PageOf<Item>, page: PageOf<Item>) {
+  const first = { items: page.items, cursor: page.nextCursor };
+  if (part === 'first') return first;
+  if (part === 'next') {
+    const known = new Set(items.map(idOf));
+    // What has moved in the order meanwhile may come twice.
+    const added = page.items.filter((item) => !known.has(idOf(item)));
+    return { items: [...items, ...added], cursor: page.nextCursor };
+  }
+  const places = new Map(items.map((item, place) => [idOf(item), place]));
+  const last = page.items.findLast((item) => places.has(idOf(item)));
+  const behind = last === undefined ? items.length : (places.get(idOf(last)) as number) + 1;
+  const fresh = new Set(page.items.map(idOf));
+  const rest = items.slice(behind).filter((item) => !fresh.has(idOf(item)));
+  return rest.length === 0 ? first : { items: [...page.items, ...rest], cursor: nextCursor };
+}
+
+/** What makes an item the same in two answers. */
+function idOf(item: unknown): unknown {
+  return (item as { readonly id?: number }).id ?? item;
 }

@@ -1,19 +1,21 @@
 import { type Signal, useSignal } from '@preact/signals';
-import { useEffect, useMemo, useRef } from 'preact/hooks';
+import { useCallback, useEffect, useMemo, useRef } from 'preact/hooks';
 import { useAddress } from '../data/address.ts';
 import { call } from '../data/api.ts';
 import { useCommands } from '../data/commands.ts';
 import { download, exportUrl } from '../data/download.ts';
 import { formatNumber } from '../data/format.ts';
 import { type Shortcut, useShortcuts } from '../data/keys.ts';
-import { onChange } from '../data/live.ts';
-import { useLoaded, usePages } from '../data/load.ts';
+import { onChange, useMissed } from '../data/live.ts';
+import { type Pages, useLoaded, usePages } from '../data/load.ts';
+import { useWayBack } from '../data/way-back.ts';
 import { Icon } from '../parts/icons.tsx';
 import { Failed, State } from '../parts/states.tsx';
 import { texts } from '../texts.ts';
 import { BulkBar } from './accounts/bulk.tsx';
 import { askToCreate, created } from './accounts/create.tsx';
 import { FilterBar, isFiltered } from './accounts/filters.tsx';
+import { changed, type KeptList, LIST, leaveList, returnToList } from './accounts/kept.ts';
 import { AccountList } from './accounts/list.tsx';
 import { type Account, type Filters, filtersOf, PAGE } from './accounts/types.ts';
 
@@ -22,39 +24,34 @@ export function Accounts() {
   const { state, change } = useAddress<keyof Filters>();
   const filters = filtersOf(state);
   const key = JSON.stringify(filters);
-  const pages = usePages(key, (cursor, signal) =>
-    call('GET /v1/users', { query: { ...filters, cursor, limit: `${PAGE}` }, signal }),
+  const left: KeptList | undefined = useWayBack(LIST, () => leaveList(pages.keep(), picked.peek()));
+  const kept: KeptList | undefined = useMemo(() => returnToList(left), []);
+  const pages: Pages<Account> = usePages(
+    key,
+    (cursor, signal) => call('GET /v1/users', { query: { ...filters, cursor, limit: `${PAGE}` }, signal }),
+    kept?.pages,
   );
   const counted = useLoaded(key, (signal) =>
     call('GET /v1/users', { query: { ...filters, total: 'true', limit: '1' }, signal }),
   );
-  const picked = useSignal<ReadonlySet<number>>(new Set());
+  const picked: Signal<ReadonlySet<number>> = useSignal(
+    (kept?.pages.key === key && kept.picked) || new Set(),
+  );
+  const pickedOf = useRef(key);
   // Another list has other accounts.
   useEffect(() => {
-    picked.value = new Set();
-  }, [key]);
-  useEffect(
-    () =>
-      onChange(({ userId, action, after, version }) => {
-        pages.edit((items) =>
-          items.flatMap((item) => {
-            if (item.id !== userId || version <= item.version) return [item];
-            if (action === 'deleted') return [];
-            const { preferences: _, ...values } = after ?? {};
-            return [{ ...item, ...values, version } as Account];
-          }),
-        );
-      }),
-    [pages.edit],
-  );
+    if (pickedOf.current !== key) picked.value = new Set();
+    pickedOf.current = key;
+  }, [key, picked]);
+  useChanges(pages, counted.reload);
   const count = created.value;
   const shown = useRef(count);
   useEffect(() => {
     if (shown.current === count) return;
     shown.current = count;
-    pages.reload();
+    pages.refresh();
     counted.reload();
-  }, [count, pages.reload, counted.reload]);
+  }, [count, pages.refresh, counted.reload]);
   useShortcuts(useMemo(() => shortcutsOf(picked), [picked]));
   useCommands([
     {
@@ -111,7 +108,7 @@ export function Accounts() {
           accounts={pages.items.filter(({ id }) => picked.value.has(id))}
           onDone={() => {
             picked.value = new Set();
-            pages.reload();
+            pages.refresh();
             counted.reload();
           }}
           onClear={() => {
@@ -121,6 +118,35 @@ export function Accounts() {
       )}
     </>
   );
+}
+
+/** How long changes are gathered before the list is read again, in milliseconds: an import makes thousands a second. */
+const GATHER_MS = 2_000;
+
+/** How far down a page is still at its top, in pixels. */
+const TOP_PX = 80;
+
+/** Shows the changes of others as they happen; who is new, gone or no longer in the list, a little later and where nothing moves that is being read. */
+function useChanges({ edit, refresh }: Pages<Account>, recount: () => void): void {
+  const read = useCallback(() => {
+    recount();
+    if (scrollY < TOP_PX && !document.querySelector('tr[data-id] :focus-visible')) refresh();
+  }, [recount, refresh]);
+  useMissed(read);
+  useEffect(() => {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const end = onChange((change) => {
+      edit((accounts) => changed(accounts, new Map([[change.userId, change]])));
+      timer ??= setTimeout(() => {
+        timer = undefined;
+        read();
+      }, GATHER_MS);
+    });
+    return () => {
+      end();
+      clearTimeout(timer);
+    };
+  }, [edit, read]);
 }
 
 /** The keys of the list. The account at hand is the one whose link has the focus. */

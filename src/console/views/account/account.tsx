@@ -6,6 +6,7 @@ import { type Command, useCommands } from '../../data/commands.ts';
 import type { LiveChange } from '../../data/live.ts';
 import { viewUrl } from '../../data/place.ts';
 import { useTitle } from '../../data/title.ts';
+import { wantBack } from '../../data/way-back.ts';
 import { RoleBadge, StatusBadge } from '../../parts/badges.tsx';
 import { copy } from '../../parts/copy.ts';
 import { Icon } from '../../parts/icons.tsx';
@@ -13,6 +14,7 @@ import { Bones, Failed, NotFound } from '../../parts/states.tsx';
 import { askUndo } from '../../parts/undo.tsx';
 import { account as texts } from '../../texts/account.ts';
 import type { ViewProps } from '../../views.tsx';
+import { LIST, listQuery } from '../accounts/kept.ts';
 import { Acts } from './acts.tsx';
 import { Details } from './details.tsx';
 import { Identities } from './identities.tsx';
@@ -97,7 +99,7 @@ function OneAccount({ id }: { id: string }) {
 
 function Back() {
   return (
-    <a class="row back" href={viewUrl('/accounts')}>
+    <a class="row back" href={viewUrl(`/accounts${listQuery()}`)} onClick={() => wantBack(LIST)}>
       <Icon name="left" />
       {texts.back}
     </a>

@@ -6,8 +6,9 @@ import { call } from '../../data/api.ts';
 import { formatDay, formatNumber } from '../../data/format.ts';
 import { useShortcuts } from '../../data/keys.ts';
 import { isLive, type LiveChange } from '../../data/live.ts';
-import { usePages } from '../../data/load.ts';
+import { type Pages, type PagesState, usePages } from '../../data/load.ts';
 import { viewUrl } from '../../data/place.ts';
+import { useWayBack } from '../../data/way-back.ts';
 import { accountText } from '../../parts/account-link.tsx';
 import { Choice, SearchField } from '../../parts/filters.tsx';
 import { Icon } from '../../parts/icons.tsx';
@@ -44,7 +45,8 @@ export function Activity() {
   const list = useRef<HTMLOListElement>(null);
   const load = (cursor: string | undefined, signal: AbortSignal) =>
     call('GET /v1/history', { query: { ...query, cursor, limit: `${PAGE}` }, signal });
-  const pages = usePages(key, load);
+  const kept = useWayBack<PagesState<LiveChange>>('activity', () => pages.keep());
+  const pages: Pages<LiveChange> = usePages(key, load, kept);
   const arrivals = useArrivals(pages, {
     key,
     query,
