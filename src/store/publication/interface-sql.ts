@@ -122,36 +122,86 @@ export function triggersSql(home: string): string[] {
   ];
 }
 
-/** The statement that puts the ids of all accounts into their table. The triggers must be committed. */
-export function fillSql(home: string): string {
-  return `insert into ${ID_TABLE} (id) select id from ${quoted(home)}.users order by id on conflict (id) do nothing`;
+/** Work on many rows, page by page, from the end of an order of theirs to its beginning. */
+export interface Walk {
+  /** The rows, in a table or with a condition. */
+  readonly rows: string;
+  /** The column of their order, which has an index. */
+  readonly column: string;
+  /** The type of its values; with what comes behind the last one. */
+  readonly type: string;
+  readonly end: string;
+  /** Its values as text, for literals. */
+  readonly text: string;
+  /** The statements of a page, in one transaction: of the rows in a range of the column. */
+  statements(range: string): readonly string[];
 }
 
-/** The same for so many accounts beyond an id, as `[beyond, limit]`: it returns the last id as `last`, `null` where there was none. */
-export function fillPageSql(home: string): string {
-  return `
-    with page as (select id from ${quoted(home)}.users where id > ? order by id limit ?),
-         filled as (insert into ${ID_TABLE} (id) select id from page on conflict (id) do nothing)
-    select max(id) as last from page`;
+/** The order of ids: those of adopted accounts may be any integers. */
+const BY_ID = { column: 'id', type: 'bigint', end: `${2 ** 31}`, text: 'id::text' };
+
+/**
+ * The walks that fill the table of ids, once the triggers are committed: with the ids of all accounts, and with those of accounts that were
+ * deleted before, by the history. Where an account was deleted more than once, its last deletion counts, which comes first.
+ */
+export function fillWalks(home: string): Walk[] {
+  const users = `${quoted(home)}.users`;
+  const deletions = `${quoted(home)}.changes where action = 'deleted'`;
+  return [
+    {
+      ...BY_ID,
+      rows: `${users} where true`,
+      statements: (range) => [
+        `insert into ${ID_TABLE} (id) select id from ${users} where ${range} order by id on conflict (id) do nothing`,
+      ],
+    },
+    {
+      rows: deletions,
+      column: 'at',
+      type: 'timestamptz',
+      end: 'infinity',
+      text: `to_char(at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`,
+      statements: (range) => [
+        `insert into ${ID_TABLE} (id, deleted_at)
+select user_id, max(at) from ${deletions} and ${range} group by user_id order by user_id
+on conflict (id) do nothing`,
+      ],
+    },
+  ];
 }
 
 /**
- * The statements that add the ids of accounts that were deleted before, by the history, and mend those of accounts that were created again or
- * deleted while the triggers were off. The last one sees what was deleted while the others ran.
+ * The walk that mends the ids of accounts that were created again or deleted while the triggers were off. It locks them first, and looks
+ * again: a trigger that was quicker has left nothing to mend.
  */
-export function mendSql(home: string): string[] {
-  const users = `${quoted(home)}.users`;
-  return [
-    `insert into ${ID_TABLE} (id, deleted_at)
-select user_id, max(at) from ${quoted(home)}.changes where action = 'deleted' group by user_id order by user_id
-on conflict (id) do nothing`,
-    `update ${ID_TABLE} as ids set deleted_at = null
- where deleted_at is not null and exists (select from ${users} as users where users.id = ids.id)`,
-    `update ${ID_TABLE} as ids set deleted_at = now()
- where deleted_at is null and not exists (select from ${users} as users where users.id = ids.id)`,
-    `analyze ${ID_TABLE}`,
-  ];
+export function mendWalk(home: string): Walk {
+  const exists = `exists (select from ${quoted(home)}.users as users where users.id = ids.id)`;
+  return {
+    ...BY_ID,
+    rows: `${ID_TABLE} where true`,
+    statements: (range) => {
+      const wrong = `${range} and (deleted_at is null) <> ${exists}`;
+      return [
+        `select count(*) from (select from ${ID_TABLE} as ids where ${wrong} for no key update) as locked`,
+        `update ${ID_TABLE} as ids set deleted_at = case when ${exists} then null else now() end where ${wrong}`,
+      ];
+    },
+  };
 }
+
+/** The statement that returns where the page before a value of the column begins, as text; nothing where it has all rows that are left. */
+export function pageSql({ rows, column, type, text }: Walk): string {
+  return `select ${text} as "begin" from ${rows} and ${column} < ?::${type} order by ${column} desc offset ? limit 1`;
+}
+
+/** The range of a page, which ends before a value of the column and begins with another, or with the first one. */
+export function rangeOf({ column, type }: Walk, begin: string | undefined, end: string): string {
+  const before = `${column} < '${end}'::${type}`;
+  return begin === undefined ? before : `${column} >= '${begin}'::${type} and ${before}`;
+}
+
+/** The statement for good plans of what references the ids. */
+export const ANALYZE_SQL = `analyze ${ID_TABLE}`;
 
 /** The statements that let a role of the app use the interface. */
 export function grantsSql(role: string): string[] {

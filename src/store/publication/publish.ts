@@ -3,17 +3,20 @@ import pRetry from 'p-retry';
 import { isLockTimeout } from '../../database/driver-errors.ts';
 import { quoteIdentifier as quoted } from '../../database/quote-identifier.ts';
 import {
-  fillPageSql,
-  fillSql,
+  ANALYZE_SQL,
+  fillWalks,
   grantsSql,
   interfaceSql,
-  mendSql,
+  mendWalk,
+  pageSql,
   RELATIONS,
+  rangeOf,
   removalSql,
   SCHEMA,
   SCHEMA_SQL,
   TRIGGERS,
   triggersSql,
+  type Walk,
 } from './interface-sql.ts';
 import { isSchemaEmpty, type Survey, surveyOf } from './survey.ts';
 
@@ -27,10 +30,7 @@ const BEGINNING = [
 /** How often it tries to get its locks: the writers that waited behind it go on meanwhile. */
 const RETRIES = { retries: 2, minTimeout: 500, factor: 1 };
 
-/** The ids of adopted accounts may be any integers. */
-const SMALLEST_ID = -(2 ** 31);
-
-/** How many ids are written in one transaction. */
+/** How many rows are looked at in one transaction. */
 const PAGE_SIZE = 10_000;
 
 /** The accounts cannot be published, or their publication cannot be removed, and why. */
@@ -54,8 +54,10 @@ export async function publishAccounts(
     return found;
   });
   // Apart from the triggers, and by pages, so that writers of accounts wait for none of it. What the app may use is whole.
-  await fill(em, home);
-  await runAll(em, mendSql(home));
+  for (const walk of [...fillWalks(home), mendWalk(home)])
+    for await (const statements of pagesOf(em, walk))
+      await em.fork().transactional((em) => runAll(em, statements));
+  await em.execute(ANALYZE_SQL);
   if (reader !== undefined) await inOrder(em, (em) => runAll(em, grantsSql(reader)));
   return { published: RELATIONS };
 }
@@ -64,15 +66,15 @@ export async function publishAccounts(
 export async function publicationSql(em: EntityManager, reader: string | undefined): Promise<string> {
   const found = await surveyOf(em, reader);
   requireRoom(found, reader);
-  const statements = [
-    'begin',
-    ...BEGINNING,
-    ...statementsOf(found),
-    'commit',
-    fillSql(found.home),
-    ...mendSql(found.home),
-    ...(reader === undefined ? [] : grantsSql(reader)),
-  ];
+  const { home, hasIds } = found;
+  const statements = ['begin', ...BEGINNING, ...statementsOf(found), 'commit'];
+  for (const walk of fillWalks(home))
+    for await (const page of pagesOf(em, walk)) statements.push('begin', ...page, 'commit');
+  // What is filled for the first time has hardly anything to mend.
+  const mend = mendWalk(home);
+  const pages = hasIds ? pagesOf(em, mend) : [mend.statements(rangeOf(mend, undefined, mend.end))];
+  for await (const page of pages) statements.push('begin', ...page, 'commit');
+  statements.push(ANALYZE_SQL, ...(reader === undefined ? [] : grantsSql(reader)));
   return statements.map((statement) => `${statement};\n`).join('');
 }
 
@@ -115,12 +117,14 @@ async function inOrder<T>(em: EntityManager, work: (em: EntityManager) => Promis
   }
 }
 
-/** Puts the ids of all accounts into their table, each page in a transaction of its own: a deletion waits for that of its account. */
-async function fill(em: EntityManager, home: string): Promise<void> {
-  let last: number | null = SMALLEST_ID - 1;
-  while (last !== null) {
-    const pages: { last: number | null }[] = await em.execute(fillPageSql(home), [last, PAGE_SIZE]);
-    last = pages[0]?.last ?? null;
+/** The statements of each page of a walk: a transaction of its own, because a deletion waits for that of its account. */
+async function* pagesOf(em: EntityManager, walk: Walk): AsyncGenerator<readonly string[]> {
+  let end: string | undefined = walk.end;
+  while (end !== undefined) {
+    const found: { begin: string }[] = await em.execute(pageSql(walk), [end, PAGE_SIZE - 1]);
+    const begin = found[0]?.begin;
+    yield walk.statements(rangeOf(walk, begin, end));
+    end = begin;
   }
 }
 

@@ -16,6 +16,8 @@ export interface Survey {
   /** Whether this session would find it so too, as behind a pooler. */
   readonly isDiverted: boolean;
   readonly hasSchema: boolean;
+  /** Whether the table of ids is there. */
+  readonly hasIds: boolean;
   /** Whether the schema is ours to remove. */
   readonly ownsSchema: boolean;
   /** Whether the role may make tables in the schema, and let the app in. */
@@ -68,6 +70,7 @@ const SURVEY = `
            (select setting from search_paths order by "ofRole" desc, "ofDatabase" desc limit 1), '$user') like '%$user%' as "needsPath",
          current_user = '${SCHEMA}' and home.schema <> '${SCHEMA}' and current_setting('search_path') like '%$user%' as "isDiverted",
          to_regnamespace('${SCHEMA}') is not null as "hasSchema",
+         exists (select from objects where name = '${ID_TABLE}') as "hasIds",
          coalesce(obj_description(to_regnamespace('${SCHEMA}'), 'pg_namespace') like '${OWNER}%', false) as "ownsSchema",
          coalesce(has_schema_privilege(to_regnamespace('${SCHEMA}'), 'create')
            and has_schema_privilege(to_regnamespace('${SCHEMA}'), 'usage with grant option'), false) as "mayUse",

@@ -561,6 +561,34 @@ describe("the accounts, published to the app's own tables", function () {
     expect(await published()).to.deep.equal(before);
   });
 
+  for (const [how, run] of [
+    ['by the command', () => publish()],
+    ['by its SQL', async () => app.database.query(await publicationSql(em(), role))],
+  ] as const)
+    it(`have all their ids, of which no transaction writes more than ten thousand: ${how}`, async () => {
+      await app.database.query(`
+        insert into users (email) select 'n' || n || '@example.com' from generate_series(1, 20000) as n;
+        -- Deleted twice each, at times of which many are the same.
+        insert into changes (at, actor, user_id, action, version, fields, before)
+        select time + n / 100 * interval '1 microsecond', 'ada', 1000000 + n, 'deleted', 1, '{}', '{}'
+          from generate_series(1, 25000) as n, (values (timestamptz '2026-01-01'), ('2026-02-01')) as times (time)`);
+      await run();
+      expect(await wrongIds()).to.deep.equal([]);
+      const filled = await app.database.query(`
+        select count(*)::int as count, min(deleted_at) >= '2026-02-01' as "areLast" from rollcall.account_ids where deleted_at is not null`);
+      expect(filled).to.deep.equal([{ count: 25_000, areLast: true }]);
+      const transactions = await app.database.query(
+        'select count(*)::int as rows from rollcall.account_ids group by xmin::text order by rows desc',
+      );
+      expect(transactions[0]?.['rows']).to.be.within(5_000, 10_100);
+      // Again, page by page too, with something to mend in several of them.
+      await app.database.query(
+        `update rollcall.account_ids set deleted_at = case when deleted_at is null then now() end where id % 1000 = 0`,
+      );
+      await run();
+      expect(await wrongIds()).to.deep.equal([]);
+    });
+
   // The embedded server has no pg_dump: these run where a server is given.
   if (process.env['TEST_DATABASE_URL'] !== undefined)
     it('come back with a dump', async () => {
