@@ -1,6 +1,7 @@
 import { type KnownAccount, useAccountName } from '../data/account-names.ts';
 import { viewUrl } from '../data/place.ts';
 import { history } from '../texts/history.ts';
+import { Name } from './name.tsx';
 
 /** The way to an account, by its email: asked for where it is not known. An account that is gone is said to be. */
 export function AccountLink({ id, email }: { id: number; email?: string | undefined }) {
@@ -8,7 +9,7 @@ export function AccountLink({ id, email }: { id: number; email?: string | undefi
   return (
     <>
       <a href={viewUrl(`/accounts/${id}`)}>
-        <bdi>{email ?? accountText(id, known)}</bdi>
+        <Name text={email ?? accountText(id, known)} />
       </a>
       {known?.state === 'deleted' && known.email !== undefined && (
         <span class="soft"> ({history.deleted})</span>

@@ -1,4 +1,5 @@
 import { history } from '../texts/history.ts';
+import { Name } from './name.tsx';
 
 /** The author of a change in words: an email, a service token, a part of the service itself. */
 export function actorText(name: string): string {
@@ -10,5 +11,5 @@ export function actorText(name: string): string {
 
 /** The author of a change. */
 export function Actor({ name }: { name: string }) {
-  return <bdi>{actorText(name)}</bdi>;
+  return <Name text={actorText(name)} />;
 }

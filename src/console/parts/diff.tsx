@@ -4,6 +4,7 @@ import { differencesOf, type Values } from '../data/values.ts';
 import { history } from '../texts/history.ts';
 import { texts } from '../texts.ts';
 import { Arrow } from './icons.tsx';
+import { Name } from './name.tsx';
 
 /** As much of a value as is shown at first, in characters. */
 const SHORT = 240;
@@ -85,7 +86,7 @@ export function ValueText({ path, value }: { path: string; value: unknown }) {
   const isWhole = useSignal(false);
   if (value === undefined || value === null) return <span class="soft">{history.notSet}</span>;
   const text = textOf(path, value);
-  if (isWhole.value || text.length <= SHORT) return <bdi>{text}</bdi>;
+  if (isWhole.value || text.length <= SHORT) return <Name text={text} />;
   return (
     <>
       {/* By characters, of which some have two units. */}

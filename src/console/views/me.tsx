@@ -2,6 +2,7 @@ import { call } from '../data/api.ts';
 import { useLoaded } from '../data/load.ts';
 import { isAdmin, me, session } from '../data/session.ts';
 import { RoleBadge } from '../parts/badges.tsx';
+import { Name } from '../parts/name.tsx';
 import { Bones, Failed } from '../parts/states.tsx';
 import { meTexts as texts } from '../texts/me.ts';
 import { MyData } from './me/data.tsx';
@@ -32,7 +33,7 @@ export function MyAccount() {
           <h1>{texts.title}</h1>
           {head && (
             <p class="row">
-              <bdi class="soft">{head.email}</bdi>
+              <Name text={head.email} isSoft />
               <RoleBadge role={head.role} until={head.roleUntil} as="moment" />
             </p>
           )}

@@ -5,6 +5,7 @@ import { usePages } from '../../data/load.ts';
 import { viewUrl } from '../../data/place.ts';
 import { signOut } from '../../data/session.ts';
 import { BoxEnd } from '../../parts/list-end.tsx';
+import { Name } from '../../parts/name.tsx';
 import { SessionRow } from '../../parts/session-rows.tsx';
 import { Bones } from '../../parts/states.tsx';
 import { say, sayFault } from '../../parts/toasts.tsx';
@@ -54,9 +55,9 @@ export function Sessions() {
               who={
                 <p>
                   <a href={viewUrl(`/accounts/${session.account.id}`)}>
-                    <bdi>{session.account.name ?? session.account.email}</bdi>
+                    <Name text={session.account.name ?? session.account.email} />
                   </a>{' '}
-                  {session.account.name !== null && <bdi class="soft">{session.account.email}</bdi>}
+                  {session.account.name !== null && <Name text={session.account.email} isSoft />}
                 </p>
               }
               isBusy={busy.value === session.id}

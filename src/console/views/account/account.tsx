@@ -10,6 +10,7 @@ import { wantBack } from '../../data/way-back.ts';
 import { RoleBadge, StatusBadge } from '../../parts/badges.tsx';
 import { copy } from '../../parts/copy.ts';
 import { Icon } from '../../parts/icons.tsx';
+import { Name } from '../../parts/name.tsx';
 import { Bones, Failed, NotFound } from '../../parts/states.tsx';
 import { askUndo } from '../../parts/undo.tsx';
 import { account as texts } from '../../texts/account.ts';
@@ -154,10 +155,10 @@ function Head({
     <header>
       <div class="who">
         <h1 ref={title} tabIndex={-1}>
-          <bdi>{name ?? email}</bdi>
+          <Name text={name ?? email} />
         </h1>
         <p class="row">
-          {name !== null && <bdi class="soft">{email}</bdi>}
+          {name !== null && <Name text={email} isSoft />}
           <RoleBadge role={role} until={roleUntil} as="moment" />
           <StatusBadge status={status} />
         </p>
@@ -179,10 +180,10 @@ function DeletedHead({
       <header>
         <div class="who">
           <h1 ref={title} tabIndex={-1}>
-            <bdi>{before?.name ?? before?.email ?? `${texts.id} ${userId}`}</bdi>
+            <Name text={before?.name ?? before?.email ?? `${texts.id} ${userId}`} />
           </h1>
           <p class="row">
-            {before?.name && <bdi class="soft">{before.email}</bdi>}
+            {before?.name && before.email && <Name text={before.email} isSoft />}
             <span class="badge bad">
               <Icon name="cross" />
               {texts.deleted}

@@ -8,6 +8,7 @@ import { fieldOfTime, timeOfField } from '../../data/format.ts';
 import { RoleBadge, StatusBadge } from '../../parts/badges.tsx';
 import { useFocusBack } from '../../parts/focus-back.ts';
 import { Icon } from '../../parts/icons.tsx';
+import { Name } from '../../parts/name.tsx';
 import { messageOf } from '../../parts/states.tsx';
 import { Time } from '../../parts/time.tsx';
 import { sayChanged } from '../../parts/undo.tsx';
@@ -121,7 +122,7 @@ function Value({ field, account }: { field: Field; account: Account }) {
   if (field === 'storageMode') return <>{shared.storageModes[account.storageMode]}</>;
   const text = account[field];
   if (text === null) return <span class="soft">{field === 'roleUntil' ? texts.noEnd : texts.noName}</span>;
-  return field === 'roleUntil' ? <Time at={text} as="exact" /> : <bdi>{text}</bdi>;
+  return field === 'roleUntil' ? <Time at={text} as="exact" /> : <Name text={text} />;
 }
 
 /** A field as it is typed. */
