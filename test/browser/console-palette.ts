@@ -186,6 +186,32 @@ describe('the palette of the console, in a real browser', function () {
     }
   });
 
+  it('says what Enter and Esc do too, the keys of the view first, and clears a selection by Esc', async () => {
+    const { page } = console;
+    for (const [path, enter] of [
+      ['/accounts', 'Open the account'],
+      ['/activity', 'Only changes by its author'],
+    ] as const) {
+      await console.open(path);
+      await page.locator('tbody tr[data-id], .entry').first().waitFor();
+      await page.keyboard.press('?');
+      const help = page.getByRole('dialog', { name: 'Keyboard' });
+      const keys = (await help.locator('dt').allInnerTexts()).map((key) => key.trim());
+      const acts = await help.locator('dd').allInnerTexts();
+      expect(acts[keys.indexOf('Enter')], path).to.equal(enter);
+      expect(keys.slice(-2), path).to.deep.equal(['?', 'Esc']);
+      expect(keys[0], path).to.equal('/');
+      await page.keyboard.press('Escape');
+      await help.waitFor({ state: 'detached' });
+    }
+    await console.open('/accounts');
+    await page.locator('tbody').getByRole('checkbox').first().check();
+    const selected = page.getByRole('region', { name: 'Selected accounts' });
+    await selected.waitFor();
+    await page.keyboard.press('Escape');
+    await selected.waitFor({ state: 'detached' });
+  });
+
   it('takes keys of a keyboard with other letters by their places', async () => {
     const { page } = console;
     await console.open('/accounts');

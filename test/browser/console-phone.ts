@@ -52,6 +52,31 @@ describe('the console on a phone, in a real browser', function () {
     }
   });
 
+  it('has the filters behind a button that counts them, and shows at once how to clear them', async () => {
+    const { page } = console;
+    const unfold = page.getByRole('button', { name: 'Filters', exact: false }).first();
+    for (const [path, filter, first] of [
+      ['/accounts', page.getByLabel('Role'), '.list'],
+      ['/activity', page.getByLabel('Action'), '.live-bar'],
+    ] as const) {
+      await console.open(path);
+      await page.locator(first).waitFor();
+      expect(await filter.isVisible(), path).to.equal(false);
+      // A line for the title, and one for the search.
+      expect((await page.locator(first).boundingBox())?.y, path).to.be.below(120);
+      await unfold.press('Enter');
+      expect(await unfold.getAttribute('aria-expanded')).to.equal('true');
+      await filter.selectOption({ index: 1 });
+      expect(await unfold.innerText(), path).to.match(/^Filters\s+1\s+set$/);
+      await console.expectAccessible();
+      await page.reload();
+      expect(await filter.isVisible(), path).to.equal(false);
+      await page.getByRole('button', { name: 'Clear filters' }).first().click();
+      await page.waitForURL((url) => url.search === '');
+      expect(await unfold.innerText(), path).to.equal('Filters');
+    }
+  });
+
   it('has the other views, the theme and who is signed in behind “More”', async () => {
     const { page } = console;
     await console.open('/accounts');
@@ -111,6 +136,78 @@ describe('the console on a phone, in a real browser', function () {
       expect(own?.height).to.be.within(51, 53);
     }
     await row.getByRole('link', { name: 'In Terim' }).waitFor();
+  });
+
+  it('has the bar above the view where the screen is low, as a zoom of 400 % makes it, and scrolls no view sideways', async () => {
+    const { page } = console;
+    await page.setViewportSize({ width: 320, height: 256 });
+    for (const view of [...VIEW_NAMES, `accounts/${id}`]) {
+      await console.open(`/${view}`);
+      const title = page.locator('main.view h1').first();
+      await title.waitFor();
+      await page.locator('.bone').first().waitFor({ state: 'detached' });
+      expect(await page.evaluate<number>('document.documentElement.scrollWidth'), view).to.equal(320);
+      const { y = Number.NaN, height = 0 } = (await bar().boundingBox()) ?? {};
+      expect(y + height, view).to.be.below((await title.boundingBox())?.y ?? Number.NaN);
+      await page.mouse.wheel(0, 200);
+    }
+    await page.setViewportSize(PHONE);
+  });
+
+  it('keeps what it says apart and whole where the reader spaces letters and words', async () => {
+    const { page } = console;
+    await console.open('/turned-away');
+    await page.evaluate(
+      "document.adoptedStyleSheets = [Object.assign(new CSSStyleSheet(), {})]; document.adoptedStyleSheets[0].replaceSync('* { line-height: 1.5 !important; letter-spacing: 0.12em !important; word-spacing: 0.16em !important }')",
+    );
+    const widths = await bar()
+      .locator('a:visible, button:visible')
+      .evaluateAll((places) =>
+        (places as unknown as { clientWidth: number; scrollWidth: number }[]).map(
+          ({ clientWidth, scrollWidth }) => scrollWidth - clientWidth,
+        ),
+      );
+    expect(widths).to.deep.equal([0, 0, 0, 0, 0]);
+    expect(await page.evaluate<number>('document.documentElement.scrollWidth')).to.equal(PHONE.width);
+  });
+
+  it('breaks an email at its dots first', async () => {
+    const { page, app } = console;
+    const { id } = await addAccount(app.database, 'margaret.johnson@computing.laboratory.example.org');
+    await console.open(`/accounts/${id}`);
+    const email = page.locator('.fields .value bdi', { hasText: 'margaret' });
+    const lines = await email.evaluate((bdi: unknown) => {
+      const { document } = globalThis as unknown as {
+        document: {
+          createRange(): {
+            selectNodeContents(of: unknown): void;
+            getClientRects(): Iterable<{ top: number }>;
+          };
+        };
+      };
+      const tops = [...(bdi as { childNodes: Iterable<{ textContent: string }> }).childNodes].map((node) => {
+        const range = document.createRange();
+        range.selectNodeContents(node);
+        return new Set([...range.getClientRects()].map(({ top }) => Math.round(top))).size;
+      });
+      return Math.max(...tops);
+    });
+    // Each of its parts is in one line.
+    expect(lines).to.equal(1);
+    expect((await email.boundingBox())?.height).to.be.above(30);
+  });
+
+  it('shows who was turned away with everything at the same edge', async () => {
+    const { page, app } = console;
+    await app.call('/v1/me', { as: 'mallory@elsewhere.example' });
+    await console.open('/turned-away');
+    const row = page.locator('tr[data-email]');
+    await row.waitFor();
+    const edge = (await row.locator('.who bdi').boundingBox())?.x;
+    for (const part of ['.why .badge', '.number .label', '.act .button >> nth=0']) {
+      expect((await row.locator(part).boundingBox())?.x, part).to.equal(edge);
+    }
+    await console.expectAccessible();
   });
 
   it('signs out there', async () => {

@@ -151,6 +151,9 @@ describe('the console on a slow network, and on none', function () {
       await open(path);
       await page.getByRole('alert').first().waitFor();
       await page.getByText('No connection.').waitFor();
+      // Nothing is pushed out of the screen.
+      const out = await page.locator('.side').getByRole('button', { name: 'Sign out' }).boundingBox();
+      expect((out?.y ?? Number.NaN) + (out?.height ?? 0)).to.be.at.most(page.viewportSize()?.height ?? 0);
       await console.expectAccessible();
       await page.context().setOffline(true);
       meet = undefined;

@@ -7,7 +7,8 @@ export interface Shortcut {
   readonly key: string;
   /** What it does, for the help. */
   readonly label: string;
-  readonly run: (event: KeyboardEvent) => void;
+  /** Without it, the browser does that by itself, and the help alone has it. */
+  readonly run?: (event: KeyboardEvent) => void;
 }
 
 /** The shortcuts of what is on the screen, for the help: the last view is the first to be asked. */
@@ -28,6 +29,7 @@ const isApple = /^(mac|ip)/i.test(navigator.platform);
 
 /** The names of the keys of a shortcut, as they are on the reader's keyboard: `Ctrl` and `K`, or `⌘K`. */
 export function keyNames(key: string): readonly string[] {
+  if (key === 'Escape') return ['Esc'];
   const [, letter] = /^Ctrl\+(.)$/.exec(key) ?? [];
   if (letter === undefined) return [key];
   return isApple ? [`⌘${letter.toUpperCase()}`] : ['Ctrl', letter.toUpperCase()];
@@ -45,7 +47,7 @@ addEventListener('keydown', (event) => {
     .peek()
     .flat()
     .find((shortcut) => shortcut.key === key);
-  if (!found) return;
+  if (!found?.run) return;
   event.preventDefault();
   found.run(event);
 });

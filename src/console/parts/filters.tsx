@@ -1,8 +1,64 @@
 import { useSignal } from '@preact/signals';
+import type { ComponentChildren } from 'preact';
 import { useEffect, useId, useRef } from 'preact/hooks';
+import { texts } from '../texts.ts';
+import { Icon } from './icons.tsx';
 
 /** How long typing pauses before a search, in milliseconds. */
 const PAUSE_MS = 180;
+
+/** What of a list to show: on a phone, the filters beside the search are behind a button that counts those that are set. */
+export function Filters({
+  search,
+  set,
+  onClear,
+  children,
+  elsewhere,
+}: {
+  search: ComponentChildren;
+  /** How many of the filters are set. */
+  set: number;
+  /** Unsets all of them, where there is one. */
+  onClear?: (() => void) | undefined;
+  children: ComponentChildren;
+  /** Filters that were set elsewhere, which stay in sight. */
+  elsewhere?: ComponentChildren;
+}) {
+  const isOpen = useSignal(false);
+  const id = useId();
+  return (
+    <search class="filters" aria-label={texts.filters.title}>
+      {search}
+      <button
+        type="button"
+        class="button unfold-filters"
+        aria-expanded={isOpen.value}
+        aria-controls={id}
+        onClick={() => {
+          isOpen.value = !isOpen.value;
+        }}
+      >
+        <Icon name="filter" />
+        {texts.filters.title}
+        {set > 0 && (
+          <span class="badge accent">
+            {set}
+            <span class="unseen"> {texts.filters.set}</span>
+          </span>
+        )}
+      </button>
+      <div id={id} class={isOpen.value ? 'folded open' : 'folded'}>
+        {children}
+      </div>
+      {elsewhere}
+      {onClear && (
+        <button type="button" class="button plain" onClick={onClear}>
+          {texts.filters.clear}
+        </button>
+      )}
+    </search>
+  );
+}
 
 /** A field that searches as one types. */
 export function SearchField({

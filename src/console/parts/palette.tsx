@@ -32,6 +32,7 @@ export const PALETTE_KEY = 'Ctrl+k';
 const KEYS: readonly Shortcut[] = [
   { key: PALETTE_KEY, label: texts.keys.palette, run: openPalette },
   { key: '?', label: texts.keys.help, run: () => (open.value = 'help') },
+  { key: 'Escape', label: texts.keys.close },
 ];
 
 /** The command palette on Ctrl-K, and the help on `?`. */
@@ -50,7 +51,7 @@ function Help({ onClose }: { onClose: () => void }) {
       <div class="body">
         <h2>{texts.keys.title}</h2>
         <dl class="pairs keys">
-          {shortcuts.value.flat().map(({ key, label }) => (
+          {inHelp().map(({ key, label }) => (
             <>
               <dt>
                 {keyNames(key).map((part) => (
@@ -69,6 +70,11 @@ function Help({ onClose }: { onClose: () => void }) {
       </div>
     </Dialog>
   );
+}
+
+/** The keys of the view before those of all views. */
+function inHelp(): readonly Shortcut[] {
+  return [...shortcuts.value.filter((list) => list !== KEYS).flat(), ...KEYS];
 }
 
 function Commands({ onClose }: { onClose: () => void }) {
@@ -160,8 +166,10 @@ function Commands({ onClose }: { onClose: () => void }) {
                     onClick={() => run(command)}
                   >
                     <Icon name={command.icon} />
-                    <bdi>{command.label}</bdi>
-                    {command.soft && <bdi class="soft">{command.soft}</bdi>}
+                    <span class="option">
+                      <bdi>{command.label}</bdi>
+                      {command.soft && <bdi class="soft">{command.soft}</bdi>}
+                    </span>
                   </div>
                 );
               })}

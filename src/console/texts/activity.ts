@@ -2,7 +2,6 @@
 export const activityTexts = {
   title: 'Activity',
   filters: {
-    label: 'Filters',
     actor: 'Author: email or name',
     action: 'Action',
     anyAction: 'Any action',
@@ -13,7 +12,6 @@ export const activityTexts = {
     account: (name: string) => `Account ${name}`,
     request: (id: string) => `Request ${id}`,
     remove: 'Remove this filter',
-    clear: 'Clear filters',
   },
   live: {
     on: 'Live',
@@ -44,6 +42,7 @@ export const activityTexts = {
   keys: {
     next: 'Next change',
     previous: 'Previous change',
+    author: 'Only changes by its author',
     undo: 'Undo the change',
     pause: 'Pause or resume',
   },

@@ -49,7 +49,8 @@ export const transferTexts = {
   reason: 'Reason',
   first: (count: string) => `The first ${count} are shown.`,
   more: 'Show more',
-  partial: (count: string) => `Leave out the ${count} wrong lines, and import the others`,
+  partial: (count: number, text: string) =>
+    `Leave out the ${count === 1 ? 'wrong line' : `${text} wrong lines`}, and import the others`,
   nothing: 'The file changes nothing.',
   run: (count: string) => `Import ${count}`,
   done: 'The import is done',

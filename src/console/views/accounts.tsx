@@ -165,6 +165,7 @@ function shortcutsOf(picked: Signal<ReadonlySet<number>>): readonly Shortcut[] {
     },
     { key: 'j', label: texts.keys.next, run: () => move('nextElementSibling') },
     { key: 'k', label: texts.keys.previous, run: () => move('previousElementSibling') },
+    { key: 'Enter', label: texts.keys.open },
     {
       key: 'x',
       label: texts.keys.select,
@@ -174,6 +175,13 @@ function shortcutsOf(picked: Signal<ReadonlySet<number>>): readonly Shortcut[] {
         const ids = new Set(picked.peek());
         if (!ids.delete(id)) ids.add(id);
         picked.value = ids;
+      },
+    },
+    {
+      key: 'Escape',
+      label: texts.keys.unselect,
+      run: () => {
+        picked.value = new Set();
       },
     },
     { key: 'n', label: texts.keys.create, run: askToCreate },

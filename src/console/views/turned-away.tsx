@@ -11,6 +11,7 @@ import { copy } from '../parts/copy.ts';
 import { Dialog } from '../parts/dialog.tsx';
 import { Icon } from '../parts/icons.tsx';
 import { ListEnd } from '../parts/list-end.tsx';
+import { Name } from '../parts/name.tsx';
 import { Bones, Failed, State } from '../parts/states.tsx';
 import { Time } from '../parts/time.tsx';
 import { say, sayFault } from '../parts/toasts.tsx';
@@ -195,7 +196,7 @@ function Row({
   return (
     <tr data-email={email}>
       <th scope="row" class="who">
-        <bdi>{email}</bdi>
+        <Name text={email} />
       </th>
       <td class="why">
         <span class="badge warn">{name}</span>
@@ -214,23 +215,25 @@ function Row({
         )}
       </td>
       <td class="act">
-        {reason !== 'account_required' ? (
-          reason !== 'email_unverified' && (
-            <a class="button small" href={viewUrl(`/accounts?q=${encodeURIComponent(email)}`)}>
-              {texts.find}
-              <span class="unseen"> {email}</span>
-            </a>
-          )
-        ) : (
-          <Invite email={email} accountId={accountId}>
-            {(policy === 'domains' || policy === 'invited') && (
-              <button type="button" class="button small" onClick={onAllow}>
-                {texts.allow}
-                <span class="unseen"> {domainOf(email)}</span>
-              </button>
-            )}
-          </Invite>
-        )}
+        <div>
+          {reason !== 'account_required' ? (
+            reason !== 'email_unverified' && (
+              <a class="button small" href={viewUrl(`/accounts?q=${encodeURIComponent(email)}`)}>
+                {texts.find}
+                <span class="unseen"> {email}</span>
+              </a>
+            )
+          ) : (
+            <Invite email={email} accountId={accountId}>
+              {(policy === 'domains' || policy === 'invited') && (
+                <button type="button" class="button small" onClick={onAllow}>
+                  {texts.allow}
+                  <span class="unseen"> {domainOf(email)}</span>
+                </button>
+              )}
+            </Invite>
+          )}
+        </div>
       </td>
     </tr>
   );

@@ -4,6 +4,7 @@ import { call } from '../../data/api.ts';
 import { useCommands } from '../../data/commands.ts';
 import { dryRun } from '../../data/dry-run.ts';
 import { ActDialog } from '../../parts/act.tsx';
+import { Name } from '../../parts/name.tsx';
 import { sayChanged } from '../../parts/undo.tsx';
 import { account as all } from '../../texts/account.ts';
 
@@ -32,7 +33,7 @@ export function Acts({ account, onSaved }: { account: Account; onSaved: (account
     })),
   );
   return (
-    <section class="box" aria-labelledby="acts">
+    <section class="box acts" aria-labelledby="acts">
       <header>
         <h2 id="acts">{texts.title}</h2>
       </header>
@@ -118,7 +119,7 @@ function ActOne({
       onClose={onClose}
     >
       <p class="whom">
-        {name !== null && <bdi>{name}</bdi>} <bdi class="mono">{email}</bdi>
+        {name !== null && <bdi>{name}</bdi>} <Name text={email} isSoft={name !== null} />
       </p>
     </ActDialog>
   );

@@ -7,6 +7,7 @@ import { useLoaded } from '../../data/load.ts';
 import { undoRequest } from '../../data/undo.ts';
 import { Confirm } from '../../parts/confirm.tsx';
 import { Icon } from '../../parts/icons.tsx';
+import { Name } from '../../parts/name.tsx';
 import { Bones, messageOf } from '../../parts/states.tsx';
 import { say, sayFault } from '../../parts/toasts.tsx';
 import { bulk } from '../../texts/bulk.ts';
@@ -47,6 +48,10 @@ export function BulkBar({
   return (
     <section class="bulk" aria-label={bulk.label}>
       <strong aria-live="polite">{texts.accounts.selected(formatNumber(accounts.length))}</strong>
+      <button type="button" class="button plain small" onClick={onClear}>
+        <Icon name="cross" />
+        <span class="unseen">{texts.accounts.unselect}</span>
+      </button>
       {isTooMany && <span class="soft">{bulk.tooMany(formatNumber(MOST))}</span>}
       {NAMES.map((act) => (
         <button
@@ -63,10 +68,6 @@ export function BulkBar({
       ))}
       <button type="button" class="button small" onClick={() => save(accounts)}>
         {bulk.export}
-      </button>
-      <button type="button" class="button plain small" onClick={onClear}>
-        <Icon name="cross" />
-        <span class="unseen">{texts.accounts.unselect}</span>
       </button>
       {asked.value && (
         <ConfirmBulk
@@ -115,7 +116,7 @@ function ConfirmBulk({
       <ul>
         {accounts.slice(0, NAMED).map(({ id, email }) => (
           <li key={id}>
-            <bdi>{email}</bdi>
+            <Name text={email} />
           </li>
         ))}
         {accounts.length > NAMED && (
@@ -125,7 +126,8 @@ function ConfirmBulk({
       <p>{bulk.explained[act]}</p>
       {preview.data ? (
         <p class="note info" role="status">
-          {bulk.preview(count(preview.data.wouldChange ?? 0), formatNumber(preview.data.unchanged))}{' '}
+          {bulk.preview(count(preview.data.wouldChange ?? 0))}{' '}
+          {preview.data.unchanged > 0 && bulk.unchanged(formatNumber(preview.data.unchanged))}{' '}
           {preview.data.missing > 0 && bulk.missing(formatNumber(preview.data.missing))}
         </p>
       ) : preview.error === undefined ? (

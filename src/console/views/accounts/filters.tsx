@@ -1,88 +1,99 @@
-import { useMemo } from 'preact/hooks';
-import { Choice, SearchField } from '../../parts/filters.tsx';
+import { useSignal } from '@preact/signals';
+import { useId } from 'preact/hooks';
+import { Choice, Filters, SearchField } from '../../parts/filters.tsx';
 import { texts } from '../../texts.ts';
-import type { Filters } from './types.ts';
+import type { Filters as Values } from './types.ts';
 
 /** What of the list to show. */
 export function FilterBar({
   filters,
   onFilter,
 }: {
-  filters: Filters;
+  filters: Values;
   /** With `isTyping`, more will follow: the address is replaced, so that the back button does not go through each letter. */
-  onFilter: (values: { [Key in keyof Filters]?: string | undefined }, isTyping?: boolean) => void;
+  onFilter: (values: { [Key in keyof Values]?: string | undefined }, isTyping?: boolean) => void;
 }) {
   const { q, role, status, storageMode } = filters;
-  const hasMore = useMemo(
-    () => isFiltered({ ...filters, q: '', role: undefined, status: undefined, storageMode: undefined }),
-    [],
+  const others = [filters.domain, filters.createdSince, filters.seenSince ?? filters.seenBefore].filter(
+    Boolean,
   );
+  const isMore = useSignal(others.length > 0);
+  const id = useId();
+  const words = texts.accounts.filters;
   return (
-    <div class="filters">
-      <SearchField label={texts.accounts.search} value={q ?? ''} onSearch={(q) => onFilter({ q }, true)} />
+    <Filters
+      search={
+        <SearchField label={texts.accounts.search} value={q ?? ''} onSearch={(q) => onFilter({ q }, true)} />
+      }
+      set={[role, status, storageMode].filter(Boolean).length + others.length}
+      onClear={
+        isFiltered(filters)
+          ? () => onFilter(Object.fromEntries(Object.keys(filters).map((key) => [key, undefined])))
+          : undefined
+      }
+    >
       <Choice
-        label={texts.accounts.filters.role}
-        any={texts.accounts.filters.anyRole}
+        label={words.role}
+        any={words.anyRole}
         options={texts.roles}
         value={role}
         onChoose={(role) => onFilter({ role })}
       />
       <Choice
-        label={texts.accounts.filters.status}
-        any={texts.accounts.filters.anyStatus}
+        label={words.status}
+        any={words.anyStatus}
         options={texts.statuses}
         value={status}
         onChoose={(status) => onFilter({ status })}
       />
       <Choice
-        label={texts.accounts.filters.storageMode}
-        any={texts.accounts.filters.anyStorage}
+        label={words.storageMode}
+        any={words.anyStorage}
         options={texts.storageModes}
         value={storageMode}
         onChoose={(storageMode) => onFilter({ storageMode })}
       />
-      <details class="more" open={hasMore}>
-        <summary class="button plain">{texts.accounts.filters.more}</summary>
-        <div class="filters">
-          <SearchField
-            label={texts.accounts.filters.domain}
-            value={filters.domain ?? ''}
-            onSearch={(domain) => onFilter({ domain }, true)}
-            isMain={false}
-          />
-          <Choice
-            label={texts.accounts.columns.createdAt}
-            any={texts.accounts.filters.anyCreated}
-            options={texts.accounts.filters.created}
-            value={choiceOf(CREATED, filters)}
-            onChoose={(name) => onFilter({ createdSince: undefined, ...valuesOf(CREATED, name) })}
-          />
-          <Choice
-            label={texts.accounts.columns.lastSeenAt}
-            any={texts.accounts.filters.anySeen}
-            options={texts.accounts.filters.seen}
-            value={choiceOf(SEEN, filters)}
-            onChoose={(name) =>
-              onFilter({
-                seenSince: undefined,
-                seenBefore: undefined,
-                sort: undefined,
-                ...valuesOf(SEEN, name),
-              })
-            }
-          />
-        </div>
-      </details>
-      {isFiltered(filters) && (
-        <button
-          type="button"
-          class="button plain"
-          onClick={() => onFilter(Object.fromEntries(Object.keys(filters).map((key) => [key, undefined])))}
-        >
-          {texts.accounts.filters.clear}
-        </button>
-      )}
-    </div>
+      <button
+        type="button"
+        class="button plain more"
+        aria-expanded={isMore.value}
+        aria-controls={id}
+        onClick={() => {
+          isMore.value = !isMore.value;
+        }}
+      >
+        {isMore.value ? words.fewer : words.more}
+      </button>
+      <div id={id} class={isMore.value ? 'others open' : 'others'}>
+        <SearchField
+          label={words.domain}
+          value={filters.domain ?? ''}
+          onSearch={(domain) => onFilter({ domain }, true)}
+          isMain={false}
+        />
+        <Choice
+          label={texts.accounts.columns.createdAt}
+          any={words.anyCreated}
+          options={words.created}
+          value={choiceOf(CREATED, filters)}
+          onChoose={(name) => onFilter({ createdSince: undefined, ...valuesOf(CREATED, name) })}
+        />
+        <Choice
+          label={texts.accounts.columns.lastSeenAt}
+          any={words.anySeen}
+          options={words.seen}
+          value={choiceOf(SEEN, filters)}
+          onChoose={(name) =>
+            onFilter({
+              seenSince: undefined,
+              seenBefore: undefined,
+              sort: undefined,
+              ...valuesOf(SEEN, name),
+            })
+          }
+        />
+      </div>
+    </Filters>
   );
 }
 
@@ -94,7 +105,7 @@ function daysAgo(days: number): string {
   return day.toISOString();
 }
 
-type Choices = Readonly<Record<string, () => Filters>>;
+type Choices = Readonly<Record<string, () => Values>>;
 
 /** By the names of the choices, the filters that they stand for. */
 const CREATED: Choices = {
@@ -111,20 +122,20 @@ const SEEN: Choices = {
   notQuarter: () => ({ seenBefore: daysAgo(90), sort: 'lastSeenAt' }),
 };
 
-function valuesOf(choices: Choices, name: string): Filters {
+function valuesOf(choices: Choices, name: string): Values {
   return choices[name]?.() ?? {};
 }
 
 /** The choice that the filters come from; `undefined` where an address has others. */
-function choiceOf(choices: Choices, filters: Filters): string | undefined {
+function choiceOf(choices: Choices, filters: Values): string | undefined {
   return Object.keys(choices).find((name) =>
     Object.entries(valuesOf(choices, name)).every(
-      ([key, value]) => key === 'sort' || filters[key as keyof Filters] === value,
+      ([key, value]) => key === 'sort' || filters[key as keyof Values] === value,
     ),
   );
 }
 
 /** Whether the list is not of everybody. */
-export function isFiltered({ sort: _, ...filters }: Filters): boolean {
+export function isFiltered({ sort: _, ...filters }: Values): boolean {
   return Object.values(filters).some((value) => value !== undefined && value !== '');
 }

@@ -10,7 +10,7 @@ import { type Pages, type PagesState, usePages } from '../../data/load.ts';
 import { viewUrl } from '../../data/place.ts';
 import { useWayBack } from '../../data/way-back.ts';
 import { accountText } from '../../parts/account-link.tsx';
-import { Choice, SearchField } from '../../parts/filters.tsx';
+import { Choice, Filters, SearchField } from '../../parts/filters.tsx';
 import { Icon } from '../../parts/icons.tsx';
 import { ListEnd } from '../../parts/list-end.tsx';
 import { Bones, Failed, State } from '../../parts/states.tsx';
@@ -87,7 +87,7 @@ export function Activity() {
           </button>
         )}
       </header>
-      <Filters state={state} onChange={change} {...(isFiltered && { onClear: clear })} />
+      <ActivityFilters state={state} onChange={change} {...(isFiltered && { onClear: clear })} />
       <LiveBar arrivals={arrivals} {...(isFiltered && { onClear: clear })} />
       {pages.error !== undefined && pages.items.length === 0 ? (
         <Failed error={pages.error} retry={pages.reload} />
@@ -181,7 +181,7 @@ function dayName(time: string): string {
   return day === formatDay(now.toISOString()) ? activityTexts.yesterday : day;
 }
 
-function Filters({
+function ActivityFilters({
   state,
   onChange,
   onClear,
@@ -194,12 +194,27 @@ function Filters({
   const isWrong = field !== undefined && !isField(field);
   const words = activityTexts.filters;
   return (
-    <search class="filters" aria-label={words.label}>
-      <SearchField
-        label={words.actor}
-        value={actor ?? ''}
-        onSearch={(text) => onChange({ actor: text }, true)}
-      />
+    <Filters
+      search={
+        <SearchField
+          label={words.actor}
+          value={actor ?? ''}
+          onSearch={(text) => onChange({ actor: text }, true)}
+        />
+      }
+      set={[action, field, from, to].filter(Boolean).length}
+      onClear={onClear}
+      elsewhere={
+        <>
+          {account !== undefined && (
+            <AccountChip id={account} onRemove={() => onChange({ account: undefined })} />
+          )}
+          {request !== undefined && (
+            <Chip text={words.request(request)} onRemove={() => onChange({ request: undefined })} />
+          )}
+        </>
+      }
+    >
       <Choice
         label={words.action}
         any={words.anyAction}
@@ -215,38 +230,29 @@ function Filters({
         {...(isWrong && { fault: words.fieldFault })}
         onSearch={(text) => onChange({ field: text }, true)}
       />
-      <label class="row day-filter">
-        {words.from}
-        <input
-          class="input"
-          type="date"
-          value={from ?? ''}
-          max={to ?? ''}
-          onChange={({ currentTarget }) => onChange({ from: currentTarget.value })}
-        />
-      </label>
-      <label class="row day-filter">
-        {words.to}
-        <input
-          class="input"
-          type="date"
-          value={to ?? ''}
-          min={from ?? ''}
-          onChange={({ currentTarget }) => onChange({ to: currentTarget.value })}
-        />
-      </label>
-      {account !== undefined && (
-        <AccountChip id={account} onRemove={() => onChange({ account: undefined })} />
-      )}
-      {request !== undefined && (
-        <Chip text={words.request(request)} onRemove={() => onChange({ request: undefined })} />
-      )}
-      {onClear && (
-        <button type="button" class="button plain" onClick={onClear}>
-          {words.clear}
-        </button>
-      )}
-    </search>
+      <div class="days">
+        <label class="row">
+          {words.from}
+          <input
+            class="input"
+            type="date"
+            value={from ?? ''}
+            max={to ?? ''}
+            onChange={({ currentTarget }) => onChange({ from: currentTarget.value })}
+          />
+        </label>
+        <label class="row">
+          {words.to}
+          <input
+            class="input"
+            type="date"
+            value={to ?? ''}
+            min={from ?? ''}
+            onChange={({ currentTarget }) => onChange({ to: currentTarget.value })}
+          />
+        </label>
+      </div>
+    </Filters>
   );
 }
 
@@ -322,7 +328,7 @@ function LiveBar({ arrivals, onClear }: { arrivals: Arrivals; onClear?: () => vo
           <>
             <span class="soft">{words.hidden(hidden, formatNumber(hidden))}</span>
             <button type="button" class="button small" onClick={onClear}>
-              {activityTexts.filters.clear}
+              {texts.filters.clear}
             </button>
           </>
         )}

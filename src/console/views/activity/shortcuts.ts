@@ -19,6 +19,7 @@ export function shortcutsOf(togglePause: () => void): readonly Shortcut[] {
     },
     { key: 'j', label: activityTexts.keys.next, run: () => move(1) },
     { key: 'k', label: activityTexts.keys.previous, run: () => move(-1) },
+    { key: 'Enter', label: activityTexts.keys.author },
     {
       key: 'u',
       label: activityTexts.keys.undo,

@@ -211,7 +211,7 @@ export function Import() {
                         isPartial.value = currentTarget.checked;
                       }}
                     />
-                    {texts.partial(formatNumber(failed))}
+                    {texts.partial(failed, formatNumber(failed))}
                   </label>
                 )}
                 <p class="row">
