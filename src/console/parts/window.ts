@@ -7,6 +7,8 @@ export interface RowWindow {
   readonly first: number;
   /** After the last one. */
   readonly end: number;
+  /** Whether these are all of them, because the page is being printed. */
+  readonly isPrinted?: boolean;
 }
 
 /** How many rows are drawn above and below what can be seen, and how many there are at least, before others are drawn. */
@@ -41,11 +43,20 @@ export function useRowWindow(
       });
     addEventListener('scroll', look, { passive: true });
     addEventListener('resize', look, { passive: true });
+    // A page on paper has all of them.
+    const drawAll = () => {
+      seen.value = { first: 0, end: Number.POSITIVE_INFINITY, isPrinted: true };
+    };
+    addEventListener('beforeprint', drawAll);
+    addEventListener('afterprint', look);
     return () => {
       clearTimeout(timer);
+      removeEventListener('beforeprint', drawAll);
+      removeEventListener('afterprint', look);
       removeEventListener('scroll', look);
       removeEventListener('resize', look);
     };
   }, [list, rowHeight, seen]);
-  return { first: Math.min(seen.value.first, rows), end: Math.min(seen.value.end, rows) };
+  const { first, end, isPrinted = false } = seen.value;
+  return { first: Math.min(first, rows), end: Math.min(end, rows), isPrinted };
 }

@@ -1,4 +1,5 @@
 import { useCallback, useEffect, useRef } from 'preact/hooks';
+import { formatNumber } from '../../data/format.ts';
 import { viewUrl } from '../../data/place.ts';
 import { RoleBadge, StatusBadge } from '../../parts/badges.tsx';
 import { Icon } from '../../parts/icons.tsx';
@@ -32,11 +33,11 @@ export function AccountList({
   onPick: (ids: ReadonlySet<number>) => void;
 }) {
   const body = useRef<HTMLTableSectionElement>(null);
-  const { first, end } = useRowWindow(body, { rows: accounts.length, rowHeight: ROW_HEIGHT });
+  const { first, end, isPrinted } = useRowWindow(body, { rows: accounts.length, rowHeight: ROW_HEIGHT });
   // Before the reader is at the end, so that nobody waits there.
   useEffect(() => {
-    if (end >= accounts.length - 30) onEnd();
-  }, [end, accounts.length, onEnd]);
+    if (!isPrinted && end >= accounts.length - 30) onEnd();
+  }, [end, isPrinted, accounts.length, onEnd]);
   const pick = useCallback(
     (id: number, isPicked: boolean) => {
       const ids = new Set(picked);
@@ -106,6 +107,9 @@ export function AccountList({
             {end < accounts.length && <Gap rows={accounts.length - end} />}
           </tbody>
         </table>
+      )}
+      {hasMore && accounts.length > 0 && (
+        <p class="only-printed soft">{texts.accounts.printed(formatNumber(accounts.length))}</p>
       )}
     </section>
   );

@@ -1,0 +1,92 @@
+import { expect } from 'chai';
+import { ADA, openConsole, type TestConsole } from '../support/console-page.ts';
+
+// Not among the suites of `npm test`, because it needs Chromium on the machine: `npm run test:browser`.
+describe('the console on paper, in a real browser', function () {
+  this.timeout(120_000);
+
+  let console: TestConsole;
+
+  before(async () => {
+    console = await openConsole();
+    await console.app.database.query(
+      "insert into users (email, name) select 'many' || n || '@example.com', 'Many ' || n from generate_series(1, 150) as n",
+    );
+    for (const name of ['Countess', 'Ada Lovelace']) {
+      const answer = await console.app.call('/v1/me', {
+        as: ADA,
+        method: 'PATCH',
+        headers: { 'Content-Type': 'application/merge-patch+json' },
+        body: JSON.stringify({ name }),
+      });
+      expect(answer.status).to.equal(200);
+    }
+  });
+
+  after(() => console?.close());
+
+  afterEach('the policy refused nothing, and nothing came from elsewhere', () => {
+    const { watched, app } = console;
+    expect(watched.complaints).to.deep.equal([]);
+    expect(watched.requests.filter((url) => !url.startsWith(app.url))).to.deep.equal([]);
+  });
+
+  /** What the browser makes of properties of an element. */
+  const styles = (selector: string, ...properties: readonly string[]) =>
+    console.page.evaluate<string[]>(
+      `(({ color, backgroundColor, textDecorationLine }, names) => names.map((name) => ({ color, backgroundColor, textDecorationLine })[name]))(getComputedStyle(document.querySelector('${selector}')), ${JSON.stringify(properties)})`,
+    );
+
+  it('has what there is to read alone, black on white from the dark theme too', async () => {
+    const { page } = console;
+    await console.open('/accounts');
+    await page.evaluate("localStorage.setItem('rollcall-theme', 'dark')");
+    for (const [path, content] of [
+      ['/accounts', 'tbody tr[data-id]'],
+      ['/accounts/1', '.timeline .diff'],
+      ['/activity', '.entry .diff'],
+      ['/overview', '.chart svg'],
+      ['/turned-away', '.policy p'],
+      ['/access', 'main section li'],
+      ['/me', 'main .diff'],
+    ] as const) {
+      await console.open(path);
+      await page.locator(content).first().waitFor();
+      await page.emulateMedia({ media: 'print' });
+      expect(await page.locator(content).first().isVisible(), path).to.equal(true);
+      const others = page.locator(
+        'nav:visible, .button:visible, [type=checkbox]:visible, [type=range]:visible',
+      );
+      expect(await others.count(), path).to.equal(0);
+      expect(await styles('body', 'color', 'backgroundColor'), path).to.deep.equal([
+        'rgb(0, 0, 0)',
+        'rgb(255, 255, 255)',
+      ]);
+      await page.emulateMedia({ media: null });
+    }
+    await console.open('/accounts');
+    await page.locator('tbody a').first().waitFor();
+    await page.emulateMedia({ media: 'print' });
+    expect(await styles('tbody a', 'color', 'textDecorationLine')).to.deep.equal([
+      'rgb(0, 0, 0)',
+      'underline',
+    ]);
+    await page.emulateMedia({ media: null });
+    await page.evaluate("localStorage.removeItem('rollcall-theme')");
+  });
+
+  it('has all accounts of the list that are loaded, not only those on the screen, and says how many', async () => {
+    const { page } = console;
+    await console.open('/accounts');
+    await page.locator('tbody tr[data-id]').first().waitFor();
+    const said = page.getByText('The first 100. The export has all of them.');
+    expect(await said.isVisible()).to.equal(false);
+    const paper = (await page.pdf({ format: 'A4' })).toString('latin1');
+    expect(paper.match(/\/Type\s*\/Page\b/g)).to.have.length.within(4, 6);
+    await page.emulateMedia({ media: 'print' });
+    expect(await said.isVisible()).to.equal(true);
+    await page.emulateMedia({ media: null });
+    // Afterwards, it draws what can be seen.
+    expect(await page.locator('tbody tr[data-id]').count()).to.be.below(60);
+  });
+});
