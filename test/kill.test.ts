@@ -7,6 +7,7 @@ import { signHs256 } from '../src/security/hmac.ts';
 import { verifyHistory } from '../src/services/history/verification.ts';
 import { SECRET } from './support/app.ts';
 import { createMigratedDatabase, type TestDatabase } from './support/database.ts';
+import { insist } from './support/insistent.ts';
 import { type ServerProcess, startServer } from './support/server-process.ts';
 import { until } from './support/until.ts';
 
@@ -33,7 +34,7 @@ function factsIn({ userId, action, version, after }: Entry): string[] {
 }
 
 describe('a kill -9 in the middle of 1,000 writes', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
 
   let database: TestDatabase;
   let server: ServerProcess;
@@ -74,11 +75,13 @@ describe('a kill -9 in the middle of 1,000 writes', function () {
     const token = await signHs256(SECRET, 'ada@example.com', '1h');
     const ids: number[] = [];
     const call = async (method: string, path: string, body: object = {}, type = 'application/json') => {
-      const response = await fetch(new URL(path, address), {
-        method,
-        headers: { Authorization: `Bearer ${token}`, 'Content-Type': type },
-        ...(method !== 'DELETE' && { body: Array.isArray(body) ? body.join('\n') : JSON.stringify(body) }),
-      });
+      const response = await insist(() =>
+        fetch(new URL(path, address), {
+          method,
+          headers: { Authorization: `Bearer ${token}`, 'Content-Type': type },
+          ...(method !== 'DELETE' && { body: Array.isArray(body) ? body.join('\n') : JSON.stringify(body) }),
+        }),
+      );
       const text = await response.text();
       // Another writer deleted it, or other imports are running.
       if (response.status === 404 || response.status === 429) return undefined;

@@ -51,7 +51,9 @@ const operations: Operation[] = Object.entries(document.paths ?? {}).flatMap(([p
   })),
 );
 
-describe('the OpenAPI document', () => {
+describe('the OpenAPI document', function () {
+  this.timeout(300_000);
+
   it('is valid according to the public validator', async () => {
     const validator = new Validator();
     const { valid, errors } = await validator.validate({ ...structuredClone(document) });

@@ -8,6 +8,9 @@ import { refusalOf } from '../support/problem.ts';
 
 const KEYS = { keys: [{ kty: 'EC', kid: 'a' }] };
 
+/** Made before: a provider has five seconds to answer. */
+const BOMB = gzipSync(Buffer.alloc(64 * 1024 * 1024));
+
 describe('an identity provider', () => {
   let server: Server;
   let origin: string;
@@ -120,8 +123,7 @@ describe('an identity provider', () => {
     ['never ends', (_, response) => sendForever(response), /longer than 131072 bytes$/],
     [
       'is a decompression bomb',
-      (_, response) =>
-        response.setHeader('Content-Encoding', 'gzip').end(gzipSync(Buffer.alloc(64 * 1024 * 1024))),
+      (_, response) => response.setHeader('Content-Encoding', 'gzip').end(BOMB),
       /longer than 131072 bytes$/,
     ],
     [
