@@ -1,6 +1,7 @@
 import Koa from 'koa';
 import compose from 'koa-compose';
 import type { Logger } from 'pino';
+import type { Right } from './domain/right.ts';
 import type { RequestContext, RequestState } from './http/context.ts';
 import type { Endpoint } from './http/endpoint.ts';
 import { accessLog } from './http/middleware/access-log.ts';
@@ -82,7 +83,7 @@ export interface AppDeps {
   /** How long the JSON body of a request may take to arrive, in milliseconds. */
   readonly requestTimeoutMs: number;
   /** Turns the driver's errors into refusals. */
-  readonly translate: (error: unknown) => unknown;
+  readonly translate: (error: unknown, right?: Right | null) => unknown;
 }
 
 /** Creates the application: the middleware in the order in which a request meets them. */

@@ -1,6 +1,7 @@
 import { DriverException, OptimisticLockError } from '@mikro-orm/core';
 import { Refusal } from '../domain/refusal.ts';
 import { refusals } from '../domain/refusals.ts';
+import type { Right } from '../domain/right.ts';
 
 /** System call and code: any error of a call that connects; of calls that files have too, only a connection's errors. */
 const SOCKET_ERROR = /^(connect|getaddrinfo) |^(read|write) (ECONNRESET|EPIPE|ETIMEDOUT)$/;
@@ -83,8 +84,11 @@ function referringTable(error: unknown): string | undefined {
   return code === '23503' || code === '23001' ? table : undefined;
 }
 
-/** Translates a driver's error into a refusal. Refusals and bugs are returned as they are. */
-export function toRefusal(error: unknown): unknown {
+/**
+ * Translates a driver's error into a refusal. Refusals and bugs are returned as they are. Whoever acts by a right to their own account
+ * alone is not told how the app's tables are called.
+ */
+export function toRefusal(error: unknown, right: Right | null = null): unknown {
   if (error instanceof Refusal) return error;
   if (isUnavailable(error)) return refusals.databaseUnavailable(error);
   if (hasLostRace(error)) return refusals.lostRace(error);
@@ -95,7 +99,9 @@ export function toRefusal(error: unknown): unknown {
       : undefined;
   if (violation !== undefined) return violation();
   const table = referringTable(error);
-  return table === undefined ? error : refusals.accountInUse(table);
+  if (table === undefined) return error;
+  const isOwn = right !== null && 'accountId' in right && !right.asAdmin;
+  return isOwn ? refusals.ownAccountInUse() : refusals.accountInUse(table);
 }
 
 function constraintOf(error: DriverException): string {

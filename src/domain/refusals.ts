@@ -18,6 +18,12 @@ export const refusals = {
       `The table ${table} points at this account: delete its rows first, or let it point at rollcall.account_ids.`,
     'items',
   ),
+  /** The same for somebody who deletes their own account, and need not know how the app calls its tables. */
+  ownAccountInUse: kind(
+    'account_in_use',
+    409,
+    () => 'The app still has data of this account: ask an admin to delete the account.',
+  ),
   accountRequired: kind(
     'account_required',
     403,

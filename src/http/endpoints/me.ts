@@ -59,7 +59,7 @@ export function meEndpoints(rules: PreferenceRules) {
       summary: 'Delete my account',
       description: 'Ends all its sessions. The last active admin cannot.',
       answer: { status: 204, description: 'The account is deleted.', headers: SEED_WARNING },
-      refusals: [refusals.accountInUse, refusals.lastAdmin],
+      refusals: [refusals.ownAccountInUse, refusals.lastAdmin],
       changes,
       handle({ entity, unit }) {
         deleteAccount(unit, entity);

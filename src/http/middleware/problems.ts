@@ -1,13 +1,14 @@
 import { refusals } from '../../domain/refusals.ts';
+import type { Right } from '../../domain/right.ts';
 import { problemOf } from '../answer/problem.ts';
 import type { Middleware, RequestContext } from '../context.ts';
 import { adviceOn } from './advice.ts';
 
 /**
  * Answers every error of the later middleware as a problem (RFC 9457), and logs our own faults, bugs with their stack.
- * `translate` turns the driver's errors into refusals.
+ * `translate` turns the driver's errors into refusals, for somebody with a right.
  */
-export const problems = (translate: (error: unknown) => unknown): Middleware =>
+export const problems = (translate: (error: unknown, right: Right | null) => unknown): Middleware =>
   async function problems(ctx, next) {
     try {
       await next();
@@ -18,7 +19,7 @@ export const problems = (translate: (error: unknown) => unknown): Middleware =>
         throw refusals.methodNotAllowed();
       }
     } catch (thrown) {
-      const error = translate(thrown);
+      const error = translate(thrown, ctx.state.unit?.right ?? null);
       const problem = problemOf(error, ctx.state.requestId);
       ctx.state.problem = problem.code;
       if (problem.status === 500)
