@@ -12,6 +12,7 @@ import { LinkDialog, SignInDialog, SignInPage } from './parts/sign-in.tsx';
 import { Failed, Forbidden, NotFound } from './parts/states.tsx';
 import { Toasts } from './parts/toasts.tsx';
 import { UndoDialogs } from './parts/undo.tsx';
+import { UndoRequestDialogs } from './parts/undo-request.tsx';
 import { texts } from './texts.ts';
 import { CreateDialogs } from './views/accounts/create.tsx';
 import { ADMIN_VIEWS, VIEWS } from './views.tsx';
@@ -41,6 +42,7 @@ function Content() {
       <Palette />
       <CreateDialogs />
       <UndoDialogs />
+      <UndoRequestDialogs />
       <ReasonDialogs />
       <LinkDialog />
       <LeaveDialogs />

@@ -155,5 +155,5 @@ export const texts = {
     stay: 'Stay here',
     discard: 'Discard and leave',
   },
-  dialog: { cancel: 'Cancel', close: 'Close', save: 'Save' },
+  dialog: { cancel: 'Cancel', close: 'Close', save: 'Save', stop: 'Stop' },
 } as const;

@@ -153,8 +153,54 @@ describe('the list of accounts in the console, in a real browser', function () {
       .nth(count - 1)
       .waitFor();
     await page.getByRole('button', { name: 'Undo all' }).click();
+    await dialog.getByRole('button', { name: `Undo ${count} changes` }).click();
     await rows().filter({ hasText: 'Active' }).first().waitFor();
-    await page.getByText(/^Undone: /).waitFor();
+    await page.getByText(`${count} changes undone.`).waitFor();
+  });
+
+  it('suspends thousands in steps, goes on after an interruption, and takes all of it back at once', async () => {
+    const { page, app } = console;
+    await app.database.query(
+      "insert into users (email, name) select 'bulk' || n || '@example.com', 'Bulk ' || n from generate_series(1, 2300) as n",
+    );
+    const suspended = async () => {
+      const [row] = await app.database.query<{ count: number; requests: number }>(
+        `select (select count(*)::int from users where email like 'bulk%' and status = 'suspended') as count,
+                (select count(distinct request_id)::int from changes join users on users.id = user_id
+                  where email like 'bulk%' and changes.after ->> 'status' = 'suspended') as requests`,
+      );
+      return row;
+    };
+    await console.open('/accounts?q=bulk');
+    await rows().nth(2).waitFor();
+    await page.getByLabel('Select all that are loaded').check();
+    const bar = page.getByRole('region', { name: 'Selected accounts' });
+    await bar.getByRole('button', { name: 'Select all 2,300' }).click();
+    await bar.getByText('2,300 selected').waitFor();
+    await bar.getByRole('button', { name: 'Suspend' }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByText('2,300 accounts will change').waitFor();
+    let steps = 0;
+    await page.route('**/v1/users/bulk', async (route) => {
+      steps++;
+      // The answer to the second step is lost.
+      if (steps === 2) await route.fetch();
+      await (steps === 2 ? route.abort() : route.continue());
+    });
+    await dialog.getByRole('button', { name: 'Suspend' }).click();
+    await dialog.getByText('The service does not answer').waitFor();
+    await dialog.getByText('1,000 of 2,300').waitFor();
+    await console.expectAccessible();
+    await dialog.getByRole('button', { name: 'Suspend' }).click();
+    await page.getByText('2,300 accounts changed').waitFor();
+    await page.unroute('**/v1/users/bulk');
+    expect(steps).to.equal(4);
+    expect(await suspended()).to.deep.equal({ count: 2_300, requests: 1 });
+    await page.getByRole('button', { name: 'Undo all' }).click();
+    await dialog.getByRole('button', { name: 'Undo 2,300 changes' }).click();
+    await page.getByText('2,300 changes undone.').waitFor();
+    expect(await suspended()).to.include({ count: 0 });
+    console.watched.takeComplaints();
   });
 
   it('says before it happens that the last admin cannot be demoted', async () => {

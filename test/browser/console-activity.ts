@@ -314,6 +314,8 @@ describe('the activity in the console, in a real browser', function () {
     // And back, from the message.
     await page.getByRole('status').getByText('2 changes undone.').waitFor();
     await page.getByRole('button', { name: 'Undo', exact: true }).click();
+    await dialog.getByText('2 accounts come back.').waitFor();
+    await dialog.getByRole('button', { name: 'Undo 2 changes' }).click();
     for (let count = 0; count < 5; ) {
       count = (await emails()).length;
       await page.waitForTimeout(100);

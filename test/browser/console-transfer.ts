@@ -64,11 +64,10 @@ describe('import and export in the console, in a real browser', function () {
     expect(await emails()).to.deep.equal(['ada@example.com', 'grace@example.com', 'linus@example.com']);
     await console.expectAccessible();
     await button('Take the whole import back…').click();
-    await page
-      .getByText('1 accounts that it created are deleted, 1 that it changed are as before.')
-      .waitFor();
+    await page.getByText('1 account is deleted.').waitFor();
+    await page.getByText('1 account is changed back.').waitFor();
     await console.expectAccessible();
-    await button('Take it back').click();
+    await button('Undo 2 changes').click();
     await page.getByRole('heading', { name: 'The import is taken back.' }).waitFor();
     expect(await emails()).to.deep.equal(['ada@example.com', 'grace@example.com']);
     const [grace] = await console.app.database.query("select name from users where email like 'grace%'");
@@ -192,7 +191,7 @@ describe('import and export in the console, in a real browser', function () {
     await page.getByText('The import is done').waitFor();
     expect(await emails()).to.have.length.greaterThan(10_000);
     await button('Take the whole import back…').click();
-    await button('Take it back').click();
+    await button('Undo 10,000 changes').click();
     await page.getByRole('heading', { name: 'The import is taken back.' }).waitFor({ timeout: 60_000 });
     expect(await emails()).to.have.length.lessThan(100);
   });

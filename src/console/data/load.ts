@@ -83,6 +83,8 @@ export interface Pages<Item> {
   readonly refresh: () => void;
   /** Changes what has been loaded, as after a change of one item. */
   readonly edit: (change: (items: readonly Item[]) => readonly Item[]) => void;
+  /** Loads page by page until there are `most` items, or no more, or another list is shown. Throws what a page fails with. */
+  readonly loadAll: (most: number) => Promise<readonly Item[]>;
   /** What is loaded now, for the way back to it. */
   readonly keep: () => PagesState<Item>;
 }
@@ -110,6 +112,7 @@ export function usePages<Item>(
   const state = useSignal<PagesState<Item>>(kept ?? { key, items: [], cursor: undefined, isLoading: true });
   const running = useSignal<AbortController | undefined>(undefined);
   const again = useRef(false);
+  const underway = useRef<Promise<void>>(undefined);
   const next = useCallback(
     async (asked: Part) => {
       const before = state.peek();
@@ -157,7 +160,9 @@ export function usePages<Item>(
     isEmpty: cursor === null && items.length === 0 && !isLoading,
     hasMore: cursor !== null,
     error,
-    more: useCallback(() => void next('next'), [next]),
+    more: useCallback(() => {
+      if (!state.peek().isLoading) underway.current = next('next');
+    }, [next, state]),
     reload: useCallback(() => loadAgain('first'), [next, state]),
     refresh: useCallback(() => loadAgain('fresh'), [next, state]),
     edit: useCallback(
@@ -165,6 +170,21 @@ export function usePages<Item>(
         state.value = { ...state.peek(), items: change(state.peek().items) };
       },
       [state],
+    ),
+    loadAll: useCallback(
+      async (most) => {
+        await underway.current;
+        for (let before = -1; before < state.peek().items.length; ) {
+          const { items, cursor } = state.peek();
+          if (cursor === null || items.length >= most) break;
+          before = items.length;
+          underway.current = next('next');
+          await underway.current;
+          if (state.peek().error !== undefined) throw state.peek().error;
+        }
+        return state.peek().items;
+      },
+      [next, state],
     ),
     keep: useCallback(() => ({ ...state.peek(), isLoading: false }), [state]),
   };

@@ -12,6 +12,7 @@ export function Confirm({
   isDanger = true,
   run,
   onClose,
+  onStop,
   children,
 }: {
   title: string;
@@ -21,6 +22,8 @@ export function Confirm({
   isDanger?: boolean;
   run: () => Promise<void>;
   onClose: () => void;
+  /** Ends what is under way before it is done; where it is missing, that cannot be. */
+  onStop?: () => void;
   children: ComponentChildren;
 }) {
   const isBusy = useSignal(false);
@@ -50,8 +53,13 @@ export function Confirm({
           </p>
         )}
         <p class="row end">
-          <button type="button" class="button" disabled={isBusy.value} onClick={onClose}>
-            {texts.dialog.cancel}
+          <button
+            type="button"
+            class="button"
+            disabled={isBusy.value && !onStop}
+            onClick={isBusy.value ? onStop : onClose}
+          >
+            {isBusy.value && onStop ? texts.dialog.stop : texts.dialog.cancel}
           </button>
           <button
             type="submit"

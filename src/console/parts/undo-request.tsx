@@ -1,9 +1,8 @@
-import { useSignal } from '@preact/signals';
-import type { Answered } from '../../client/index.ts';
-import { call } from '../data/api.ts';
-import { type DryRun, dryRun } from '../data/dry-run.ts';
+import { signal, useSignal } from '@preact/signals';
+import { useRef } from 'preact/hooks';
+import { Problem } from '../../client/index.ts';
 import { useLoaded } from '../data/load.ts';
-import { undoRequest } from '../data/undo.ts';
+import { previewUndoRequest, type RequestUndo, undoRequest } from '../data/undo.ts';
 import { history } from '../texts/history.ts';
 import { undoRequestTexts as texts } from '../texts/undo-request.ts';
 import { texts as shared } from '../texts.ts';
@@ -12,59 +11,64 @@ import { Dialog } from './dialog.tsx';
 import { Diff, FieldName } from './diff.tsx';
 import { Icon } from './icons.tsx';
 import { Bones, Failed, messageOf } from './states.tsx';
-import { say, sayFault } from './toasts.tsx';
+import { say } from './toasts.tsx';
 
-type Report = Answered<'POST /v1/history/:id/undo-request'>;
-type PreviewReport = DryRun & Omit<Report, 'changes'> & { readonly wouldUndo: number };
+interface Asked {
+  readonly requestId: string;
+  readonly onDone: (() => void) | undefined;
+}
+
+const asked = signal<Asked | undefined>(undefined);
+
+/** Asks whether to undo everything that a request has changed: shows what that does, and what has changed since. */
+export function askUndoRequest(requestId: string, onDone?: () => void): void {
+  asked.value = { requestId, onDone };
+}
+
+/** Where the dialog of {@link askUndoRequest} appears, whatever view is open. */
+export function UndoRequestDialogs() {
+  return asked.value && <UndoRequestDialog key={asked.value.requestId} {...asked.value} />;
+}
 
 const ACTIONS = ['created', 'updated', 'deleted'] as const;
 
-/** Asks before everything is undone that one request has changed: shows what that does, and what cannot be undone. */
-export function UndoRequestDialog({
-  changeId,
-  onClose,
-}: {
-  /** Any of its changes. */
-  changeId: number;
-  onClose: () => void;
-}) {
-  const params = { id: `${changeId}` };
-  // With `partial`, the report comes in any case, and not as a refusal.
-  const preview = useLoaded(
-    `${changeId}`,
-    (signal) =>
-      dryRun('POST /v1/history/:id/undo-request', {
-        params,
-        query: { partial: 'true' },
-        signal,
-      }) as Promise<PreviewReport>,
-  );
+function UndoRequestDialog({ requestId, onDone }: Asked) {
+  const onClose = () => {
+    asked.value = undefined;
+  };
+  const preview = useLoaded(requestId, (signal) => previewUndoRequest(requestId, signal));
   const isPartial = useSignal(false);
   const isBusy = useSignal(false);
   const fault = useSignal<unknown>(undefined);
-  const { data, error } = preview;
-  const count = data?.wouldUndo ?? 0;
-  const isReady = data !== undefined && count > 0 && (data.skipped === 0 || isPartial.value);
+  // Tried again after an answer that got lost, it is still one undo.
+  const key = useRef(crypto.randomUUID());
+  const { data, error, isLoading } = preview;
+  const report = data?.report;
+  const count = report?.wouldUndo ?? 0;
+  const isReady = report !== undefined && count > 0 && (report.skipped === 0 || isPartial.value);
   const run = async () => {
+    if (data === undefined) return;
     isBusy.value = true;
     fault.value = undefined;
     try {
-      const report = await call('POST /v1/history/:id/undo-request', {
-        params,
-        query: isPartial.value ? { partial: 'true' } : {},
-        idempotencyKey: crypto.randomUUID(),
+      const done = await undoRequest(data.changeId, {
+        isPartial: isPartial.value,
+        idempotencyKey: key.current,
       });
-      say(texts.done(report.undone), {
-        label: history.undo,
-        run: () =>
-          undoRequest(report.requestId).then((again) => again && say(texts.done(again.undone)), sayFault),
-      });
+      const { requestId: undoing } = done;
+      say(
+        texts.done(done.undone),
+        undoing === null ? undefined : { label: history.undo, run: () => askUndoRequest(undoing, onDone) },
+      );
       onClose();
+      onDone?.();
     } catch (thrown) {
-      // What can be undone may have changed meanwhile.
       fault.value = thrown;
-      isPartial.value = false;
-      preview.reload();
+      if (thrown instanceof Problem) {
+        // What can be undone may have changed meanwhile.
+        isPartial.value = false;
+        preview.reload();
+      }
     }
     isBusy.value = false;
   };
@@ -74,8 +78,10 @@ export function UndoRequestDialog({
         <h2>{texts.title}</h2>
         <p class="soft">{texts.text}</p>
         <div class="stack" aria-live="polite" aria-busy={preview.isLoading}>
-          {data !== undefined ? (
-            <Preview report={data} />
+          {report !== undefined ? (
+            <Preview report={report} />
+          ) : error === undefined && !isLoading ? (
+            <p>{texts.nothing}</p>
           ) : error !== undefined ? (
             <Failed error={error} retry={preview.reload} />
           ) : (
@@ -88,7 +94,7 @@ export function UndoRequestDialog({
             {messageOf(fault.value)}
           </p>
         )}
-        {data !== undefined && data.skipped > 0 && count > 0 && (
+        {report !== undefined && report.skipped > 0 && count > 0 && (
           <label class="row">
             <input
               type="checkbox"
@@ -114,7 +120,7 @@ export function UndoRequestDialog({
   );
 }
 
-function Preview({ report }: { report: PreviewReport }) {
+function Preview({ report }: Pick<RequestUndo, 'report'>) {
   const { wouldUndo, actions, changes, skipped, skippedChanges } = report;
   return (
     <>

@@ -1,4 +1,5 @@
 import { signal } from '@preact/signals';
+import { useRef } from 'preact/hooks';
 import { Problem } from '../../client/index.ts';
 import { call } from '../data/api.ts';
 import { tell } from '../data/live.ts';
@@ -37,6 +38,8 @@ export function UndoDialogs() {
 function UndoDialog({ change }: { change: Change }) {
   const { id, userId, action, actor, at, before, after } = change;
   const isRestore = action === 'deleted';
+  // Tried again after an answer that got lost, it is still one undo.
+  const key = useRef(crypto.randomUUID());
   return (
     <ActDialog
       title={isRestore ? history.restoreTitle : history.undoTitle}
@@ -44,7 +47,7 @@ function UndoDialog({ change }: { change: Change }) {
       isDanger={action === 'created'}
       plan={(signal) => previewUndo(id, signal)}
       act={async (reason) => {
-        const done = await undo(id, reason);
+        const done = await undo(id, key.current, reason);
         tell(done);
         sayChanged(isRestore ? history.restored : history.undone, done);
       }}

@@ -29,7 +29,9 @@ export const bulk = {
   missing: (count: string) => `${count} no longer exist.`,
   andMore: (count: string) => `and ${count} more`,
   done: (count: string) => `${count} changed`,
-  tooMany: (most: string) => `At most ${most} at once.`,
+  all: (count: string) => `Select all ${count}`,
+  first: (count: string) => `Select the first ${count}`,
+  steps: (count: string) => `Done in steps of ${count}, each as a whole. One undo takes all of them back.`,
+  progress: (done: string, all: string) => `${done} of ${all}`,
   undo: 'Undo all',
-  undone: (count: string) => `Undone: ${count}`,
 } as const;

@@ -56,10 +56,6 @@ export const transferTexts = {
   done: 'The import is done',
   next: 'Import another file',
   undo: 'Take the whole import back…',
-  undoTitle: 'Take the whole import back?',
-  undoLabel: 'Take it back',
-  undoText: (created: string, updated: string) =>
-    `${created} accounts that it created are deleted, ${updated} that it changed are as before.`,
   undone: 'The import is taken back.',
   export: 'Export',
   exportHelp: 'A file that an import accepts. Without filters, it has all accounts.',

@@ -6,18 +6,19 @@ import { useCommands } from '../data/commands.ts';
 import { download, exportUrl } from '../data/download.ts';
 import { formatNumber } from '../data/format.ts';
 import { type Shortcut, useShortcuts } from '../data/keys.ts';
-import { onChange, useMissed } from '../data/live.ts';
+import { type LiveChange, onChange, useMissed } from '../data/live.ts';
 import { type Pages, useLoaded, usePages } from '../data/load.ts';
 import { useWayBack } from '../data/way-back.ts';
 import { Icon } from '../parts/icons.tsx';
 import { Failed, State } from '../parts/states.tsx';
+import { bulk } from '../texts/bulk.ts';
 import { texts } from '../texts.ts';
-import { BulkBar } from './accounts/bulk.tsx';
+import { BulkBar, MOST } from './accounts/bulk.tsx';
 import { askToCreate, created } from './accounts/create.tsx';
 import { FilterBar, isFiltered } from './accounts/filters.tsx';
 import { changed, type KeptList, LIST, leaveList, returnToList } from './accounts/kept.ts';
 import { AccountList } from './accounts/list.tsx';
-import { type Account, type Filters, filtersOf, PAGE } from './accounts/types.ts';
+import { type Account, type Filters, filtersOf, LARGEST_PAGE, PAGE, type Total } from './accounts/types.ts';
 
 /** All accounts: search, filters, order, selection. */
 export function Accounts() {
@@ -26,9 +27,14 @@ export function Accounts() {
   const key = JSON.stringify(filters);
   const left: KeptList | undefined = useWayBack(LIST, () => leaveList(pages.keep(), picked.peek()));
   const kept: KeptList | undefined = useMemo(() => returnToList(left), []);
+  const takesAll = useSignal(false);
   const pages: Pages<Account> = usePages(
     key,
-    (cursor, signal) => call('GET /v1/users', { query: { ...filters, cursor, limit: `${PAGE}` }, signal }),
+    (cursor, signal) =>
+      call('GET /v1/users', {
+        query: { ...filters, cursor, limit: `${takesAll.peek() ? LARGEST_PAGE : PAGE}` },
+        signal,
+      }),
     kept?.pages,
   );
   const counted = useLoaded(key, (signal) =>
@@ -106,6 +112,14 @@ export function Accounts() {
       {picked.value.size > 0 && (
         <BulkBar
           accounts={pages.items.filter(({ id }) => picked.value.has(id))}
+          others={othersOf(pages, picked.value, total)}
+          onAll={async () => {
+            takesAll.value = true;
+            const all = await pages.loadAll(MOST).finally(() => {
+              takesAll.value = false;
+            });
+            picked.value = new Set(all.slice(0, MOST).map(({ id }) => id));
+          }}
           onDone={() => {
             picked.value = new Set();
             pages.refresh();
@@ -119,6 +133,17 @@ export function Accounts() {
     </>
   );
 }
+
+/** The accounts beyond those that are loaded, once all of these are selected. */
+function othersOf({ items, hasMore }: Pages<Account>, picked: ReadonlySet<number>, total: Total | undefined) {
+  if (!hasMore || total === undefined || picked.size >= MOST || !items.every(({ id }) => picked.has(id)))
+    return undefined;
+  const isCapped = total.capped || total.count > MOST;
+  return { text: isCapped ? bulk.first(formatNumber(MOST)) : bulk.all(formatNumber(total.count)) };
+}
+
+/** How long changes are gathered before they are shown together, in milliseconds: a bulk change makes thousands. */
+const SHOW_MS = 100;
 
 /** How long changes are gathered before the list is read again, in milliseconds: an import makes thousands a second. */
 const GATHER_MS = 2_000;
@@ -134,17 +159,27 @@ function useChanges({ edit, refresh }: Pages<Account>, recount: () => void): voi
   }, [recount, refresh]);
   useMissed(read);
   useEffect(() => {
-    let timer: ReturnType<typeof setTimeout> | undefined;
+    let changes = new Map<number, LiveChange>();
+    let showing: ReturnType<typeof setTimeout> | undefined;
+    let reading: ReturnType<typeof setTimeout> | undefined;
+    const show = () => {
+      showing = undefined;
+      const gathered = changes;
+      changes = new Map();
+      edit((accounts) => changed(accounts, gathered));
+    };
     const end = onChange((change) => {
-      edit((accounts) => changed(accounts, new Map([[change.userId, change]])));
-      timer ??= setTimeout(() => {
-        timer = undefined;
+      changes.set(change.userId, change);
+      showing ??= setTimeout(show, SHOW_MS);
+      reading ??= setTimeout(() => {
+        reading = undefined;
         read();
       }, GATHER_MS);
     });
     return () => {
       end();
-      clearTimeout(timer);
+      clearTimeout(showing);
+      clearTimeout(reading);
     };
   }, [edit, read]);
 }

@@ -1,26 +1,29 @@
 import { useSignal } from '@preact/signals';
-import type { Answered } from '../../../client/index.ts';
+import { useMemo, useRef, useState } from 'preact/hooks';
 import { call } from '../../data/api.ts';
 import { download } from '../../data/download.ts';
+import { useDraft } from '../../data/drafts.ts';
 import { formatNumber } from '../../data/format.ts';
 import { useLoaded } from '../../data/load.ts';
-import { undoRequest } from '../../data/undo.ts';
+import { lastReason } from '../../data/reason.ts';
 import { Confirm } from '../../parts/confirm.tsx';
 import { Icon } from '../../parts/icons.tsx';
 import { Name } from '../../parts/name.tsx';
 import { Bones, messageOf } from '../../parts/states.tsx';
 import { say, sayFault } from '../../parts/toasts.tsx';
+import { askUndoRequest } from '../../parts/undo-request.tsx';
 import { bulk } from '../../texts/bulk.ts';
 import { texts } from '../../texts.ts';
 import type { Account } from './types.ts';
 
-/** The most accounts of a bulk change, as the service has it. */
-const MOST = 1_000;
+/** The accounts of one step: the most that the service changes at once. */
+const STEP = 1_000;
+
+/** The most accounts that can be selected. */
+export const MOST = 10_000;
 
 /** How many emails are listed before a bulk change. */
 const NAMED = 5;
-
-type Report = Answered<'POST /v1/users/bulk'>;
 
 /** What can be done with many accounts, each with the change that the service is asked for. */
 const ACTS = {
@@ -33,32 +36,46 @@ const ACTS = {
 type Act = keyof typeof ACTS;
 const NAMES = Object.keys(ACTS) as Act[];
 
-/** Changes the selected accounts, all or none. */
+/** Changes the selected accounts. */
 export function BulkBar({
   accounts,
+  others,
+  onAll,
   onDone,
   onClear,
 }: {
   accounts: readonly Account[];
+  /** How many further ones the list has; as text, where not all of them can be selected. */
+  others: { readonly text: string } | undefined;
+  /** Selects these too. Throws what the service refuses. */
+  onAll: () => Promise<void>;
   onDone: () => void;
   onClear: () => void;
 }) {
   const asked = useSignal<Act | undefined>(undefined);
-  const isTooMany = accounts.length > MOST;
+  const isLoading = useSignal(false);
+  const selectAll = async () => {
+    isLoading.value = true;
+    await onAll().catch(sayFault);
+    isLoading.value = false;
+  };
   return (
     <section class="bulk" aria-label={bulk.label}>
       <strong aria-live="polite">{texts.accounts.selected(formatNumber(accounts.length))}</strong>
-      <button type="button" class="button plain small" onClick={onClear}>
+      <button type="button" class="button plain small" disabled={isLoading.value} onClick={onClear}>
         <Icon name="cross" />
         <span class="unseen">{texts.accounts.unselect}</span>
       </button>
-      {isTooMany && <span class="soft">{bulk.tooMany(formatNumber(MOST))}</span>}
+      {others && (
+        <button type="button" class="button small" disabled={isLoading.value} onClick={selectAll}>
+          {isLoading.value ? texts.states.loading : others.text}
+        </button>
+      )}
       {NAMES.map((act) => (
         <button
           key={act}
           type="button"
           class={act === 'delete' ? 'button danger small' : 'button small'}
-          disabled={isTooMany}
           onClick={() => {
             asked.value = act;
           }}
@@ -85,7 +102,7 @@ export function BulkBar({
 
 function ConfirmBulk({
   act,
-  accounts,
+  accounts: selected,
   onDone,
   onClose,
 }: {
@@ -94,24 +111,75 @@ function ConfirmBulk({
   onDone: () => void;
   onClose: () => void;
 }) {
-  const body = { ids: accounts.map(({ id }) => id), ...ACTS[act] };
-  const preview = useLoaded(JSON.stringify(body), (signal) =>
-    call('POST /v1/users/bulk', { body, query: { dryRun: 'true' }, signal }),
+  // Those that were asked about, whatever becomes of the list meanwhile.
+  const [accounts] = useState(selected);
+  const steps = useMemo(
+    () => stepsOf(accounts.map(({ id }) => id)).map((ids) => ({ ids, ...ACTS[act] })),
+    [],
   );
+  const preview = useLoaded('', async (signal) => {
+    const sum = { changes: 0, unchanged: 0, missing: 0 };
+    for (const body of steps) {
+      const report = await call('POST /v1/users/bulk', { body, query: { dryRun: 'true' }, signal });
+      sum.changes += report.wouldChange ?? 0;
+      sum.unchanged += report.unchanged;
+      sum.missing += report.missing;
+    }
+    return sum;
+  });
+  // All steps are one request for the history: one undo takes all of it back. A step that is tried again is still the same.
+  const requestId = useRef(crypto.randomUUID());
+  const done = useSignal({ steps: 0, changed: 0 });
+  const isRunning = useSignal(false);
+  const isStopped = useRef(false);
   const run = async () => {
-    const report = await call('POST /v1/users/bulk', { body, idempotencyKey: crypto.randomUUID() });
-    say(bulk.done(count(report.changed)), {
-      label: bulk.undo,
-      run: () => undoAll(report).then(onDone, sayFault),
-    });
-    onDone();
+    isRunning.value = true;
+    isStopped.current = false;
+    try {
+      for (const [place, body] of [...steps.entries()].slice(done.peek().steps)) {
+        if (isStopped.current) break;
+        const report = await call('POST /v1/users/bulk', {
+          body,
+          headers: { 'X-Request-Id': requestId.current },
+          idempotencyKey: `${requestId.current}-${place}`,
+          // Who was asked why is not asked again at each step.
+          ...(place > 0 && lastReason.peek() !== '' && { reason: lastReason.peek() }),
+        });
+        done.value = { steps: place + 1, changed: done.peek().changed + report.changed };
+      }
+    } finally {
+      isRunning.value = false;
+    }
   };
+  const close = () => {
+    const { steps, changed } = done.peek();
+    if (steps > 0) {
+      say(
+        bulk.done(count(changed)),
+        changed === 0
+          ? undefined
+          : {
+              label: bulk.undo,
+              run: () => askUndoRequest(requestId.current, onDone),
+            },
+      );
+      onDone();
+    }
+    onClose();
+  };
+  useDraft(isRunning.value);
   return (
     <Confirm
       title={bulk.titles[act](count(accounts.length))}
       label={bulk.acts[act]}
       run={run}
-      onClose={onClose}
+      onClose={close}
+      {...(isRunning.value &&
+        steps.length > 1 && {
+          onStop: () => {
+            isStopped.current = true;
+          },
+        })}
     >
       <ul>
         {accounts.slice(0, NAMED).map(({ id, email }) => (
@@ -124,9 +192,20 @@ function ConfirmBulk({
         )}
       </ul>
       <p>{bulk.explained[act]}</p>
-      {preview.data ? (
+      {steps.length > 1 && <p class="soft">{bulk.steps(formatNumber(STEP))}</p>}
+      {(isRunning.value || done.value.steps > 0) && steps.length > 1 ? (
+        <div class="stack tight" role="status">
+          <p>
+            {bulk.progress(
+              formatNumber(Math.min(done.value.steps * STEP, accounts.length)),
+              formatNumber(accounts.length),
+            )}
+          </p>
+          <progress aria-label={bulk.acts[act]} value={done.value.steps} max={steps.length} />
+        </div>
+      ) : preview.data ? (
         <p class="note info" role="status">
-          {bulk.preview(count(preview.data.wouldChange ?? 0))}{' '}
+          {bulk.preview(count(preview.data.changes))}{' '}
           {preview.data.unchanged > 0 && bulk.unchanged(formatNumber(preview.data.unchanged))}{' '}
           {preview.data.missing > 0 && bulk.missing(formatNumber(preview.data.missing))}
         </p>
@@ -144,10 +223,11 @@ function ConfirmBulk({
 
 const count = (accounts: number) => bulk.accounts(accounts, formatNumber(accounts));
 
-/** Takes back everything that the request of a report has changed. Throws what the service refuses. */
-async function undoAll({ requestId }: Report): Promise<void> {
-  const report = await undoRequest(requestId);
-  if (report) say(bulk.undone(count(report.undone)));
+/** Ids as many at once as the service takes. */
+function stepsOf(ids: readonly number[]): readonly number[][] {
+  return Array.from({ length: Math.ceil(ids.length / STEP) }, (_, step) =>
+    ids.slice(step * STEP, (step + 1) * STEP),
+  );
 }
 
 /** Saves accounts as a file that the import accepts. */

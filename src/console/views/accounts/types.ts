@@ -31,3 +31,9 @@ export function filtersOf(state: Readonly<Partial<Record<string, string>>>): Fil
 
 /** The rows of a page: enough for a screen, and quick. */
 export const PAGE = 100;
+
+/** The most rows that the service has on a page. */
+export const LARGEST_PAGE = 200;
+
+/** How many accounts a list has. */
+export type Total = NonNullable<Answered<'GET /v1/users'>['total']>;

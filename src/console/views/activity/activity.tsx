@@ -15,7 +15,7 @@ import { Icon } from '../../parts/icons.tsx';
 import { ListEnd } from '../../parts/list-end.tsx';
 import { Bones, Failed, State } from '../../parts/states.tsx';
 import { askUndo } from '../../parts/undo.tsx';
-import { UndoRequestDialog } from '../../parts/undo-request.tsx';
+import { askUndoRequest } from '../../parts/undo-request.tsx';
 import { activityTexts } from '../../texts/activity.ts';
 import { undoRequestTexts } from '../../texts/undo-request.ts';
 import { texts } from '../../texts.ts';
@@ -67,21 +67,14 @@ export function Activity() {
   useShortcuts(shortcuts);
   const isFiltered = Object.values(query).some((value) => value !== undefined);
   const clear = () => change(NONE);
-  const undoing = useSignal<number | undefined>(undefined);
-  // Any change of the request stands for all of them.
-  const whole = pages.items.find(({ requestId }) => requestId === query.requestId);
+  const whole = query.requestId;
+  const hasWhole = pages.items.some(({ requestId }) => requestId === whole);
   return (
     <>
       <header>
         <h1>{activityTexts.title}</h1>
-        {query.requestId !== undefined && whole !== undefined && (
-          <button
-            type="button"
-            class="button"
-            onClick={() => {
-              undoing.value = whole.id;
-            }}
-          >
+        {whole !== undefined && hasWhole && (
+          <button type="button" class="button" onClick={() => askUndoRequest(whole)}>
             <Icon name="undo" />
             {undoRequestTexts.button}
           </button>
@@ -116,14 +109,6 @@ export function Activity() {
         ) : (
           <ListEnd pages={pages} more={activityTexts.older} end={activityTexts.end} />
         ))}
-      {undoing.value !== undefined && (
-        <UndoRequestDialog
-          changeId={undoing.value}
-          onClose={() => {
-            undoing.value = undefined;
-          }}
-        />
-      )}
     </>
   );
 }

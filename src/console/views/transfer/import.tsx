@@ -3,15 +3,12 @@ import { useEffect, useRef } from 'preact/hooks';
 import { Problem } from '../../../client/index.ts';
 import { useDraft } from '../../data/drafts.ts';
 import { formatNumber } from '../../data/format.ts';
-import { useLoaded } from '../../data/load.ts';
-import { undoRequest } from '../../data/undo.ts';
 import { type Imported, type ImportReport, importAccounts } from '../../data/upload.ts';
 import { Refused } from '../../parts/act.tsx';
-import { Confirm } from '../../parts/confirm.tsx';
 import { Choice } from '../../parts/filters.tsx';
 import { Arrow, Icon } from '../../parts/icons.tsx';
-import { Bones, messageOf } from '../../parts/states.tsx';
-import { say } from '../../parts/toasts.tsx';
+import { messageOf } from '../../parts/states.tsx';
+import { askUndoRequest } from '../../parts/undo-request.tsx';
 import { transferTexts as texts } from '../../texts/transfer.ts';
 import { texts as shared } from '../../texts.ts';
 import { type ImportFile, importFile } from './import-file.ts';
@@ -347,7 +344,6 @@ function Progress({ work: { isChecking, sent }, onStop }: { work: Work; onStop: 
 
 /** What was imported, and the way back. */
 function Done({ done: { report, requestId } }: { done: Imported }) {
-  const isAsked = useSignal(false);
   const isUndone = useSignal(false);
   const heading = useRef<HTMLHeadingElement>(null);
   // The button that had the focus is gone.
@@ -363,61 +359,18 @@ function Done({ done: { report, requestId } }: { done: Imported }) {
           <button
             type="button"
             class="button"
-            onClick={() => {
-              isAsked.value = true;
-            }}
+            onClick={() =>
+              askUndoRequest(requestId, () => {
+                isUndone.value = true;
+              })
+            }
           >
             <Icon name="undo" />
             {texts.undo}
           </button>
         </p>
       )}
-      {isAsked.value && (
-        <UndoImport
-          requestId={requestId}
-          onDone={() => {
-            isUndone.value = true;
-          }}
-          onClose={() => {
-            isAsked.value = false;
-          }}
-        />
-      )}
     </>
-  );
-}
-
-function UndoImport({
-  requestId,
-  onDone,
-  onClose,
-}: {
-  requestId: string;
-  onDone: () => void;
-  onClose: () => void;
-}) {
-  const { data, error } = useLoaded(requestId, (signal) =>
-    undoRequest(requestId, { dryRun: 'true' }, signal),
-  );
-  return (
-    <Confirm
-      title={texts.undoTitle}
-      label={texts.undoLabel}
-      onClose={onClose}
-      run={async () => {
-        await undoRequest(requestId);
-        say(texts.undone);
-        onDone();
-      }}
-    >
-      {data ? (
-        <p>{texts.undoText(formatNumber(data.actions.deleted), formatNumber(data.actions.updated))}</p>
-      ) : error === undefined ? (
-        <Bones lines={1} />
-      ) : (
-        <Refused text={messageOf(error)} />
-      )}
-    </Confirm>
   );
 }
 
