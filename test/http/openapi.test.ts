@@ -4,9 +4,12 @@ import { expect } from 'chai';
 import type pg from 'pg';
 import type { oas31 } from 'zod-openapi';
 import packageJson from '../../package.json' with { type: 'json' };
+import { REFUSAL_CODES } from '../../src/domain/refusals.ts';
+import { SCOPES } from '../../src/domain/service-token.ts';
 import { MAX_BODY_BYTES } from '../../src/http/middleware/read-json.ts';
 import { openApiDocument } from '../../src/http/openapi/document.ts';
 import { keyDigest } from '../../src/http/request/idempotency-key.ts';
+import { KNOWN_VALUES } from '../../src/http/schemas/open-list.ts';
 import type { Leave } from '../../src/http/transfers/places.ts';
 import { consoleSecretDigest, mintConsoleSecret } from '../../src/security/console-token.ts';
 import { mintServiceToken } from '../../src/security/service-token.ts';
@@ -88,6 +91,18 @@ describe('the OpenAPI document', function () {
       'account.deleted',
       'webhook.test',
     ]);
+  });
+
+  it('leaves lists of answers open that grow, and those closed that callers send', () => {
+    const propertyOf = (schema: string, name: string) =>
+      resolved({ $ref: `#/components/schemas/${schema}` }).properties?.[name] as oas31.SchemaObject;
+    const scopesOf = (schema: string) => resolved(propertyOf(schema, 'scopes').items ?? {});
+    const code = propertyOf('Problem', 'code');
+    expect(code).to.include({ type: 'string' }).and.not.to.have.property('enum');
+    expect(code[KNOWN_VALUES]).to.deep.equal(REFUSAL_CODES);
+    expect(code.description).to.match(/ So far `account_in_use`, .*; others may be added\.$/);
+    expect(scopesOf('ServiceToken')).to.deep.include({ [KNOWN_VALUES]: SCOPES });
+    expect(scopesOf('ServiceTokenRequest').enum).to.deep.equal(SCOPES);
   });
 
   it('names the scope that a service token needs, and describes service tokens', () => {

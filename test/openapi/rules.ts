@@ -2,6 +2,7 @@ import { cp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { openApiDocument } from '../../src/http/openapi/document.ts';
+import { KNOWN_VALUES } from '../../src/http/schemas/open-list.ts';
 import { describedEndpoints } from '../support/endpoints.ts';
 import { installTools, npmTool, oasdiff, pythonTool, runTool, workFolder } from '../support/openapi-tools.ts';
 
@@ -50,6 +51,19 @@ describe('the OpenAPI document', () => {
     await check(oasdiff, 'breaking', '--fail-on', 'ERR', RELEASED, 'openapi.json');
   });
 
+  it('breaks no client by another value of an open list', async () => {
+    const document = JSON.parse(await readFile(RELEASED, 'utf8'));
+    const { Problem, ServiceToken, SkippedChange } = document.components.schemas;
+    for (const list of [
+      Problem.properties.code,
+      SkippedChange.properties.reason,
+      ServiceToken.properties.scopes.items,
+    ])
+      list[KNOWN_VALUES].push('another');
+    await writeFile(join(cwd, 'grown.json'), JSON.stringify(document));
+    await check(oasdiff, 'breaking', '--fail-on', 'WARN', RELEASED, 'grown.json');
+  });
+
   it('would be found to break clients, by what they can no longer send or read', async () => {
     const released = JSON.parse(await readFile(RELEASED, 'utf8'));
     const breaking: Record<string, (document: typeof released) => void> = {
@@ -61,6 +75,7 @@ describe('the OpenAPI document', () => {
         delete schemas.Account.properties.email;
         schemas.Account.required = schemas.Account.required.filter((name: string) => name !== 'email');
       },
+      'an answer has another value': ({ components: { schemas } }) => schemas.Action.enum.push('merged'),
       'a field of a body must be given': ({ components: { schemas } }) => {
         schemas.NewAccount.required.push('name');
       },

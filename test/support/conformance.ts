@@ -1,6 +1,7 @@
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import type { oas31 } from 'zod-openapi';
 import { openApiDocument } from '../../src/http/openapi/document.ts';
+import { KNOWN_VALUES } from '../../src/http/schemas/open-list.ts';
 import type { TestApp } from './app.ts';
 import { describedEndpoints } from './endpoints.ts';
 import type { Delivery } from './webhooks.ts';
@@ -63,6 +64,12 @@ export function expectDescribed({ headers, body }: Pick<Delivery, 'headers' | 'b
 /** Compiles validators for parts of the document, each found by its keys. */
 export function schemaAt(document: oas31.OpenAPIObject): (...keys: string[]) => ValidateFunction {
   const ajv = new Ajv2020({ strict: false, validateFormats: false, allErrors: true });
+  // Callers must accept others; our own answers have no others.
+  ajv.addKeyword({
+    keyword: KNOWN_VALUES,
+    schemaType: 'array',
+    validate: (known: unknown[], value: unknown) => known.includes(value),
+  });
   ajv.addSchema({ ...document }, 'document', false, false);
   return (...keys) => {
     const pointer = keys.map((key) => encodeURIComponent(key.replaceAll('~', '~0').replaceAll('/', '~1')));

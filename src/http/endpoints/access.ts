@@ -10,12 +10,13 @@ import {
 } from '../../services/access/refused-sign-ins.ts';
 import { linkToNext, readPage } from '../answer/page.ts';
 import { endpoint } from '../endpoint.ts';
+import { openList } from '../schemas/open-list.ts';
 import { LINK, pageQuery, pageSchema } from '../schemas/page.ts';
 
 const refused = z
   .strictObject({
     email: z.string(),
-    reason: z.enum([
+    reason: openList([
       'account_required',
       'account_suspended',
       'email_changed',
@@ -58,7 +59,7 @@ export function accessEndpoints(deps: {
         description: 'The policy in force, and the number of refused sign-ins in the last 30 days.',
         schema: z
           .strictObject({
-            policy: z.enum(ACCESS_POLICIES),
+            policy: openList(ACCESS_POLICIES),
             domains: z.array(z.string()),
             refused: z.strictObject({ people: z.int(), attempts: z.int() }),
           })

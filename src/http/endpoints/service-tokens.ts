@@ -11,6 +11,7 @@ import {
 } from '../../services/access/service-tokens.ts';
 import { id, text } from '../../services/accounts/fields.ts';
 import { changeUnversioned, endpoint } from '../endpoint.ts';
+import { openList } from '../schemas/open-list.ts';
 
 const EXAMPLE = {
   id: 1,
@@ -30,7 +31,7 @@ const serviceToken = z
   .strictObject({
     id: z.int(),
     name: z.string(),
-    scopes: z.array(scope),
+    scopes: z.array(openList(SCOPES)),
     createdBy: z.string(),
     createdAt: z.iso.datetime(),
     expiresAt: z.iso.datetime().nullable().meta({ description: '`null`: never.' }),

@@ -4,6 +4,7 @@ import { KEY_STATES, type ProviderKeys } from '../../services/access/provider-ke
 import type { ChangeFeed } from '../../services/feed/change-feed.ts';
 import { feedLagSeconds } from '../../services/feed/lag.ts';
 import { endpoint } from '../endpoint.ts';
+import { openList } from '../schemas/open-list.ts';
 
 /** What the status is read from. */
 export interface StatusDeps {
@@ -19,9 +20,9 @@ const status = z
     startedAt: z.iso.datetime().meta({ description: 'When the process that answers was started.' }),
     pendingMigrations: z.array(z.string()).meta({ description: 'Migrations that the database lacks.' }),
     feed: z.strictObject({
-      state: z
-        .enum(['ok', 'failing'])
-        .meta({ description: '`failing`: the process that answers cannot read it; the log has the reason.' }),
+      state: openList(['ok', 'failing']).meta({
+        description: '`failing`: the process that answers cannot read it; the log has the reason.',
+      }),
       lagSeconds: z.number().min(0).meta({
         description: 'The age of the oldest change that a running transaction holds back; 0 where none is.',
       }),
@@ -29,7 +30,7 @@ const status = z
     providers: z.array(
       z.strictObject({
         issuer: z.string(),
-        state: z.enum(KEY_STATES).meta({
+        state: openList(KEY_STATES).meta({
           description:
             'Whether its keys could be fetched the last time; `unknown` before its first token comes.',
         }),

@@ -1,4 +1,5 @@
 import type { CreateDocumentOptions } from 'zod-openapi';
+import { KNOWN_VALUES } from '../schemas/open-list.ts';
 
 /** Formats whose values generated clients read as dates before they would match a pattern. */
 const DATES = new Set<unknown>(['date', 'date-time']);
@@ -19,8 +20,18 @@ function mergeNull(schema: Schema): void {
   });
 }
 
+/** Leaves a list open that may grow: its values are named, and others are allowed. */
+function leaveOpen(schema: Schema): void {
+  const known = schema[KNOWN_VALUES];
+  if (!Array.isArray(known)) return;
+  delete schema.enum;
+  const values = `So far ${known.map((value) => `\`${value}\``).join(', ')}; others may be added.`;
+  schema.description = [schema.description, values].filter(Boolean).join(' ');
+}
+
 /** How the document differs from the JSON Schema of zod, for the sake of what is generated from it. */
 export const overrides: CreateDocumentOptions['override'] & {} = ({ jsonSchema }) => {
+  leaveOpen(jsonSchema);
   mergeNull(jsonSchema);
   if (DATES.has(jsonSchema.format)) delete jsonSchema.pattern;
   if (jsonSchema.type === 'integer') {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { REFUSAL_CODES, type RefusalCode } from '../../domain/refusals.ts';
 import { importReport } from './import-report.ts';
+import { openList } from './open-list.ts';
 import { refusedUndoReport } from './undo-report.ts';
 
 /** The schema of a problem. A kind may have members of its own (RFC 9457, section 3.2). */
@@ -10,7 +11,7 @@ export const problem = z
     title: z.string().meta({ description: 'The name of the status.' }),
     status: z.int().min(400).max(599),
     detail: z.string().meta({ description: 'For people; may change.' }),
-    code: z.enum(REFUSAL_CODES as [RefusalCode]).meta({ description: 'For programs; stable.' }),
+    code: openList(REFUSAL_CODES as [RefusalCode]).meta({ description: 'For programs; stable.' }),
     requestId: z.string().meta({ description: 'As in `X-Request-Id`; finds the request in the log.' }),
     errors: z
       .array(z.strictObject({ path: z.string(), message: z.string() }).meta({ id: 'InputFault' }))

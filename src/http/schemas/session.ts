@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { DOORS } from '../../domain/console-session.ts';
+import { openList } from './open-list.ts';
 
 /** The example of a session. */
 export const SESSION_EXAMPLE = {
@@ -16,7 +17,7 @@ export const SESSION_EXAMPLE = {
 export const consoleSession = z
   .strictObject({
     id: z.int(),
-    door: z.enum(DOORS).meta({
+    door: openList(DOORS).meta({
       id: 'Door',
       description:
         'How it was opened: by an Auth.js session, a bearer token, the code of a link, or OpenID Connect.',

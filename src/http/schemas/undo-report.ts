@@ -3,6 +3,7 @@ import { ACTIONS } from '../../domain/change.ts';
 import { refusals } from '../../domain/refusals.ts';
 import { MAX_SHOWN, MAX_SKIPPED, MAX_SKIPPED_FIELDS } from '../../services/history/undo-request.ts';
 import { change, dryRun } from './change.ts';
+import { openList } from './open-list.ts';
 
 const changes = z.int().min(0);
 
@@ -37,9 +38,9 @@ const counts = {
         .strictObject({
           id: z.int(),
           userId: z.int(),
-          reason: z
-            .enum(REASONS as [(typeof REASONS)[number]])
-            .meta({ description: 'The code of the refusal.' }),
+          reason: openList(REASONS as [(typeof REASONS)[number]]).meta({
+            description: 'The code of the refusal that an undo of this change alone would get.',
+          }),
           fields: z
             .array(z.string())
             .max(MAX_SKIPPED_FIELDS)

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { WEBHOOK_STATES } from '../../services/webhooks/status.ts';
 import { action } from './change.ts';
+import { openList } from './open-list.ts';
 
 const time = z.iso.datetime().nullable();
 
@@ -11,9 +12,9 @@ export const webhook = z
     url: z.string().meta({ description: 'The origin only: the rest may contain a secret.' }),
     actions: z.array(action).nullable().meta({ description: 'Filter of actions; null for all.' }),
     fields: z.array(z.string()).nullable().meta({ description: 'Filter of changed fields; null for all.' }),
-    state: z
-      .enum(WEBHOOK_STATES)
-      .meta({ description: '`parked`: no delivery is attempted until it is resumed.' }),
+    state: openList(WEBHOOK_STATES).meta({
+      description: '`parked`: no delivery is attempted until it is resumed.',
+    }),
     cursor: z
       .string()
       .meta({ description: 'Its position in the feed: everything up to here has been delivered.' }),
