@@ -22,8 +22,8 @@ export const USAGE = `Usage: ${invocationOf('accounts', 'COMMAND [--json]')}
   export [FILE] [--format csv] [--bom]                  export .ndjson or .csv; default: NDJSON to standard output;
          [--separator comma|semicolon|tab]              --bom lets Excel read CSV
   undo REQUEST [--actor A] [--partial] [--dry-run]      take back everything that a request, an import or a command has
-                                                        changed, by its request id; --partial leaves what has changed
-                                                        since
+                                                        changed, by its request id; --partial leaves what cannot be
+                                                        undone
   adopt [--merge]                                       show what the first start makes of a table users of another
                                                         service; --merge merges accounts with one email
   publish [--to ROLE] [--print]                         let the app's own tables use the accounts, through the schema

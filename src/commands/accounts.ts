@@ -33,8 +33,10 @@ try {
   const error = toRefusal(thrown) as NodeJS.ErrnoException;
   console.error(isUsageError(error) ? `${error.message}\n\n${USAGE}` : error.message);
   if (error instanceof Refusal) {
-    for (const { path, message } of error.errors ?? []) console.error(`${path}: ${message}`);
-    if (error.code === refusals.requestChangedSince.code) console.error(printed(error.details?.['report']));
+    const { errors, details } = error;
+    for (const { path, message } of errors ?? []) console.error(`${path}: ${message}`);
+    // Of an import, the errors have said it all.
+    if (errors === undefined && details?.['report'] !== undefined) console.error(printed(details['report']));
   }
   process.exitCode = exitCodeOf(error);
 }

@@ -8,6 +8,21 @@ const { kind } = Refusal;
 const MAX_FIELDS = 100;
 const MAX_FIELD_LENGTH = 255;
 
+/** The report of a refused undo, as an example. */
+const UNDO_REPORT: UndoReport = {
+  undone: 0,
+  wouldUndo: 1,
+  skipped: 1,
+  actions: { created: 0, updated: 0, deleted: 1 },
+  undoneRequestId: '5f0c4b1e-8a53-4d0e-9d0b-3f1f6a2b7c11',
+  requestId: 'ec893c10-9ed7-4037-87cf-5d67d62a2837',
+  skippedChanges: [{ id: 7, userId: 2, reason: 'changed_since', fields: ['name'] }],
+};
+
+/** How many changes of a request cannot be undone. */
+const notUndone = ({ skipped, wouldUndo = 0 }: UndoReport) =>
+  `Nothing was undone: ${skipped} of ${skipped + wouldUndo} changes cannot be undone.`;
+
 /** Every refusal there is. Several may share a code, which tells programs what to do; the message tells people why. */
 export const refusals = {
   /** A table of the app has a foreign key to the accounts themselves. */
@@ -78,17 +93,22 @@ export const refusals = {
     'changed_since',
     409,
     (report: UndoReport) => ({
-      message: `Nothing was undone: ${report.skipped} of ${report.skipped + (report.wouldUndo ?? 0)} changes cannot be undone. Undo the others with partial=true.`,
+      message: `${notUndone(report)} Undo the others with partial=true.`,
+      details: { report },
+    }),
+    UNDO_REPORT,
+  ),
+  /** The same where some of the accounts are in use. */
+  requestInUse: kind(
+    'account_in_use',
+    409,
+    (report: UndoReport) => ({
+      message: `${notUndone(report)} Tables of the app point at some of the accounts: delete those rows first, let the tables point at rollcall.account_ids, or undo the others with partial=true.`,
       details: { report },
     }),
     {
-      undone: 0,
-      wouldUndo: 1,
-      skipped: 1,
-      actions: { created: 0, updated: 0, deleted: 1 },
-      undoneRequestId: '5f0c4b1e-8a53-4d0e-9d0b-3f1f6a2b7c11',
-      requestId: 'ec893c10-9ed7-4037-87cf-5d67d62a2837',
-      skippedChanges: [{ id: 7, userId: 2, reason: 'changed_since', fields: ['name'] }],
+      ...UNDO_REPORT,
+      skippedChanges: [{ id: 7, userId: 2, reason: 'account_in_use', fields: [] }],
     },
   ),
   crossSite: kind(

@@ -20,10 +20,11 @@ import {
   accountSelection,
   type MetadataSource,
 } from './account-columns.ts';
+import { findInUse, type RefusableWrite } from './accounts-in-use.ts';
 import { recordAndErase } from './change-log.ts';
 import { requireSession } from './right-check.ts';
 import { isoTimeOf, type RowOf } from './rows.ts';
-import { runInTransaction } from './statements.ts';
+import { runApart, runInTransaction } from './statements.ts';
 import type { Unit } from './unit.ts';
 
 /** An account that a statement has read or written. */
@@ -54,6 +55,8 @@ export type AccountWrite = { readonly undoes?: number } & (
 export interface Written {
   /** The ids of accounts that could not be restored: another one has their email. */
   readonly taken: ReadonlySet<number>;
+  /** The refusals of accounts that stay as they were, by their ids: tables of the app point at them. */
+  readonly inUse: ReadonlyMap<number, Refusal>;
   /** Whether an active admin is no longer one. */
   readonly takesAdminAway: boolean;
 }
@@ -106,40 +109,84 @@ export function changeBetween(
 /**
  * Writes changes of different accounts with a few statements in the unit's transaction, past its identity map: a flush would take
  * several times as long and keep every account in memory. The history is written along, in the order of the changes. Each account
- * must be locked, or known to be deleted. Throws `forbidden`, `reason_required`, `unauthenticated`, `OptimisticLockError` where an update gives an email that
- * another account has, and what the statements throw.
+ * must be locked, or known to be deleted. With `leavesInUse`, accounts that tables of the app point at are left, and refuse nothing.
+ *
+ * Throws `forbidden`, `reason_required`, `unauthenticated`, `OptimisticLockError` where an update gives an email that another account
+ * has, and what the statements throw.
  */
-export async function writeAccounts(unit: Unit, writes: readonly AccountWrite[]): Promise<Written> {
+export async function writeAccounts(
+  unit: Unit,
+  writes: readonly AccountWrite[],
+  { leavesInUse = false } = {},
+): Promise<Written> {
   const { em, right } = unit;
   // Before they are written: with the account, its sessions end, and afterwards nobody could check them.
   const isOwn = ({ before }: AccountWrite) =>
     right !== null && 'accountId' in right && before?.id === right.accountId;
   if (writes.some(isOwn)) await requireSession(unit, 'for key share');
-  const rows = await writeRows(em, writes).catch((error: unknown) => {
+  const write = leavesInUse ? writeThosePossible : writeRows;
+  const { restored, inUse } = await write(em, writes).catch((error: unknown) => {
     // Whoever asked before found the email free: repeated, the unit finds it taken.
-    if (isEmailTaken(error)) throw new OptimisticLockError('An account has taken the email.');
+    if (isRefusal(error, refusals.emailTaken))
+      throw new OptimisticLockError('An account has taken the email.');
     throw error;
   });
   const taken = new Set<number>();
   const drafts: ChangeDraft[] = [];
   let takesAdminAway = false;
   for (const write of writes) {
-    if (write.before === null && !rows.has(write.after.userId)) taken.add(write.after.userId);
+    if (inUse.has(accountOf(write))) continue;
+    if (write.before === null && !restored.has(write.after.userId)) taken.add(write.after.userId);
     else drafts.push(draftOf(em, write));
     takesAdminAway ||=
       write.before !== null && isActiveAdmin(write.before) && !isActiveAdmin(write.after ?? {});
   }
   await recordAndErase(unit, drafts);
-  return { taken, takesAdminAway };
+  return { taken, inUse, takesAdminAway };
 }
 
-function isEmailTaken(error: unknown): boolean {
+function accountOf({ before, after }: AccountWrite): number {
+  return before === null ? after.userId : before.id;
+}
+
+/** Whether an error stands for a refusal of this kind. */
+function isRefusal(error: unknown, { code }: Pick<Refusal, 'code'>): boolean {
   const refusal = toRefusal(error);
-  return refusal instanceof Refusal && refusal.code === refusals.emailTaken.code;
+  return refusal instanceof Refusal && refusal.code === code;
 }
 
-/** Writes the accounts, and returns the ids of those that were restored. */
-async function writeRows(em: EntityManager, writes: readonly AccountWrite[]): Promise<ReadonlySet<number>> {
+/** The outcome of {@link writeRows}: the ids of accounts that were restored, and {@link Written.inUse}. */
+interface WrittenRows extends Pick<Written, 'inUse'> {
+  readonly restored: ReadonlySet<number>;
+}
+
+/** Writes the accounts that no table of the app points at. Where there are no others, it costs a savepoint. */
+async function writeThosePossible(em: EntityManager, writes: readonly AccountWrite[]): Promise<WrittenRows> {
+  if (writes.length === 0) return NO_ROWS;
+  try {
+    return await runApart(em, () => writeRows(em, writes));
+  } catch (error) {
+    if (!isRefusal(error, refusals.accountInUse)) throw error;
+  }
+  const inUse = await findInUse(em, writes.flatMap(refusable));
+  const written = await runApart(em, () =>
+    writeRows(
+      em,
+      writes.filter((write) => !inUse.has(accountOf(write))),
+    ),
+  );
+  return { ...written, inUse };
+}
+
+function refusable({ before, after }: AccountWrite): RefusableWrite[] {
+  if (before === null) return [];
+  if (after === null) return [{ id: before.id, email: null }];
+  return before.email === after.email ? [] : [{ id: after.id, email: after.email }];
+}
+
+const NO_ROWS: WrittenRows = { restored: new Set(), inUse: new Map() };
+
+async function writeRows(em: EntityManager, writes: readonly AccountWrite[]): Promise<WrittenRows> {
   const updated: AccountRow[] = [];
   const deleted: number[] = [];
   const restored: Restoration[] = [];
@@ -164,7 +211,7 @@ async function writeRows(em: EntityManager, writes: readonly AccountWrite[]): Pr
       recordsOf(columns, updated),
     );
   }
-  if (restored.length === 0) return new Set();
+  if (restored.length === 0) return NO_ROWS;
   const columns = stateColumns(em, 'id', 'version', 'createdAt', 'updatedAt');
   const values = columns.map((column) =>
     // Later than the deletion by any clock: the history is ordered by it.
@@ -184,7 +231,7 @@ async function writeRows(em: EntityManager, writes: readonly AccountWrite[]): Pr
       }),
     ),
   );
-  return new Set(rows.map(({ id }) => id));
+  return { ...NO_ROWS, restored: new Set(rows.map(({ id }) => id)) };
 }
 
 function draftOf(em: EntityManager, write: AccountWrite): ChangeDraft {

@@ -99,6 +99,24 @@ export async function runInTransaction<Row>(
   }
 }
 
+/**
+ * Runs work in a savepoint of the transaction of `em`: where it throws, what it has written is undone, and the transaction goes on.
+ * Deferred constraints are checked at its end, so that nothing of it is left for the commit to refuse.
+ */
+export async function runApart<T>(em: EntityManager, work: () => Promise<T>): Promise<T> {
+  const run = (text: string, isAnsweredByNext = false) =>
+    runInTransaction(em, { text, values: [], isAnsweredByNext });
+  await run('savepoint apart', true);
+  try {
+    const result = await work();
+    await run('set constraints all immediate; release savepoint apart');
+    return result;
+  } catch (error) {
+    await run('rollback to savepoint apart; release savepoint apart', true);
+    throw error;
+  }
+}
+
 /** Kysely's type of a statement. */
 type CompiledQuery = Parameters<ReturnType<EntityManager['getKysely']>['executeQuery']>[0];
 

@@ -1,4 +1,4 @@
-import type { MikroORM } from '@mikro-orm/postgresql';
+import type { EntityManager, MikroORM } from '@mikro-orm/postgresql';
 import pRetry from 'p-retry';
 import type { ConnectionMode } from '../database/connection.ts';
 import { hasLostRace, isLockTimeout, isUnavailable } from '../database/driver-errors.ts';
@@ -15,6 +15,7 @@ import {
   isCheckedByFlush,
   requireSession,
 } from './right-check.ts';
+import { runInTransaction } from './statements.ts';
 import { subjectOf, Unit, type UnitOfWork, type UnitOptions } from './unit.ts';
 import { singleWrite, writerAtOnce } from './write-at-once.ts';
 
@@ -182,7 +183,7 @@ async function runOnce<T>(
         await requireSession(unit, 'for key share');
       }
       if (em.isInTransaction()) {
-        if (unit.dryRun) await em.flush().then(() => em.rollback());
+        if (unit.dryRun) await endDryRun(em);
         else await em.commit();
       }
     };
@@ -198,6 +199,14 @@ async function runOnce<T>(
   } finally {
     await unit.end();
   }
+}
+
+/** Ends a transaction as a commit would, with the checks of deferred constraints, and rolls it back. */
+async function endDryRun(em: EntityManager): Promise<void> {
+  await em.flush();
+  // One message, which ends the locks: what is left then is a transaction that has none.
+  await runInTransaction(em, { text: 'set constraints all immediate; rollback and chain', values: [] });
+  await em.rollback();
 }
 
 function wayOf({ dryRun }: Unit, isSingle: boolean): (typeof WAYS)[number] {

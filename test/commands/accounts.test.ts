@@ -197,6 +197,22 @@ describe('npm run accounts', function () {
     expect(run(['undo', 'both', '--dry-run', '--partial', '--actor', 'cli-1']).status).to.equal(0);
   });
 
+  it('names accounts that tables of the app point at where an undo is refused, and leaves them with --partial', async () => {
+    const file = join(folder, 'in.ndjson');
+    await writeFile(file, '{"email":"new@example.com"}\n{"email":"used@example.com"}\n');
+    const { requestId } = JSON.parse(done('import', file, '--json')) as { requestId: string };
+    await database.query(`
+      create table items (owner_id int references users);
+      insert into items select id from users where email like 'used%'`);
+    const refused = run(['undo', requestId]);
+    expect(refused.status).to.equal(77);
+    expect(refused.stderr)
+      .to.match(/^Nothing was undone: 1 of 2 .* Tables of the app point at some /)
+      .and.to.match(/ account_in_use *$/m);
+    expect(done('undo', requestId, '--partial')).to.match(/^1 +1 /m);
+    expect((await states()).map(([email]) => email)).to.deep.equal(['used@example.com']);
+  });
+
   it('imports files of spreadsheets, by any case of their extension and from standard input', async () => {
     const fixture = join(ROOT, 'test/http/fixtures/excel-german.csv');
     const shouted = join(folder, 'PEOPLE.CSV');

@@ -40,7 +40,6 @@ describe('accounts that tables of the app point at', () => {
       ['DELETE', '/v1/me', undefined, GRACE],
       ['POST', '/v1/users/bulk', { ids: [other.id, grace], delete: true }],
       ['POST', `/v1/history/${creation?.id}/undo`],
-      ['POST', `/v1/history/${creation?.id}/undo-request`],
     ];
     const before = await accountsIn(app.database);
     for (const [method, path, body, as] of attempts) {
@@ -57,6 +56,20 @@ describe('accounts that tables of the app point at', () => {
     // What changes no id goes on.
     await visit.done(200, 'PATCH', `/v1/users/${grace}`, { name: 'Grace' });
     expect(app.log.filter(({ level }) => (level as number) >= 50)).to.deep.equal([]);
+  });
+
+  it('are not deleted in a dry run either where their tables are checked at the end of a transaction', async () => {
+    await app.database.query('alter table items alter constraint items_owner deferrable initially deferred');
+    for (const query of ['?dryRun=true', '']) {
+      const problem = await expectProblem(
+        await visit.send('DELETE', `/v1/users/${grace}${query}`),
+        409,
+        'account_in_use',
+      );
+      expect(problem['detail']).to.match(/^The table items points at this account: /);
+      const ids = { ids: [grace], delete: true };
+      await expectProblem(await visit.send('POST', `/v1/users/bulk${query}`, ids), 409, 'account_in_use');
+    }
   });
 
   it('are not taken for one that is deleted while a link to the console is made for it', async () => {

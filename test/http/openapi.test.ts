@@ -371,10 +371,30 @@ describe('the server', () => {
       ? { ...request, headers: { ...request.headers, 'Idempotency-Key': '"a-test-to-keep"' } }
       : { ...request, ...(request.body && { body: request.body.replace('dark', 'light') }) };
 
+  /** The undo of a request that has changed another account, too, as in the example: an entry with this action, and these values. */
+  const withEntry = async (request: ValidRequest, entry: string) => {
+    await app.database.query(`
+      delete from changes where id = 7;
+      insert into changes (id, actor, user_id, action, before, after, fields, version) overriding system value
+      values (7, 'test', 2, ${entry}, '{name}', 2);
+      update changes set request_id = '5f0c4b1e-8a53-4d0e-9d0b-3f1f6a2b7c11' where id in (7, ${entryId})`);
+    const id = { 'X-Request-Id': 'ec893c10-9ed7-4037-87cf-5d67d62a2837' };
+    return { ...request, headers: { ...request.headers, ...id } };
+  };
+
   /** How to provoke each refusal: what to change in a valid request, in the database or in the server. */
   const provocations: Record<string, (request: ValidRequest) => unknown> = {
     account_in_use: async (request) => {
       await app.database.query('create table items (owner_id int references users)');
+      if (request.path.endsWith('/undo-request')) {
+        await app.database.query(`
+          insert into users (id, email) overriding system value values (2, 'held@example.com');
+          insert into items values (2)`);
+        return withEntry(
+          request,
+          `'created', null, '{"email":"held@example.com","name":null,"role":"user","status":"active","storageMode":"local","preferences":{}}'`,
+        );
+      }
       await app.database.query('insert into items values ($1)', [fresh.id]);
       return { ...request, ...(request.body && { body: `{"ids":[${fresh.id}],"delete":true}` }) };
     },
@@ -394,18 +414,9 @@ describe('the server', () => {
     }),
     cursor_outdated: (request) => ({ ...request, path: `${request.path}?after=1-1-000000000000-0` }),
     changed_since: async (request) => {
-      if (request.path.endsWith('/undo-request')) {
-        // Of an account that is gone.
-        await app.database.query(`delete from changes where id = 7`);
-        await app.database.query(`
-          insert into changes (id, actor, user_id, action, before, after, fields, version) overriding system value
-          values (7, 'test', 2, 'updated', '{"name":"A"}', '{"name":"B"}', '{name}', 2)`);
-        await app.database.query(
-          `update changes set request_id = '5f0c4b1e-8a53-4d0e-9d0b-3f1f6a2b7c11' where id in (7, ${entryId})`,
-        );
-        const id = { 'X-Request-Id': 'ec893c10-9ed7-4037-87cf-5d67d62a2837' };
-        return { ...request, headers: { ...request.headers, ...id } };
-      }
+      // Of an account that is gone.
+      if (request.path.endsWith('/undo-request'))
+        return withEntry(request, `'updated', '{"name":"A"}', '{"name":"B"}'`);
       await app.database.query(`update users set preferences = '{"theme":"dark"}' where id = ${fresh.id}`);
       return request;
     },

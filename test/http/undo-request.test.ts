@@ -302,6 +302,95 @@ describe('undoing everything that a request has changed', function () {
     expect(report.undone).to.equal(0);
   });
 
+  for (const checked of ['at once', 'deferrable initially deferred']) {
+    it(`leaves accounts that a table of the app points at, and undoes the rest (${checked})`, async () => {
+      const requestId = await importing([
+        { email: GRACE, name: 'Hopper' },
+        ...Array.from({ length: 2_000 }, (_, n) => ({ email: `u${n}@example.com` })),
+      ]);
+      await app.database.query(
+        `create table items (owner_id int unique references users ${checked === 'at once' ? '' : checked})`,
+      );
+      const pointing = `insert into items select id from users where email ~ '^u[0-9]*77@' returning owner_id`;
+      const used = (await app.database.query<{ owner_id: number }>(pointing)).map((row) => row.owner_id);
+      expect(used).to.have.length(20);
+      const named = used.map((userId) => ({ userId, reason: 'account_in_use', fields: [] }));
+      const namedBy = (report?: UndoReport) => report?.skippedChanges.map(({ id, ...rest }) => rest);
+
+      const refusal = await refused(requestId, 409, 'account_in_use');
+      expect(refusal).to.include({ undone: 0, wouldUndo: 1_981, skipped: 20 });
+      expect(namedBy(refusal)).to.have.deep.members(named);
+      expect(await refused(requestId, 409, 'account_in_use', '?dryRun=true')).to.include({ skipped: 20 });
+
+      const outcome = { skipped: 20, actions: { created: 0, updated: 1, deleted: 1_980 } };
+      const before = await accountsIn(app.database);
+      const dry = await undo(requestId, '?partial=true&dryRun=true');
+      expect(dry).to.deep.include({ ...outcome, undone: 0, wouldUndo: 1_981 });
+      expect(await accountsIn(app.database)).to.deep.equal(before);
+      const report = await undo(requestId, '?partial=true');
+      expect(report).to.deep.include({ ...outcome, undone: 1_981, skippedChanges: dry.skippedChanges });
+      expect(namedBy(report)).to.have.deep.members(named);
+      const left = (await accountsIn(app.database)).map(({ id }) => id as number);
+      expect(left).to.have.members([1, graceId, ...used]);
+      await expectWhole();
+
+      const [change] = report.skippedChanges;
+      const alone = await visit.send('POST', `/v1/history/${change?.id}/undo`);
+      const { detail } = await expectProblem(alone, 409, 'account_in_use');
+      expect(detail).to.match(/^The table items points at this account: /);
+      await app.database.query('delete from items');
+      expect(await undo(requestId, '?partial=true')).to.include({ undone: 20, skipped: 1_981 });
+    });
+  }
+
+  it('leaves an email that a table of the app points at', async () => {
+    const { id: alan } = await addAccount(app.database, 'alan@example.com');
+    await under('moves', 'PATCH', `/v1/users/${graceId}`, { email: 'hopper@example.com' });
+    await under('moves', 'PATCH', `/v1/users/${alan}`, { email: 'turing@example.com' });
+    await app.database.query('create table letters (address varchar references users (email))');
+    await app.database.query(`insert into letters values ('hopper@example.com')`);
+    const report = await undo('moves', '?partial=true');
+    expect(report.skippedChanges.map(({ userId, reason }) => [userId, reason])).to.deep.equal([
+      [graceId, 'account_in_use'],
+    ]);
+    expect((await accountsIn(app.database)).map(({ email }) => email)).to.deep.equal([
+      ADMIN,
+      'hopper@example.com',
+      'alan@example.com',
+    ]);
+    await expectWhole();
+  });
+
+  it('leaves what the app points at meanwhile, and the app cannot point at what is gone', async () => {
+    const lines = Array.from({ length: 1_200 }, (_, n) => ({ email: `u${n}@example.com` }));
+    const requestId = await importing(lines);
+    const path = await undoPath(requestId, '?partial=true');
+    await app.database.query('create table items (owner_id int references users)');
+    const insert = (email: string) => `insert into items select id from users where email = '${email}'`;
+    const waiting = (statement: string) =>
+      app.database.query(
+        `select 1 from pg_stat_activity
+          where datname = current_database() and wait_event_type = 'Lock' and query like $1`,
+        [statement],
+      );
+    const [early, late] = [await app.database.connect(), await app.database.connect()];
+    // The oldest change is undone last, when the newest account is deleted and nothing is committed.
+    await early.query(`begin; ${insert('u0@example.com')}`);
+    const undoing = visit.done<Report>(200, 'POST', path);
+    await eventually(async () => (await waiting('%for update')).length > 0);
+    const refusal = late.query(insert('u1199@example.com')).catch(({ code }: { code: string }) => code);
+    await eventually(async () => (await waiting('insert into items%')).length > 0);
+    await early.query('commit');
+    const report = await undoing;
+    expect(report).to.include({ undone: 1_199, skipped: 1 });
+    expect(report.skippedChanges[0]).to.include({ reason: 'account_in_use' });
+    // foreign_key_violation
+    expect(await refusal).to.equal('23503');
+    const left = (await accountsIn(app.database)).map(({ email }) => email);
+    expect(left).to.deep.equal([ADMIN, GRACE, 'u0@example.com']);
+    await expectWhole();
+  });
+
   it('leaves erased changes', async () => {
     const requestId = await importing([{ email: 'gone@example.com' }, { email: 'stays@example.com' }]);
     await unitsOfWork(app.orm, COMMAND_LINE)((unit) => eraseAccounts(unit, 'gone@example.com'));

@@ -20,6 +20,7 @@ export const undoRequestTexts = {
   skipped: (count: number) => `${counted(count, 'change', 'changes')} cannot be undone:`,
   first: (count: number) => `The first ${formatNumber(count)} are shown.`,
   reasons: {
+    account_in_use: 'tables of the app point at the account',
     changed_since: 'has changed since',
     email_taken: 'another account has the email',
     erased: 'the values were erased',

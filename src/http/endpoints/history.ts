@@ -196,7 +196,7 @@ export function historyEndpoints(rules: PreferenceRules, cursors: CursorCodec) {
         headers: SEED_WARNING,
       },
       refusals: [
-        refusals.accountInUse,
+        refusals.requestInUse,
         refusals.requestChangedSince,
         refusals.lastAdmin,
         refusals.reasonRequired,

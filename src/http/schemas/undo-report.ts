@@ -8,6 +8,7 @@ import { openList } from './open-list.ts';
 const changes = z.int().min(0);
 
 const REASONS = [
+  refusals.accountInUse,
   refusals.changedSince,
   refusals.emailTaken,
   refusals.erased,

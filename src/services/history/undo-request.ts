@@ -76,8 +76,9 @@ export async function requestsWithId(unit: Unit, requestId: string): Promise<rea
  * Undoes everything that a request has changed, newest first, each change as `undoChange` does, in the unit's transaction and in
  * batches, so that neither memory nor the time of a statement grows with their number.
  *
- * Throws `changed_since` where a change cannot be undone, unless the undo is `partial` (`details.report` is the report),
- * `last_admin` and `forbidden`. Then nothing may be committed.
+ * Unless the undo is `partial`, throws where a change cannot be undone: `account_in_use` where a table of the app points at one of the
+ * accounts, and else `changed_since` (`details.report` is the report). Throws `last_admin` and `forbidden`. Then nothing may be
+ * committed.
  */
 export async function undoRequest(
   unit: Unit,
@@ -91,11 +92,13 @@ export async function undoRequest(
   const skippedChanges: SkippedChange[] = [];
   let skipped = 0;
   let takesAdminAway = false;
+  let isInUse = false;
   for await (const entries of windowsOf(unit, request)) {
     for (const batch of independent(entries)) {
       const undone = await undoEntries(unit, batch, rules);
       for (const action of Object.keys(actions) as Action[]) actions[action] += undone.count[action];
       takesAdminAway ||= undone.takesAdminAway;
+      isInUse ||= undone.obstacles.some(({ refusal }) => refusal.code === refusals.accountInUse.code);
       skipped += undone.obstacles.length;
       const room = MAX_SKIPPED - skippedChanges.length;
       for (const obstacle of undone.obstacles.slice(0, room))
@@ -113,7 +116,7 @@ export async function undoRequest(
     requestId: unit.author.requestId,
     skippedChanges,
   };
-  if (isRefused) throw refusals.requestChangedSince(report);
+  if (isRefused) throw isInUse ? refusals.requestInUse(report) : refusals.requestChangedSince(report);
   if (takesAdminAway) await requireActiveAdmin(unit.em);
   return report;
 }

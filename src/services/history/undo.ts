@@ -25,7 +25,7 @@ import { changedValues } from '../accounts/accounts.ts';
  *
  * Throws `not_found`; `erased` where the old values are gone; `changed_since` where the undo would take back more than the
  * entry (`details.fields` are the fields that have changed since); `invalid_input` for preferences that are no longer
- * allowed; `email_taken`, `last_admin` and `forbidden`.
+ * allowed; `email_taken`, `account_in_use`, `last_admin` and `forbidden`.
  */
 export async function undoChange(unit: Unit, id: number, rules: PreferenceRules): Promise<void> {
   const entry = await findEntry(unit, id);
@@ -47,7 +47,7 @@ export async function findEntry(unit: Unit, id: number): Promise<Change> {
 /** An entry that cannot be undone, and why. */
 export interface Obstacle {
   readonly entry: Change;
-  /** One of `erased`, `changed_since`, `invalid_input` and `email_taken`. */
+  /** One of `erased`, `changed_since`, `invalid_input`, `email_taken` and `account_in_use`. */
   readonly refusal: Refusal;
 }
 
@@ -104,14 +104,17 @@ export async function undoEntries(
     planned.map(({ write }) => write),
   );
   const isFree = ({ write }: (typeof planned)[number]) => !unavailable.has(newEmailOf(write) ?? '');
-  const { taken, takesAdminAway } = await writeAccounts(
+  const { taken, inUse, takesAdminAway } = await writeAccounts(
     unit,
     planned.filter(isFree).map(({ write }) => write),
+    { leavesInUse: true },
   );
   const count = { created: 0, updated: 0, deleted: 0 };
   for (const plan of planned) {
     const { entry, write } = plan;
-    if (taken.has(entry.userId) || !isFree(plan)) obstacles.push({ entry, refusal: refusals.emailTaken() });
+    const refusal =
+      taken.has(entry.userId) || !isFree(plan) ? refusals.emailTaken() : inUse.get(entry.userId);
+    if (refusal !== undefined) obstacles.push({ entry, refusal });
     else count[write.before === null ? 'created' : write.after === null ? 'deleted' : 'updated']++;
   }
   return { count, obstacles, takesAdminAway };

@@ -1,0 +1,65 @@
+import type { EntityManager } from '@mikro-orm/postgresql';
+import type { Refusal } from '../domain/refusal.ts';
+import { refusals } from '../domain/refusals.ts';
+import { runInTransaction } from './statements.ts';
+
+/** A write that a foreign key of the app may refuse: of an account's id, or of its email. */
+export interface RefusableWrite {
+  readonly id: number;
+  /** The email that the account gets; `null` where it is deleted. */
+  readonly email: string | null;
+}
+
+/** A setting of the transaction, by which {@link FIND} is given writes and gives tables: a block has no parameters and no rows. */
+const SETTING = 'rollcall.writes';
+
+// One block for any number of accounts: to try each by statements of ours would take a round trip for each, and a line in the log of
+// the server for each that is refused. What is not refused is taken back too, so that it leaves no subtransactions behind.
+const FIND = `
+  do $$
+  declare
+    write record;
+    name text;
+    found jsonb := '{}';
+  begin
+    for write in select * from jsonb_to_recordset(current_setting('${SETTING}')::jsonb) as write (id int, email text) loop
+      begin
+        if write.email is null then
+          delete from users where id = write.id;
+        else
+          update users set email = write.email where id = write.id;
+        end if;
+        set constraints all immediate;
+        raise exception using errcode = 'RC000';
+      exception
+        when foreign_key_violation or restrict_violation then
+          get stacked diagnostics name = table_name;
+          found := found || jsonb_build_object(write.id, name);
+        when sqlstate 'RC000' then
+          null;
+      end;
+    end loop;
+    perform set_config('${SETTING}', found::text, true);
+  end
+  $$`;
+
+/**
+ * Finds the accounts that cannot be written because tables of the app point at them, and returns the refusals by their ids. The
+ * constraints decide: whoever serves accounts may not be able to read those tables. Changes nothing. The accounts must be locked, so
+ * that nothing points at another one afterwards.
+ */
+export async function findInUse(
+  em: EntityManager,
+  writes: readonly RefusableWrite[],
+): Promise<ReadonlyMap<number, Refusal>> {
+  const run = <Row>(text: string, values: readonly unknown[] = []) =>
+    runInTransaction<Row>(em, { text, values });
+  await run('select set_config($1, $2, true)', [SETTING, JSON.stringify(writes)]);
+  await run(FIND);
+  const [row] = await run<{ found: Readonly<Record<string, string>> }>(
+    'select current_setting($1)::jsonb as found',
+    [SETTING],
+  );
+  const found = Object.entries(row?.found ?? {});
+  return new Map(found.map(([id, table]) => [Number(id), refusals.accountInUse(table)]));
+}
