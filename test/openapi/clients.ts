@@ -92,7 +92,7 @@ describe('clients generated from the OpenAPI document', () => {
     return mustRun('java', ['-jar', GENERATOR_JAR, 'generate', ...options], { cwd });
   };
 
-  /** What every program does and prints: it lists, tries, creates, changes by `If-Match`, is refused, and imports. */
+  /** What every program does and prints: it lists, tries, creates, changes by `If-Match`, is refused, tries to undo, and imports. */
   const expectStory = async (said: unknown) => {
     expect(said).to.deep.equal({
       counted: 1,
@@ -100,6 +100,8 @@ describe('clients generated from the OpenAPI document', () => {
       created: { email: 'grace@example.com', name: 'Grace', roleUntil: null },
       patched: { name: null, preferences: { theme: 'dark' }, version: 2 },
       stale: [412, 'precondition_failed'],
+      undoTried: [['updated', true]],
+      requestUndoTried: [1, 1],
       importTried: [0, 1],
       imported: [1, 1],
       emails: ['ada@example.com', 'alan@example.com', 'grace@example.com'],

@@ -1,10 +1,12 @@
 import json
 import os
 
-from openapi_client import AccountPatch, AccountsApi, ApiClient, ApiException, Configuration, NewAccount
+from openapi_client import AccountPatch, AccountsApi, ApiClient, ApiException, Configuration, HistoryApi, NewAccount
 
 configuration = Configuration(host=os.environ["ROLLCALL_URL"], access_token=os.environ["ROLLCALL_TOKEN"])
-accounts = AccountsApi(ApiClient(configuration))
+client = ApiClient(configuration)
+accounts = AccountsApi(client)
+history = HistoryApi(client)
 
 before = accounts.get_users(limit=10, total=True)
 
@@ -24,6 +26,10 @@ try:
     patch(created.headers["ETag"])
 except ApiException as error:
     stale = [error.status, error.data.code]
+
+[patching] = history.get_history(user_id=account.id, limit=1).items
+undo_tried = history.post_history_by_id_undo(patching.id, dry_run=True).actual_instance
+request_undo_tried = history.post_history_by_id_undo_request(patching.id, dry_run=True).actual_instance
 
 
 def importing(dry_run):
@@ -49,6 +55,8 @@ print(
                 "version": patched.version,
             },
             "stale": stale,
+            "undoTried": [[change.action, change.undoes == patching.id] for change in undo_tried.changes],
+            "requestUndoTried": [request_undo_tried.would_undo, len(request_undo_tried.changes)],
             "importTried": import_tried,
             "imported": imported,
             "emails": [item.email for item in after.items],

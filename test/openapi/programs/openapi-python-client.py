@@ -4,8 +4,9 @@ from io import BytesIO
 
 from client import AuthenticatedClient
 from client.api.accounts import get_users, patch_users_by_id, post_users, post_users_import
-from client.models import Account, AccountPage, AccountPatch, DryRun, GetUsersSort, ImportReport
-from client.models import NewAccount, Preferences, Problem
+from client.api.history import get_history, post_history_by_id_undo, post_history_by_id_undo_request
+from client.models import Account, AccountPage, AccountPatch, ChangePage, DryRun, GetUsersSort, ImportReport
+from client.models import NewAccount, Preferences, Problem, UndoDryRun
 from client.types import File
 
 client = AuthenticatedClient(base_url=os.environ["ROLLCALL_URL"], token=os.environ["ROLLCALL_TOKEN"])
@@ -30,6 +31,14 @@ patched = patch(created.headers["ETag"])
 assert isinstance(patched, Account)
 stale = patch(created.headers["ETag"])
 assert isinstance(stale, Problem)
+
+changes = get_history.sync(client=client, user_id=account.id, limit=1)
+assert isinstance(changes, ChangePage)
+[patching] = changes.items
+undo_tried = post_history_by_id_undo.sync(patching.id, client=client, dry_run=True)
+assert isinstance(undo_tried, DryRun)
+request_undo_tried = post_history_by_id_undo_request.sync(patching.id, client=client, dry_run=True)
+assert isinstance(request_undo_tried, UndoDryRun)
 
 
 def importing(dry_run):
@@ -58,6 +67,8 @@ print(
                 "version": patched.version,
             },
             "stale": [stale.status, stale.code],
+            "undoTried": [[change.action, change.undoes == patching.id] for change in undo_tried.changes],
+            "requestUndoTried": [request_undo_tried.would_undo, len(request_undo_tried.changes)],
             "importTried": import_tried,
             "imported": imported,
             "emails": [item.email for item in after.items],

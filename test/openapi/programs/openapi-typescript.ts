@@ -29,6 +29,13 @@ const tag = created.response.headers.get('ETag') ?? '';
 const patched = (await patch(tag)).data as Account;
 const stale = await patch(tag);
 
+const page = await client.GET('/v1/history', { params: { query: { userId: account.id, limit: 1 } } });
+const patching = page.data?.items[0]?.id ?? 0;
+const undo = { params: { path: { id: patching }, query: { dryRun: true } } };
+const undone = await client.POST('/v1/history/{id}/undo', undo);
+const undoTried = undone.data && 'changes' in undone.data ? undone.data.changes : [];
+const requestUndone = (await client.POST('/v1/history/{id}/undo-request', undo)).data;
+
 const text = 'email,name\r\nalan@example.com,Alan\r\nada@example.com,Ada\r\n';
 const importing = (isDryRun: boolean) =>
   client.POST('/v1/users/import', {
@@ -49,6 +56,9 @@ console.log(
     created: { email: account.email, name: account.name, roleUntil: account.roleUntil },
     patched: { name: patched.name, preferences: patched.preferences, version: patched.version },
     stale: [stale.response.status, stale.error?.code],
+    undoTried: undoTried.map(({ action, undoes }) => [action, undoes === patching]),
+    requestUndoTried: requestUndone &&
+      'wouldUndo' in requestUndone && [requestUndone.wouldUndo, requestUndone.changes.length],
     importTried: [importTried.data?.created, importTried.data?.failed],
     imported: [imported.data?.created, imported.data?.failed],
     emails: after.data?.items.map(({ email }) => email),

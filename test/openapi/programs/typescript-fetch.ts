@@ -3,16 +3,18 @@ import {
   AccountsApi,
   Configuration,
   type DryRun,
+  HistoryApi,
   type Problem,
   ResponseError,
+  type UndoDryRun,
 } from './client/index';
 
-const accounts = new AccountsApi(
-  new Configuration({
-    basePath: process.env['ROLLCALL_URL'] ?? '',
-    accessToken: process.env['ROLLCALL_TOKEN'] ?? '',
-  }),
-);
+const configuration = new Configuration({
+  basePath: process.env['ROLLCALL_URL'] ?? '',
+  accessToken: process.env['ROLLCALL_TOKEN'] ?? '',
+});
+const accounts = new AccountsApi(configuration);
+const history = new HistoryApi(configuration);
 
 const counted = (await accounts.getUsers({ limit: 10, total: true })).total?.count;
 
@@ -36,6 +38,12 @@ const stale = await patch(tag).catch(async (error: unknown) => {
   return [error.response.status, problem.code];
 });
 
+const [patching] = (await history.getHistory({ userId: account.id, limit: 1 })).items;
+if (patching === undefined) throw new Error('The change is not in the history.');
+const undo = { id: patching.id, dryRun: true };
+const undoTried = ((await history.postHistoryByIdUndo(undo)) as DryRun).changes;
+const requestUndoTried = (await history.postHistoryByIdUndoRequest(undo)) as UndoDryRun;
+
 const text = '{"email":"alan@example.com","name":"Alan"}\n{"email":"ada@example.com","name":"Ada"}\n';
 const importing = async (isDryRun: boolean) => {
   const { created, failed } = await accounts.postUsersImport({
@@ -57,6 +65,8 @@ console.log(
     created: { email: account.email, name: account.name, roleUntil: account.roleUntil },
     patched: { name: patched.name, preferences: patched.preferences, version: patched.version },
     stale,
+    undoTried: undoTried.map(({ action, undoes }) => [action, undoes === patching.id]),
+    requestUndoTried: [requestUndoTried.wouldUndo, requestUndoTried.changes.length],
     importTried,
     imported,
     emails: after.items.map(({ email }) => email),
