@@ -213,5 +213,7 @@ describe('access in the console, in a real browser', function () {
     await page.getByText('For admins only').waitFor();
     expect(asked()).to.equal(before);
     await console.expectAccessible();
+    await page.getByRole('main').getByRole('link', { name: 'My account' }).click();
+    await page.getByRole('heading', { name: 'My account' }).waitFor();
   });
 });

@@ -171,6 +171,28 @@ describe('the console on a phone, in a real browser', function () {
     expect(await page.evaluate<number>('document.documentElement.scrollWidth')).to.equal(PHONE.width);
   });
 
+  it('has room for longer words, as other languages have them', async () => {
+    const { page } = console;
+    await console.open(`/accounts/${id}`);
+    await page.locator('.timeline .event').first().waitFor();
+    await page.locator('.side .nav span, .fields .field-row > .soft, .fields dt').evaluateAll((words) => {
+      for (const word of words as unknown as { textContent: string }[]) word.textContent += 'ungsverwaltung';
+    });
+    expect(await page.evaluate<number>('document.documentElement.scrollWidth')).to.equal(PHONE.width);
+    for (const place of await bar().locator('a:visible, button:visible').all()) {
+      const { x = Number.NaN, width = 0 } = (await place.boundingBox()) ?? {};
+      expect(x + width).to.be.at.most(PHONE.width);
+    }
+    const overlaps = await page
+      .locator('.fields .field-row > .soft, .fields dt')
+      .evaluateAll((words) =>
+        (words as unknown as { clientWidth: number; scrollWidth: number }[]).filter(
+          ({ clientWidth, scrollWidth }) => scrollWidth > clientWidth,
+        ),
+      );
+    expect(overlaps).to.have.length(0);
+  });
+
   it('breaks an email at its dots first', async () => {
     const { page, app } = console;
     const { id } = await addAccount(app.database, 'margaret.johnson@computing.laboratory.example.org');

@@ -77,6 +77,22 @@ describe('the first paint of the console, in a real browser', function () {
     await page.evaluate("localStorage.removeItem('rollcall-theme')");
   });
 
+  it('paints the frame before the script draws the view', async () => {
+    const { page, app } = console;
+    await page.addInitScript(
+      "new MutationObserver((_, observer) => { if (document.querySelector('nav')) { drawn = performance.now(); observer.disconnect(); } }).observe(document, { childList: true, subtree: true })",
+    );
+    // The second time, the browser has the script at once.
+    for (const _ of ['first', 'second']) {
+      await page.goto(`${app.url}/console/accounts`);
+      await rows().first().waitFor();
+      const [painted, drawn] = await page.evaluate<[number, number]>(
+        "[performance.getEntriesByName('first-paint')[0].startTime, drawn]",
+      );
+      expect(painted).to.be.below(drawn);
+    }
+  });
+
   it('shows its name, and asks who is signed in and for the list, before the script is there', async () => {
     const { page, app, watched } = console;
     const address = '/console/accounts?sort=email&role=admin';

@@ -53,7 +53,7 @@ export function Navigation({ views }: { views: readonly View[] }) {
           }}
         >
           <Icon name="more" />
-          {texts.nav.more}
+          <span>{texts.nav.more}</span>
         </button>
       </nav>
       <Me />
@@ -87,7 +87,7 @@ function NavLink({ view, onFollow }: { view: NamedView; onFollow?: () => void })
       onFocus={view.load}
     >
       <Icon name={view.name} />
-      {texts.nav[view.name]}
+      <span>{texts.nav[view.name]}</span>
     </a>
   );
 }

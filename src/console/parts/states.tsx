@@ -2,6 +2,7 @@ import type { ComponentChildren } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import { Problem, Unreachable } from '../../client/index.ts';
 import { isOnline } from '../data/api.ts';
+import { viewUrl } from '../data/place.ts';
 import { texts } from '../texts.ts';
 import { Icon, type IconName } from './icons.tsx';
 
@@ -92,6 +93,9 @@ export function Forbidden() {
   return (
     <State icon="turnedAway" title={texts.states.forbidden} isPage>
       <p>{texts.states.forbiddenText}</p>
+      <a class="button" href={viewUrl('/me')}>
+        {texts.nav.me}
+      </a>
     </State>
   );
 }
