@@ -215,6 +215,24 @@ describe('sessions of the console', () => {
     expect(await state(idle.cookie)).to.have.property('account', null);
   });
 
+  it('are not kept alive by what an open page asks for while nobody uses it', async () => {
+    const unattended = await signInToConsole(app, ADMIN);
+    const attended = await signInToConsole(app, ADA);
+    const headers = { 'Rollcall-Console': 'unattended' };
+    await pass('20 minutes');
+    expect((await unattended.call('/v1/me', { headers })).status).to.equal(200);
+    expect((await attended.call('/v1/me', { headers: { 'Rollcall-Console': '1' } })).status).to.equal(200);
+    await eventually(async () => {
+      const [row] = await app.database.query<{ noted: number }>(
+        `select count(*)::int as noted from console_sessions where last_used_at > now() - interval '1 minute'`,
+      );
+      return row?.noted === 1 ? true : undefined;
+    });
+    await pass('11 minutes');
+    await expectProblem(await unattended.call('/v1/me', { headers }), 401, 'unauthenticated');
+    expect((await attended.call('/v1/me', { headers })).status).to.equal(200);
+  });
+
   it('note their use once a minute, and wait for nobody who holds the row', async () => {
     const { call } = await signInToConsole(app, ADA);
     const stamp = async () =>

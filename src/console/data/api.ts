@@ -1,15 +1,19 @@
 import { signal } from '@preact/signals';
 import { type Call, createClient, Problem, type RouteName, Unreachable } from '../../client/index.ts';
-import { CONSOLE_HEADERS, fetchEarly } from './early.ts';
+import { attention } from './attention.ts';
+import { CONSOLE_HEADER, fetchEarly } from './early.ts';
 import { BASE_PATH } from './place.ts';
 import { askReason } from './reason.ts';
 
 // A failure is shown at once, with a way to try again.
 const { call: send, changes } = createClient({
   baseUrl: BASE_PATH,
-  headers: CONSOLE_HEADERS,
   retries: 0,
-  fetch: fetchEarly,
+  fetch(input, init) {
+    const headers = new Headers(init?.headers);
+    headers.set(CONSOLE_HEADER, attention());
+    return fetchEarly(input, { ...init, headers });
+  },
 });
 
 /** Follows the changes, with the session of this browser. */

@@ -1,8 +1,8 @@
 import { TIMEOUT_MS } from '../../client/send.ts';
 import { BASE_PATH } from './place.ts';
 
-/** The headers of each request of the console: with these, the session counts, also where the browser has one of the app too. */
-export const CONSOLE_HEADERS = { 'Rollcall-Console': '1' };
+/** The header of each request of the console: with it, the session counts, also where the browser has one of the app too. */
+export const CONSOLE_HEADER = 'Rollcall-Console';
 
 /** The requests that were sent before the page's script was there, by their addresses. */
 type Early = Map<string, Promise<Response>>;
@@ -16,7 +16,7 @@ const page = globalThis as { rollcallEarly?: Early | undefined };
 export function askEarly(path: string, then?: (answer: Response) => Promise<void>): void {
   const ask = async () => {
     const signal = AbortSignal.timeout(TIMEOUT_MS);
-    const answer = await fetch(BASE_PATH + path, { headers: CONSOLE_HEADERS, signal });
+    const answer = await fetch(BASE_PATH + path, { headers: { [CONSOLE_HEADER]: '1' }, signal });
     await then?.(answer.clone()).catch(() => undefined);
     return answer;
   };

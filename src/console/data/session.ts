@@ -1,6 +1,7 @@
 import { computed, effect, signal } from '@preact/signals';
 import { type Answered, Unreachable } from '../../client/index.ts';
 import { call, hasSessionEnded, isRoleDoubted } from './api.ts';
+import { onLongSilence } from './attention.ts';
 import { dropDrafts, mayLeave } from './drafts.ts';
 import { BASE_PATH, viewUrl } from './place.ts';
 import { REMEMBERED } from './remembered.ts';
@@ -53,6 +54,11 @@ export async function loadSession(): Promise<void> {
     sessionError.value = error;
   }
 }
+
+// The session lasts as long as somebody uses the page; whoever has lost it is told.
+onLongSilence(() => {
+  if (me.peek() !== undefined) call('GET /v1/me').catch(() => undefined);
+});
 
 // Whoever is demoted while the page is open is shown what is still theirs.
 effect(() => {

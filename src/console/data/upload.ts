@@ -2,6 +2,7 @@ import { type Answered, Problem, type QueryOf, Unreachable } from '../../client/
 import { queryOf } from '../../client/send.ts';
 import { noteRefusal } from './api.ts';
 import type { PlannedChange } from './dry-run.ts';
+import { CONSOLE_HEADER } from './early.ts';
 import { BASE_PATH } from './place.ts';
 import { askReason } from './reason.ts';
 
@@ -51,7 +52,7 @@ function send(
     const request = new XMLHttpRequest();
     request.open('POST', `${BASE_PATH}/v1/users/import${queryOf(query)}`);
     request.setRequestHeader('Content-Type', type);
-    request.setRequestHeader('Rollcall-Console', '1');
+    request.setRequestHeader(CONSOLE_HEADER, '1');
     if (key) request.setRequestHeader('Idempotency-Key', `"${key}"`);
     if (reason) request.setRequestHeader('Rollcall-Reason', encodeURIComponent(reason));
     request.upload.onprogress = ({ loaded, total }) => onProgress(loaded / total);

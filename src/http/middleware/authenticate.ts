@@ -14,7 +14,13 @@ import type { Admission, SignIn } from '../../services/access/admission.ts';
 import type { SessionLookUp } from '../../services/access/console-session-look-up.ts';
 import type { ServiceTokenLookUp } from '../../services/access/service-token-look-up.ts';
 import type { Middleware, RequestContext, RequestState } from '../context.ts';
-import { type CookieNames, type Credentials, credentialsOf } from '../request/credentials.ts';
+import {
+  CONSOLE_HEADER,
+  type CookieNames,
+  type Credentials,
+  credentialsOf,
+  UNATTENDED,
+} from '../request/credentials.ts';
 
 /**
  * Finds out who is asking, from a bearer token (RFC 6750) or else a cookie, and signs the unit of work. The token says
@@ -36,7 +42,7 @@ export const authenticate = (
       const who = await (credentials.isService
         ? identifyService(state, credentials, findServiceToken)
         : credentials.credential === 'session'
-          ? identifySession(state, credentials, sessions)
+          ? identifySession(ctx, credentials, sessions)
           : identifyAccount(state, credentials, verifier, admit, tellsCauses));
       state.credential = credentials.credential;
       state.unit.author = { ...who, requestId: state.requestId };
@@ -110,15 +116,16 @@ async function identifyService(
 }
 
 async function identifySession(
-  state: RequestState,
+  ctx: RequestContext,
   { storedDigest }: Credentials,
   { find, noteUse }: SessionLookUp,
 ): Promise<Identified> {
+  const { state } = ctx;
   const found = storedDigest === undefined ? null : await find(state.unit.em, storedDigest);
   if (found === null)
     throw new InvalidToken('this session of the console is unknown, has expired or was ended');
   const { account, session } = found;
-  noteUse(session);
+  if (ctx.get(CONSOLE_HEADER) !== UNATTENDED) noteUse(session);
   state.actor = account;
   state.session = session;
   return { actorId: account.id, actor: account.email };

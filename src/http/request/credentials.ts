@@ -11,6 +11,9 @@ import type { RequestContext } from '../context.ts';
  */
 export const CONSOLE_HEADER = 'Rollcall-Console';
 
+/** Its value in a request that an open page makes by itself while nobody uses it: the session ends as if there were none. */
+export const UNATTENDED = 'unattended';
+
 /** The credentials of a request. */
 export interface Credentials {
   readonly token: string;

@@ -1,0 +1,48 @@
+import { expect } from 'chai';
+import { openConsole, type TestConsole } from '../support/console-page.ts';
+
+// Not among the suites of `npm test`, because it needs Chromium on the machine: `npm run test:browser`.
+describe('a console that is left open, in a real browser', function () {
+  this.timeout(120_000);
+
+  let console: TestConsole;
+
+  before(async () => {
+    console = await openConsole();
+  });
+
+  after(() => console?.close());
+
+  it('says of what it asks for by itself that nobody uses it, until somebody does', async () => {
+    const { page } = console;
+    const asks = async (path: string) => {
+      const request = await page.waitForRequest((request) => request.url().endsWith(path));
+      return (await request.allHeaders())['rollcall-console'];
+    };
+    await page.clock.install();
+    await console.open('/overview');
+    await page.getByRole('heading', { name: 'Health' }).waitFor();
+    const status = asks('/v1/status');
+    await page.clock.runFor(31_000);
+    expect(await status).to.equal('1');
+    await page.clock.runFor(31_000);
+    const later = asks('/v1/status');
+    await page.clock.runFor(31_000);
+    expect(await later).to.equal('unattended');
+    await page.keyboard.press('Shift');
+    const attended = asks('/v1/status');
+    await page.clock.runFor(31_000);
+    expect(await attended).to.equal('1');
+  });
+
+  it('keeps the session of somebody who types for long', async () => {
+    const { page } = console;
+    await page.clock.install();
+    await console.open('/me');
+    await page.getByLabel('Name', { exact: true }).waitFor();
+    await page.clock.runFor(6 * 60_000);
+    const asked = page.waitForRequest((request) => request.url().endsWith('/v1/me'));
+    await page.getByLabel('Name', { exact: true }).press('x');
+    expect((await (await asked).allHeaders())['rollcall-console']).to.equal('1');
+  });
+});
