@@ -6,11 +6,11 @@ export interface LockLimits {
   readonly brieflyMs: number;
   /** How long a unit waits that has a place in the queue. */
   readonly patientlyMs: number;
-  /** On how many connections writes may wait for locks at the same time: the others are for those that wait for none. */
+  /** On how many connections writes may wait for locks, less those that long work occupies: the others are for reads. */
   readonly connections: number;
   /** How long a write waits for one of them, as it waits for one of the pool. */
   readonly connectMs: number;
-  /** How many units have a place at the same time: each takes one of these connections. */
+  /** How many units have a place at the same time, at most: each takes one of these connections. */
   readonly places: number;
   /** How long a unit has had its place when those behind it no longer count on it. */
   readonly stuckMs: number;
@@ -43,7 +43,8 @@ export function lockLimits({
   return {
     brieflyMs: Math.min(50, patientlyMs),
     patientlyMs,
-    connections: Math.max(1, poolMax - Math.max(1, Math.floor(poolMax / 4))),
+    // Two at least: a single one would make all writes wait for the one that has a place.
+    connections: Math.max(2, poolMax - Math.max(1, Math.floor(poolMax / 4))),
     connectMs: connectTimeoutMs,
     places,
     // A request waits for its turn half a second at most.

@@ -43,6 +43,11 @@ export class LockQueue {
     this.#locked = new LRUCache({ max: MAX_REMEMBERED, ttl: limits.rememberedMs });
   }
 
+  /** How many units may have a place now: one connection at least is for those that have met no lock. */
+  get #places(): number {
+    return Math.max(1, Math.min(this.#limits.places, this.connections.share - 1));
+  }
+
   /** Throws {@link Contended} where a unit for this subject runs or waits in the queue, or has lately failed there. */
   check(subject: string): void {
     if (this.#running.has(subject) || this.#locked.has(subject) || this.#waitingFor(subject).length > 0)
@@ -104,7 +109,7 @@ export class LockQueue {
   /** Gives free places to the units that have waited longest, one a subject. */
   #fillPlaces(): void {
     for (const waiting of this.#waiting) {
-      if (this.#running.size >= this.#limits.places) return;
+      if (this.#running.size >= this.#places) return;
       if (this.#running.has(waiting.subject)) continue;
       this.#waiting.delete(waiting);
       this.#running.add(waiting.subject);
@@ -117,7 +122,7 @@ export class LockQueue {
 
   /** Whether no unit that has a place gets on, or none before it did. */
   #isFull(): boolean {
-    return new Set([...this.#stuck, ...this.#doubtful]).size >= this.#limits.places;
+    return new Set([...this.#stuck, ...this.#doubtful]).size >= this.#places;
   }
 
   /** Refuses the newest units that are stuck, where there are too many. */

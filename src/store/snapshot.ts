@@ -1,5 +1,6 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { poolOf } from './statements.ts';
+import type { UnitEntityManager } from './unit.ts';
 
 /** A server-side cursor. */
 export interface BatchCursor {
@@ -30,7 +31,12 @@ export async function* inSnapshot<T>(
   read: (snapshot: Snapshot) => AsyncGenerator<T>,
 ): AsyncGenerator<T> {
   const pool = await poolOf(em);
-  const client = await pool.connect();
+  // An EntityManager of a replica has no unit, and that server no writes.
+  const leave = (em as UnitEntityManager).unit?.occupyConnection();
+  const client = await pool.connect().catch((error: unknown) => {
+    leave?.();
+    throw error;
+  });
   let failure: Error | undefined;
   try {
     await client.query(BEGIN);
@@ -54,5 +60,6 @@ export async function* inSnapshot<T>(
     });
     // A connection that failed is closed, not reused.
     client.release(failure);
+    leave?.();
   }
 }

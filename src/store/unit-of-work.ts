@@ -96,8 +96,9 @@ export function unitsOfWork(
         erases: erasesAtOnce,
         requiresReason,
         lockTimeoutMs,
-        // Reads take no locks, and the work that waits for them is limited by itself.
-        connections: readOnly || waitsForLocks ? undefined : queue?.connections,
+        connections: queue?.connections,
+        // Reads take no locks, and the number of those that wait for them is limited elsewhere.
+        isLong: readOnly || waitsForLocks,
       });
     };
     const attempt = (unit: Unit, isReplay: boolean, of: How) =>
@@ -193,7 +194,7 @@ async function runOnce<T>(
     if (unit.hasRecorded && !unit.dryRun) onRecorded?.();
     return result;
   } catch (error) {
-    await unit.end();
+    await unit.end(error);
     if (unit.keeps !== null && !isUnavailable(error)) await requireNotCarriedOut(unit, unit.keeps);
     throw error;
   } finally {

@@ -67,6 +67,7 @@ export class Unit {
   readonly #recorded: Change[] = [];
   readonly #isReplay: boolean;
   readonly #connections: LockConnections | undefined;
+  readonly #isLong: boolean;
   #leave: Leave | undefined;
   #author: Author | undefined;
 
@@ -79,6 +80,7 @@ export class Unit {
       requiresReason = false,
       lockTimeoutMs = null,
       connections,
+      isLong = false,
     }: {
       author?: Author | undefined;
       isReplay?: boolean;
@@ -87,6 +89,8 @@ export class Unit {
       lockTimeoutMs?: number | null;
       /** Where its writes take their connections. Default: the pool has one for each. */
       connections?: LockConnections | undefined;
+      /** Whether it keeps its connection for long, and so takes none of those that writes share. */
+      isLong?: boolean;
     } = {},
   ) {
     this.em = em;
@@ -96,6 +100,7 @@ export class Unit {
     this.requiresReason = requiresReason;
     this.lockTimeoutMs = lockTimeoutMs;
     this.#connections = connections;
+    this.#isLong = isLong;
     (em as UnitEntityManager).unit = this;
   }
 
@@ -150,7 +155,7 @@ export class Unit {
    */
   async begin(): Promise<void> {
     if (this.em.isInTransaction()) return;
-    this.#leave = await this.#connections?.take(this.#isReplay);
+    this.#leave = this.#isLong ? this.occupyConnection() : await this.#connections?.take(this.#isReplay);
     await this.em.begin({ isolationLevel: IsolationLevel.READ_COMMITTED });
     // The connection sends it with the beginning.
     this.limitsLocks = true;
@@ -160,15 +165,30 @@ export class Unit {
 
   /** Runs a statement that is a transaction of its own and may meet a lock. */
   async runAlone<T>(statement: () => Promise<T>): Promise<T> {
-    const leave = await this.#connections?.take(this.#isReplay);
-    return statement().finally(leave);
+    // A unit that has one would wait for itself.
+    const leave = this.#leave ? undefined : await this.#connections?.take(this.#isReplay);
+    return statement().then(
+      (result) => {
+        leave?.();
+        return result;
+      },
+      (error) => {
+        leave?.(error);
+        throw error;
+      },
+    );
   }
 
-  /** Rolls back what is open, and lets others have the connection. */
-  async end(): Promise<void> {
+  /** Counts a connection that the unit's work keeps for long; call what it returns once the connection is given back. */
+  occupyConnection(): Leave | undefined {
+    return this.#connections?.occupy();
+  }
+
+  /** Rolls back what is open, and lets others have the connection; `error` is what the unit has failed with. */
+  async end(error?: unknown): Promise<void> {
     // A rollback that fails means that the connection is gone, and the transaction with it.
     if (this.em.isInTransaction()) await this.em.rollback().catch(() => undefined);
-    this.#leave?.();
+    this.#leave?.(error);
     this.#leave = undefined;
   }
 }

@@ -3,6 +3,7 @@ import { expect } from 'chai';
 import { accountsIn, addAccount } from '../support/accounts.ts';
 import { startApp, type TestApp } from '../support/app.ts';
 import { expectProblem } from '../support/problem.ts';
+import { forge } from '../support/tokens.ts';
 import { until } from '../support/until.ts';
 
 const ADA = 'ada@example.com';
@@ -14,12 +15,14 @@ describe('a lock of another transaction', function () {
   let app: TestApp;
   let ada: number;
 
-  beforeEach(async () => {
-    app = await startApp();
+  const start = async (options: Parameters<typeof startApp>[0] = {}) => {
+    app = await startApp(options);
     ({ id: ada } = await addAccount(app.database, ADA));
     await addAccount(app.database, 'root@example.com', { role: 'admin' });
     for (let n = 0; n < WRITERS; n++) await addAccount(app.database, `user${n}@example.com`);
-  });
+  };
+
+  beforeEach(() => start());
 
   afterEach(() => app.close());
 
@@ -125,6 +128,21 @@ describe('a lock of another transaction', function () {
     expect(await waiting()).to.equal(0);
   });
 
+  for (const poolMax of [2, 3, 4])
+    it(`of an account lets the others write with a pool of ${poolMax}, too`, async () => {
+      await app.close();
+      await start({ poolMax });
+      const unlock = await lockAccount(ada);
+      const locked = Array.from({ length: 3 }, () => writeOn(() => write(ADA)));
+      await until('the first refusal', () => app.log.some(({ code }) => code === 'lock_timeout'));
+      const writers = Array.from({ length: WRITERS }, (_, n) => writeOn(() => write(`user${n}@example.com`)));
+      await pause(2_000);
+      for (const { status } of (await Promise.all(writers.map((stop) => stop()))).flat())
+        expect(status).to.equal(200);
+      await unlock();
+      await Promise.all(locked.map((stop) => stop()));
+    });
+
   it('of every account leaves connections to whoever reads', async () => {
     const unlock = await lock('select from users for update');
     const writers = Array.from({ length: WRITERS }, (_, n) => writeOn(() => write(`user${n}@example.com`)));
@@ -200,6 +218,50 @@ describe('a lock of another transaction', function () {
     for (const answer of (await Promise.all(writers.map((stop) => stop()))).flat())
       if (!answer.ok) await expectProblem(answer, 503, 'lock_timeout');
     for (let n = 0; n < WRITERS; n++) expect((await write(`user${n}@example.com`)).status).to.equal(200);
+  });
+
+  it('of a table leaves connections to reads beside exports that nobody reads', async () => {
+    await app.database.query(
+      `insert into users (email, preferences)
+       select 'p' || n || '@example.com', jsonb_build_object('x', repeat('x', 10000)) from generate_series(1, 2000) as n`,
+    );
+    await addAccount(app.database, 'eve@example.com', { role: 'admin' });
+    const left = new AbortController();
+    for (const as of ['root', 'root', 'eve', 'eve'])
+      await app.call('/v1/users/export', { as: `${as}@example.com`, signal: left.signal });
+    expect(app.transfers.places.accounts.taken).to.equal(4);
+    const unlock = await lock('lock table changes in share mode');
+    const writers = Array.from({ length: WRITERS }, () =>
+      writeOn(() => create(`new${++writes}@example.com`)),
+    );
+    let most = 0;
+    for (let isRefused = false; !isRefused; ) {
+      expect((await app.call('/v1/me', { as: ADA })).status).to.equal(200);
+      most = Math.max(most, await waiting());
+      isRefused = app.log.some(({ code }) => code === 'lock_timeout');
+    }
+    expect(most).to.be.within(2, app.database.poolMax - 4 - 2);
+    await unlock();
+    left.abort();
+    await Promise.all(writers.map((stop) => stop()));
+    expect((await create('eva@example.com')).status).to.equal(201);
+  });
+
+  it('of the table of identities leaves connections to those that are known', async () => {
+    const signIn = (name: string) => {
+      const claims = { iss: 'https://issuer.example.com', sub: name, email: `${name}@example.com` };
+      return app.call('/v1/me', { headers: { Authorization: `Bearer ${forge({ claims })}` } });
+    };
+    expect((await signIn('ada')).status).to.equal(200);
+    const unlock = await lock('lock table identities in share mode');
+    const first = Array.from({ length: WRITERS }, (_, n) => signIn(`user${n}`));
+    await until('sign-ins that wait', async () => (await waiting()) > 5);
+    const began = performance.now();
+    for (let round = 0; round < 5; round++) expect((await signIn('ada')).status).to.equal(200);
+    expect(performance.now() - began).to.be.below(1_000);
+    expect(await waiting()).to.be.within(1, app.database.poolMax - 2);
+    await unlock();
+    for (const { status } of await Promise.all(first)) expect(status).to.equal(200);
   });
 
   it('of a table that a request reads makes it give up once it has waited', async () => {

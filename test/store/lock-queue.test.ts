@@ -62,7 +62,7 @@ describe('a queue of units that wait for locks', () => {
         return true;
       }
     };
-    return { hold, isContended };
+    return { hold, isContended, connections: queue.connections };
   };
   const running = (held: readonly Held[]) => held.map(({ isRunning }) => isRunning);
   const refused = (held: readonly Held[]) => held.map(({ outcome }) => isLockTimeout(outcome));
@@ -94,6 +94,20 @@ describe('a queue of units that wait for locks', () => {
     bob.end();
     await until('a place', () => eve.isRunning);
     expect(running([ada, bob, eve, joe])).to.deep.equal([true, false, true, false]);
+  });
+
+  it('has fewer places while other work occupies connections, one at least', async () => {
+    const { hold, connections } = queueOf();
+    const leave = connections.occupy();
+    const held = [hold('ada'), hold('bob'), hold('eve')];
+    await pause(0);
+    expect(running(held)).to.deep.equal([true, false, false]);
+    connections.occupy();
+    connections.occupy();
+    held[0]?.end();
+    await until('a place', () => held[1]?.isRunning);
+    expect(running(held)).to.deep.equal([false, true, false]);
+    leave();
   });
 
   it('lets any number wait while it goes on', async () => {
@@ -202,7 +216,7 @@ describe('a queue of units that wait for locks', () => {
 
 describe('the limits of a queue', () => {
   for (const [poolMax, connections, places, stuck, allStuck] of [
-    [2, 1, 1, 4, 2],
+    [2, 2, 1, 4, 2],
     [3, 2, 1, 4, 2],
     [10, 8, 5, 16, 8],
     [100, 75, 50, 16, 8],

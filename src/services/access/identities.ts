@@ -5,7 +5,7 @@ import { refusals } from '../../domain/refusals.ts';
 import type { Signer } from '../../store/account-look-up.ts';
 import { type ActorNames, actorNames } from '../../store/actor-names.ts';
 import { runAlone } from '../../store/statements.ts';
-import type { Unit } from '../../store/unit.ts';
+import { type Unit, unitOf } from '../../store/unit.ts';
 
 // The lock orders it against the account's deletion, which may erase: what is erased must not come back. The subject of a
 // deleted account may have a new account by now.
@@ -25,19 +25,21 @@ export async function bindIdentity(
   accountId: number,
   { issuer, subject, email }: Signer & { readonly subject: string },
 ): Promise<void> {
-  await runAlone(em, { text: BIND, values: [accountId, issuer, subject, email] }).catch((error: unknown) => {
-    // The account has got another subject of this issuer meanwhile.
-    if ((error as { constraint?: string }).constraint !== 'identities_user_id_issuer_unique') throw error;
-  });
+  const statement = { text: BIND, values: [accountId, issuer, subject, email] };
+  await unitOf(em)
+    .runAlone(() => runAlone(em, statement))
+    .catch((error: unknown) => {
+      // The account has got another subject of this issuer meanwhile.
+      if ((error as { constraint?: string }).constraint !== 'identities_user_id_issuer_unique') throw error;
+    });
 }
 
 /** Notes the email of a sign-in, and its time once an hour; in the transaction of `em`, if there is one. */
 export async function noteSignIn(em: EntityManager, id: number, email: string): Promise<void> {
-  await em.execute(
-    `update identities set email = ?, last_seen_at = now()
-      where id = ? and (email <> ? or last_seen_at < now() - interval '1 hour')`,
-    [email, id, email],
-  );
+  const text = `
+    update identities set email = ?, last_seen_at = now()
+     where id = ? and (email <> ? or last_seen_at < now() - interval '1 hour')`;
+  await unitOf(em).runAlone(() => em.execute(text, [email, id, email]));
 }
 
 /** The identities of an account, cut ones included, newest first. */
