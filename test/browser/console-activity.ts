@@ -273,9 +273,11 @@ describe('the activity in the console, in a real browser', function () {
     await entries().first().filter({ hasText: 'Unheard' }).waitFor();
   });
 
-  it('undoes everything that one import has changed, but for what has changed since', async () => {
+  it('undoes everything that one import has changed, but for what has changed since and what the app points at', async () => {
     const { page, app } = console;
-    const lines = ['rosa', 'kate', 'vera'].map((name) => JSON.stringify({ email: `${name}@example.com` }));
+    const lines = ['rosa', 'kate', 'vera', 'uma'].map((name) =>
+      JSON.stringify({ email: `${name}@example.com` }),
+    );
     const imported = await app.call('/v1/users/import', {
       as: ADA,
       method: 'POST',
@@ -287,16 +289,24 @@ describe('the activity in the console, in a real browser', function () {
       `select id from users where email = 'vera@example.com'`,
     );
     await patch({ name: 'Vera' }, vera);
+    await app.database.query(`
+      create table items (owner_id int references users);
+      insert into items select id from users where email = 'uma@example.com'`);
     await openLive();
     const rosa = entries().filter({ hasText: 'rosa@example.com' });
     await rosa.getByTitle('Only changes of this request').click();
     await page.waitForURL(/request=/);
-    await entries().nth(3).waitFor({ state: 'detached' });
-    expect(await entries().count()).to.equal(3);
+    await entries().nth(4).waitFor({ state: 'detached' });
+    expect(await entries().count()).to.equal(4);
     await page.getByRole('button', { name: 'Undo the whole request' }).click();
     const dialog = page.getByRole('dialog');
     await dialog.getByText('2 accounts are deleted.').waitFor();
-    await dialog.getByText('1 change cannot be undone').waitFor();
+    await dialog.getByText('2 changes cannot be undone').waitFor();
+    await dialog
+      .getByRole('listitem')
+      .filter({ hasText: 'uma@example.com' })
+      .getByText('tables of the app point at the account')
+      .waitFor();
     const run = dialog.getByRole('button', { name: 'Undo 2 changes' });
     expect(await run.isDisabled()).to.equal(true);
     await console.expectAccessible();
@@ -310,13 +320,14 @@ describe('the activity in the console, in a real browser', function () {
       ADA,
       'grace@example.com',
       'vera@example.com',
+      'uma@example.com',
     ]);
     // And back, from the message.
     await page.getByRole('status').getByText('2 changes undone.').waitFor();
     await page.getByRole('button', { name: 'Undo', exact: true }).click();
     await dialog.getByText('2 accounts come back.').waitFor();
     await dialog.getByRole('button', { name: 'Undo 2 changes' }).click();
-    for (let count = 0; count < 5; ) {
+    for (let count = 0; count < 6; ) {
       count = (await emails()).length;
       await page.waitForTimeout(100);
     }
