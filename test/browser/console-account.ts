@@ -253,9 +253,20 @@ describe('one account in the console, in a real browser', function () {
     await page.route('**/v1/changes*', (route) => route.abort());
     await console.open(`/accounts/${id}`);
     const older = page.getByRole('button', { name: 'Show older changes' });
+    // Of a time that is older than what is shown of the history, it does not say that there was no account.
+    const [{ at } = { at: new Date() }] = await console.app.database.query<{ at: Date }>(
+      'select at from changes where user_id = $1 and version = 3',
+      [id],
+    );
+    await console.open(`/accounts/${id}?at=${at.toISOString()}`);
+    await page.getByRole('heading', { name: 'As of' }).waitFor();
+    const slider = page.getByRole('slider');
+    expect(await slider.getAttribute('aria-valuetext')).to.equal('Before the changes that are shown');
     await older.click();
     await older.waitFor({ state: 'detached' });
+    expect(await slider.getAttribute('aria-valuetext')).to.include('version 3,');
     expect(await entries().count()).to.equal(41);
+    await page.getByRole('button', { name: 'Back to now' }).click();
     await change({ name: 'Heard later' });
     await page.unroute('**/v1/changes*');
     await heading('Heard later').waitFor();

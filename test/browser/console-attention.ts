@@ -45,4 +45,22 @@ describe('a console that is left open, in a real browser', function () {
     await page.getByLabel('Name', { exact: true }).press('x');
     expect((await (await asked).allHeaders())['rollcall-console']).to.equal('1');
   });
+
+  it('goes on counting how long ago things were', async () => {
+    const { page } = console;
+    await page.clock.install();
+    await console.open('/me');
+    const used = page
+      .locator('time')
+      .filter({ hasText: /now|ago/ })
+      .first();
+    const before = await used.innerText();
+    await page.clock.runFor(30 * 60_000);
+    await page
+      .locator('time')
+      .filter({ hasText: /[3-5]\d min\. ago/ })
+      .first()
+      .waitFor();
+    expect(await used.innerText()).not.to.equal(before);
+  });
 });

@@ -33,7 +33,7 @@ describe('my account in the console, in a real browser', function () {
       id: number;
       name: string | null;
       storage_mode: string;
-      preferences: Record<string, unknown>;
+      preferences: Record<string, unknown> | null;
     }>(`select id, name, storage_mode, preferences from users where email = '${email}'`);
     return row;
   };
@@ -106,6 +106,23 @@ describe('my account in the console, in a real browser', function () {
     await button('Save mine over it').click();
     await page.getByText('Saved.').first().waitFor();
     expect(await stored(ADA)).to.include({ name: 'Mine again' });
+  });
+
+  it('saves what is mine beside what an app has changed meanwhile, without a question', async () => {
+    const { page } = console;
+    await console.open('/me');
+    const name = page.getByLabel('Name', { exact: true });
+    await name.fill('Beside');
+    const preferences = page.locator('#my-preferences');
+    await preferences.fill('{ "theme": "dark" }');
+    await change({ storageMode: 'account' });
+    await name.press('Enter');
+    await page.getByText('Saved.').first().waitFor();
+    await change({ name: 'Beside that' });
+    await page.locator('form').filter({ has: preferences }).getByRole('button', { name: 'Save' }).click();
+    await until('both', async () => (await stored(ADA))?.preferences?.['theme'] === 'dark');
+    expect(await stored(ADA)).to.include({ name: 'Beside that', storage_mode: 'account' });
+    expect(await page.getByText('What you typed is still here').count()).to.equal(0);
   });
 
   it('keeps what was typed when the session ends', async () => {

@@ -104,6 +104,7 @@ export const account = {
     undo: 'Undo',
     erased: 'The values were erased.',
     asOf: 'As of',
+    earlier: 'Before the changes that are shown',
     wasNot: 'There was no account at that time.',
     wasErased: 'The values of that time were erased.',
     differs: 'What is different now',

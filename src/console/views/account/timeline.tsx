@@ -113,7 +113,9 @@ function Slider({
                 shared.actions[stop.action],
                 actorText(stop.actor),
               )
-            : texts.wasNot
+            : hasMore
+              ? texts.earlier
+              : texts.wasNot
         }
         onInput={({ currentTarget }) => move(Number(currentTarget.value))}
       />

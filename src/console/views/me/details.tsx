@@ -8,20 +8,26 @@ import { type Account, SaveFault, useSaving } from './save.tsx';
 
 const texts = meTexts.details;
 
+const FIELDS = ['name', 'storageMode'] as const;
+type Fields = Pick<Account, (typeof FIELDS)[number]>;
+
 const MODES = ['account', 'local'] as const;
 
 /** My name and where the app keeps my data. */
 export function Details({ account, onChange }: { account: Account; onChange: (account: Account) => void }) {
-  const draft = useSignal<Partial<Pick<Account, 'name' | 'storageMode'>>>({});
+  const draft = useSignal<Partial<Fields>>({});
   const { isBusy, error, save, reload } = useSaving(account, onChange);
   const { name, storageMode } = { ...account, ...draft.value };
-  const isChanged = name !== account.name || storageMode !== account.storageMode;
+  const changed = FIELDS.filter((field) => ({ name, storageMode })[field] !== account[field]);
+  const isChanged = changed.length > 0;
   useDraft(isChanged);
   const submit = async (overAll = false) => {
-    const before = { name: account.name, storageMode: account.storageMode };
-    const patch = (body: typeof before) => (version: number | undefined) =>
+    // What others change meanwhile in the other field stays.
+    const only = (values: Fields) => Object.fromEntries(changed.map((field) => [field, values[field]]));
+    const patch = (body: Partial<Fields>) => (version: number | undefined) =>
       call('PATCH /v1/me', { body, ...(version !== undefined && { version }) });
-    if (await save(patch({ name, storageMode }), patch(before), overAll)) draft.value = {};
+    if (await save(changed, patch(only({ name, storageMode })), patch(only(account)), overAll))
+      draft.value = {};
   };
   const discard = () => {
     draft.value = {};

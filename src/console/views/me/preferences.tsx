@@ -27,7 +27,7 @@ export function Preferences({
     const before = account.preferences;
     const put = (body: Account['preferences']) => (version: number | undefined) =>
       call('PUT /v1/me/preferences', { body, ...(version !== undefined && { version }) });
-    if (await save(put(value), put(before), overAll)) typed.value = undefined;
+    if (await save(['preferences'], put(value), put(before), overAll)) typed.value = undefined;
   };
   const discard = () => {
     typed.value = undefined;

@@ -1,5 +1,6 @@
 import { useSignal } from '@preact/signals';
 import { type Answered, Problem } from '../../../client/index.ts';
+import { isSame } from '../../../client/merge-patch.ts';
 import { call } from '../../data/api.ts';
 import { Icon } from '../../parts/icons.tsx';
 import { messageOf } from '../../parts/states.tsx';
@@ -16,8 +17,16 @@ type Write = (version: number | undefined) => Promise<unknown>;
 export interface Saving {
   readonly isBusy: boolean;
   readonly error: unknown;
-  /** Saves, and tells of it with a way back. Returns whether it was saved; `error` says why not. */
-  readonly save: (write: Write, undo: Write, overAll?: boolean) => Promise<boolean>;
+  /**
+   * Saves these fields, and tells of it with a way back. Changes of other fields are not in the way, and with `overAll` none is. Returns
+   * whether it was saved; `error` says why not.
+   */
+  readonly save: (
+    fields: readonly (keyof Account)[],
+    write: Write,
+    undo: Write,
+    overAll?: boolean,
+  ) => Promise<boolean>;
   /** Shows the account as it is now. */
   readonly reload: () => Promise<void>;
 }
@@ -30,11 +39,12 @@ export function useSaving(account: Account, onChange: (account: Account) => void
     onChange(await call('GET /v1/me'));
     error.value = undefined;
   };
-  const save = async (write: Write, undo: Write, overAll = false) => {
+  const save: Saving['save'] = async (fields, write, undo, overAll = false) => {
     isBusy.value = true;
     error.value = undefined;
     try {
-      await write(overAll ? undefined : account.version);
+      if (overAll) await write(undefined);
+      else await writeOver(account, fields, write);
       const changed = await call('GET /v1/me');
       onChange(changed);
       say(texts.saved, {
@@ -53,6 +63,28 @@ export function useSaving(account: Account, onChange: (account: Account) => void
     }
   };
   return { isBusy: isBusy.value, error: error.value, save, reload };
+}
+
+/** How often a change is repeated because other fields have changed meanwhile: an app keeps writing preferences. */
+const ATTEMPTS = 5;
+
+async function writeOver(
+  account: Account,
+  fields: readonly (keyof Account)[],
+  write: Write,
+): Promise<unknown> {
+  let { version } = account;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await write(version);
+    } catch (fault) {
+      const isOvertaken = fault instanceof Problem && fault.code === 'precondition_failed';
+      if (!isOvertaken || attempt === ATTEMPTS) throw fault;
+      const theirs = await call('GET /v1/me');
+      if (!fields.every((field) => isSame(theirs[field], account[field]))) throw fault;
+      version = theirs.version;
+    }
+  }
 }
 
 /** Why a form was not saved: each fault by itself, and a choice after a change by somebody else. */
