@@ -115,7 +115,7 @@ describe('the change feed after a standby has taken over', function () {
     address.lead(urlOf(pair.standby.port));
     await address.mend();
   };
-  const servesAgain = () => until('the service', async () => (await invite('first')) === 201, 30_000);
+  const servesAgain = () => until('the service', async () => (await invite('first')) === 201, 60_000);
 
   it('which has lost the last writes: nothing lies, nothing is passed over, and webhook ids do not repeat', async () => {
     const kept = await inviteMany('kept', 3);
@@ -153,7 +153,7 @@ describe('the change feed after a standby has taken over', function () {
     expect(await take(live, 2)).to.deep.equal(later);
 
     const all = [...kept, ...lost, ...fresh, ...later];
-    await until('the deliveries', () => receiver.deliveries.length >= all.length, 30_000);
+    await until('the deliveries', () => receiver.deliveries.length >= all.length, 60_000);
     expect(deliveredEmails()).to.deep.equal(all);
     const { deliveries } = receiver;
     expect(new Set(deliveries.map(({ headers }) => headers['webhook-id'])).size).to.equal(all.length);
@@ -183,7 +183,7 @@ describe('the change feed after a standby has taken over', function () {
     const again = await openStream({ call }, '/v1/changes', { as: ADA, lastEventId: stream.ids[2] ?? '' });
     streams.push(again);
     expect(await take(again, 6)).to.deep.equal([...before.slice(1), ...after]);
-    await until('the deliveries', () => receiver.deliveries.length >= 7, 30_000);
+    await until('the deliveries', () => receiver.deliveries.length >= 7, 60_000);
     expect(deliveredEmails()).to.deep.equal([...before, ...after]);
   });
 
@@ -217,9 +217,9 @@ describe('the change feed after a standby has taken over', function () {
     await pair.promote();
     await lead();
     await servesAgain();
-    await until('the delivery', () => receiver.deliveries.length === 2, 30_000);
+    await until('the delivery', () => receiver.deliveries.length === 2, 60_000);
     await inviteMany('after', 1);
-    await until('the delivery', () => receiver.deliveries.length === 3, 30_000);
+    await until('the delivery', () => receiver.deliveries.length === 3, 60_000);
     const warnings = server.lines.filter(({ msg }) => /^database changed to another server/.test(msg));
     expect(warnings).to.have.length(1);
     expect(warnings[0]).to.include({ isForkKnown: true });

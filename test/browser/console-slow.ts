@@ -70,9 +70,11 @@ describe('the console on a slow network, and on none', function () {
       await addAccount(console.app.database, `p${n}@example.com`, { name: `P ${n}` });
     for (const stranger of ['mallory@elsewhere.example', 'trent@partner.example'])
       await console.app.call('/v1/me', { as: stranger });
-    await page.route('**/v1/**', (route, request) =>
-      meet && !request.url().includes('/v1/changes') ? meet(route, request) : route.continue(),
-    );
+    await page
+      .context()
+      .route('**/v1/**', (route, request) =>
+        meet && !request.url().includes('/v1/changes') ? meet(route, request) : route.continue(),
+      );
   });
 
   after(() => console?.close());

@@ -3,6 +3,7 @@ import { expect } from 'chai';
 import type { Page } from 'playwright-core';
 import { signHs256 } from '../../src/security/hmac.ts';
 import { addAccount } from './accounts.ts';
+import { afterEachTest } from './after-test.ts';
 import { SECRET, startApp, type TestApp } from './app.ts';
 import { openPage, type WatchedPage } from './browser.ts';
 
@@ -12,6 +13,7 @@ export const ADA = 'ada@example.com';
 /** The console of a service, in a real browser with an admin's session. */
 export interface TestConsole {
   readonly app: TestApp;
+  /** Its routes end with each test; those of its context last. */
   readonly page: Page;
   readonly watched: WatchedPage;
   /** Opens a view: `/accounts`. */
@@ -31,8 +33,15 @@ export async function openConsole(options: Parameters<typeof startApp>[0] = {}):
   await addAccount(app.database, ADA, { role: 'admin', name: 'Ada Lovelace' });
   const watched = await openPage();
   const { page } = watched;
+  const keepIntercepting = (of: Pick<Page, 'route'>) => of.route('**/never', (route) => route.abort());
   // Chromium takes a moment to intercept requests, and tells nobody when it does: tests find it on from the beginning.
-  await page.route('**/never', (route) => route.abort());
+  await keepIntercepting(page.context());
+  // Without any route, the page would let go what a test holds back.
+  await keepIntercepting(page);
+  const leave = afterEachTest(async () => {
+    await page.unrouteAll({ behavior: 'ignoreErrors' });
+    await keepIntercepting(page);
+  });
   const signIn = async (page: Page, email: string) => {
     const headers = { Authorization: `Bearer ${await signHs256(SECRET, email, '1h')}` };
     const answer = await fetch(`${app.url}/v1/session`, { method: 'POST', headers });
@@ -64,6 +73,7 @@ export async function openConsole(options: Parameters<typeof startApp>[0] = {}):
       }
     },
     async close() {
+      leave();
       await watched.close();
       await app.close();
     },

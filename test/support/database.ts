@@ -4,6 +4,7 @@ import pg from 'pg';
 import { ormOptions } from '../../mikro-orm.config.ts';
 import type { DatabaseSettings } from '../../src/database/connection.ts';
 import { migrateUnderLock } from '../../src/database/migrate.ts';
+import { afterEachTest } from './after-test.ts';
 
 /** The environment variable with the URLs of the test servers, separated by spaces: one for each of mocha's workers. */
 export const SERVERS_VARIABLE = 'ROLLCALL_TEST_SERVERS';
@@ -25,12 +26,12 @@ export interface TestDatabase extends DatabaseSettings {
 /** The sessions that the current test has opened. */
 const sessionsOfTest = new Set<pg.Client>();
 
-/** Ends the sessions of a test, and so gives back its locks: the next one may share its database, or the server's change feed. */
-export async function endSessionsOfTest(): Promise<void> {
+// A lock would keep the next ones waiting, and a transaction the change feeds of the whole server.
+afterEachTest(async () => {
   const sessions = [...sessionsOfTest];
   sessionsOfTest.clear();
   await Promise.all(sessions.map((session) => session.end()));
-}
+});
 
 /** Creates a database with the whole schema and no accounts. */
 export function createMigratedDatabase(): Promise<TestDatabase> {

@@ -4,13 +4,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
 import { type EmbeddedDatabase, openEmbedded } from '../../src/database/embedded/index.ts';
-import {
-  dropTemplate,
-  endSessionsOfTest,
-  makeTemplate,
-  SERVERS_VARIABLE,
-  TEMPLATE_VARIABLE,
-} from './database.ts';
+import { tidyUp } from './after-test.ts';
+import { dropTemplate, makeTemplate, SERVERS_VARIABLE, TEMPLATE_VARIABLE } from './database.ts';
 import { bundlePrograms } from './programs.ts';
 import { dataDirectory, makeRunDirectories, removeRunDirectories } from './run-directory.ts';
 
@@ -36,7 +31,7 @@ export async function mochaGlobalTeardown(): Promise<void> {
 }
 
 /** What happens around each test of every file. */
-export const mochaHooks = { afterEach: endSessionsOfTest };
+export const mochaHooks = { afterEach: tidyUp };
 
 /** Uses the server of `TEST_DATABASE_URL`, or starts an embedded one for each worker. */
 async function startServers(): Promise<void> {

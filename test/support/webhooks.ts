@@ -105,7 +105,7 @@ export async function startReceiver(tls?: { key: string; cert: string }): Promis
       };
     },
     received: async (count) => {
-      await until(`${count} deliveries`, () => deliveries.length >= count, 30_000);
+      await until(`${count} deliveries`, () => deliveries.length >= count, 100_000);
     },
     async stop() {
       const closed = once(server, 'close');
