@@ -7,7 +7,7 @@ import { signHs256 } from '../src/security/hmac.ts';
 import { SECRET, startApp } from './support/app.ts';
 import { createMigratedDatabase, type TestDatabase } from './support/database.ts';
 import { testEndpoint } from './support/endpoints.ts';
-import { dial } from './support/raw-http.ts';
+import { closed, dial } from './support/raw-http.ts';
 import { type ServerProcess, startServer } from './support/server-process.ts';
 import { until } from './support/until.ts';
 import { eventually } from './support/waiting.ts';
@@ -102,7 +102,7 @@ describe('the drain', () => {
     const asked = performance.now();
     await ask(2);
     expect(answers).to.match(/^Keep-Alive: timeout=1\r$/m);
-    if (!socket.closed) await once(socket, 'close');
+    await closed(socket);
     expect(performance.now() - asked).to.be.at.least(1_500);
   });
 
@@ -147,9 +147,9 @@ describe('the drain', () => {
 
   it('cuts off requests that exceed the timeout, and logs it', async () => {
     const socket = await unfinished(await start({ SHUTDOWN_TIMEOUT_MS: '1000' }));
-    const closed = once(socket, 'close');
+    const end = closed(socket);
     expect(await server.end('SIGINT')).to.equal(0);
-    await closed;
+    await end;
     expect(server.lines.map(({ msg }) => msg)).to.include(
       'requests still running were cut off; raise SHUTDOWN_TIMEOUT_MS if they need longer',
     );

@@ -12,7 +12,7 @@ import { type EventStream, openStream } from '../support/event-stream.ts';
 import { placeOf } from '../support/feed.ts';
 import { expectProblem } from '../support/problem.ts';
 import { type DatabaseProxy, startProxy } from '../support/proxy.ts';
-import { dial } from '../support/raw-http.ts';
+import { closed, dial } from '../support/raw-http.ts';
 import { forge } from '../support/tokens.ts';
 import { eventually } from '../support/waiting.ts';
 import { writeAtRandom } from '../support/writers.ts';
@@ -320,7 +320,7 @@ describe('GET /v1/changes as server-sent events', () => {
     socket.on('data', (chunk: Buffer) => {
       end = chunk.toString().slice(-10);
     });
-    await once(socket, 'close');
+    await closed(socket);
     expect(end.endsWith('0\r\n\r\n')).to.equal(false);
   });
 
@@ -332,14 +332,14 @@ describe('GET /v1/changes as server-sent events', () => {
     const began = performance.now();
     const slow = await raw();
     slow.pause();
-    const closed = once(slow, 'close');
+    const end = closed(slow);
     await eventually(() => app.log.find(({ msg }) => msg === 'answer cut short'));
     // The slow reader would need 30 pages, but its connection holds only a part of them. The live stream needs 6, and asks for
     // more every second.
     const polls = Math.ceil((performance.now() - began) / 1_000);
     expect(wire.statements()).to.be.lessThan(25 + 2 * polls);
     slow.resume();
-    await closed;
+    await end;
     // A part of its 150 MB.
     expect(slow.bytesRead).to.be.lessThan(75_000_000);
     expect(await takeIds(live, 3_000)).to.deep.equal(idsFrom(2, 3_000));

@@ -1,9 +1,8 @@
-import { once } from 'node:events';
 import { expect } from 'chai';
 import { addAccount } from '../support/accounts.ts';
 import { startApp, type TestApp } from '../support/app.ts';
 import { expectProblem } from '../support/problem.ts';
-import { dial, sendRaw } from '../support/raw-http.ts';
+import { closed, dial, sendRaw } from '../support/raw-http.ts';
 import { forge } from '../support/tokens.ts';
 
 const ADA = 'ada@example.com';
@@ -151,7 +150,7 @@ describe('a request that costs more to read than to send', () => {
         `${start} HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\nContent-Length: 1000000\r\n\r\n`,
       );
       const sending = setInterval(() => socket.write('x'), 100);
-      await once(socket, 'close');
+      await closed(socket);
       clearInterval(sending);
       expect(answer, start).to.match(/^HTTP\/1\.1 40[145] .*"code":/s);
     }

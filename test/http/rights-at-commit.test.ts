@@ -5,7 +5,7 @@ import { signHs256 } from '../../src/security/hmac.ts';
 import { accountsIn, addAccount } from '../support/accounts.ts';
 import { SECRET, startApp, type TestApp } from '../support/app.ts';
 import { type SignedInBrowser, signInToConsole } from '../support/console.ts';
-import { dial } from '../support/raw-http.ts';
+import { closed, dial } from '../support/raw-http.ts';
 import { eventually } from '../support/waiting.ts';
 
 const JSON_TYPE = 'application/json';
@@ -276,7 +276,7 @@ async function finish(
     answer += chunk.toString('utf8');
   });
   if (last !== '') socket.write(last);
-  await once(socket, 'close');
+  await closed(socket);
   const [head = '', body = ''] = answer.split(/\r\n\r\n(.*)/s);
   return { status: Number(/^HTTP\/1\.1 (\d+)/.exec(head)?.[1]), head, body: JSON.parse(body) };
 }

@@ -8,7 +8,7 @@ import { expect } from 'chai';
 import { accountsIn, addAccount } from '../support/accounts.ts';
 import { startApp, type TestApp } from '../support/app.ts';
 import { expectProblem } from '../support/problem.ts';
-import { dial } from '../support/raw-http.ts';
+import { closed, dial } from '../support/raw-http.ts';
 import { forge } from '../support/tokens.ts';
 import { eventually } from '../support/waiting.ts';
 
@@ -41,7 +41,7 @@ describe('slow clients', () => {
       socket.on('data', (chunk: Buffer) => {
         text += chunk.toString('latin1');
       });
-      if (!socket.destroyed) await once(socket, 'close');
+      await closed(socket);
       return text;
     };
     return { socket, read };

@@ -7,7 +7,7 @@ import { accountsIn, addAccount } from '../support/accounts.ts';
 import { SECRET, startApp, type TestApp } from '../support/app.ts';
 import { expectProblem } from '../support/problem.ts';
 import { startProxy } from '../support/proxy.ts';
-import { dial } from '../support/raw-http.ts';
+import { closed, dial } from '../support/raw-http.ts';
 import { eventually } from '../support/waiting.ts';
 
 const NDJSON = 'application/x-ndjson';
@@ -459,7 +459,7 @@ describe('the transfer of accounts', () => {
       );
       expect(ended).to.have.length(1);
       socket.resume();
-      await once(socket, 'close');
+      await closed(socket);
       expect(text).to.match(/^HTTP\/1.1 200 /);
       // The last chunk (RFC 9112, section 7.1) marks a body as complete.
       expect(text.endsWith('0\r\n\r\n')).to.equal(false);
@@ -492,7 +492,7 @@ describe('the transfer of accounts', () => {
           await connectionsAtRest();
           socket.on('error', () => undefined);
           socket.resume();
-          await once(socket, 'close');
+          await closed(socket);
           expect(text).to.match(/^HTTP\/1.1 200 /);
           expect(text.endsWith('0\r\n\r\n')).to.equal(false);
           expect(text).to.not.include('p50000@example.com');

@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { PerformanceObserver } from 'node:perf_hooks';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
@@ -10,7 +9,7 @@ import { addAccount } from '../support/accounts.ts';
 import { createMigratedDatabase, type TestDatabase } from '../support/database.ts';
 import { openStream } from '../support/event-stream.ts';
 import { type ObservedServer, startObserved } from '../support/metrics.ts';
-import { dial, sendRaw } from '../support/raw-http.ts';
+import { closed, dial, sendRaw } from '../support/raw-http.ts';
 import { startServer } from '../support/server-process.ts';
 import { until } from '../support/until.ts';
 
@@ -334,10 +333,10 @@ describe('the port for operators', function () {
     });
     expect(draining.status).to.equal(503);
     expect((await fetch(`${server.operators}/healthz`)).status).to.equal(200);
-    const closed = once(kept, 'close');
+    const end = closed(kept);
     half.destroy();
     expect(await ended).to.equal(0);
-    await closed;
+    await end;
   });
 
   it('has its address checked before anything is migrated', async () => {

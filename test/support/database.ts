@@ -86,7 +86,7 @@ async function create(template: string, options = ''): Promise<TestDatabase> {
     },
     async drop() {
       await own?.end();
-      await asAdmin(`drop database "${name}" with (force)`);
+      await asAdmin(`drop database if exists "${name}" with (force)`);
     },
   };
 }
@@ -100,7 +100,7 @@ function createStatement(name: string, template: string): string {
 function settingsFor(name: string, server: string): DatabaseSettings {
   const url = new URL(server);
   url.pathname = `/${name}`;
-  return { url: url.href, poolMax: 10, connectTimeoutMs: 3_000, statementTimeoutMs: 10_000 };
+  return { url: url.href, poolMax: 10, connectTimeoutMs: 10_000, statementTimeoutMs: 10_000 };
 }
 
 /** This worker's server. Mocha numbers its workers from 0; the replacement of a dead one gets a new number. */

@@ -9,6 +9,14 @@ export async function dial(url: string): Promise<Socket> {
   return socket;
 }
 
+/** Resolves once a connection is closed, also by a reset. `once` of `node:events` would reject. */
+export function closed(socket: Socket): Promise<void> {
+  return new Promise((resolve) => {
+    if (socket.closed) resolve();
+    else socket.once('close', () => resolve());
+  });
+}
+
 /** Sends these bytes, and returns the whole answer once the other side closes. */
 export async function sendRaw(url: string, bytes: string | Buffer): Promise<string> {
   const socket = await dial(url);
@@ -17,6 +25,6 @@ export async function sendRaw(url: string, bytes: string | Buffer): Promise<stri
     answer += chunk.toString('latin1');
   });
   socket.write(bytes);
-  await once(socket, 'close');
+  await closed(socket);
   return answer;
 }
