@@ -85,6 +85,14 @@ export async function addPeople(app: TestApp): Promise<void> {
   for (const stranger of ['mallory@elsewhere.example', 'trent@partner.example', 'trudy@partner.example']) {
     await send('GET', '/v1/me', undefined, { as: stranger, status: 403 });
   }
+  // Most have been here since, many of them lately.
+  await app.database.query(
+    `update sightings
+     set last_seen_at = greatest(users.created_at, now() - interval '28 days' * power(users.id * 37 % 100 / 100.0, 2)),
+       since = users.created_at
+     from users where users.id = user_id and users.id % 6 > 0 and users.email <> $1`,
+    [ADA],
+  );
   const tokens = [
     { name: 'billing', scopes: ['users:read'], expiresAt: null },
     {

@@ -43,7 +43,10 @@ export async function openConsole(options: Parameters<typeof startApp>[0] = {}):
     await keepIntercepting(page);
   });
   const signIn = async (page: Page, email: string) => {
-    const headers = { Authorization: `Bearer ${await signHs256(SECRET, email, '1h')}` };
+    const headers = {
+      Authorization: `Bearer ${await signHs256(SECRET, email, '1h')}`,
+      'User-Agent': await page.evaluate<string>('navigator.userAgent'),
+    };
     const answer = await fetch(`${app.url}/v1/session`, { method: 'POST', headers });
     expect(answer.status, await answer.text()).to.equal(201);
     const [, name = '', value = ''] = /^([^=]+)=([^;]+)/.exec(answer.headers.getSetCookie()[0] ?? '') ?? [];
