@@ -273,6 +273,26 @@ describe('the activity in the console, in a real browser', function () {
     await entries().first().filter({ hasText: 'Unheard' }).waitFor();
   });
 
+  it('misses nothing that the filters show while thousands of others arrive at once', async () => {
+    const { page, app } = console;
+    await patch({ name: 'Before the others' });
+    const newest = await app.call(`/v1/users/${grace.id}/history?limit=1`, { as: ADA });
+    const { items } = (await newest.json()) as { items: [{ id: number }] };
+    const [one] = items;
+    const events = Array.from({ length: 1_000 }, (_, place) => {
+      const isLast = place === 999;
+      const change = { ...one, id: one.id + 1_000_000 + place, actor: isLast ? 'rosa@example.com' : ADA };
+      return `event: change\ndata: ${JSON.stringify(change)}\n\n`;
+    });
+    await page.route('**/v1/changes*', (route) =>
+      route.fulfill({ contentType: 'text/event-stream', body: `retry: 60000\n\n${events.join('')}` }),
+    );
+    await console.open('/activity?actor=rosa%40example.com');
+    await page.getByText('999 new changes do not match').waitFor();
+    await entries().filter({ hasText: 'rosa@example.com' }).waitFor();
+    await page.unroute('**/v1/changes*');
+  });
+
   it('undoes everything that one import has changed, but for what has changed since and what the app points at', async () => {
     const { page, app } = console;
     const lines = ['rosa', 'kate', 'vera', 'uma'].map((name) =>

@@ -61,6 +61,8 @@ export function useArrivals(
   // Whether more changes have been missed than were read: then the list begins anew.
   const isGapped = useRef(false);
   const inbox = useRef<LiveChange[]>([]);
+  /** How many have arrived that the filters hide, since they were counted last. */
+  const passed = useRef(0);
   const timer = useRef<ReturnType<typeof setTimeout>>(null);
 
   const show = useCallback(
@@ -76,7 +78,9 @@ export function useArrivals(
   );
   const take = useCallback(() => {
     timer.current = null;
-    const { pages, query } = state.current;
+    const { pages } = state.current;
+    hidden.value += passed.current;
+    passed.current = 0;
     // The page that is under way may be older than what has arrived, and replaces what is there.
     if (pages.isLoading) {
       timer.current = setTimeout(take, GATHER_MS);
@@ -85,18 +89,19 @@ export function useArrivals(
     const known = new Set([...pages.items, ...waiting.peek()].map(({ id }) => id));
     const fresh = inbox.current.filter(({ id }) => !known.has(id));
     inbox.current = [];
-    const fitting = fresh.filter((change) => matches(change, query));
-    hidden.value += fresh.length - fitting.length;
-    if (fitting.length === 0) return;
-    const all = merged(fitting, waiting.peek()).slice(0, MAX_WAITING + 1);
+    if (fresh.length === 0) return;
+    const all = merged(fresh, waiting.peek()).slice(0, MAX_WAITING + 1);
     const mayMove = !isPaused.peek() && scrollY < TOP_PX && !list.current?.querySelector(':focus-visible');
     waiting.value = mayMove ? [] : all;
     if (mayMove) show(all);
   }, [waiting, hidden, isPaused, list, show]);
   const receive = useCallback(
     (changes: readonly LiveChange[]) => {
-      if (inbox.current.length <= MAX_WAITING) inbox.current.push(...changes);
-      else isGapped.current = true;
+      const { query } = state.current;
+      const fitting = changes.filter((change) => matches(change, query));
+      passed.current += changes.length - fitting.length;
+      if (inbox.current.length <= MAX_WAITING) inbox.current.push(...fitting);
+      else isGapped.current ||= fitting.length > 0;
       timer.current ??= setTimeout(take, GATHER_MS);
     },
     [take],
@@ -107,6 +112,7 @@ export function useArrivals(
     hidden.value = 0;
     shown.value = new Set();
     inbox.current = [];
+    passed.current = 0;
     isGapped.current = false;
     const end = onChange((change) => receive([change]));
     return () => {
