@@ -1,5 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'chai';
+import { isUnavailable } from '../../src/database/driver-errors.ts';
+import { lockLimits } from '../../src/store/lock-limits.ts';
+import { unitsOfWork } from '../../src/store/unit-of-work.ts';
 import { accountsIn, addAccount } from '../support/accounts.ts';
 import { startApp, type TestApp } from '../support/app.ts';
 import { createMigratedDatabase } from '../support/database.ts';
@@ -119,6 +122,26 @@ describe('during a database outage', () => {
     await wire.mend();
     await blocker.query('rollback');
     for (const { status } of await Promise.all(Array.from({ length: 20 }, me))) expect(status).to.equal(200);
+  });
+
+  it('leaves later writes their share of the connections, whenever a transaction has failed', async () => {
+    const units = unitsOfWork(app.orm, undefined, { locks: lockLimits(app.database) });
+    const select = (work = async () => {}) =>
+      units(async (unit) => {
+        await unit.begin();
+        await work();
+        await unit.em.execute('select 1');
+      });
+    // More than may write at once.
+    for (let n = 0; n < 10; n++) {
+      await wire.cut();
+      expect(isUnavailable(await select().catch((error: unknown) => error))).to.equal(true);
+      await wire.mend();
+      const broken = await select(() => wire.cut()).catch((error: unknown) => error);
+      expect(isUnavailable(broken)).to.equal(true);
+      await wire.mend();
+    }
+    await select();
   });
 
   it('rolls back a write whose connection is lost while it waits', async () => {
