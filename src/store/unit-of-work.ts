@@ -22,6 +22,9 @@ import { singleWrite, writerAtOnce } from './write-at-once.ts';
 /** The replays of a unit of work that has lost a race, in milliseconds: the first at once, because it locks what it reads. */
 const RETRIES = { retries: 4, minTimeout: 5, maxTimeout: 100, randomize: true };
 
+/** How long a unit in the background waits for a lock, in milliseconds. */
+const IN_BACKGROUND_MS = 2_000;
+
 /** What the units of work of a runner have in common. */
 export interface UnitsOptions {
   /** How the database is reached, by default directly. Behind a pooler, every write is a transaction of several statements. */
@@ -85,22 +88,27 @@ export function unitsOfWork(
   const queue = locks && new LockQueue(locks);
   const how = { mode, onRecorded, inSpan, observer, writeAtOnce: writerAtOnce(orm, { notesLog }) };
   return (work, options = {}) => {
-    const { replays = true, readOnly = false, waitsForLocks = !replays, isNested = false } = options;
-    const isQueued = queue !== undefined && !readOnly && !waitsForLocks && !isNested;
-    const unitFor = (isReplay: boolean) => {
-      const limitMs = isQueued && !isReplay ? locks?.brieflyMs : locks?.patientlyMs;
-      const lockTimeoutMs = limitMs === undefined ? null : waitsForLocks ? 0 : limitMs;
-      return new Unit(orm.em.fork(), {
+    const { replays = true, readOnly = false, isNested = false, isInBackground = false } = options;
+    const { waitsForLocks = !replays } = options;
+    const isLong = readOnly || waitsForLocks || isInBackground;
+    const isQueued = queue !== undefined && !isLong && !isNested;
+    const lockTimeoutOf = (isReplay: boolean) => {
+      if (isInBackground) return IN_BACKGROUND_MS;
+      if (locks === undefined) return null;
+      if (waitsForLocks) return 0;
+      return isQueued && !isReplay ? locks.brieflyMs : locks.patientlyMs;
+    };
+    const unitFor = (isReplay: boolean) =>
+      new Unit(orm.em.fork(), {
         author,
         isReplay,
         erases: erasesAtOnce,
         requiresReason,
-        lockTimeoutMs,
+        lockTimeoutMs: lockTimeoutOf(isReplay),
         connections: queue?.connections,
         // Reads take no locks, and the number of those that wait for them is limited elsewhere.
-        isLong: readOnly || waitsForLocks,
+        isLong,
       });
-    };
     const attempt = (unit: Unit, isReplay: boolean, of: How) =>
       inSpan('unit of work', { 'rollcall.unit.is_replay': isReplay }, () => runOnce(unit, work, options, of));
     const again = (reason: (typeof REPLAY_REASONS)[number]) => {

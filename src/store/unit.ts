@@ -215,6 +215,11 @@ export interface UnitOptions {
   readonly replays?: boolean;
   /** Whether its statements wait for locks as long as they may take, as work must that is long to repeat. Default: no. */
   readonly waitsForLocks?: boolean;
+  /**
+   * Whether no request waits for it: it takes no place in their queue, and waits for a lock for two seconds. What it has written holds
+   * up the change feed meanwhile, and stopping the process waits for the statement to end; what is locked now is due next time too.
+   */
+  readonly isInBackground?: boolean;
   /** Whether it runs inside of another unit, which may be the one that others wait for. */
   readonly isNested?: boolean;
 }

@@ -1,5 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect } from 'chai';
+import { isLockTimeout } from '../../src/database/driver-errors.ts';
+import { unitsOfWork } from '../../src/store/unit-of-work.ts';
 import { accountsIn, addAccount } from '../support/accounts.ts';
 import { startApp, type TestApp } from '../support/app.ts';
 import { expectProblem } from '../support/problem.ts';
@@ -285,5 +287,18 @@ describe('a lock of another transaction', function () {
     await pause(2_500);
     await unlock();
     expect((await imported).status).to.equal(200);
+  });
+
+  it('of an account makes work in the background give up before its statement ends', async () => {
+    const unlock = await lockAccount(ada);
+    const work = unitsOfWork(app.orm)(
+      async (unit) => {
+        await unit.begin();
+        await unit.em.execute('select from users for update');
+      },
+      { isInBackground: true },
+    );
+    expect(isLockTimeout(await work.catch((error: unknown) => error))).to.equal(true);
+    await unlock();
   });
 });

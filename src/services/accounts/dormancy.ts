@@ -11,12 +11,6 @@ import { type RoundPauses, startRounds } from '../rounds.ts';
 
 const PAUSES: RoundPauses = { firstMs: 5_000, retryMs: 60_000, roundMs: 3_600_000 };
 
-/** Without a place in the queue of requests: nobody waits for it. */
-const IN_BACKGROUND = { waitsForLocks: true };
-
-/** How long it waits for a lock. What is locked now is due next time too. */
-const LOCK_TIMEOUT = '2s';
-
 /** How many accounts one transaction suspends. */
 const BATCH_SIZE = 100;
 
@@ -103,7 +97,7 @@ export async function suspendDormant(
       const except = lastAdmin === undefined ? [] : [lastAdmin];
       const batch = dueStatement({ days, ofAdmins, except, size, after });
       try {
-        const due = await inUnit((unit) => suspendBatch(unit, author, batch), IN_BACKGROUND);
+        const due = await inUnit((unit) => suspendBatch(unit, author, batch), { isInBackground: true });
         suspended += due.length;
         isMore = due.length === size;
         after = positionOf(due) ?? after;
@@ -165,7 +159,6 @@ class LastAdmin extends Error {
 async function suspendBatch(unit: Unit, author: Author, batch: Statement): Promise<Due[]> {
   unit.author = author;
   await unit.begin();
-  await unit.em.execute(`set local lock_timeout = '${LOCK_TIMEOUT}'`);
   const due = await runInTransaction<Due>(unit.em, batch);
   const accounts = await lockAccounts(
     unit,

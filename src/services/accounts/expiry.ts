@@ -9,12 +9,6 @@ import { type RoundPauses, startRounds } from '../rounds.ts';
 // Short rounds: rights end at their time, and this only records it.
 const PAUSES: RoundPauses = { firstMs: 3_000, retryMs: 10_000, roundMs: 20_000 };
 
-/** Without a place in the queue of requests: nobody waits for it. */
-const IN_BACKGROUND = { waitsForLocks: true };
-
-/** How long it waits for a lock. What is locked now is due next time too. */
-const LOCK_TIMEOUT = '2s';
-
 // By the index of roles: there are few admins.
 const DUE = `select id from users where role = 'admin' and role_until <= clock_timestamp() order by id`;
 
@@ -55,17 +49,19 @@ export function startExpiry({ inUnit, log, pauses = PAUSES }: ExpiryDeps): () =>
  * admin keeps its role: `last` is its id.
  */
 export async function endRoles(inUnit: UnitOfWork): Promise<{ ended: number; last: number | undefined }> {
-  return inUnit(async (unit) => {
-    // First without a transaction and its locks: nearly always there is none.
-    const due = await runAlone(unit.em, { text: DUE, values: [] });
-    return due.length === 0 ? { ended: 0, last: undefined } : endDue(unit);
-  }, IN_BACKGROUND);
+  return inUnit(
+    async (unit) => {
+      // First without a transaction and its locks: nearly always there is none.
+      const due = await runAlone(unit.em, { text: DUE, values: [] });
+      return due.length === 0 ? { ended: 0, last: undefined } : endDue(unit);
+    },
+    { isInBackground: true },
+  );
 }
 
 async function endDue(unit: Unit): Promise<{ ended: number; last: number | undefined }> {
   unit.author = EXPIRY;
   await unit.begin();
-  await unit.em.execute(`set local lock_timeout = '${LOCK_TIMEOUT}'`);
   const { holding, last } = await lockAdmins(unit.em);
   const stays = holding.size === 0 ? last : undefined;
   const rows = await runInTransaction<{ id: number }>(unit.em, { text: DUE, values: [] });

@@ -7,15 +7,6 @@ import { eraseHistory } from '../../store/erase-history.ts';
 import type { Ask } from '../../store/statements.ts';
 import type { Unit, UnitOfWork } from '../../store/unit.ts';
 
-/** Without a place in the queue of requests: nobody waits for it. */
-const IN_BACKGROUND = { waitsForLocks: true };
-
-/**
- * How long it waits for a lock. What it has written holds up the change feed meanwhile, and stopping the process waits for the
- * statement to end; what is locked now is due next time too.
- */
-const LOCK_TIMEOUT = '2s';
-
 /** How many accounts one transaction erases. */
 const BATCH_SIZE = 20;
 
@@ -81,16 +72,18 @@ export async function eraseDue(inUnit: UnitOfWork, days: number, signal: AbortSi
   const inBatches = async (statement: string) => {
     let total = 0;
     for (let found = BATCH_SIZE; found === BATCH_SIZE; ) {
-      total += await inUnit(async (unit) => {
-        const { em } = unit;
-        await unit.begin();
-        await em.execute(`set local lock_timeout = '${LOCK_TIMEOUT}'`);
-        const ids = await idsOf(em, statement, { days, size: BATCH_SIZE });
-        found = ids.length;
-        const deleted = await lockDeleted(em, ids);
-        await eraseHistory(em, deleted, signal);
-        return deleted.length;
-      }, IN_BACKGROUND);
+      total += await inUnit(
+        async (unit) => {
+          const { em } = unit;
+          await unit.begin();
+          const ids = await idsOf(em, statement, { days, size: BATCH_SIZE });
+          found = ids.length;
+          const deleted = await lockDeleted(em, ids);
+          await eraseHistory(em, deleted, signal);
+          return deleted.length;
+        },
+        { isInBackground: true },
+      );
     }
     return total;
   };
