@@ -226,6 +226,11 @@ describe('the console on a phone, in a real browser', function () {
     const row = page.locator('tr[data-email]');
     await row.waitFor();
     const edge = (await row.locator('.who bdi').boundingBox())?.x;
+    // An email has the whole line.
+    const widths = await Promise.all(
+      ['.who', '.why', '.act'].map(async (part) => (await row.locator(part).boundingBox())?.width),
+    );
+    expect(new Set(widths)).to.have.length(1);
     for (const part of ['.why .badge', '.number .label', '.act .button >> nth=0']) {
       expect((await row.locator(part).boundingBox())?.x, part).to.equal(edge);
     }
