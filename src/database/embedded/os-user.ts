@@ -83,7 +83,7 @@ async function createFolder(directory: string, users: PasswdEntry[]): Promise<Id
     const owner = await readOwner(directory).catch(() => undefined);
     const remedy = owner
       ? `: it belongs to ${nameUser(users, owner.uid)}; run as that user, or change the owner with chown`
-      : '';
+      : ': set DATA_DIR to a folder that this user may write, or set DATABASE_URL';
     const { message } = cause as Error;
     throw new Error(`The embedded PostgreSQL cannot use ${directory} (${message})${remedy}.`, { cause });
   }

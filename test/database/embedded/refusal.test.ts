@@ -67,7 +67,9 @@ describeForUsers(
       const parent = dirname(fixture().directory);
       await rm(parent, { recursive: true });
       await writeFile(parent, 'a file blocks the folder');
-      expect(await failToOpen(fixture())).to.include(fixture().directory);
+      expect(await failToOpen(fixture()))
+        .to.include(fixture().directory)
+        .and.include('set DATA_DIR');
     });
   },
   [currentUser],
