@@ -507,6 +507,12 @@ describe('one account in the console, in a real browser', function () {
     await page.setViewportSize({ width: 1280, height: 800 });
   });
 
+  it('shows the account as it is now at an address with what is no time', async () => {
+    await console.open(`/accounts/${id}?at=yesterday`);
+    await page.getByRole('heading', { name: 'Timeline' }).waitFor();
+    await edit('Name').waitFor();
+  });
+
   it('says that there is no such account', async () => {
     await console.open('/accounts/2000000000');
     await page.getByText('There is nothing here').waitFor();

@@ -122,6 +122,23 @@ describe('the list of accounts in the console, in a real browser', function () {
     await dialog.waitFor({ state: 'detached' });
   });
 
+  it('takes an account for created whose answer got lost, once it is tried again', async () => {
+    const { page } = console;
+    await page.getByRole('button', { name: 'New account' }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByLabel('Email').fill('lost@example.com');
+    await page.route('**/v1/users', async (route) => {
+      await route.fetch();
+      await route.abort();
+    });
+    await dialog.getByRole('button', { name: 'Create account' }).click();
+    await dialog.getByText('The service does not answer').waitFor();
+    await page.unroute('**/v1/users');
+    await dialog.getByRole('button', { name: 'Create account' }).click();
+    await page.getByText('lost@example.com has an account now').waitFor();
+    console.watched.takeComplaints();
+  });
+
   it('closes a dialog that the browser has closed by itself, gives the focus back, and opens it again', async () => {
     const { page } = console;
     await console.open('/accounts');

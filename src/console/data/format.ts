@@ -51,6 +51,11 @@ export function timeOfField(value: string): string | undefined {
   return value === '' || Number.isNaN(at.getTime()) ? undefined : at.toISOString();
 }
 
+/** Whether a text is a time that can be shown. */
+export function isTime(text: string | undefined): text is string {
+  return text !== undefined && !Number.isNaN(Date.parse(text));
+}
+
 const UNITS = [
   ['year', 31_557_600],
   ['month', 2_629_800],

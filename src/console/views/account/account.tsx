@@ -3,6 +3,7 @@ import { useLayoutEffect, useRef } from 'preact/hooks';
 import { type Account as AccountData, useAccount } from '../../data/account.ts';
 import { useAddress } from '../../data/address.ts';
 import { type Command, useCommands } from '../../data/commands.ts';
+import { isTime } from '../../data/format.ts';
 import type { LiveChange } from '../../data/live.ts';
 import { viewUrl } from '../../data/place.ts';
 import { useTitle } from '../../data/title.ts';
@@ -31,6 +32,8 @@ export function Account({ id = '' }: ViewProps) {
 function OneAccount({ id }: { id: string }) {
   const { account, history, deletion } = useAccount(id);
   const { state, change } = useAddress<'at'>();
+  // An address may say anything.
+  const at = isTime(state.at) ? state.at : undefined;
   const showAt = (at: string | undefined) => change({ at }, true);
   const { data } = account;
   useTitle(nameOf(data ?? deletion?.before) ?? texts.title(id));
@@ -68,12 +71,12 @@ function OneAccount({ id }: { id: string }) {
       ) : (
         data && <Head account={data} title={title} />
       )}
-      <div class={deletion && state.at === undefined ? 'account gone' : 'account'}>
+      <div class={deletion && at === undefined ? 'account gone' : 'account'}>
         <div class="stack">
-          {state.at !== undefined && (
+          {at !== undefined && (
             <Past
               id={id}
-              at={state.at}
+              at={at}
               now={deletion ? undefined : data}
               onNow={() => {
                 showAt(undefined);
@@ -84,7 +87,7 @@ function OneAccount({ id }: { id: string }) {
           )}
           {data && !deletion && (
             // What is being typed stays while the reader looks at the past.
-            <div class="stack" hidden={state.at !== undefined}>
+            <div class="stack" hidden={at !== undefined}>
               <Details account={data} onSaved={account.replace} />
               <Preferences account={data} onSaved={account.replace} />
               <Identities account={data} />
@@ -92,7 +95,7 @@ function OneAccount({ id }: { id: string }) {
             </div>
           )}
         </div>
-        <Timeline history={history} at={state.at} onAt={showAt} />
+        <Timeline history={history} at={at} onAt={showAt} />
       </div>
     </>
   );

@@ -1,4 +1,5 @@
 import { signal, useSignal } from '@preact/signals';
+import { useRef } from 'preact/hooks';
 import { Problem } from '../../../client/index.ts';
 import { call } from '../../data/api.ts';
 import { useDraft, useGo } from '../../data/drafts.ts';
@@ -30,6 +31,8 @@ function CreateAccount({ onClose }: { onClose: () => void }) {
   const role = useSignal<'user' | 'admin'>('user');
   const fault = useSignal<unknown>(undefined);
   const isBusy = useSignal(false);
+  // Tried again after an answer that got lost, it is still one account.
+  const key = useRef(crypto.randomUUID());
   useDraft(email.value !== '' || name.value !== '');
   const faults = fault.value instanceof Problem ? (fault.value.details.errors ?? []) : [];
   const faultOf = (field: string) => faults.find(({ path }) => path === field)?.message;
@@ -38,6 +41,7 @@ function CreateAccount({ onClose }: { onClose: () => void }) {
     isBusy.value = true;
     try {
       const account = await call('POST /v1/users', {
+        idempotencyKey: key.current,
         body: {
           email: email.value.trim(),
           role: role.value,
@@ -52,6 +56,8 @@ function CreateAccount({ onClose }: { onClose: () => void }) {
       onClose();
     } catch (error) {
       fault.value = error;
+      // What was refused was not done: with other values, it is another request.
+      if (error instanceof Problem) key.current = crypto.randomUUID();
     }
     isBusy.value = false;
   };
