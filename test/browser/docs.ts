@@ -147,6 +147,10 @@ describe('the page at /docs, in a real browser', function () {
       setTimeout(() => resolve(operation.querySelector('.responses-table .example')?.textContent));
     })`);
     expect(example).to.include('storageMode');
+    const refusal = page.locator('#operations-Accounts-getUsersById .renderedMarkdown', {
+      hasText: 'Not Found',
+    });
+    expect(await refusal.first().innerHTML()).to.equal('<p>Not Found: <code>not_found</code>.</p>');
     await page.locator('#operations-Accounts-getUsersById .opblock-summary-control').click();
   });
 
