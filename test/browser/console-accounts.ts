@@ -277,6 +277,8 @@ describe('the list of accounts in the console, in a real browser', function () {
     };
     const expectAsLeft = async () => {
       await until('the place', async () => (await scrolled()) === 9000);
+      const focused = () => page.evaluate(`document.activeElement.closest('[data-id]')?.dataset.id`);
+      await until('the focus', async () => (await focused()) === id);
       expect(new URL(page.url()).search).to.equal('?q=few');
       expect(await page.locator('.bulk').innerText()).to.include('1 selected');
     };

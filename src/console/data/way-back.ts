@@ -6,6 +6,8 @@ interface Left<Kept> {
   readonly kept: Kept;
   /** How far the page was scrolled, in pixels. */
   readonly scrollY: number;
+  /** The item that had the focus. */
+  readonly focused: string | undefined;
 }
 
 /** The lists that were left last, by their names. */
@@ -39,7 +41,11 @@ export function useWayBack<Kept>(name: string, leave: () => Kept): Kept | undefi
   latest.current = leave;
   useLayoutEffect(() => {
     // After the router, which shows the beginning of what a link leads to.
-    if (before !== undefined) queueMicrotask(() => scrollTo(0, before.scrollY));
+    if (before !== undefined) {
+      queueMicrotask(() => scrollTo(0, before.scrollY));
+      // Once the rows at this place are drawn.
+      requestAnimationFrame(() => requestAnimationFrame(() => focusOn(before.focused)));
+    }
     let { scrollY } = window;
     const look = () => {
       scrollY = window.scrollY;
@@ -47,8 +53,17 @@ export function useWayBack<Kept>(name: string, leave: () => Kept): Kept | undefi
     addEventListener('scroll', look, { passive: true });
     return () => {
       removeEventListener('scroll', look);
-      left.set(name, { kept: latest.current(), scrollY });
+      const focused = document.activeElement?.closest<HTMLElement>('[data-id]')?.dataset['id'];
+      left.set(name, { kept: latest.current(), scrollY, focused });
     };
   }, []);
   return before?.kept;
+}
+
+/** Gives an item the focus, for those who go on with the keyboard, unless something else has it by now. */
+function focusOn(id: string | undefined): void {
+  const { activeElement } = document;
+  const isFree = activeElement === document.body || activeElement?.id === 'view';
+  if (id !== undefined && isFree)
+    document.querySelector<HTMLElement>(`[data-id="${id}"] a`)?.focus({ preventScroll: true });
 }
