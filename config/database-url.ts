@@ -6,7 +6,7 @@ export interface Host {
 }
 
 /** The values of `sslmode`, with libpq's meaning. */
-export const TLS_MODES = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'] as const;
+const TLS_MODES = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'] as const;
 /** One of them. */
 export type TlsMode = (typeof TLS_MODES)[number];
 

@@ -75,7 +75,7 @@ export interface Client extends Omit<Operations, 'changes'> {
   readonly call: Call;
 }
 
-/** How often a change by a function is made anew because another change came in between. */
+/** How often a change by a function is repeated because another change came in between. */
 const EDITS = 5;
 
 /**

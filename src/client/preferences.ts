@@ -78,7 +78,7 @@ interface Stored {
 
 const DEBOUNCE_MS = 300;
 
-/** How often changes are based anew on those of others before that counts as a failure. */
+/** How often changes are based on newer changes of others before that counts as a failure. */
 const REBASES = 5;
 
 /**

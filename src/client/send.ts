@@ -205,7 +205,7 @@ function laterOf(known: string, given: string | null): string {
 }
 
 /** A path with its parameters filled in. */
-export function pathOf(path: string, params: Readonly<Record<string, unknown>> = {}): string {
+function pathOf(path: string, params: Readonly<Record<string, unknown>> = {}): string {
   return path.replace(/:(\w+)/g, (_, name: string) => encodeURIComponent(`${params[name] ?? ''}`));
 }
 

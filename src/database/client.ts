@@ -20,7 +20,7 @@ export interface ClientOptions {
   /** Whether a statement with a name is prepared: behind a pooler, another connection may have prepared it, or may have to. */
   readonly prepares: boolean;
   readonly onStatement: StatementObserver | undefined;
-  /** How long it may say nothing while it is asked something, in milliseconds. Without it, for ever. */
+  /** How long it may say nothing while it is asked something, in milliseconds. Default: any time. */
   readonly patienceMs: number | undefined;
 }
 

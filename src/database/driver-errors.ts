@@ -85,8 +85,8 @@ function referringTable(error: unknown): string | undefined {
 }
 
 /**
- * Translates a driver's error into a refusal. Refusals and bugs are returned as they are. Whoever acts by a right to their own account
- * alone is not told how the app's tables are called.
+ * Translates a driver's error into a refusal. Refusals and bugs are returned as they are. With a right to the author's own
+ * account alone, the refusal does not name the app's tables.
  */
 export function toRefusal(error: unknown, right: Right | null = null): unknown {
   if (error instanceof Refusal) return error;

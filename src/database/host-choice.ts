@@ -7,7 +7,7 @@ export interface Target {
 }
 
 /** None of the hosts is the primary: each one with its reason. */
-export class NoPrimary extends Error {
+class NoPrimary extends Error {
   override readonly name = 'NoPrimary';
   /** SQLSTATE of a server that cannot be reached: the error counts as one that passes. */
   readonly code = '08001';

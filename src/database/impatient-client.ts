@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { LimitedClient } from './limited-client.ts';
 
-/** How the driver calls an answer that is late. */
+/** The driver's message for a late answer. */
 const LATE = 'Query read timeout';
 
 /** What the driver's types leave out. */
@@ -14,7 +14,7 @@ export class ImpatientClient extends LimitedClient {
     this.once('connect', () => this.#watch());
   }
 
-  /** How long the server may say nothing while it is asked something, in milliseconds. Without it, for ever. */
+  /** How long the server may say nothing while it is asked something, in milliseconds. Default: any time. */
   protected get patienceMs(): number | undefined {
     return undefined;
   }

@@ -12,7 +12,7 @@ export class ReadOnlyStandby extends Error {
 }
 
 /** A read replica is no standby, or no longer: it may have changes that the primary lacks. */
-export class NotAStandby extends Error {
+class NotAStandby extends Error {
   override readonly name = 'NotAStandby';
   /** SQLSTATE of a server that does not let a session in. */
   readonly code = '08004';

@@ -33,7 +33,7 @@ export const refusals = {
       `The table ${table} points at this account: delete its rows first, or let it point at rollcall.account_ids.`,
     'items',
   ),
-  /** The same for somebody who deletes their own account, and need not know how the app calls its tables. */
+  /** The same where people delete their own account: it does not name the app's tables. */
   ownAccountInUse: kind(
     'account_in_use',
     409,
@@ -168,7 +168,7 @@ export const refusals = {
   identityMismatch: kind(
     'identity_mismatch',
     403,
-    () => 'The account with this email belongs to another sign-in: ask an admin to cut that.',
+    () => 'The account with this email belongs to another identity: ask an admin to cut that one.',
   ),
   identityProviderUnavailable: kind('identity_provider_unavailable', 503, (cause?: unknown) => ({
     message: 'The identity provider is unavailable: try again shortly.',

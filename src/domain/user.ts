@@ -176,8 +176,8 @@ export function requireRoleChange(
 }
 
 /**
- * The role after a change, and its end: it ends with the role of an admin, and an end that is past is none for whoever is made an
- * admin anew.
+ * The role after a change, and its end. Only the role of an admin has one, and an end that is past is dropped where the account becomes
+ * an admin again.
  */
 export function roleAfter(
   was: Partial<Pick<Account, 'role' | 'roleUntil'>>,
@@ -188,6 +188,6 @@ export function roleAfter(
   const end = was.roleUntil ?? null;
   if (role !== ACTIVE_ADMIN.role) return { role, roleUntil: null };
   if (change.roleUntil !== undefined) return { role, roleUntil: change.roleUntil };
-  const isAnew = change.role !== undefined && end !== null && end <= now.toISOString();
-  return { role, roleUntil: isAnew ? null : end };
+  const isAgain = change.role !== undefined && end !== null && end <= now.toISOString();
+  return { role, roleUntil: isAgain ? null : end };
 }

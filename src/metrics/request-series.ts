@@ -3,7 +3,7 @@ import { type RefusalCode, refusals } from '../domain/refusals.ts';
 import type { AnsweredRequest, RequestObserver } from '../http/middleware/observe.ts';
 
 /** The route of requests for paths that are none: strangers ask for any. */
-export const UNMATCHED = 'unmatched';
+const UNMATCHED = 'unmatched';
 
 /** The methods that have a name of their own: Node.js knows thirty more, and strangers may send them. */
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);

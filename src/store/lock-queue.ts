@@ -65,7 +65,7 @@ export class LockQueue {
       this.#locked.delete(subject);
       return result;
     } catch (error) {
-      // Not anew where it is remembered: from time to time, an attempt finds out whether the lock is still there.
+      // Not again while it is remembered: from time to time, an attempt finds out whether the lock is still there.
       if (isLockTimeout(error) && !this.#locked.has(subject)) this.#locked.set(subject, true);
       throw error;
     }

@@ -11,7 +11,7 @@ import type { Leave, LockConnections } from './lock-connections.ts';
 import type { LogEnd } from './log-end.ts';
 
 /** How many recorded changes a unit of work remembers: an import has no limit, and an answer needs one. */
-export const MAX_RECORDED = 1_000;
+const MAX_RECORDED = 1_000;
 
 /** The EntityManager of the whole application. In a unit of work it knows the unit: flush subscribers reach nothing else. */
 export class UnitEntityManager extends EntityManager {

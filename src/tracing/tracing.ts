@@ -56,7 +56,7 @@ export function isInSpan(): boolean {
  * Notes the kind of an error. Not its message, which may have values of a statement in it. A refusal by what the caller asked for is
  * no failure of the span.
  */
-export function noteFailure(span: Span, error: unknown): void {
+function noteFailure(span: Span, error: unknown): void {
   const { code, name, status } = Object(error) as { code?: string; name?: string; status?: number };
   span.setAttribute('error.type', code ?? name ?? '_OTHER');
   if (status === undefined || status >= 500) span.setStatus({ code: SpanStatusCode.ERROR });

@@ -68,8 +68,8 @@ function checkParameters({ unsafe, hasAutovacuum, knowsLetters }: ServerSurvey):
     findings.push(warning('server', message, 'Set autovacuum to on.'));
   }
   if (!knowsLetters) {
-    const message = 'LC_CTYPE is C: names outside of the Latin alphabet are found without help of an index';
-    const mend = "Make the database anew with lc_ctype 'C.UTF-8', if there are many such names.";
+    const message = 'LC_CTYPE is C: names outside of the Latin alphabet are found without an index';
+    const mend = "If there are many such names, create the database again with lc_ctype 'C.UTF-8'.";
     findings.push(warning('server', message, mend));
   }
   return findings;

@@ -189,7 +189,7 @@ export function historyEndpoints(rules: PreferenceRules, cursors: CursorCodec) {
       answer: {
         status: 200,
         description: [
-          'The report: everything that was changed under the same request id by the same author as this change, be it a request, an import or a command, is undone, newest first, in one transaction.',
+          'The report: everything that was changed under the same request id by the same author as this change is undone, newest first, in one transaction: a request, an import or a command.',
           'For service tokens without `history:read`, without the fields that have changed since, and without the values of changes.',
         ].join(' '),
         schema: undoReport,

@@ -309,7 +309,7 @@ function responses(endpoint: Endpoint): Record<`${1 | 2 | 3 | 4 | 5}${string}`, 
   };
 }
 
-/** The schemas of answers with or without a dry run, by the schema of the answer in earnest: each has one name. */
+/** The schemas of answers with or without a dry run, by the schema of the answer without one: each has one name. */
 const eithers = new WeakMap<z.ZodType, z.ZodType>();
 
 /** The schema of an answer with or without a dry run. */

@@ -90,7 +90,7 @@ export function hostNameOf(host: string): string {
 }
 
 /** Whether the name of a host means this machine. */
-export function isLoopback(name: string): boolean {
+function isLoopback(name: string): boolean {
   const bare = name.replace(/^\[(.*)\]$/, '$1');
   return /^(?:.+\.)?localhost$/.test(bare) || (isIP(bare) === 4 && bare.startsWith('127.')) || bare === '::1';
 }

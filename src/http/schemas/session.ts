@@ -3,7 +3,7 @@ import { DOORS } from '../../domain/console-session.ts';
 import { openList } from './open-list.ts';
 
 /** The example of a session. */
-export const SESSION_EXAMPLE = {
+const SESSION_EXAMPLE = {
   id: 1,
   door: 'code',
   address: '203.0.113.7',

@@ -5,7 +5,7 @@ import type { Unit } from '../../store/unit.ts';
 import { accountByEmail } from '../accounts/accounts.ts';
 
 /** How long the code of a link can be used, in seconds. */
-export const CODE_SECONDS = 120;
+const CODE_SECONDS = 120;
 
 /** The most codes of an account that can be used: one more ends the one that expires first. */
 const MAX_CODES = 10;

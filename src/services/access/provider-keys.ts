@@ -1,7 +1,7 @@
 /** Whether the keys of an issuer could be fetched the last time; `unknown` before the first of its tokens. */
 export const KEY_STATES = ['ok', 'failing', 'unknown'] as const;
 
-/** How it is with the keys of an issuer. */
+/** The state of an issuer's keys. */
 export interface ProviderState {
   /** Its name, or its key URL without the query. */
   readonly issuer: string;
@@ -10,7 +10,7 @@ export interface ProviderState {
   readonly at: Date | null;
 }
 
-/** Remembers how it is with the keys of each issuer, as this process has found it. */
+/** Remembers the state of each issuer's keys, as this process has found it. */
 export class ProviderKeys {
   readonly #states: Map<string, ProviderState>;
 

@@ -29,7 +29,7 @@ export function accountJson(em: EntityManager, account: AccountTexts): string {
   return `${JSON.stringify(own).slice(0, -1)},"preferences":${short(preferences ?? '{}')}}`;
 }
 
-/** The length from which on the JSON of preferences is printed anew, in characters. */
+/** From this length on, in characters, the JSON of preferences is printed again. */
 const LONG = 16_384;
 
 /** PostgreSQL prints all digits of a number: `1e-300` takes three hundred. */

@@ -12,7 +12,7 @@ const MAX_PAUSE_MS = 1_000;
 
 /** A tail's callbacks. */
 export interface TailEvents {
-  /** `recent` has grown, or begins anew. */
+  /** `recent` has grown, or begins again. */
   readonly onGrowth: () => void;
   /** Told of the epoch of each read. */
   readonly onEpoch: (epoch: string) => void;

@@ -47,7 +47,7 @@ const DELETED_AS = `
      )`;
 
 /** The most due erasures that are counted. */
-export const MAX_DUE = 10_000;
+const MAX_DUE = 10_000;
 
 /** Erasures that are due. */
 export interface DueErasures {
