@@ -46,7 +46,8 @@ addEventListener('keydown', (event) => {
   const found = shortcuts
     .peek()
     .flat()
-    .find((shortcut) => shortcut.key === key);
+    // What the browser does by itself is there for the help alone.
+    .find((shortcut) => shortcut.key === key && shortcut.run !== undefined);
   if (!found?.run) return;
   event.preventDefault();
   found.run(event);
