@@ -34,7 +34,8 @@ export const texts = {
       account_suspended: 'The account of that sign-in is suspended.',
       email_changed: 'The email of that sign-in has changed. Ask an admin to change the account’s too.',
       email_unverified: 'The email of that sign-in is not verified at the identity provider.',
-      identity_mismatch: 'The account with this email belongs to another sign-in. Ask an admin to cut that.',
+      identity_mismatch:
+        'The account with this email belongs to another sign-in. Ask an admin to cut that one.',
       identity_provider_unavailable: 'The identity provider does not answer. Try again shortly.',
       rate_limited: 'Too many attempts. Wait a minute, then try again.',
     } as Readonly<Record<string, string>>,

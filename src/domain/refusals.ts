@@ -86,7 +86,7 @@ export const refusals = {
   changedSinceUnseen: kind(
     'changed_since',
     409,
-    () => 'What this change changed has changed since: the scope history:read shows the fields.',
+    () => 'Fields of this change have changed since: the scope history:read shows which.',
   ),
   /** For a request as a whole: `report` names the changes that cannot be undone. */
   requestChangedSince: kind(
