@@ -141,7 +141,7 @@ describe('a start that waits', function () {
 
   it('for migrations of another process names who holds the ledger, without a stack', async () => {
     await database.query(FORGET);
-    start({ MIGRATE_ON_BOOT: 'false', BOOT_TIMEOUT_MS: '10000' });
+    start({ MIGRATE_ON_BOOT: 'false', BOOT_TIMEOUT_MS: '8000' });
     await server.said('answering probes');
     const holder = await database.connect();
     await holder.query(`set application_name = 'the holder'; begin; lock table rollcall_migrations`);

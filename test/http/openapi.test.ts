@@ -529,8 +529,9 @@ describe('the server', () => {
       return { ...request, headers: { ...request.headers, 'If-Match': '"2"' } };
     },
     rate_limited: async ({ as: _, ...request }) => {
+      // A new one for each: the minute of another may end between the two requests.
       const bad = {
-        'X-Forwarded-For': '203.0.113.66',
+        'X-Forwarded-For': `203.0.113.${++failures}`,
         Authorization: 'Bearer nonsense',
         Cookie: 'authjs.session-token=nonsense',
       };
