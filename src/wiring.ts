@@ -14,7 +14,7 @@ import type { StreamTimes } from './http/endpoints/changes.ts';
 import { endpoints } from './http/endpoints.ts';
 import { Acceptors } from './http/server/acceptors.ts';
 import { answerUnreadable } from './http/server/client-error.ts';
-import { type GracefulClose, gracefulClose } from './http/server/graceful-close.ts';
+import { type GracefulClose, gracefulClose, SILENCE_MS } from './http/server/graceful-close.ts';
 import { Lifecycle } from './http/server/lifecycle.ts';
 import { Load, type LoadLimits, loadLimits } from './http/server/load.ts';
 import {
@@ -336,7 +336,8 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
   // Node's `headersTimeout` does not run between requests, so it may be shorter.
   server.keepAliveTimeout = settings.keepAliveTimeoutMs;
   const acceptors = new Acceptors(server);
-  const closeOwnServer = gracefulClose(server, acceptors);
+  const silenceMs = SILENCE_MS[settings.environment === 'production' ? 'balanced' : 'direct'];
+  const closeOwnServer = gracefulClose(server, acceptors, silenceMs);
   answerUnreadable(server, log, observer);
 
   let stopEraser = async () => undefined as unknown;

@@ -105,8 +105,9 @@ describe('two processes behind HAProxy, restarted one after the other', function
     try {
       for (let round = 0; round < ROUNDS; round++) {
         for (const n of [1, 2]) {
-          // After a start, HAProxy takes a moment to notice; the unit of config/processes waits for it.
+          // After a start, HAProxy takes a moment to notice; the unit of config/processes waits for it, and a while longer.
           await Promise.all([1, 2].map(isAsked));
+          await pause(3_000);
           codes.push(await servers[n - 1]?.end('SIGTERM'));
           servers[n - 1] = await start(n);
         }

@@ -4,8 +4,14 @@ import { type Socket, Server as TcpServer } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Acceptors } from './acceptors.ts';
 
-/** How long a connection must be silent, once draining has begun, to count as unused. */
-const SILENCE_MS = 500;
+/**
+ * How long a connection must be silent, once draining has begun, to count as unused, in milliseconds: behind a balancer, until that has
+ * noticed and sends nothing more, by two checks a second apart; elsewhere, so that nobody waits.
+ */
+export const SILENCE_MS = { balanced: 2_500, direct: 500 } as const;
+
+/** How often to look for unused connections, in milliseconds. */
+const LOOK_EVERY_MS = 250;
 
 /** For how many turns of the event loop connections are accepted that were made before draining began. */
 const MAX_TURNS = 100;
@@ -19,8 +25,9 @@ interface Use {
   requests: number;
   /** How much of it had been read when the last one was done: more is the beginning of another one. */
   doneAt: number;
-  /** How much of it had been read at the last look. */
+  /** How much of it had been read at the last look, and since when no more. */
   seenAt: number;
+  silentSince: number;
 }
 
 /**
@@ -29,12 +36,16 @@ interface Use {
  *
  * It relies on answers that say `Connection: close` meanwhile.
  */
-export function gracefulClose(server: Server, acceptors: Acceptors): GracefulClose {
+export function gracefulClose(
+  server: Server,
+  acceptors: Acceptors,
+  silenceMs: number = SILENCE_MS.direct,
+): GracefulClose {
   const connections = new Map<Socket, Use>();
   let hasAccepted = false;
   server.on('connection', (socket: Socket) => {
     hasAccepted = true;
-    connections.set(socket, { requests: 0, doneAt: 0, seenAt: -1 });
+    connections.set(socket, { requests: 0, doneAt: 0, seenAt: -1, silentSince: 0 });
     socket.once('close', () => connections.delete(socket));
   });
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
@@ -54,12 +65,14 @@ export function gracefulClose(server: Server, acceptors: Acceptors): GracefulClo
   });
 
   /** Not all that are idle at the moment: a client may just have sent a request into one that it uses all the time. */
-  const closeUnused = () => {
+  const closeUnused = (silence: number) => {
+    const now = performance.now();
     for (const [socket, use] of connections) {
       const { bytesRead } = socket;
-      const isIdle = use.requests === 0 && bytesRead === use.doneAt;
-      if (isIdle && (bytesRead === use.seenAt || bytesRead === 0)) socket.destroy();
+      if (bytesRead !== use.seenAt) use.silentSince = now;
       use.seenAt = bytesRead;
+      const isIdle = use.requests === 0 && bytesRead === use.doneAt;
+      if (isIdle && now - use.silentSince >= silence) socket.destroy();
     }
   };
 
@@ -76,7 +89,7 @@ export function gracefulClose(server: Server, acceptors: Acceptors): GracefulClo
     // its client has just sent.
     TcpServer.prototype.close.call(server);
     const acceptorsClosed = acceptors.close();
-    const unused = setInterval(closeUnused, SILENCE_MS);
+    const unused = setInterval(closeUnused, LOOK_EVERY_MS, Math.min(silenceMs, timeoutMs / 2));
     const tooLong = setTimeout(() => {
       cut = true;
       server.closeAllConnections();
