@@ -63,14 +63,21 @@ export async function addPeople(app: TestApp): Promise<void> {
     [ADA],
   );
   const at = (index: number) => rows[index] as { id: number; email: string };
+  /** A longer name of the same person. */
+  const longName = (index: number) => {
+    const [first = '', last = ''] = at(index)
+      .email.replace(/\d*@.*/, '')
+      .split('.')
+      .map((word) => word.slice(0, 1).toUpperCase() + word.slice(1));
+    return `${first} M. ${last}`;
+  };
   for (const index of [3, 8, 21]) await send('PATCH', `/v1/users/${at(index).id}`, { status: 'suspended' });
-  for (const index of [1, 5])
-    await send('PATCH', `/v1/users/${at(index).id}`, { name: 'Grace Brewster Hopper' });
+  for (const index of [1, 5]) await send('PATCH', `/v1/users/${at(index).id}`, { name: longName(index) });
   await send('PATCH', `/v1/users/${at(2).id}`, { role: 'admin' });
   await send('PATCH', `/v1/users/${at(2).id}`, {
     preferences: { theme: 'dark', editor: { font: 'Iosevka', size: 14 } },
   });
-  await send('PATCH', `/v1/users/${at(2).id}`, { storageMode: 'account', name: 'Radia Perlman' });
+  await send('PATCH', `/v1/users/${at(2).id}`, { storageMode: 'account', name: longName(2) });
   // Their own acts, which also say when they were seen.
   for (const index of [0, 2, 4, 6, 7, 9]) {
     await send(
