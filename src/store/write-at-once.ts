@@ -74,8 +74,9 @@ export function writerAtOnce(
     const [{ unit: first }] = due as readonly [Due, ...Due[]];
     const statement = { name, text, values: [JSON.stringify(lines)], lockTimeoutMs: first.lockTimeoutMs };
     if (!notesLog) return byLine(await first.runAlone(() => runAlone<WrittenRow>(orm.em, statement)));
-    const write = () => runWithNext<WrittenRow, LogEnd>(orm.em, statement, LOG_END);
-    const { rows, next } = await first.runAlone(write);
+    const { rows, next } = await first.runAlone(() =>
+      runWithNext<WrittenRow, LogEnd>(orm.em, statement, LOG_END),
+    );
     for (const { unit } of due) unit.logEnd = next?.[0];
     return byLine(rows);
   };

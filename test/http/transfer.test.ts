@@ -439,10 +439,10 @@ describe('the transfer of accounts', () => {
       expect(app.log.filter(({ level }) => Number(level) >= 50)).to.deep.equal([]);
     });
 
-    it('does not pass for complete when its database session ends halfway', async () => {
-      await fill(50_000);
+    /** Begins an export and stops reading it: it fetches only what is read, so it pauses far from its end. `read` is what has come. */
+    const pausedExport = async (url: string) => {
       const token = await signHs256(SECRET, 'admin@example.com', '1h');
-      const socket = await dial(app.url);
+      const socket = await dial(url);
       let text = '';
       socket.on('data', (chunk: Buffer) => {
         text += chunk.toString('latin1');
@@ -451,8 +451,13 @@ describe('the transfer of accounts', () => {
         `GET /v1/users/export HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer ${token}\r\n\r\n`,
       );
       await once(socket, 'data');
-      // The export fetches only what is read, so it pauses far from its end.
       socket.pause();
+      return { socket, read: () => text };
+    };
+
+    it('does not pass for complete when its database session ends halfway', async () => {
+      await fill(50_000);
+      const { socket, read } = await pausedExport(app.url);
       const ended = await app.database.query(
         `select pg_terminate_backend(pid) from pg_stat_activity
           where datname = current_database() and application_name = 'rollcall' and query like 'fetch%'`,
@@ -460,9 +465,9 @@ describe('the transfer of accounts', () => {
       expect(ended).to.have.length(1);
       socket.resume();
       await closed(socket);
-      expect(text).to.match(/^HTTP\/1.1 200 /);
+      expect(read()).to.match(/^HTTP\/1.1 200 /);
       // The last chunk (RFC 9112, section 7.1) marks a body as complete.
-      expect(text.endsWith('0\r\n\r\n')).to.equal(false);
+      expect(read().endsWith('0\r\n\r\n')).to.equal(false);
       await connectionsAtRest();
       expect(await (await fetchAll()).text()).to.include('p50000@example.com');
     });
@@ -476,26 +481,16 @@ describe('the transfer of accounts', () => {
         await fill(50_000);
         const other = await startApp({ database: app.database, streamTimes: { recheckMs: 50 } });
         try {
-          const token = await signHs256(SECRET, 'admin@example.com', '1h');
-          const socket = await dial(other.url);
-          let text = '';
-          socket.on('data', (chunk: Buffer) => {
-            text += chunk.toString('latin1');
-          });
-          socket.write(
-            `GET /v1/users/export HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer ${token}\r\n\r\n`,
-          );
-          await once(socket, 'data');
-          socket.pause();
+          const { socket, read } = await pausedExport(other.url);
           await lose();
           await eventually(() => other.log.some(({ msg }) => msg === 'answer cut short'));
           await connectionsAtRest();
           socket.on('error', () => undefined);
           socket.resume();
           await closed(socket);
-          expect(text).to.match(/^HTTP\/1.1 200 /);
-          expect(text.endsWith('0\r\n\r\n')).to.equal(false);
-          expect(text).to.not.include('p50000@example.com');
+          expect(read()).to.match(/^HTTP\/1.1 200 /);
+          expect(read().endsWith('0\r\n\r\n')).to.equal(false);
+          expect(read()).to.not.include('p50000@example.com');
         } finally {
           await other.drain(1_000);
           await other.orm.close(true);

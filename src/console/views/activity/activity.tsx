@@ -216,32 +216,43 @@ function ActivityFilters({
         onSearch={(text) => onChange({ field: text }, true)}
       />
       <div class="days">
-        <label class="row">
-          {words.from}
-          <input
-            class="input"
-            type="date"
-            value={from ?? ''}
-            max={to ?? ''}
-            onChange={({ currentTarget }) => onChange({ from: currentTarget.value })}
-          />
-        </label>
-        <label class="row">
-          {words.to}
-          <input
-            class="input"
-            type="date"
-            value={to ?? ''}
-            min={from ?? ''}
-            onChange={({ currentTarget }) => onChange({ to: currentTarget.value })}
-          />
-        </label>
+        <DayField label={words.from} value={from} max={to} onChange={(day) => onChange({ from: day })} />
+        <DayField label={words.to} value={to} min={from} onChange={(day) => onChange({ to: day })} />
       </div>
     </Filters>
   );
 }
 
 /** The filter by an account. */
+/** A day, between two others where these are chosen. */
+function DayField({
+  label,
+  value = '',
+  min = '',
+  max = '',
+  onChange,
+}: {
+  label: string;
+  value: string | undefined;
+  min?: string | undefined;
+  max?: string | undefined;
+  onChange: (day: string) => void;
+}) {
+  return (
+    <label class="row">
+      {label}
+      <input
+        class="input"
+        type="date"
+        value={value}
+        min={min}
+        max={max}
+        onChange={({ currentTarget }) => onChange(currentTarget.value)}
+      />
+    </label>
+  );
+}
+
 function AccountChip({ id, onRemove }: { id: string; onRemove: () => void }) {
   const number = Number(id);
   const known = useAccountName(isAccountId(id) ? number : undefined);
