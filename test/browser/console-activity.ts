@@ -42,13 +42,7 @@ describe('the activity in the console, in a real browser', function () {
   const live = () => console.page.getByTestId('live');
 
   const patch = async (values: object, id = grace.id) => {
-    const answer = await console.app.call(`/v1/users/${id}`, {
-      as: ADA,
-      method: 'PATCH',
-      headers: { 'Content-Type': 'application/merge-patch+json' },
-      body: JSON.stringify(values),
-    });
-    expect(answer.status, await answer.clone().text()).to.equal(200);
+    const answer = await console.patch(`/v1/users/${id}`, values);
     return answer.headers.get('X-Request-Id') ?? '';
   };
 

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { addAccount } from '../support/accounts.ts';
-import { ADA, openConsole, type TestConsole } from '../support/console-page.ts';
+import { openConsole, type TestConsole } from '../support/console-page.ts';
 
 const RTL_NAME = 'محمد بن موسى الخوارزمي';
 
@@ -14,13 +14,7 @@ describe('the console with colours that the reader forces, and from right to lef
   before(async () => {
     console = await openConsole();
     ({ id } = await addAccount(console.app.database, 'musa@example.com', { name: RTL_NAME }));
-    const answer = await console.app.call(`/v1/users/${id}`, {
-      as: ADA,
-      method: 'PATCH',
-      headers: { 'Content-Type': 'application/merge-patch+json' },
-      body: JSON.stringify({ status: 'suspended' }),
-    });
-    expect(answer.status).to.equal(200);
+    await console.patch(`/v1/users/${id}`, { status: 'suspended' });
   });
 
   after(() => console?.close());

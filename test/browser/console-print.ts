@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { ADA, openConsole, type TestConsole } from '../support/console-page.ts';
+import { openConsole, type TestConsole } from '../support/console-page.ts';
 
 // Not among the suites of `npm test`, because it needs Chromium on the machine: `npm run test:browser`.
 describe('the console on paper, in a real browser', function () {
@@ -12,15 +12,7 @@ describe('the console on paper, in a real browser', function () {
     await console.app.database.query(
       "insert into users (email, name) select 'many' || n || '@example.com', 'Many ' || n from generate_series(1, 150) as n",
     );
-    for (const name of ['Countess', 'Ada Lovelace']) {
-      const answer = await console.app.call('/v1/me', {
-        as: ADA,
-        method: 'PATCH',
-        headers: { 'Content-Type': 'application/merge-patch+json' },
-        body: JSON.stringify({ name }),
-      });
-      expect(answer.status).to.equal(200);
-    }
+    for (const name of ['Countess', 'Ada Lovelace']) await console.patch('/v1/me', { name });
   });
 
   after(() => console?.close());

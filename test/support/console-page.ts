@@ -20,6 +20,8 @@ export interface TestConsole {
   open(path: string): Promise<void>;
   /** Signs the browser in, with a session of its own. */
   signIn(email?: string): Promise<void>;
+  /** Changes something as {@link ADA} does elsewhere, past the browser. Asserts that it is done. */
+  patch(path: string, values: object): Promise<Response>;
   /** Opens a page in a browser of somebody else's own. */
   openAnother(email?: string): Promise<Page>;
   /** Asserts that axe finds nothing wrong with the page, in both themes. */
@@ -61,6 +63,16 @@ export async function openConsole(options: Parameters<typeof startApp>[0] = {}):
       await page.locator('main.view').waitFor();
     },
     signIn: (email = ADA) => signIn(page, email),
+    async patch(path, values) {
+      const answer = await app.call(path, {
+        as: ADA,
+        method: 'PATCH',
+        headers: { 'Content-Type': 'application/merge-patch+json' },
+        body: JSON.stringify(values),
+      });
+      expect(answer.status, await answer.clone().text()).to.equal(200);
+      return answer;
+    },
     async openAnother(email = ADA) {
       const context = await page.context().browser()?.newContext();
       const another = (await context?.newPage()) as Page;
