@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import type { AccessPolicy } from '../../src/domain/access.ts';
 import { COMMAND_LINE } from '../../src/domain/author.ts';
@@ -6,6 +7,7 @@ import { unitsOfWork } from '../../src/store/unit-of-work.ts';
 import { accountsIn, addAccount } from '../support/accounts.ts';
 import { startApp, type TestApp } from '../support/app.ts';
 import { expectProblem } from '../support/problem.ts';
+import { until } from '../support/until.ts';
 
 describe('the access policy', () => {
   let app: TestApp;
@@ -148,6 +150,27 @@ describe('the access policy', () => {
     expect(await refused()).to.have.length(1);
     expect((await refused())[0]).to.deep.include({ ...eve, count: 50 });
     expect(await written()).to.deep.equal([{ ...eve, count: 50 }]);
+  });
+
+  it('lists what another request is still writing', async () => {
+    await start({ policy: 'invited', domains: [] });
+    for (let time = 0; time < 2; time++) await app.call('/v1/me', { as: 'eve@example.net' });
+    const holder = await app.database.connect();
+    await holder.query('begin');
+    await holder.query('select from refused_sign_ins for update');
+    const policy = app.call('/v1/access', { as: 'admin@example.com' });
+    await until('its write', async () => {
+      const [waiting] = await app.database.query(
+        `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+      );
+      return waiting;
+    });
+    const listed = refused();
+    const waits = Symbol('waits');
+    expect(await Promise.race([listed, sleep(300, waits)])).to.equal(waits);
+    await holder.query('commit');
+    expect((await listed).map(({ count }) => count)).to.deep.equal([2]);
+    expect(await (await policy).json()).to.deep.include({ refused: { people: 1, attempts: 2 } });
   });
 
   it('does not bring an erased email back from memory, and counts its next refusal as the first', async () => {

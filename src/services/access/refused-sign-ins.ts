@@ -90,6 +90,7 @@ interface Counted {
 export class RefusedSignInCounter {
   // Not `max`, for which the whole bound is allocated at once.
   readonly #counted = new LRUCache<string, Counted>({ maxSize: MAX_COUNTED, sizeCalculation: () => 1 });
+  #flushed = Promise.resolve();
 
   /** Counts a refusal, even if the request fails. */
   async count(em: EntityManager, email: string, reason: RefusalCode): Promise<void> {
@@ -108,8 +109,14 @@ export class RefusedSignInCounter {
     if (now - counted.writtenAt >= WRITE_EVERY_MS) await insert(em, counted);
   }
 
-  /** Writes the counts in memory. */
-  async flush(em: EntityManager): Promise<void> {
+  /** Writes the counts in memory, after those that another request is writing: whoever reads next finds them all. */
+  flush(em: EntityManager): Promise<void> {
+    const write = () => this.#write(em);
+    this.#flushed = this.#flushed.then(write, write);
+    return this.#flushed;
+  }
+
+  async #write(em: EntityManager): Promise<void> {
     const all = [...this.#counted.values()].filter(({ count }) => count > 0);
     if (all.length === 0) return;
     const now = performance.now();
