@@ -268,8 +268,9 @@ describe('the list of accounts in the console, in a real browser', function () {
     };
     for (const pages of [1, 2, 3]) await scrollTo(pages * 90 - 30);
     await page.evaluate('scrollTo(0, 9000)');
-    const row = page.locator('tbody tr[data-id]').nth(20);
-    const id = await row.getAttribute('data-id');
+    // The rows of this place are drawn a moment later; what is read before then may go.
+    const middle = `document.elementFromPoint(innerWidth / 2, innerHeight / 2)?.closest('tr')?.dataset.id`;
+    const id = await until('a row of this place', () => page.evaluate<string | undefined>(middle));
     const that = page.locator(`tbody tr[data-id="${id}"]`);
     await that.getByRole('checkbox').check();
     const leave = async () => {
