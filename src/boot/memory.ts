@@ -16,7 +16,8 @@ const LEAST_HEAP = 600 * 1024 * 1024;
  * of the processor to collect garbage.
  *
  * `--max-semi-space-size` has an effect on the command line alone, and the command is `node dist/server.js`. The factor of growth
- * is read whenever the space is about to grow, so it can stop the growth; V8 may shrink the space, and then it may grow again.
+ * is read whenever the space is about to grow, so it can stop the growth; V8 may shrink the space, and then it may grow again. Two growths in
+ * quick succession can pass the bound once.
  */
 export function boundMemory(): void {
   if (v8.getHeapStatistics().heap_size_limit >= LEAST_HEAP)
