@@ -2,6 +2,7 @@ import Koa from 'koa';
 import compose from 'koa-compose';
 import type { Logger } from 'pino';
 import type { Right } from './domain/right.ts';
+import type { ServeConsole } from './http/answer/served-console.ts';
 import type { RequestContext, RequestState } from './http/context.ts';
 import type { Endpoint } from './http/endpoint.ts';
 import { accessLog } from './http/middleware/access-log.ts';
@@ -22,6 +23,7 @@ import { securityHeaders } from './http/middleware/security-headers.ts';
 import { serverTiming } from './http/middleware/server-timing.ts';
 import { shedLoad } from './http/middleware/shed-load.ts';
 import { traceRequests } from './http/middleware/trace-requests.ts';
+import { unknownPage } from './http/middleware/unknown-page.ts';
 import { browserReader } from './http/request/browser.ts';
 import { consoleCookies, type PublicAddress } from './http/request/console-cookies.ts';
 import type { CookieNames } from './http/request/credentials.ts';
@@ -53,8 +55,8 @@ export interface AppDeps {
   readonly authjsCookies: readonly string[];
   /** Finds the sessions of the console. */
   readonly sessions: SessionLookUp;
-  /** Whether there is a console. */
-  readonly hasConsole: boolean;
+  /** Serves the console; `undefined` where it is off. */
+  readonly serveConsole: ServeConsole | undefined;
   readonly publicAddress: PublicAddress;
   /** The names of hosts that requests may be for, beside addresses and private names; `undefined`: any. */
   readonly knownHosts: readonly string[] | undefined;
@@ -95,7 +97,7 @@ export function createApp(deps: AppDeps): Koa<RequestState> {
   const cookies = consoleCookies(deps.publicAddress, proxies, deps.basePath);
   const names: CookieNames = {
     authjs: deps.authjsCookies,
-    session: deps.hasConsole ? cookies.sessionName : () => undefined,
+    session: deps.serveConsole ? cookies.sessionName : () => undefined,
   };
   const identify = compose<RequestContext>([
     ...(requests ? [limitRefusedSignIns(requests)] : []),
@@ -118,6 +120,7 @@ export function createApp(deps: AppDeps): Koa<RequestState> {
   app.use(securityHeaders());
   if (deps.knownHosts) app.use(checkHost(new Set(deps.knownHosts), proxies));
   if (origins.size > 0) app.use(cors(origins, deps.corsHeaders));
+  if (deps.serveConsole) app.use(unknownPage(deps.serveConsole, deps.basePath));
   // In front of the load, in which they would take places for their wait.
   const guards = failures ? [limitFailures(failures, proxies, names)] : [];
   app.use(

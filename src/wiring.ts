@@ -9,6 +9,7 @@ import type { ConnectionMode, DatabaseSettings } from './database/connection.ts'
 import { toRefusal } from './database/driver-errors.ts';
 import { type Readiness, type ReadinessTimes, readinessCheck } from './database/readiness.ts';
 import type { PreferenceRules } from './domain/preferences.ts';
+import { servedConsole } from './http/answer/served-console.ts';
 import type { Endpoint } from './http/endpoint.ts';
 import type { StreamTimes } from './http/endpoints/changes.ts';
 import { endpoints } from './http/endpoints.ts';
@@ -264,6 +265,10 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
     inUnit,
   });
   const sessions = sessionLookUp(orm, lookUps, sightings);
+  const readConsoleFiles = () => consoleFiles(filesFolder);
+  const serveConsole = settings.console.enabled
+    ? servedConsole(readConsoleFiles, settings.basePath)
+    : undefined;
   const app = createApp({
     inUnit,
     log,
@@ -272,7 +277,7 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
     verifier,
     authjsCookies: sources.cookieNames,
     sessions,
-    hasConsole: settings.console.enabled,
+    serveConsole,
     // In production, proxies say which hosts there are.
     knownHosts: settings.environment === 'development' ? knownHosts(settings) : undefined,
     publicAddress: {
@@ -308,7 +313,8 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
         basePath: settings.basePath,
         pendingMigrations: readiness.pending,
         providerKeys,
-        readConsoleFiles: () => consoleFiles(filesFolder),
+        serveConsole,
+        readConsoleFiles,
         filesFolder,
       }),
       ...extra,

@@ -8,14 +8,14 @@ import { LeaveDialogs } from './parts/leave.tsx';
 import { isAt, Navigation } from './parts/navigation.tsx';
 import { Palette } from './parts/palette.tsx';
 import { ReasonDialogs } from './parts/reason.tsx';
-import { LinkDialog, SignInDialog, SignInPage } from './parts/sign-in.tsx';
-import { Failed, Forbidden, NotFound } from './parts/states.tsx';
+import { LinkDialog, LostPage, SignInDialog, SignInPage } from './parts/sign-in.tsx';
+import { Failed, Forbidden, NoPage } from './parts/states.tsx';
 import { Toasts } from './parts/toasts.tsx';
 import { UndoDialogs } from './parts/undo.tsx';
 import { UndoRequestDialogs } from './parts/undo-request.tsx';
 import { texts } from './texts.ts';
 import { CreateDialogs } from './views/accounts/create.tsx';
-import { ADMIN_VIEWS, VIEWS } from './views.tsx';
+import { ADMIN_VIEWS, VIEWS, viewAt } from './views.tsx';
 
 /** The whole page. */
 export function App() {
@@ -28,6 +28,7 @@ export function App() {
 }
 
 function Content() {
+  const { path: here } = useLocation();
   if (session.value === undefined && sessionError.value !== undefined) {
     return (
       <main class="alone">
@@ -35,7 +36,7 @@ function Content() {
       </main>
     );
   }
-  if (!isSignedIn.value) return <SignInPage />;
+  if (!isSignedIn.value) return viewAt(here) ? <SignInPage /> : <LostPage />;
   return (
     <>
       <Frame />
@@ -55,8 +56,9 @@ function Frame() {
   const views = isAdmin.value ? ADMIN_VIEWS : VIEWS;
   const { path: here } = useLocation();
   const main = useRef<HTMLElement>(null);
+  const isPage = viewAt(here) !== undefined;
   const view = views.find((view) => isAt(here, view));
-  useTitle(view?.name && texts.nav[view.name]);
+  useTitle(isPage ? view?.name && texts.nav[view.name] : texts.states.noPage);
   const before = useRef(here);
   // The link that led here may be gone: those who use the keyboard go on in the view.
   useEffect(() => {
@@ -77,20 +79,18 @@ function Frame() {
       )}
       <Navigation views={views} />
       <main ref={main} class="view" id="view" tabIndex={-1}>
-        <Router>
-          {views.flatMap(({ path, paths = [], component }) =>
-            [path, ...paths].map((one) => <Route key={one} path={viewUrl(one)} component={component} />),
-          )}
-          <Route default component={isAdmin.value ? NotFound : NotForThem} />
-        </Router>
+        {isPage ? (
+          <Router>
+            {views.flatMap(({ path, paths = [], component }) =>
+              [path, ...paths].map((one) => <Route key={one} path={viewUrl(one)} component={component} />),
+            )}
+            {/* A view of admins. */}
+            <Route default component={Forbidden} />
+          </Router>
+        ) : (
+          <NoPage />
+        )}
       </main>
     </div>
   );
-}
-
-/** What others see at an address: a view of admins is said to be one. */
-function NotForThem() {
-  const { path } = useLocation();
-  const isAdmins = ADMIN_VIEWS.some((view) => view.path !== '' && path.startsWith(viewUrl(view.path)));
-  return isAdmins ? <Forbidden /> : <NotFound />;
 }

@@ -68,10 +68,15 @@ export const ADMIN_VIEWS: readonly View[] = [
   ME,
 ];
 
+/** The view at an address, as admins see it; `undefined` where there is none. */
+export function viewAt(address: string): View | undefined {
+  const rest = address.slice(viewUrl().length).replace(/\/$/, '');
+  return ADMIN_VIEWS.find(({ path, paths = [] }) =>
+    [path, ...paths].some((one) => new RegExp(`^${one.replace(':id', '\\d+')}$`).test(rest)),
+  );
+}
+
 /** Loads the code of the view at an address before it is drawn. */
-export function loadViewAt(path: string): void {
-  const rest = path.slice(viewUrl().length).replace(/\/$/, '');
-  ADMIN_VIEWS.find(({ path, paths = [] }) =>
-    [path, ...paths].some((one) => new RegExp(`^${one.replace(/:\w+/g, '[^/]+')}$`).test(rest)),
-  )?.load?.();
+export function loadViewAt(address: string): void {
+  viewAt(address)?.load?.();
 }

@@ -2,10 +2,13 @@ import { cursorCodec } from '../security/cursor.ts';
 import { DIRECT } from '../security/web-client.ts';
 import { RefusedSignInCounter } from '../services/access/refused-sign-ins.ts';
 import type { ChangeFeed } from '../services/feed/change-feed.ts';
+import { servedConsole } from './answer/served-console.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { SessionDeps } from './endpoints/session.ts';
 import { endpoints } from './endpoints.ts';
 import { Lifecycle } from './server/lifecycle.ts';
+
+const noFiles = async () => new Map<string, Uint8Array>();
 
 /** The route table for its descriptions alone: its handlers do not work. */
 export function describedEndpoints(): Endpoint[] {
@@ -21,7 +24,8 @@ export function describedEndpoints(): Endpoint[] {
     sending: { allowPrivate: false, proxy: DIRECT, timeoutMs: 1 },
     webhooks: [],
     console: {} as SessionDeps,
-    readConsoleFiles: async () => new Map(),
+    serveConsole: servedConsole(noFiles, ''),
+    readConsoleFiles: noFiles,
     basePath: '',
     filesFolder: '',
   });

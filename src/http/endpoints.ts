@@ -4,10 +4,11 @@ import type { Webhook } from '../domain/webhook.ts';
 import type { CursorCodec } from '../security/cursor.ts';
 import type { RefusedSignInCounter } from '../services/access/refused-sign-ins.ts';
 import type { SendOptions } from '../services/webhooks/sender.ts';
+import type { ReadConsoleFiles, ServeConsole } from './answer/served-console.ts';
 import type { Endpoint } from './endpoint.ts';
 import { accessEndpoints } from './endpoints/access.ts';
 import { type ChangesDeps, changesEndpoints } from './endpoints/changes.ts';
-import { consoleEndpoints, type ReadConsoleFiles } from './endpoints/console.ts';
+import { consoleEndpoints } from './endpoints/console.ts';
 import { docsEndpoints } from './endpoints/docs.ts';
 import { type HealthDeps, healthEndpoints } from './endpoints/health.ts';
 import { historyEndpoints } from './endpoints/history.ts';
@@ -35,6 +36,9 @@ export interface EndpointDeps extends HealthDeps, ChangesDeps, StatusDeps {
   readonly sending: SendOptions;
   /** The doors of the console; `undefined` where it is off. */
   readonly console: SessionDeps | undefined;
+  /** Its page and its files; `undefined` where it is off. */
+  readonly serveConsole: ServeConsole | undefined;
+  /** Reads the files of the page at `/docs` too. */
   readonly readConsoleFiles: ReadConsoleFiles;
   /** The folder in which a build has the files of the page at `/docs`. */
   readonly filesFolder: string;
@@ -45,7 +49,7 @@ export interface EndpointDeps extends HealthDeps, ChangesDeps, StatusDeps {
 /** The route table: every endpoint there is. */
 export function endpoints(deps: EndpointDeps): Endpoint[] {
   const table = routes(deps);
-  const pages = deps.console ? consoleEndpoints(deps.readConsoleFiles, deps.basePath) : [];
+  const pages = deps.serveConsole ? consoleEndpoints(deps.serveConsole) : [];
   return [...table, ...pages, ...docsEndpoints([...table, ...pages], deps)];
 }
 

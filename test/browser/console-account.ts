@@ -512,12 +512,6 @@ describe('one account in the console, in a real browser', function () {
     await page.getByRole('heading', { name: 'Timeline' }).waitFor();
     await edit('Name').waitFor();
   });
-
-  it('says that there is no such account', async () => {
-    await console.open('/accounts/2000000000');
-    await page.getByText('There is nothing here').waitFor();
-    await console.expectAccessible();
-  });
 });
 
 describe('the console of a service that requires reasons', function () {

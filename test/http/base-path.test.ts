@@ -90,6 +90,14 @@ describe('under a base path', () => {
     expect((await app.call(`${BASE}/v1/users?limit=1`, { as: ADA })).headers.has('link')).to.equal(true);
   });
 
+  it('a browser at an address of the console where there is no page is shown that by the page of this path', async () => {
+    const headers = { Accept: 'text/html' };
+    const answer = await app.call(`${BASE}/console/elsewhere`, { headers });
+    expect(answer.status).to.equal(404);
+    expect(await answer.text()).to.include(`<meta name="base-path" content="${BASE}">`);
+    await expectProblem(await app.call('/console/elsewhere', { headers }), 404, 'not_found');
+  });
+
   it('the page at /docs loads its files and the document from there', async () => {
     const page = await (await app.call(`${BASE}/docs`)).text();
     const files = [...page.matchAll(/(?:src|href)="([^"]*)"/g)].map(([, path = '']) => path);

@@ -69,7 +69,53 @@ describe('the page of the console', () => {
     // What a page of before the upgrade asks for is another file by now.
     for (const url of [file.replace(/\?.*/, ''), file.replace(/\?.*/, '?v=of-before')])
       expect(await keptFor(url), url).to.equal('no-cache');
-    await expectProblem(await app.call('/console/files/nothing-ABCDEFGH.js'), 404, 'not_found');
-    await expectProblem(await app.call('/console/elsewhere'), 404, 'not_found');
+  });
+
+  /** What a browser accepts that opens a page. */
+  const OPENS = { Accept: 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8' };
+
+  it('answers browsers with itself where it has no page, and programs with the problem', async () => {
+    const known = await app.call('/console/accounts', { headers: OPENS });
+    const page = await known.text();
+    for (const path of [
+      '/console/elsewhere',
+      '/console/accounts/abc',
+      '/console/accounts/0',
+      '/console/accounts/7/history',
+      '/console//accounts',
+      '/console/files',
+      '/console/%',
+    ]) {
+      const answer = await app.call(path, { headers: OPENS });
+      expect(answer.status, path).to.equal(404);
+      expect(await answer.text(), path).to.equal(page);
+      for (const name of ['content-type', 'content-security-policy', 'content-encoding', 'x-frame-options'])
+        expect(answer.headers.get(name), `${path} ${name}`).to.equal(known.headers.get(name));
+      expect(answer.headers.get('cache-control'), path).to.equal('no-store');
+      expect(answer.headers.get('etag'), path).to.equal(null);
+      expect(answer.headers.get('vary'), path).to.include('Accept,').and.to.include('Accept-Encoding');
+      for (const Accept of ['*/*', 'application/json', 'application/json, text/html', 'image/png']) {
+        const problem = await app.call(path, { headers: { Accept } });
+        expect(problem.headers.get('vary'), path).to.include('Accept');
+        await expectProblem(problem, 404, 'not_found');
+      }
+    }
+    const head = await app.call('/console/elsewhere', { method: 'HEAD', headers: OPENS });
+    expect(head.status).to.equal(404);
+    expect(head.headers.get('content-type')).to.equal('text/html; charset=utf-8');
+  });
+
+  it('is no answer for a file that is missing, for what is not below it, and for what is no reading', async () => {
+    for (const path of [
+      '/console/files/nothing-ABCDEFGH.js',
+      '/console/files/nothing.css?v=1',
+      '/console/files/a/b',
+      '/consoles',
+      '/elsewhere',
+      '/v1/elsewhere',
+    ])
+      await expectProblem(await app.call(path, { headers: OPENS }), 404, 'not_found');
+    const write = await app.call('/console/elsewhere', { method: 'POST', headers: OPENS });
+    expect(write.headers.get('content-type')).to.equal('application/problem+json');
   });
 });

@@ -315,6 +315,8 @@ describe('without a console', () => {
       ['DELETE', '/v1/sessions/1'],
     ] as const)
       await expectProblem(await call(path, { method }), 404, 'not_found');
+    for (const path of ['/console', '/console/elsewhere'])
+      await expectProblem(await call(path, { headers: { Accept: 'text/html' } }), 404, 'not_found');
     const document = (await (await off.call('/openapi.json')).json()) as { paths: object };
     expect(Object.keys(document.paths).filter((path) => path.includes('session'))).to.deep.equal([]);
     expect((await off.call('/v1/me', { as: ADMIN })).status).to.equal(200);

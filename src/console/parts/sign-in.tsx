@@ -1,8 +1,9 @@
 import { useSignal } from '@preact/signals';
+import type { ComponentChildren } from 'preact';
 import { useEffect } from 'preact/hooks';
 import { Unreachable } from '../../client/index.ts';
 import { hasSessionEnded } from '../data/api.ts';
-import { iconUrl } from '../data/place.ts';
+import { iconUrl, viewUrl } from '../data/place.ts';
 import {
   changeByLink,
   linkCode,
@@ -15,6 +16,7 @@ import {
   signInByApp,
   signInByLink,
 } from '../data/session.ts';
+import { useTitle } from '../data/title.ts';
 import { texts } from '../texts.ts';
 import { Confirm } from './confirm.tsx';
 import { Copied } from './copied.tsx';
@@ -26,15 +28,36 @@ import { sayFault } from './toasts.tsx';
 /** The ways in, in the place of the page. */
 export function SignInPage() {
   return (
+    <Alone title={texts.session.title} text={texts.session.admin}>
+      <Doors />
+    </Alone>
+  );
+}
+
+/** No page is at this address, for whoever is not signed in. */
+export function LostPage() {
+  return (
+    <Alone title={texts.states.noPage} text={texts.states.noPageText}>
+      <a class="button primary" href={viewUrl()}>
+        {texts.session.title}
+      </a>
+    </Alone>
+  );
+}
+
+/** A page for whoever is not signed in. */
+function Alone({ title, text, children }: { title: string; text: string; children: ComponentChildren }) {
+  useTitle(title);
+  return (
     <main class="alone">
       <div class="box">
         <p class="brand">
           <img src={iconUrl()} alt="" />
           {texts.product}
         </p>
-        <h1>{texts.session.title}</h1>
-        <p class="soft">{texts.session.admin}</p>
-        <Doors />
+        <h1>{title}</h1>
+        <p class="soft">{text}</p>
+        {children}
       </div>
     </main>
   );

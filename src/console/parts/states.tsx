@@ -3,6 +3,7 @@ import { useEffect, useRef } from 'preact/hooks';
 import { Problem, Unreachable } from '../../client/index.ts';
 import { isOnline } from '../data/api.ts';
 import { viewUrl } from '../data/place.ts';
+import { isAdmin } from '../data/session.ts';
 import { texts } from '../texts.ts';
 import { Icon, type IconName } from './icons.tsx';
 
@@ -53,7 +54,6 @@ export function Failed({
     if (isBack && isWaiting.current && isUnanswered) retry?.();
     isWaiting.current = !isBack;
   }, [isBack, error, retry]);
-  if (error instanceof Problem && error.code === 'not_found') return <NotFound />;
   return (
     <div role="alert">
       <State icon="warning" title={texts.states.failed} isPage={isPage}>
@@ -79,11 +79,14 @@ export function Pending({ error, retry, lines }: { error: unknown; retry: () => 
   );
 }
 
-/** Nothing is at this address. */
-export function NotFound() {
+/** No page is at this address. */
+export function NoPage() {
   return (
-    <State icon="search" title={texts.states.notFound} isPage>
-      <p>{texts.states.notFoundText}</p>
+    <State icon="search" title={texts.states.noPage} isPage>
+      <p>{texts.states.noPageText}</p>
+      <a class="button primary" href={viewUrl()}>
+        {isAdmin.value ? texts.nav.overview : texts.nav.me}
+      </a>
     </State>
   );
 }

@@ -2,6 +2,8 @@
 export const account = {
   title: (id: string) => `Account ${id}`,
   back: 'Accounts',
+  none: (id: string) => `There is no account ${id}`,
+  noneText: 'The number is mistyped: an account that was deleted would be here, with its history.',
   details: 'Details',
   id: 'Id',
   edit: 'Edit',

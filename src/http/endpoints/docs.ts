@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { type Compressible, codedFor, compressible, fixed } from '../answer/fixed.ts';
+import type { ReadConsoleFiles } from '../answer/served-console.ts';
 import { type Endpoint, endpoint } from '../endpoint.ts';
 import { PAGE_FOLDER } from '../openapi/page-files.ts';
-import type { ReadConsoleFiles } from './console.ts';
 
 const pageAt = (basePath: string, hasConsole: boolean) => `<!doctype html>
 <html lang="en">

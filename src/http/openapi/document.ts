@@ -250,10 +250,11 @@ function headerParameters({
 }
 
 function responses(endpoint: Endpoint): Record<`${1 | 2 | 3 | 4 | 5}${string}`, ZodOpenApiResponseObject> {
-  const { status, description, type, headers = {} } = endpoint.answer;
+  const { answer, isPage, params } = endpoint;
+  const { status, description, type, headers = {} } = answer;
   const dryRun = isWrite(endpoint) ? (endpoint.dryRunAnswer ?? dryRunAnswer) : undefined;
-  const either = dryRun && endpoint.answer.schema ? withDryRun(endpoint.answer.schema, dryRun) : dryRun;
-  const schema = status === 200 ? (either ?? endpoint.answer.schema) : endpoint.answer.schema;
+  const either = dryRun && answer.schema ? withDryRun(answer.schema, dryRun) : dryRun;
+  const schema = status === 200 ? (either ?? answer.schema) : answer.schema;
   const refused = refusalsOf(endpoint);
   const standing = refused.some(({ code }) => code === refusals.rateLimited.code) ? STANDING : {};
   const kinds = Map.groupBy(refused, ({ status }) => status);
@@ -302,6 +303,8 @@ function responses(endpoint: Endpoint): Record<`${1 | 2 | 3 | 4 | 5}${string}`, 
                 kinds.map((kind) => [kind.code, { value: exampleOf(kind, endpoint) }]),
               ),
             },
+            // People are shown the page, which says that there is none.
+            ...(isPage && params && status === refusals.notFound.status && content(['text/html'], undefined)),
           },
         },
       ]),

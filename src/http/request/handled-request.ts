@@ -1,10 +1,10 @@
 import { Readable } from 'node:stream';
-import { refusals } from '../../domain/refusals.ts';
 import type { Scope } from '../../domain/service-token.ts';
 import { sees } from '../../services/access/service-token-look-up.ts';
 import type { Reader } from '../../store/replicas/reader.ts';
 import type { RequestContext } from '../context.ts';
 import type { AnyRequest, ChangeRequest, Upload } from '../endpoint.ts';
+import { accept, acceptsGzip } from './accept.ts';
 import type { BrowserReader } from './browser.ts';
 
 /** A request as an endpoint gets it. Few endpoints need all of it, so most of it is computed on access. */
@@ -65,8 +65,7 @@ export class HandledRequest implements ChangeRequest<AnyRequest, object | undefi
   }
 
   get acceptsGzip() {
-    const given = this.#ctx.get('Accept-Encoding');
-    return given !== '' && given.length <= MAX_ACCEPT_LENGTH && this.#ctx.acceptsEncodings('gzip') === 'gzip';
+    return acceptsGzip(this.#ctx);
   }
 
   get closed() {
@@ -84,15 +83,6 @@ export class HandledRequest implements ChangeRequest<AnyRequest, object | undefi
 }
 
 const NO_UPLOAD: Upload = { type: '', charset: '', bytes: Readable.from([]), requireCaller: () => undefined };
-
-/** The most characters of an `Accept` or an `Accept-Encoding` that is read: matching it takes more than linear time. */
-const MAX_ACCEPT_LENGTH = 2_048;
-
-function accept(ctx: RequestContext, types: readonly string[]): string {
-  const type = ctx.get('Accept').length <= MAX_ACCEPT_LENGTH && ctx.accepts(...types);
-  if (!type) throw refusals.notAcceptable(types);
-  return type;
-}
 
 function closingOf({ res }: RequestContext): AbortSignal {
   const closing = new AbortController();

@@ -1,6 +1,7 @@
 import type { RefObject } from 'preact';
 import { useLayoutEffect, useRef } from 'preact/hooks';
-import { type Account as AccountData, useAccount } from '../../data/account.ts';
+import { isProblem } from '../../../client/index.ts';
+import { type Account as AccountData, useAccount, type WatchedAccount } from '../../data/account.ts';
 import { useAddress } from '../../data/address.ts';
 import { type Command, useCommands } from '../../data/commands.ts';
 import { isTime } from '../../data/format.ts';
@@ -12,7 +13,7 @@ import { RoleBadge, StatusBadge } from '../../parts/badges.tsx';
 import { copy } from '../../parts/copy.ts';
 import { Icon } from '../../parts/icons.tsx';
 import { Name } from '../../parts/name.tsx';
-import { Bones, Failed, NotFound } from '../../parts/states.tsx';
+import { Bones, Failed, State } from '../../parts/states.tsx';
 import { askUndo } from '../../parts/undo.tsx';
 import { account as texts } from '../../texts/account.ts';
 import type { ViewProps } from '../../views.tsx';
@@ -51,16 +52,7 @@ function OneAccount({ id }: { id: string }) {
     if (!deletion) {
       // Of a deleted account, the history answers.
       if (history.isLoading && history.items.length === 0) return <Loading id={id} />;
-      return (
-        <>
-          <h1 class="unseen">{texts.title(id)}</h1>
-          {account.error === undefined ? (
-            <NotFound />
-          ) : (
-            <Failed error={account.error} retry={account.reload} />
-          )}
-        </>
-      );
+      return <Missing id={id} account={account} history={history} />;
     }
   }
   return (
@@ -97,6 +89,30 @@ function OneAccount({ id }: { id: string }) {
         </div>
         <Timeline history={history} at={at} onAt={showAt} />
       </div>
+    </>
+  );
+}
+
+/** Why an account is not shown, of which there is no deletion either. */
+function Missing({ id, account, history }: { id: string } & Pick<WatchedAccount, 'account' | 'history'>) {
+  const isGone = isProblem(account.error, 'not_found');
+  if (isGone && isProblem(history.error, 'not_found')) {
+    return (
+      <State icon="search" title={texts.none(id)} isPage>
+        <p>{texts.noneText}</p>
+        <a class="button primary" href={viewUrl('/accounts')}>
+          {texts.back}
+        </a>
+      </State>
+    );
+  }
+  // Of what could not be loaded alone: the answer of the other would have it tried again and again.
+  const { error, reload } = isGone && history.error !== undefined ? history : account;
+  return (
+    <>
+      <Back />
+      <h1 class="unseen">{texts.title(id)}</h1>
+      <Failed error={error} retry={reload} />
     </>
   );
 }

@@ -1,0 +1,120 @@
+import { expect } from 'chai';
+import type { Page } from 'playwright-core';
+import { addAccount } from '../support/accounts.ts';
+import { openConsole, type TestConsole } from '../support/console-page.ts';
+
+/** What Chromium itself says about an answer that is no success: here it is expected. */
+const REFUSED = /^Failed to load resource: the server responded with a status of 40[04]/;
+
+// Not among the suites of `npm test`, because it needs Chromium on the machine: `npm run test:browser`.
+describe('addresses of the console that lead nowhere, in a real browser', function () {
+  this.timeout(120_000);
+
+  let console: TestConsole;
+
+  before(async () => {
+    console = await openConsole();
+    await addAccount(console.app.database, 'grace@example.com', { name: 'Grace Hopper' });
+  });
+
+  after(() => console?.close());
+
+  afterEach('the policy refused nothing, and nothing came from elsewhere', () => {
+    const { watched, app } = console;
+    expect(watched.takeComplaints().filter((text) => !REFUSED.test(text))).to.deep.equal([]);
+    expect(watched.requests.filter((url) => !url.startsWith(app.url))).to.deep.equal([]);
+  });
+
+  const NO_PAGE = { level: 1, name: 'There is no such page' };
+  const goTo = async (path: string, page: Page = console.page) =>
+    (await page.goto(`${console.app.url}/console${path}`))?.status();
+
+  it('say that there is no such page, with the navigation and a way on', async () => {
+    const { page } = console;
+    for (const path of [
+      '/elsewhere',
+      '/accounts/abc',
+      '/accounts/7/history',
+      '/%',
+      '/accounts/%',
+      '/a/b/c/',
+    ]) {
+      expect(await goTo(path), path).to.equal(404);
+      await page.getByRole('heading', NO_PAGE).waitFor();
+      expect(await page.title()).to.equal('There is no such page · Rollcall');
+      expect(await page.getByRole('heading', { level: 1 }).count()).to.equal(1);
+    }
+    await console.expectAccessible();
+    await page.setViewportSize({ width: 360, height: 740 });
+    expect(await page.evaluate('document.documentElement.scrollWidth')).to.be.at.most(360);
+    await console.expectAccessible();
+    await page.setViewportSize({ width: 1280, height: 720 });
+    await page.getByRole('navigation').getByRole('link', { name: 'Accounts' }).click();
+    await page.locator('tbody tr[data-id]').first().waitFor();
+    expect(await page.title()).to.equal('Accounts · Rollcall');
+    await page.goBack();
+    await page.getByRole('heading', NO_PAGE).waitFor();
+    await page.locator('main').getByRole('link', { name: 'Overview' }).focus();
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { level: 1, name: 'Overview' }).waitFor();
+  });
+
+  it('say it to people who are not admins, and to those who are not signed in', async () => {
+    const { app } = console;
+    const page = await console.openAnother('grace@example.com');
+    expect(await goTo('/elsewhere', page)).to.equal(404);
+    await page.getByRole('heading', NO_PAGE).waitFor();
+    await page.locator('main').getByRole('link', { name: 'My account' }).click();
+    await page.getByRole('heading', { level: 1, name: 'My account' }).waitFor();
+    // A view of admins is said to be one; what only begins as its address does is none.
+    await goTo('/accounts', page);
+    await page.getByRole('heading', { name: 'For admins only' }).waitFor();
+    await goTo('/accountsandmore', page);
+    await page.getByRole('heading', NO_PAGE).waitFor();
+
+    await page.context().clearCookies();
+    await page.evaluate('localStorage.clear()');
+    expect(await goTo('/elsewhere', page)).to.equal(404);
+    await page.getByRole('heading', NO_PAGE).waitFor();
+    expect(await page.getByRole('navigation').count()).to.equal(0);
+    const signIn = page.getByRole('link', { name: 'Sign in to the console' });
+    await signIn.click();
+    await page.getByRole('heading', { name: 'Sign in to the console' }).waitFor();
+    expect(page.url()).to.equal(`${app.url}/console`);
+    expect(await page.title()).to.equal('Sign in to the console · Rollcall');
+    await page.context().close();
+  });
+
+  it('are accessible for those who are not signed in', async () => {
+    const { page } = console;
+    const cookies = await page.context().cookies();
+    await page.context().clearCookies();
+    await page.evaluate('localStorage.clear()');
+    await goTo('/elsewhere');
+    await page.getByRole('heading', NO_PAGE).waitFor();
+    await console.expectAccessible();
+    await page.context().addCookies(cookies);
+  });
+
+  it('say of an account that there is none', async () => {
+    const { page } = console;
+    expect(await goTo('/accounts/999')).to.equal(200);
+    await page.getByRole('heading', { level: 1, name: 'There is no account 999' }).waitFor();
+    expect(await page.getByRole('heading', { level: 1 }).count()).to.equal(1);
+    await console.expectAccessible();
+    await page.locator('main').getByRole('link', { name: 'Accounts' }).click();
+    await page.locator('tbody tr[data-id]').first().waitFor();
+  });
+
+  it('say of an account what went wrong where that is not known', async () => {
+    const { page } = console;
+    const history = '**/v1/users/999/history*';
+    await page.route(history, (route) => route.fulfill({ status: 502, body: 'no answer of the service' }));
+    await goTo('/accounts/999');
+    await page.getByRole('heading', { name: 'This could not be loaded' }).waitFor();
+    await page.unroute(history);
+    await page.getByRole('button', { name: 'Try again' }).click();
+    await page.getByRole('heading', { name: 'There is no account 999' }).waitFor();
+    expect(console.watched.takeComplaints().join()).to.include('502');
+  });
+});
