@@ -18,6 +18,7 @@ import { linger } from './http/middleware/linger.ts';
 import { observe, type RequestObserver } from './http/middleware/observe.ts';
 import { problems } from './http/middleware/problems.ts';
 import { requestId } from './http/middleware/request-id.ts';
+import { requireHost } from './http/middleware/require-host.ts';
 import { returnRefused } from './http/middleware/return-refused.ts';
 import { securityHeaders } from './http/middleware/security-headers.ts';
 import { serverTiming } from './http/middleware/server-timing.ts';
@@ -118,6 +119,7 @@ export function createApp(deps: AppDeps): Koa<RequestState> {
   app.use(drain(deps.lifecycle));
   app.use(problems(deps.translate));
   app.use(securityHeaders());
+  app.use(requireHost());
   if (deps.knownHosts) app.use(checkHost(new Set(deps.knownHosts), proxies));
   if (origins.size > 0) app.use(cors(origins, deps.corsHeaders));
   if (deps.serveConsole) app.use(unknownPage(deps.serveConsole, deps.basePath));

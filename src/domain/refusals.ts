@@ -258,6 +258,7 @@ export const refusals = {
     [{ path: '', message: "Expected property name or '}' in JSON at position 1 (line 1 column 2)" }],
   ),
   malformedRequest: kind('malformed_request', 400, () => 'This is not a valid HTTP request.'),
+  hostInvalid: kind('malformed_request', 400, () => 'Send Host once, with a valid name or address.'),
   misdirected: kind(
     'misdirected_request',
     421,
@@ -313,7 +314,7 @@ export const refusals = {
     412,
     /** `ifMatch`: the header that came. */
     (ifMatch: string, version: number) => {
-      const given = ifMatch.slice(0, MAX_FIELD_LENGTH);
+      const given = ifMatch.slice(0, MAX_FIELD_LENGTH) || 'empty';
       return ifMatch.includes('"')
         ? `If-Match is ${given}, but the current version is "${version}": read it again and repeat the change.`
         : `If-Match is ${given}, which is no entity tag: write the version that you have read in quotes, as in "${version}".`;

@@ -188,8 +188,8 @@ function queryOf({ query, method, isPage = false }: Endpoint, ctx: RequestContex
 }
 
 function matchPrecondition(ctx: RequestContext, entity: Versioned): void {
-  const ifMatch = ctx.get('If-Match');
-  if (ifMatchPasses(ifMatch, entity)) return;
+  const ifMatch = ctx.req.headers['if-match'];
+  if (ifMatch === undefined || ifMatchPasses(ifMatch, entity)) return;
   ctx.set('ETag', entityTag(entity));
   throw refusals.preconditionFailed(ifMatch, entity.version);
 }

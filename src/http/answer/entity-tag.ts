@@ -12,14 +12,14 @@ export function entityTag({ version }: Versioned): string {
 }
 
 /**
- * Whether an `If-Match` allows a change of `entity` (RFC 9110, section 13.1.1): `*`, or a list with its tag. Without the header
- * every change is allowed.
+ * Whether an `If-Match` allows a change of `entity` (RFC 9110, section 13.1.1): `*`, or a list with its tag. An empty list allows none:
+ * it comes from a caller that has lost its tag.
  *
  * A tag that a proxy changed because it compressed the answer still counts: it names one version all the same, so comparing
  * it loses no update, although the RFC compares strongly.
  */
 export function ifMatchPasses(ifMatch: string, entity: Versioned): boolean {
-  return ifMatch === '' || lists(ifMatch, entityTag(entity));
+  return lists(ifMatch, entityTag(entity));
 }
 
 /**

@@ -4,6 +4,7 @@ import { isServiceToken, serviceTokenDigest } from '../../security/service-token
 import { sessionToken } from '../../security/session-cookie.ts';
 import { InvalidToken, tokenDigest } from '../../security/token.ts';
 import type { RequestContext } from '../context.ts';
+import { countFields } from './fields.ts';
 
 /**
  * A header of the console's own requests. A request that has it counts as one of the console, whatever other cookies the browser adds:
@@ -58,7 +59,7 @@ export function digestOf(ctx: RequestContext, names: CookieNames): string | unde
 
 function read({ req, state }: RequestContext, names: CookieNames): Credentials | undefined {
   const { authorization, cookie = '' } = req.headers;
-  if (authorization !== undefined) return bearer(bearerToken(req));
+  if (authorization !== undefined) return bearer(bearerToken(req, authorization));
   if (cookie === '') return undefined;
   const isConsole = !state.isDoor && req.headers[CONSOLE_HEADER.toLowerCase()] !== undefined;
   const token = isConsole ? undefined : sessionToken(cookie, names.authjs);
@@ -86,10 +87,8 @@ function bearer(token: string | undefined): Credentials | undefined {
   return { token, digest: storedDigest ?? tokenDigest(token), credential: 'bearer', isService, storedDigest };
 }
 
-function bearerToken({ headers, rawHeaders }: IncomingMessage): string | undefined {
-  // Of several, `headers` has the first only, and a proxy in front may have checked another.
-  const count = rawHeaders.filter((text, index) => index % 2 === 0 && AUTHORIZATION.test(text)).length;
-  return count === 1 ? /^Bearer +(\S.*)$/i.exec(headers.authorization ?? '')?.[1] : undefined;
+function bearerToken(request: IncomingMessage, authorization: string): string | undefined {
+  // Of two, a proxy in front may have checked the other one.
+  const isOnly = countFields(request, 'authorization') === 1;
+  return isOnly ? /^Bearer +(\S.*)$/i.exec(authorization)?.[1] : undefined;
 }
-
-const AUTHORIZATION = /^authorization$/i;

@@ -1,6 +1,7 @@
 import { faultOfReason } from '../../domain/reason.ts';
 import { refusals } from '../../domain/refusals.ts';
 import type { RequestContext } from '../context.ts';
+import { countFields } from './fields.ts';
 
 /**
  * The header with the reason of a write, which the history keeps: percent-encoded UTF-8 (RFC 3986, section 2.1), because browsers send
@@ -12,9 +13,9 @@ const HEADER = REASON.toLowerCase();
 
 /** The reason that came with a write; `null` without one. Throws `reason_invalid`. */
 export function reasonOf({ req }: RequestContext): string | null {
-  const [given, ...others] = req.headersDistinct[HEADER] ?? [];
-  if (given === undefined) return null;
-  if (others.length > 0) throw refusals.reasonInvalid('must be given once');
+  const given = req.headers[HEADER];
+  if (typeof given !== 'string') return null;
+  if (countFields(req, HEADER) > 1) throw refusals.reasonInvalid('must be given once');
   const reason = decoded(given);
   const fault =
     reason === undefined ? 'must be percent-encoded UTF-8: write % as %25' : faultOfReason(reason);
