@@ -376,7 +376,7 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
     },
     async close() {
       await Promise.all([stopEraser(), stopExpiry(), stopDormancy()]);
-      await sightings.close();
+      await Promise.all([sightings.close(), refusedSignIns.close(orm.em.fork())]);
       await feed.close();
       await readiness.close();
     },

@@ -145,6 +145,35 @@ describe('the drain', () => {
     expect(await server.ended()).to.equal(0);
   });
 
+  describe('writes the refused sign-ins that were counted in memory', () => {
+    const refuseThrice = async () => {
+      const address = await start();
+      const headers = { Authorization: `Bearer ${await signHs256(SECRET, 'eve@example.net', '1h')}` };
+      for (let time = 0; time < 3; time++)
+        expect((await fetch(new URL('/v1/me', address), { headers })).status).to.equal(403);
+    };
+    const expectCount = async (count: number) =>
+      expect(await database.query('select email, count from refused_sign_ins')).to.deep.equal([
+        { email: 'eve@example.net', count },
+      ]);
+
+    it('before it ends', async () => {
+      await refuseThrice();
+      await expectCount(1);
+      expect(await server.end('SIGTERM')).to.equal(0);
+      await expectCount(3);
+    });
+
+    it('and ends without them where somebody locks the row', async () => {
+      await refuseThrice();
+      const holder = await database.connect();
+      await holder.query('begin; select from refused_sign_ins for update');
+      expect(await server.end('SIGTERM')).to.equal(0);
+      await expectCount(1);
+      await holder.query('rollback');
+    });
+  });
+
   it('cuts off requests that exceed the timeout, and logs it', async () => {
     const socket = await unfinished(await start({ SHUTDOWN_TIMEOUT_MS: '1000' }));
     const end = closed(socket);

@@ -84,7 +84,7 @@ export function accessEndpoints(deps: {
       answer: {
         status: 200,
         description:
-          'Refused sign-ins of the last 30 days, latest first, whose email still has no active account, and those of `identity_mismatch`. Counts of other processes may arrive a minute later.',
+          'Refused sign-ins of the last 30 days, latest first, whose email still has no active account, and those of `identity_mismatch`. Repeated refusals at other processes are counted later, by an hour at most.',
         schema: pageSchema(refused).meta({ id: 'RefusedSignInPage' }),
         headers: LINK,
       },

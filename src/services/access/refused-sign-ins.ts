@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { LRUCache } from 'lru-cache';
 import type { RefusalCode } from '../../domain/refusals.ts';
@@ -25,6 +26,9 @@ export interface RefusedSignIn {
 
 /** How long refusals of an email for one reason are counted in memory after one was written. */
 const WRITE_EVERY_MS = 60_000;
+
+/** How long the end of the process waits for the last counts, in milliseconds. */
+const CLOSE_MS = 1_000;
 
 /** The most emails and reasons counted in memory. */
 const MAX_COUNTED = 10_000;
@@ -85,7 +89,8 @@ interface Counted {
 
 /**
  * Counts refused sign-ins, for admins to see. Repeated refusals cost one write a minute in each process: in between they are
- * counted in memory, and lost when the process dies, when too many other emails push them out, or when their row is erased.
+ * counted in memory, and lost when the process is killed or ends without its database, when too many other emails push them out, or
+ * when their row is erased.
  */
 export class RefusedSignInCounter {
   // Not `max`, for which the whole bound is allocated at once.
@@ -114,6 +119,12 @@ export class RefusedSignInCounter {
     const write = () => this.#write(em);
     this.#flushed = this.#flushed.then(write, write);
     return this.#flushed;
+  }
+
+  /** Writes what is left at the end of the process, unless the database is gone. */
+  async close(em: EntityManager): Promise<void> {
+    const flushed = this.flush(em).catch(() => undefined);
+    await Promise.race([flushed, delay(CLOSE_MS, undefined, { ref: false })]);
   }
 
   async #write(em: EntityManager): Promise<void> {

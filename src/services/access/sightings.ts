@@ -37,7 +37,8 @@ export interface SightingsDeps {
 
 /**
  * Writes when accounts were last seen, in the background: no request waits for it, and those of a short while share a statement. It
- * is no part of any unit of work. What cannot be written is kept for later; what is in memory when the process dies is lost.
+ * is no part of any unit of work. What cannot be written is kept for later; what is in memory when the process is killed, or
+ * ends without its database, is lost.
  */
 export class Sightings {
   readonly #deps: SightingsDeps;
