@@ -113,7 +113,8 @@ export async function openService(options: ServiceOptions): Promise<Service> {
   const application = await bounded(store.orm, { database, mode, deadline, signal }, () =>
     wireApplication({ store, database, mode, settings, sources, rules, log, observer }),
   ).catch((error: Error) => {
-    if (!(error instanceof DeadlinePassed || isUnavailable(error) || isLockTimeout(error))) throw error;
+    if (!(error instanceof DeadlinePassed || isUnavailable(error) || isLockTimeout(error.cause ?? error)))
+      throw error;
     throw new CannotStart(`The database cannot serve: ${error.message}`, { cause: error });
   });
   opened.add('application', application.close);

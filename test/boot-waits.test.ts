@@ -22,6 +22,9 @@ const BOOT_LOCK = "select pg_advisory_xact_lock(x'726f6c6c63616c6c'::bigint)";
 /** Makes the last migration pending. */
 const FORGET = 'delete from rollcall_migrations where id = (select max(id) from rollcall_migrations)';
 
+/** Names the session of the tests. */
+const HELD = /It waited for a lock that others hold: session \d+ \(the holder, /;
+
 describe('a start that waits', function () {
   this.timeout(120_000);
 
@@ -63,9 +66,7 @@ describe('a start that waits', function () {
       start({ ...env, BOOT_TIMEOUT_MS: '6000' });
       expect(await server.ended()).to.equal(1);
       const [fatal] = server.lines.filter(({ level }) => level === 60).map(({ msg }) => msg);
-      expect(fatal, JSON.stringify(server.lines)).to.match(
-        /It waited for a lock that others hold: session \d+ \(the holder, /,
-      );
+      expect(fatal, JSON.stringify(server.lines)).to.match(HELD);
       expect(JSON.stringify(server.lines)).not.to.include('"stack"');
       await expectNoSession();
       await holder.query('rollback');
@@ -81,6 +82,20 @@ describe('a start that waits', function () {
       await expectNoSession();
       await holder.query('rollback');
       await start(env).ready();
+    });
+  }
+
+  for (const [what, statement, env] of [
+    ['the table of migrations', 'lock table rollcall_migrations', { BOOT_TIMEOUT_MS: '4000' }],
+    ['the table of webhooks', 'lock table webhooks', { ...HOOK, BOOT_TIMEOUT_MS: '20000' }],
+  ] as const) {
+    it(`for ${what} names who holds the lock where the limit of a statement ends the wait`, async () => {
+      const holder = await database.connect();
+      await holder.query(`set application_name = 'the holder'; begin; ${statement}`);
+      start({ ...env, DATABASE_STATEMENT_TIMEOUT_MS: '4000' });
+      expect(await server.ended()).to.equal(1);
+      expect(fatal()).to.match(HELD);
+      await holder.query('rollback');
     });
   }
 
@@ -139,14 +154,23 @@ describe('a start that waits', function () {
     });
   }
 
-  it('for migrations of another process names who holds the ledger, without a stack', async () => {
-    await database.query(FORGET);
-    start({ MIGRATE_ON_BOOT: 'false', BOOT_TIMEOUT_MS: '8000' });
-    await server.said('answering probes');
-    const holder = await database.connect();
-    await holder.query(`set application_name = 'the holder'; begin; lock table rollcall_migrations`);
-    expect(await server.ended()).to.equal(1);
-    expect(fatal()).to.match(/It waited for a lock that others hold: session \d+ \(the holder, /);
-    await holder.query('rollback');
-  });
+  for (const [when, env] of [
+    ['at its deadline', { BOOT_TIMEOUT_MS: '4000' }],
+    // Its last look begins soon after a second, and ends just after the deadline.
+    [
+      'where its last look ends by itself',
+      { BOOT_TIMEOUT_MS: '4000', DATABASE_STATEMENT_TIMEOUT_MS: '3500' },
+    ],
+  ] as const) {
+    it(`for migrations of another process names who holds the ledger, ${when}`, async () => {
+      await database.query(FORGET);
+      start({ ...env, MIGRATE_ON_BOOT: 'false' });
+      await server.said('answering probes');
+      const holder = await database.connect();
+      await holder.query(`set application_name = 'the holder'; begin; lock table rollcall_migrations`);
+      expect(await server.ended()).to.equal(1);
+      expect(fatal()).to.match(HELD);
+      await holder.query('rollback');
+    });
+  }
 });

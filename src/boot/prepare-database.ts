@@ -55,8 +55,10 @@ export async function prepareDatabase(
   };
   // The driver gives up a statement soon after this limit. Without it, the server would go on, and hold the boot lock.
   const { statementTimeoutMs } = database;
+  // Half of the time at most: what a lock holds up is left to the steps one by one, which say who holds it.
+  const askingMs = Math.max(1, Math.min(statementTimeoutMs, Math.floor((prepare.deadline - Date.now()) / 2)));
   const { report, restored, admins, unknown } = await bounded(store.orm, { ...prepare, database }, (signal) =>
-    underBootLock(store.orm, { ...prepare, signal, statementTimeoutMs }, (em) =>
+    underBootLock(store.orm, { ...prepare, signal, statementTimeoutMs: askingMs }, (em) =>
       findPrepared(em, store.migrations, initialAdmins),
     ),
   )

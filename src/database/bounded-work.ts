@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { MikroORM } from '@mikro-orm/postgresql';
 import { type ConnectionMode, clientOf, type DatabaseSettings, endClient } from './connection.ts';
-import { BLOCKERS, type Blocker, busySessions, heldBy } from './lock-watch.ts';
+import { isSlow } from './driver-errors.ts';
+import { BLOCKERS, type Blocker, busySessions, heldBy, LockMissed, watchLocks } from './lock-watch.ts';
 
 /** Where work runs, and until when. */
 export interface Bounds {
@@ -32,7 +33,8 @@ export class DeadlinePassed extends Error {
 
 /**
  * Runs work that uses the connections of `orm` until the deadline passes or the signal aborts. Then its sessions are ended, whatever
- * they wait for. `work` gets a signal that says so. Throws what it throws, {@link DeadlinePassed}, and the signal's reason.
+ * they wait for. `work` gets a signal that says so. Throws what it throws, with a {@link LockMissed} around it where a statement has
+ * waited for a lock for as long as it may, {@link DeadlinePassed}, and the signal's reason.
  */
 export async function bounded<T>(
   orm: MikroORM,
@@ -41,6 +43,7 @@ export async function bounded<T>(
 ): Promise<T> {
   signal.throwIfAborted();
   const busy = await busySessions(orm);
+  const watch = await watchLocks(orm, { database, mode });
   const ending = new AbortController();
   const { promise: ended, reject } = Promise.withResolvers<never>();
   ended.catch(() => undefined);
@@ -63,16 +66,19 @@ export async function bounded<T>(
     () => end((blockers) => new DeadlinePassed(blockers)),
     Math.max(0, deadline - Date.now()) + MARGIN_MS,
   );
-  // Once it is ending, its own error is that of a lost connection.
-  const result = work(ending.signal).catch((error) =>
-    ending.signal.aborted ? ended : Promise.reject(error),
-  );
+  const result = work(ending.signal).catch((error) => {
+    // Once it is ending, its own error is that of a lost connection.
+    if (ending.signal.aborted) return ended;
+    const blockers = watch.blockers();
+    throw isSlow(error) && blockers.length > 0 ? new LockMissed(error, blockers) : error;
+  });
   try {
     return await Promise.race([result, ended]);
   } finally {
     clearTimeout(timer);
     signal.removeEventListener('abort', onAbort);
     busy.stop();
+    void watch.stop();
   }
 }
 

@@ -65,7 +65,7 @@ export interface LockWatch {
 export async function watchLocks(
   orm: MikroORM,
   { database, mode }: { readonly database: DatabaseSettings; readonly mode: ConnectionMode },
-  onWait: (blockers: readonly string[]) => void,
+  onWait?: (blockers: readonly string[]) => void,
 ): Promise<LockWatch> {
   const sessions = await busySessions(orm);
   const side = sideConnection(database, mode, { name: 'rollcall lock watch', limitMs: LOOK_EVERY_MS });
@@ -77,7 +77,7 @@ export async function watchLocks(
     const found = await side.ask<Blocker>({ text: BLOCKERS, values: [pids] }).catch(() => []);
     const names = found.map(({ name }) => name).sort();
     if (names.length === 0) return;
-    if (names.join() !== last.join()) onWait(names);
+    if (names.join() !== last.join()) onWait?.(names);
     last = names;
   };
   const timer = setInterval(() => {
