@@ -124,6 +124,14 @@ describe('the OpenAPI document', function () {
     expect(bearer.description).to.include('`rc_`').and.to.include('cannot create, change or delete admins');
   });
 
+  it('tells what keeps a session of the console alive', () => {
+    const session = document.components?.securitySchemes?.['console'] as oas31.SecuritySchemeObject;
+    expect(session.description)
+      .to.include('30 minutes without a request')
+      .and.to.include('8 hours in all')
+      .and.to.include('`Rollcall-Console: unattended`, which an open page makes by itself');
+  });
+
   it('has examples that match their schemas, one for each refusal', () => {
     const schema = schemaAt(document);
     let count = 0;

@@ -11,10 +11,12 @@ import {
   type ZodOpenApiResponseObject,
 } from 'zod-openapi';
 import packageJson from '../../../package.json' with { type: 'json' };
+import { SESSION_HOURS, SESSION_IDLE_MINUTES } from '../../domain/console-session.ts';
 import { MAX_REASON_LENGTH } from '../../domain/reason.ts';
 import { refusals } from '../../domain/refusals.ts';
 import { type Endpoint, givesBookmark, isWrite, type UploadDescription } from '../endpoint.ts';
 import { secureSessionName } from '../request/console-cookies.ts';
+import { CONSOLE_HEADER, UNATTENDED } from '../request/credentials.ts';
 import { REASON } from '../request/reason.ts';
 import { dryRun as dryRunAnswer } from '../schemas/change.ts';
 import { problem } from '../schemas/problem.ts';
@@ -130,8 +132,7 @@ export function openApiDocument(endpoints: readonly Endpoint[], basePath = ''): 
           type: 'apiKey',
           in: 'cookie',
           name: secureSessionName(basePath),
-          description:
-            'A session of the console, for its own pages alone, used where there is neither of the others or where the request has the header `Rollcall-Console`. Outside of production, its name on this machine without HTTPS begins with `rollcall-console`. It exists where `CONSOLE` is true.',
+          description: `A session of the console, for its own pages alone, used where there is neither of the others or where the request has the header \`${CONSOLE_HEADER}\`. It ends after ${SESSION_IDLE_MINUTES} minutes without a request, and after ${SESSION_HOURS} hours in all; a request with \`${CONSOLE_HEADER}: ${UNATTENDED}\`, which an open page makes by itself, does not count. Outside of production, its name on this machine without HTTPS begins with \`rollcall-console\`. It exists where \`CONSOLE\` is true.`,
         },
       },
     },
