@@ -10,7 +10,6 @@ import { testEndpoint } from './support/endpoints.ts';
 import { closed, dial } from './support/raw-http.ts';
 import { type ServerProcess, startServer } from './support/server-process.ts';
 import { until } from './support/until.ts';
-import { eventually } from './support/waiting.ts';
 
 describe('the drain', () => {
   let database: TestDatabase;
@@ -136,11 +135,11 @@ describe('the drain', () => {
     await (await fetch(new URL('/v1/me', address), { headers })).text();
     server.child.kill('SIGTERM');
     await server.said('stopped');
-    await eventually(async () => {
+    await until('the last connection to end', async () => {
       const left = await database.query(
         `select from pg_stat_activity where datname = current_database() and application_name like 'rollcall%'`,
       );
-      return left.length === 0 || undefined;
+      return left.length === 0;
     });
     expect(await server.ended()).to.equal(0);
   });

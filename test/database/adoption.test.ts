@@ -7,7 +7,7 @@ import { mikroOrm } from '../support/mikro-orm.ts';
 import { programEnvironment, programOf } from '../support/programs.ts';
 import { startServer } from '../support/server-process.ts';
 import { forge } from '../support/tokens.ts';
-import { eventually } from '../support/waiting.ts';
+import { until } from '../support/until.ts';
 
 /** What Alembic has made of the same table, in the ways in which services declare it. */
 const VARIANTS = ['native-enums', 'naming-convention', 'plain-text', 'same-columns'] as const;
@@ -320,11 +320,11 @@ describe('adopting a table of users', function () {
     const session = await database.connect();
     await session.query('begin; lock table users in access share mode');
     const first = start();
-    await eventually(async () => {
+    await until('the wait for the table', async () => {
       const waiting = await database.query(
         `select 1 from pg_locks where relation = 'users'::regclass and not granted`,
       );
-      return waiting.length > 0 || undefined;
+      return waiting.length > 0;
     });
     await first.end('SIGKILL');
     await session.query('commit');

@@ -14,7 +14,7 @@ import { expectProblem } from '../support/problem.ts';
 import { type DatabaseProxy, startProxy } from '../support/proxy.ts';
 import { closed, dial } from '../support/raw-http.ts';
 import { forge } from '../support/tokens.ts';
-import { eventually } from '../support/waiting.ts';
+import { until } from '../support/until.ts';
 import { writeAtRandom } from '../support/writers.ts';
 
 const ADA = 'ada@example.com';
@@ -122,7 +122,7 @@ describe('GET /v1/changes as server-sent events', () => {
     socket.on('data', (chunk: Buffer) => {
       text += chunk.toString();
     });
-    await eventually(() => text.includes(': keep-alive') || undefined);
+    await until('a comment', () => text.includes(': keep-alive'));
     socket.destroy();
     const [head, ...chunks] = text.split('\r\n\r\n');
     expect(head).to.match(/^HTTP\/1.1 200 OK/);
@@ -161,7 +161,7 @@ describe('GET /v1/changes as server-sent events', () => {
 
   it('sends a cursor to resume from before the first change', async () => {
     const stream = await open('?after=now');
-    await eventually(() => stream.comments.length > 0 || undefined);
+    await until('a comment', () => stream.comments.length > 0);
     stream.close();
     await addChanges(database, 2);
     expect(stream.ids.map(placeOf)).to.deep.equal([await cursorOf(1)]);
@@ -254,7 +254,7 @@ describe('GET /v1/changes as server-sent events', () => {
       await pause(500);
       expect(hasEnded).to.equal(false);
       await app.call('/v1/service-tokens/1', { as: ADA, method: 'DELETE' });
-      await eventually(async () => {
+      await until('the end of the stream', async () => {
         await write();
         return hasEnded;
       });
@@ -293,7 +293,7 @@ describe('GET /v1/changes as server-sent events', () => {
     const stream = await open('?after=now');
     await wire.cut();
     const commentsBefore = stream.comments.length;
-    await eventually(() => stream.comments.length > commentsBefore + 2 || undefined);
+    await until('more comments', () => stream.comments.length > commentsBefore + 2);
     await addChanges(database, 3);
     const taking = takeIds(stream, 3);
     await wire.mend();
@@ -310,7 +310,7 @@ describe('GET /v1/changes as server-sent events', () => {
     await addChanges(database, 20_000, 2_000);
     // Another stream, which keeps the end of the feed known.
     const live = await open('?after=now');
-    await eventually(() => live.comments.length > 0 || undefined);
+    await until('a comment', () => live.comments.length > 0);
     const socket = await raw();
     await once(socket, 'data');
     socket.pause();
@@ -333,7 +333,7 @@ describe('GET /v1/changes as server-sent events', () => {
     const slow = await raw();
     slow.pause();
     const end = closed(slow);
-    await eventually(() => app.log.find(({ msg }) => msg === 'answer cut short'));
+    await until('the answer to be cut short', () => app.log.find(({ msg }) => msg === 'answer cut short'));
     // The slow reader would need 30 pages, but its connection holds only a part of them. The live stream needs 6, and asks for
     // more every second.
     const polls = Math.ceil((performance.now() - began) / 1_000);
@@ -343,7 +343,9 @@ describe('GET /v1/changes as server-sent events', () => {
     // A part of its 150 MB.
     expect(slow.bytesRead).to.be.lessThan(75_000_000);
     expect(await takeIds(live, 3_000)).to.deep.equal(idsFrom(2, 3_000));
-    await eventually(() => app.log.find(({ msg, route }) => msg === 'request' && route === '/v1/changes'));
+    await until('the end of the request', () =>
+      app.log.find(({ msg, route }) => msg === 'request' && route === '/v1/changes'),
+    );
     expect(app.log.filter(({ level }) => Number(level) >= 40)).to.deep.equal([]);
   });
 
@@ -352,13 +354,13 @@ describe('GET /v1/changes as server-sent events', () => {
     await once(slow, 'data');
     slow.pause();
     for (let n = 0; n < 40; n++) await addChanges(database, 50, 50_000);
-    await eventually(() => app.log.find(({ msg }) => msg === 'answer cut short'));
+    await until('the answer to be cut short', () => app.log.find(({ msg }) => msg === 'answer cut short'));
     slow.destroy();
   });
 
   it('does not mistake silence for a slow reader', async () => {
     const stream = await open('?after=now');
-    await eventually(() => stream.comments.length > 6 || undefined);
+    await until('comments', () => stream.comments.length > 6);
     await addChanges(database, 1);
     expect(await takeIds(stream, 1)).to.deep.equal([2]);
   });
@@ -370,7 +372,8 @@ describe('GET /v1/changes as server-sent events', () => {
       if (n % 2) socket.destroy();
       else socket.resetAndDestroy();
     }
-    await eventually(
+    await until(
+      'the end of all requests',
       () =>
         app.log.filter(({ msg, route }) => msg === 'request' && route === '/v1/changes').length === 5 ||
         undefined,
@@ -380,7 +383,7 @@ describe('GET /v1/changes as server-sent events', () => {
 
   it('ends cleanly when the process drains, even if it has only just opened', async () => {
     const all = await Promise.all(Array.from({ length: 20 }, () => open('?after=now')));
-    await Promise.all(all.map((stream) => eventually(() => stream.ids.length > 0 || undefined)));
+    await Promise.all(all.map((stream) => until('its first event', () => stream.ids.length > 0)));
     const ends = all.map((stream) => stream.next());
     const drained = app.drain(20_000);
     expect(await Promise.all(ends)).to.deep.equal(Array(20).fill(undefined));
@@ -431,7 +434,7 @@ describe('GET /v1/changes as server-sent events', () => {
     try {
       await writeAtRandom(database, writing);
       const { length: count } = await changeIds();
-      await eventually(() => seen.every(({ length }) => length >= count));
+      await until('all readers to see every change', () => seen.every(({ length }) => length >= count));
       await pause(500);
     } finally {
       isOver = true;

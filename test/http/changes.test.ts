@@ -7,7 +7,7 @@ import { placeOf } from '../support/feed.ts';
 import { expectProblem } from '../support/problem.ts';
 import { dial } from '../support/raw-http.ts';
 import { forge } from '../support/tokens.ts';
-import { eventually } from '../support/waiting.ts';
+import { until } from '../support/until.ts';
 
 const ADA = 'ada@example.com';
 
@@ -194,7 +194,10 @@ describe('GET /v1/changes', () => {
           `select from pg_stat_activity
             where datname = current_database() and application_name = 'rollcall' and state <> 'idle'`,
         );
-      await eventually(async () => (await isListening()) && ((await open()).length === 0 || undefined));
+      await until(
+        'the feed to listen, with no query',
+        async () => (await isListening()) && (await open()).length === 0,
+      );
       expect((await invite('grace@example.com')).status).to.equal(201);
       for (const answer of await Promise.all(waiting)) expect(ids(answer)).to.deep.equal([2]);
     });
@@ -205,16 +208,16 @@ describe('GET /v1/changes', () => {
       socket.write(
         `GET /v1/changes?after=${nextCursor}&wait=30 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${forge()}\r\n\r\n`,
       );
-      await eventually(() => isListening());
+      await until('the feed to listen', () => isListening());
       socket.destroy();
-      await eventually(() => requestsLogged() === 2 || undefined);
+      await until('both requests to be logged', () => requestsLogged() === 2);
       expect(app.log.filter(({ level }) => Number(level) >= 40)).to.deep.equal([]);
     });
 
     it('answers at once when the process drains, and closes the connection', async () => {
       const { nextCursor } = await page();
       const waiting = get(`?after=${nextCursor}&wait=30`);
-      await eventually(() => isListening());
+      await until('the feed to listen', () => isListening());
       const drained = app.drain(20_000);
       const response = await waiting;
       expect(response.headers.get('connection')).to.equal('close');
@@ -230,6 +233,6 @@ describe('GET /v1/changes', () => {
       `select from pg_stat_activity where datname = current_database() and application_name = 'rollcall listener'
           and query like 'listen%'`,
     );
-    return rows.length === 1 || undefined;
+    return rows.length === 1;
   };
 });

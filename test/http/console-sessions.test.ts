@@ -15,7 +15,7 @@ import {
   signInToConsole,
 } from '../support/console.ts';
 import { expectProblem } from '../support/problem.ts';
-import { eventually } from '../support/waiting.ts';
+import { until } from '../support/until.ts';
 
 const ADMIN = 'admin@example.com';
 const ADA = 'ada@example.com';
@@ -202,7 +202,7 @@ describe('sessions of the console', () => {
       // Asking who is signed in is no use.
       expect(await state(cookie)).not.to.have.property('account', null);
       expect((await call('/v1/me')).status, `${minutes}`).to.equal(200);
-      await eventually(async () => ((await lastUse()) < 60 ? true : undefined));
+      await until('the use to be noted', async () => (await lastUse()) < 60);
     }
     await pass('29 minutes');
     await expectProblem(await call('/v1/me'), 401, 'unauthenticated');
@@ -222,11 +222,11 @@ describe('sessions of the console', () => {
     await pass('20 minutes');
     expect((await unattended.call('/v1/me', { headers })).status).to.equal(200);
     expect((await attended.call('/v1/me', { headers: { 'Rollcall-Console': '1' } })).status).to.equal(200);
-    await eventually(async () => {
+    await until('one use to be noted', async () => {
       const [row] = await app.database.query<{ noted: number }>(
         `select count(*)::int as noted from console_sessions where last_used_at > now() - interval '1 minute'`,
       );
-      return row?.noted === 1 ? true : undefined;
+      return row?.noted === 1;
     });
     await pass('11 minutes');
     await expectProblem(await unattended.call('/v1/me', { headers }), 401, 'unauthenticated');
@@ -247,9 +247,9 @@ describe('sessions of the console', () => {
     expect((await call('/v1/me')).status).to.equal(200);
     expect(await stamp()).to.deep.equal(moved);
     await holder.query('commit');
-    await eventually(async () => {
+    await until('the use to be noted', async () => {
       await call('/v1/me');
-      return (await stamp())?.getTime() === moved?.getTime() ? undefined : true;
+      return (await stamp())?.getTime() !== moved?.getTime();
     });
     const [row] = await app.database.query<{ changes: number; version: number }>(
       `select count(*)::int as changes, max(users.version) as version

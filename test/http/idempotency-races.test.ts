@@ -9,7 +9,7 @@ import { insist } from '../support/insistent.ts';
 import { expectProblem, refusalOf } from '../support/problem.ts';
 import { dial } from '../support/raw-http.ts';
 import { forge } from '../support/tokens.ts';
-import { eventually } from '../support/waiting.ts';
+import { until } from '../support/until.ts';
 
 const ADMIN = 'ada@example.com';
 const NDJSON = 'application/x-ndjson';
@@ -86,7 +86,8 @@ describe('requests under one Idempotency-Key', function () {
   const changes = () => database.query('select action, user_id, version from changes order by id');
   /** Waits until a statement of the service waits for a lock. */
   const someoneWaits = () =>
-    eventually(
+    until(
+      'a wait for a lock',
       async () =>
         (
           await database.query(
@@ -175,9 +176,11 @@ describe('requests under one Idempotency-Key', function () {
     const locker = await database.connect();
     const locked = locker.query('begin; lock table users');
     // Whoever comes before it finds the first one in progress.
-    await eventually(async () => (await locksAwaited()).includes('AccessExclusiveLock'));
+    await until('the lock of the table to be awaited', async () =>
+      (await locksAwaited()).includes('AccessExclusiveLock'),
+    );
     const others = Array.from({ length: 3 }, request);
-    await eventually(async () => (await locksAwaited()).includes('AccessShareLock'));
+    await until('a request behind it', async () => (await locksAwaited()).includes('AccessShareLock'));
     await blocker.query('select pg_advisory_unlock(1)');
     await locked;
     await locker.query('rollback');
@@ -237,7 +240,7 @@ describe('requests under one Idempotency-Key', function () {
     socket.resetAndDestroy();
     await blocker.query('rollback');
     const request = () => send('PATCH', '/v1/users/2', { key: 'k', body });
-    await eventually(async () => (await request()).ok);
+    await until('the request to succeed', async () => (await request()).ok);
     expect(isReplayed(await request())).to.equal(true);
     expect((await accountsIn(database))[1]?.version).to.equal(2);
   });

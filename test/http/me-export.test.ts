@@ -4,7 +4,7 @@ import { addAccount } from '../support/accounts.ts';
 import { startApp, type TestApp } from '../support/app.ts';
 import { dial } from '../support/raw-http.ts';
 import { forge } from '../support/tokens.ts';
-import { eventually } from '../support/waiting.ts';
+import { until } from '../support/until.ts';
 
 /** How many changes the account has, beside its creation. */
 const CHANGES = 1_000;
@@ -54,14 +54,14 @@ describe('GET /v1/me/export with a long history', () => {
       });
       socket.write(request);
     }
-    await eventually(() => answers.length === sockets.length || undefined);
+    await until('an answer for each', () => answers.length === sockets.length);
     expect(answers.filter((status) => status === 'HTTP/1.1 200')).to.have.length(2);
     expect(answers.filter((status) => status === 'HTTP/1.1 429')).to.have.length(248);
     expect(process.memoryUsage().rss - before).to.be.lessThan(300 * 2 ** 20);
     const me = await app.call('/v1/me', { as: 'ada@example.com' });
     expect(me.status).to.equal(200);
     for (const socket of sockets) socket.destroy();
-    await eventually(() => app.transfers.places.personal.taken === 0 || undefined);
+    await until('all places to be free', () => app.transfers.places.personal.taken === 0);
   });
 
   it('reads no further than its caller', async () => {
@@ -76,7 +76,7 @@ describe('GET /v1/me/export with a long history', () => {
     };
     // The statistics of PostgreSQL arrive a second late.
     let last = -1;
-    const atRest = await eventually(async () => {
+    const atRest = await until('the reading to rest', async () => {
       const now = await scans();
       const isAtRest = now === last;
       last = now;

@@ -10,7 +10,7 @@ import { addAccount } from '../support/accounts.ts';
 import { SECRET, startApp, type TestApp } from '../support/app.ts';
 import { expectProblem } from '../support/problem.ts';
 import { dial } from '../support/raw-http.ts';
-import { eventually } from '../support/waiting.ts';
+import { until } from '../support/until.ts';
 
 const ADMIN = 'root@example.com';
 const ADA = 'ada@example.com';
@@ -64,7 +64,7 @@ describe('a server with more requests than it can answer', () => {
   /** Fills every place, and returns the answers to come. */
   const fill = async () => {
     const answers = Array.from({ length: 64 }, () => app.call('/v1/held', { as: ADA }));
-    await eventually(() => app.load.state.inFlight === 64 || undefined);
+    await until('all places to be taken', () => app.load.state.inFlight === 64);
     return answers;
   };
 
@@ -90,7 +90,7 @@ describe('a server with more requests than it can answer', () => {
     await start();
     const answers = await fill();
     const waiting = Array.from({ length: 20 }, () => app.call('/v1/me', { as: ADA }));
-    await eventually(() => app.load.state.waiting === 20 || undefined);
+    await until('the others to wait', () => app.load.state.waiting === 20);
     release();
     const statuses = (await Promise.all([...answers, ...waiting])).map(({ status }) => status);
     expect(new Set(statuses)).to.deep.equal(new Set([200]));
@@ -100,7 +100,7 @@ describe('a server with more requests than it can answer', () => {
     await start({ burstMs: 0, targetMs: 0, spareMs: 20 });
     const answers = await fill();
     const waiting = Array.from({ length: 60 }, () => app.call('/v1/me', { as: ADA }));
-    await eventually(() => app.load.state.waiting === 60 || undefined);
+    await until('the others to wait', () => app.load.state.waiting === 60);
     release();
     const statuses = (await Promise.all([...answers, ...waiting])).map(({ status }) => status);
     expect(new Set(statuses)).to.deep.equal(new Set([200]));
@@ -138,7 +138,7 @@ describe('a server with more requests than it can answer', () => {
       100,
       'PATCH /v1/me/preferences HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{',
     );
-    await eventually(() => app.load.state.inFlight === 0 || undefined);
+    await until('all places to be free', () => app.load.state.inFlight === 0);
     await isServed();
     const [socket] = sockets;
     const answer = once(socket as Socket, 'data');
@@ -149,7 +149,7 @@ describe('a server with more requests than it can answer', () => {
   it('keeps no place for an answer that is not read', async () => {
     await start();
     await sendUnread(80, 'GET /v1/large HTTP/1.1\r\n\r\n');
-    await eventually(() => sockets.every(({ bytesRead }) => bytesRead > 0) || undefined);
+    await until('an answer for each', () => sockets.every(({ bytesRead }) => bytesRead > 0));
     expect(app.load.state).to.deep.equal({ inFlight: 0, waiting: 0 });
     await isServed();
   });
@@ -168,7 +168,7 @@ describe('a server with more requests than it can answer', () => {
   it('keeps no place for a poll of the change feed that waits', async () => {
     await start();
     const polls = Array.from({ length: 70 }, () => app.call('/v1/changes?after=now&wait=30', { as: ADMIN }));
-    await eventually(() => app.feed.followers === 70 || undefined);
+    await until('every follower', () => app.feed.followers === 70);
     expect(app.load.state).to.deep.equal({ inFlight: 0, waiting: 0 });
     await isServed();
     app.lifecycle.phase = 'draining';
@@ -189,12 +189,12 @@ describe('a server with more requests than it can answer', () => {
         signal: hangUp.signal,
       })
       .catch((error: Error) => error.name);
-    await eventually(() => app.load.state.waiting === 1 || undefined);
+    await until('the request to wait', () => app.load.state.waiting === 1);
     hangUp.abort();
     expect(await patch).to.equal('AbortError');
     release();
     await Promise.all(answers);
-    await eventually(() => app.load.state.inFlight === 0 || undefined);
+    await until('all places to be free', () => app.load.state.inFlight === 0);
     expect(await app.database.query('select from changes where version > 1')).to.have.length(0);
   });
 });
@@ -298,7 +298,7 @@ describe('the load of a process', () => {
     expect(answered).to.have.length(3);
     expect(load.state).to.deep.equal({ inFlight: 0, waiting: 1 });
     at(54_100);
-    await eventually(() => answered.length === 4 || undefined);
+    await until('everybody to be answered', () => answered.length === 4);
     expect(answered[3]).to.equal('a');
     // It has caught up: who waits now is part of a burst.
     at(58_000);
@@ -331,7 +331,7 @@ describe('the load of a process', () => {
     await Promise.all([load.wait(), load.wait()]);
     leave?.();
     expect(told).to.deep.equal(['overload']);
-    await eventually(() => told.length > 1 || undefined);
+    await until('the relief', () => told.length > 1);
     expect(told).to.deep.equal(['overload', 2]);
   });
 

@@ -6,7 +6,7 @@ import { accountsIn, addAccount } from '../support/accounts.ts';
 import { SECRET, startApp, type TestApp } from '../support/app.ts';
 import { type SignedInBrowser, signInToConsole } from '../support/console.ts';
 import { closed, dial } from '../support/raw-http.ts';
-import { eventually } from '../support/waiting.ts';
+import { until } from '../support/until.ts';
 
 const JSON_TYPE = 'application/json';
 const NDJSON = 'application/x-ndjson';
@@ -205,7 +205,7 @@ describe('rights that are lost while the body arrives', () => {
     try {
       await rival.query(`begin; update users set role = 'user', version = version + 1 where id = 1`);
       const answer = patch('/v1/users/3', { name: 'Alan' }, 'ada@example.com');
-      await eventually(async () => {
+      await until('the wait for a lock', async () => {
         const waiting = await app.database.query(
           `select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
         );

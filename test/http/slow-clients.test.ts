@@ -10,7 +10,7 @@ import { startApp, type TestApp } from '../support/app.ts';
 import { expectProblem } from '../support/problem.ts';
 import { closed, dial } from '../support/raw-http.ts';
 import { forge } from '../support/tokens.ts';
-import { eventually } from '../support/waiting.ts';
+import { until } from '../support/until.ts';
 
 const NDJSON = 'application/x-ndjson';
 
@@ -91,7 +91,7 @@ describe('slow clients', () => {
         const email = `${['ada', 'bob', 'cleo'][at % 3]}@example.com`;
         await Promise.all([importUnfinished(email), exportUnread(email)]);
       }
-      await eventually(() => taken() === poolMax / 2 || undefined);
+      await until('half of the connections to be taken', () => taken() === poolMax / 2);
       await expectOthersServed();
       expect(taken()).to.equal(poolMax / 2);
       expect((await sessions()).length).to.be.at.most(poolMax / 2);
@@ -112,7 +112,7 @@ describe('slow clients', () => {
       await start();
       await importUnfinished();
       if (process.platform === 'linux')
-        await eventually(async () => (await openUploads()) === 1 || undefined);
+        await until('the upload to be open', async () => (await openUploads()) === 1);
       expect(await readdir(folder)).to.deep.equal([]);
     } finally {
       delete process.env['TMPDIR'];
@@ -123,7 +123,7 @@ describe('slow clients', () => {
   it('are told to wait: one caller for their own transfers, others for a place', async () => {
     await start({ poolMax: 8 });
     await Promise.all([importUnfinished(), importUnfinished()]);
-    await eventually(() => taken() === 2 || undefined);
+    await until('two places to be taken', () => taken() === 2);
     const ownToo = await app.call('/v1/users/export', { as: 'ada@example.com' });
     expect(ownToo.headers.get('retry-after')).to.equal('5');
     await expectProblem(ownToo, 429, 'too_many_transfers');
@@ -131,7 +131,7 @@ describe('slow clients', () => {
     const other = await app.call('/v1/users/export', { as: 'bob@example.com' });
     expect(await other.text()).to.include('ada@example.com');
     await Promise.all([importUnfinished('bob@example.com'), importUnfinished('bob@example.com')]);
-    await eventually(() => taken() === 4 || undefined);
+    await until('four places to be taken', () => taken() === 4);
     const busy = await app.call('/v1/users/export', { as: 'cleo@example.com' });
     expect(busy.headers.get('retry-after')).to.equal('5');
     await expectProblem(busy, 503, 'transfers_busy');
@@ -206,7 +206,7 @@ describe('slow clients', () => {
       await pause(300);
       socket.write(part);
     }
-    await eventually(async () =>
+    await until('the account to be imported', async () =>
       (await accountsIn(app.database)).some(({ email }) => email === 'new@example.com'),
     );
     socket.end();
@@ -228,9 +228,9 @@ describe('slow clients', () => {
       await start({ transferLimits });
       await fill();
       const { read } = await exportUnread();
-      await eventually(() => app.log.some((line) => line['reason'] === reason) || undefined);
-      await eventually(() => taken() === 0 || undefined);
-      await eventually(async () => (await sessions()).length === 0);
+      await until('the answer to be cut short', () => app.log.some((line) => line['reason'] === reason));
+      await until('all places to be free', () => taken() === 0);
+      await until('all sessions to end', async () => (await sessions()).length === 0);
       const text = await read();
       expect(text).to.match(/^HTTP\/1.1 200 /);
       // The last chunk (RFC 9112, section 7.1) marks a body as complete.
@@ -246,8 +246,8 @@ describe('slow clients', () => {
     sockets.push(socket);
     const get = `GET /v1/users?limit=200 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${forge({ claims: { email: 'ada@example.com' } })}\r\n\r\n`;
     socket.write(get.repeat(8));
-    await eventually(
-      () => app.log.some((line) => line['reason'] === 'The caller reads the answer too slowly.') || undefined,
+    await until('the slow reader to be cut off', () =>
+      app.log.some((line) => line['reason'] === 'The caller reads the answer too slowly.'),
     );
     // Whoever reads gets all of it.
     const response = await app.call('/v1/users?limit=200', { as: 'ada@example.com' });
@@ -268,9 +268,9 @@ describe('slow clients', () => {
       if (at % 2 === 0) socket.destroy();
       else socket.resetAndDestroy();
       reading.destroy();
-      await eventually(() => taken() === 0 || undefined);
+      await until('all places to be free', () => taken() === 0);
     }
-    await eventually(async () => (await sessions()).length === 0 || undefined);
+    await until('all sessions to end', async () => (await sessions()).length === 0);
     const response = await app.call('/v1/users/export', { as: 'ada@example.com' });
     expect((await response.text()).match(/\n/g)).to.have.length(2_003);
     expect(await openUploads()).to.equal(0);
@@ -285,20 +285,20 @@ describe('slow clients', () => {
     const token = forge({ claims: { email: 'ada@example.com' } });
     const get = `GET /v1/users/export HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\n\r\n`;
     socket.write(get.repeat(2));
-    await eventually(() => taken() === 2 || undefined);
-    await eventually(async () => (await sessions()).length === 2 || undefined);
+    await until('two places to be taken', () => taken() === 2);
+    await until('two sessions', async () => (await sessions()).length === 2);
     socket.destroy();
-    await eventually(() => taken() === 0 || undefined);
-    await eventually(async () => (await sessions()).length === 0 || undefined);
+    await until('all places to be free', () => taken() === 0);
+    await until('all sessions to end', async () => (await sessions()).length === 0);
   });
 
   it('do not hold up a process that drains beyond its time', async () => {
     await start();
     await fill();
     await Promise.all([importUnfinished(), exportUnread('bob@example.com')]);
-    await eventually(() => taken() === 2 || undefined);
+    await until('two places to be taken', () => taken() === 2);
     expect(await app.drain(500)).to.equal(false);
-    await eventually(() => taken() === 0 || undefined);
-    await eventually(async () => (await sessions()).length === 0 || undefined);
+    await until('all places to be free', () => taken() === 0);
+    await until('all sessions to end', async () => (await sessions()).length === 0);
   });
 });

@@ -8,7 +8,7 @@ import { SECRET, startApp, type TestApp } from '../support/app.ts';
 import { expectProblem } from '../support/problem.ts';
 import { startProxy } from '../support/proxy.ts';
 import { closed, dial } from '../support/raw-http.ts';
-import { eventually } from '../support/waiting.ts';
+import { until } from '../support/until.ts';
 
 const NDJSON = 'application/x-ndjson';
 const CSV = 'text/csv';
@@ -43,7 +43,7 @@ describe('the transfer of accounts', () => {
     );
   /** Resolves when no connection of the service is in a transaction or a statement. */
   const connectionsAtRest = () =>
-    eventually(async () => {
+    until('the connections to rest', async () => {
       const busy = await app.database.query(
         `select from pg_stat_activity
           where datname = current_database() and application_name = 'rollcall' and state <> 'idle'`,
@@ -186,10 +186,10 @@ describe('the transfer of accounts', () => {
         `POST /v1/users/import HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\n` +
           `Content-Type: ${NDJSON}\r\nContent-Length: ${lines.length + 1}\r\n\r\n${lines}`,
       );
-      await eventually(() => app.transfers.places.accounts.taken === 1);
+      await until('the place to be taken', () => app.transfers.places.accounts.taken === 1);
       await connectionsAtRest();
       socket.destroy();
-      await eventually(() => app.transfers.places.accounts.taken === 0);
+      await until('the place to be free', () => app.transfers.places.accounts.taken === 0);
       expect(await accountsIn(app.database)).to.have.length(1);
       expect(app.log.filter(({ level }) => Number(level) >= 50)).to.deep.equal([]);
     });
@@ -202,7 +202,7 @@ describe('the transfer of accounts', () => {
       const answer = begin(
         Array.from({ length: 6_000 }, (_, at) => `{"email":"p${at}@example.com"}\n`).join(''),
       );
-      const [waiting] = await eventually(async () => {
+      const [waiting] = await until('the import to wait for a lock', async () => {
         const rows = await app.database.query<{ pid: number }>(
           `select pid from pg_stat_activity
             where datname = current_database() and application_name = 'rollcall' and wait_event_type = 'Lock'`,
@@ -224,7 +224,7 @@ describe('the transfer of accounts', () => {
       socket.destroy();
       await (await app.call('/healthz')).text();
       await blocker.query('rollback');
-      await eventually(() => app.transfers.places.accounts.taken === 0);
+      await until('the place to be free', () => app.transfers.places.accounts.taken === 0);
       expect(await accountsIn(app.database)).to.have.length(1);
       await connectionsAtRest();
     });
@@ -483,7 +483,9 @@ describe('the transfer of accounts', () => {
         try {
           const { socket, read } = await pausedExport(other.url);
           await lose();
-          await eventually(() => other.log.some(({ msg }) => msg === 'answer cut short'));
+          await until('the answer to be cut short', () =>
+            other.log.some(({ msg }) => msg === 'answer cut short'),
+          );
           await connectionsAtRest();
           socket.on('error', () => undefined);
           socket.resume();

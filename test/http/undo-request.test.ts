@@ -9,7 +9,7 @@ import { startApp, type TestApp } from '../support/app.ts';
 import { type ConformingApp, conforming } from '../support/conformance.ts';
 import { type Entry, visitor } from '../support/history.ts';
 import { expectProblem } from '../support/problem.ts';
-import { eventually } from '../support/waiting.ts';
+import { until } from '../support/until.ts';
 
 const ADMIN = 'ada@example.com';
 const GRACE = 'grace@example.com';
@@ -377,9 +377,9 @@ describe('undoing everything that a request has changed', function () {
     // The oldest change is undone last, when the newest account is deleted and nothing is committed.
     await early.query(`begin; ${insert('u0@example.com')}`);
     const undoing = visit.done<Report>(200, 'POST', path);
-    await eventually(async () => (await waiting('%for update')).length > 0);
+    await until('the undo to wait', async () => (await waiting('%for update')).length > 0);
     const refusal = late.query(insert('u1199@example.com')).catch(({ code }: { code: string }) => code);
-    await eventually(async () => (await waiting('insert into items%')).length > 0);
+    await until('the insert to wait', async () => (await waiting('insert into items%')).length > 0);
     await early.query('commit');
     const report = await undoing;
     expect(report).to.include({ undone: 1_199, skipped: 1 });
@@ -479,7 +479,7 @@ describe('undoing everything that a request has changed', function () {
         `select pg_terminate_backend(pid) as done from pg_stat_activity
           where datname = current_database() and wait_event_type = 'Lock' and query like '%for update'`,
       );
-    await eventually(async () => (await ended()).length > 0);
+    await until('the session to end', async () => (await ended()).length > 0);
     await expectProblem(await undoing, 503, 'database_unavailable');
     await session.query('rollback');
     expect(await accountsIn(app.database)).to.deep.equal(before);
@@ -560,7 +560,7 @@ describe('undoing a request whose author loses the right meanwhile', () => {
     const undoing = visit.send('POST', `/v1/history/${entry?.id}/undo-request`);
     // It waits for the account, and its author is demoted meanwhile.
     const waiting = `select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
-    await eventually(async () => (await app.database.query(waiting)).length > 0);
+    await until('the undo to wait', async () => (await app.database.query(waiting)).length > 0);
     await app.database.query(`update users set role = 'user', version = version + 1 where id = 1`);
     await session.query('commit');
     await session.end();

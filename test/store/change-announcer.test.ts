@@ -4,7 +4,7 @@ import { openStore, type Store } from '../../src/boot/open-store.ts';
 import { COMMAND_LINE } from '../../src/domain/author.ts';
 import { User } from '../../src/domain/user.ts';
 import { createMigratedDatabase, type TestDatabase } from '../support/database.ts';
-import { eventually } from '../support/waiting.ts';
+import { until } from '../support/until.ts';
 
 describe('the change announcer', () => {
   let database: TestDatabase;
@@ -45,21 +45,21 @@ describe('the change announcer', () => {
   const settled = async () => {
     isSettled = false;
     await database.query(`notify rollcall_changes, 'settled'`);
-    await eventually(() => isSettled || undefined);
+    await until('the announcer to settle', () => isSettled);
   };
 
   it('announces each commit, on one connection beside the pool', async () => {
     for (let n = 0; n < 5; n++) {
       const before = heard;
       await invite(`ada${n}@example.com`);
-      await eventually(() => heard > before || undefined);
+      await until('the announcement', () => heard > before);
     }
     expect(await announcers()).to.have.length(1);
   });
 
   it('announces many commits at once with few messages, the last of them after the last commit', async () => {
     await Promise.all(Array.from({ length: 50 }, (_, n) => invite(`ada${n}@example.com`)));
-    await eventually(() => heard > 0 || undefined);
+    await until('an announcement', () => heard > 0);
     await settled();
     expect(heard).to.be.at.least(1).and.at.most(50);
   });
@@ -80,7 +80,7 @@ describe('the change announcer', () => {
 
   it('commits while its connection is broken, and opens another with the next commit', async () => {
     await invite('ada@example.com');
-    const [{ pid } = { pid: 0 }] = await eventually(async () => {
+    const [{ pid } = { pid: 0 }] = await until('one announcer', async () => {
       const found = await announcers();
       return found.length === 1 ? found : undefined;
     });
@@ -89,9 +89,9 @@ describe('the change announcer', () => {
     // The next one finds the connection broken, or the new one.
     let n = 0;
     const before = heard;
-    await eventually(async () => {
+    await until('an announcement', async () => {
       await invite(`eve${n++}@example.com`);
-      return heard > before || undefined;
+      return heard > before;
     });
     expect((await announcers()).map((each) => each.pid)).not.to.include(pid);
   });

@@ -4,7 +4,7 @@ import { changeListener, type ListenerEvents } from '../../src/store/change-list
 import { addChanges } from '../support/changes.ts';
 import { createMigratedDatabase, type TestDatabase } from '../support/database.ts';
 import { type DatabaseProxy, startProxy } from '../support/proxy.ts';
-import { eventually } from '../support/waiting.ts';
+import { until } from '../support/until.ts';
 
 describe('the change listener', () => {
   let database: TestDatabase;
@@ -41,10 +41,10 @@ describe('the change listener', () => {
         where datname = current_database() and application_name = 'rollcall listener'`,
     );
   const listening = () =>
-    eventually(async () => (await backends()).find(({ query }) => query.startsWith('listen')));
+    until('it to listen', async () => (await backends()).find(({ query }) => query.startsWith('listen')));
   /** Resolves after another notification. */
   const notifiedAgain = async (since = notifications) =>
-    eventually(() => (notifications > since ? true : undefined));
+    until('another notification', () => notifications > since);
 
   it('notifies at once, and then of each commit that is announced, long before it polls', async () => {
     start();
@@ -73,9 +73,11 @@ describe('the change listener', () => {
     const { pid } = await listening();
     await notifiedAgain(1);
     await database.query('select pg_terminate_backend($1)', [pid]);
-    const next = await eventually(async () => (await backends()).find((other) => other.pid !== pid));
+    const next = await until('another connection', async () =>
+      (await backends()).find((other) => other.pid !== pid),
+    );
     expect(next.pid).to.not.equal(pid);
-    await eventually(() => events.includes('restored') || undefined);
+    await until('the restoration', () => events.includes('restored'));
     expect(events).to.deep.equal(['lost', 'restored']);
     const before = notifications;
     await addChanges(database, 1);
@@ -86,11 +88,11 @@ describe('the change listener', () => {
     start();
     await listening();
     await proxy.cut();
-    await eventually(() => events.includes('lost') || undefined);
+    await until('the loss', () => events.includes('lost'));
     for (let n = 0; n < 3; n++) await notifiedAgain();
     expect(events).to.deep.equal(['lost']);
     await proxy.mend();
-    await eventually(() => events.includes('restored') || undefined);
+    await until('the restoration', () => events.includes('restored'));
     await listening();
   });
 
@@ -106,10 +108,10 @@ describe('the change listener', () => {
     start('direct', { connectTimeoutMs: 500, statementTimeoutMs: 500 });
     await listening();
     proxy.silence();
-    await eventually(() => events.includes('lost') || undefined);
+    await until('the loss', () => events.includes('lost'));
     await proxy.cut();
     await proxy.mend();
-    await eventually(() => events.includes('restored') || undefined);
+    await until('the restoration', () => events.includes('restored'));
   });
 
   it('notifies every second behind a pooler, and opens no connection', async () => {
@@ -132,7 +134,7 @@ describe('the change listener', () => {
       const before = notifications;
       await addChanges(database, 1);
       if (when !== 'the network is silent')
-        await eventually(async () => ((await backends()).length === 0 ? true : undefined));
+        await until('its connection to end', async () => (await backends()).length === 0);
       expect(notifications).to.equal(before);
     });
   }

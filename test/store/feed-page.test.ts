@@ -17,7 +17,7 @@ import { addChanges } from '../support/changes.ts';
 import { createEmptyDatabase } from '../support/database.ts';
 import { readFeed } from '../support/feed.ts';
 import { testStore } from '../support/store.ts';
-import { eventually } from '../support/waiting.ts';
+import { until } from '../support/until.ts';
 
 describe('pages of the change feed', () => {
   const store = testStore();
@@ -34,7 +34,7 @@ describe('pages of the change feed', () => {
     const open = await store.database.query(
       'select from pg_stat_activity where datname = current_database() and backend_xid is not null',
     );
-    return open.length > 0 || undefined;
+    return open.length > 0;
   };
   const summaries = (entries: readonly FeedEntry[]) =>
     entries.map(({ change }) => `${change.userId} ${change.version}`);
@@ -101,7 +101,7 @@ describe('pages of the change feed', () => {
     );
     let seen: FeedEntry[];
     try {
-      await eventually(hasWritten);
+      await until('the write', hasWritten);
       await rename(id, 'Ada');
       await rename(id, 'Countess');
       seen = [...(await readFeed(em(), FEED_START, 1_000))];

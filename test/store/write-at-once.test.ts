@@ -7,7 +7,7 @@ import type { Unit } from '../../src/store/unit.ts';
 import { addAccount } from '../support/accounts.ts';
 import { startProxy } from '../support/proxy.ts';
 import { testStore } from '../support/store.ts';
-import { eventually } from '../support/waiting.ts';
+import { until } from '../support/until.ts';
 
 /** An account's row and its history, without what differs between two accounts. */
 const WRITTEN = `
@@ -213,7 +213,7 @@ describe('a unit that changes one account', () => {
                 (error: { code?: string }) => error.code,
               );
             if (isMeanwhile) {
-              await eventually(async () => (await store.database.query(WAITING)).length > 0 || undefined);
+              await until('the write to wait', async () => (await store.database.query(WAITING)).length > 0);
               await session.query('commit');
             }
             expect(await outcome).to.equal(code);

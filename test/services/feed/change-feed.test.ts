@@ -13,7 +13,6 @@ import { addChanges } from '../../support/changes.ts';
 import { createMigratedDatabase, type TestDatabase } from '../../support/database.ts';
 import { type DatabaseProxy, startProxy } from '../../support/proxy.ts';
 import { until } from '../../support/until.ts';
-import { eventually } from '../../support/waiting.ts';
 import { writeAtRandom } from '../../support/writers.ts';
 
 describe('the change feed', () => {
@@ -81,9 +80,9 @@ describe('the change feed', () => {
   /** Every statement that the feed has sent is answered: none is still on its way to the proxy. */
   const answered = async () => {
     const pool = await poolOf(orm.em);
-    await eventually(() => pool.idleCount === pool.totalCount);
+    await until('the pool to be idle', () => pool.idleCount === pool.totalCount);
   };
-  const listening = () => eventually(async () => ((await listeners()) === 1 ? true : undefined));
+  const listening = () => until('the feed to listen', async () => (await listeners()) === 1);
 
   it('sends no queries and does not listen without followers', async () => {
     await orm.em.fork().execute('select 1');
@@ -95,7 +94,7 @@ describe('the change feed', () => {
     await take(entries, 5);
     await listening();
     await entries.return(undefined);
-    await eventually(async () => ((await listeners()) === 0 ? true : undefined));
+    await until('nobody to listen', async () => (await listeners()) === 0);
     await answered();
     proxy.reset();
     await addChanges(database, 1);
@@ -226,7 +225,7 @@ describe('the change feed', () => {
       await proxy.cut();
       await addChanges(database, 2);
       const next = take(entries, 2);
-      await eventually(() => errors.length > 0 || undefined);
+      await until('an error', () => errors.length > 0);
       await pause(1_500);
       await proxy.mend();
       expect(await next).to.deep.equal([2, 3]);
@@ -241,7 +240,7 @@ describe('the change feed', () => {
     await proxy.cut();
     const entries = follow(FEED_START);
     const next = take(entries, 3);
-    await eventually(() => errors.length > 0 || undefined);
+    await until('an error', () => errors.length > 0);
     await proxy.mend();
     expect(await next).to.deep.equal([1, 2, 3]);
   });
@@ -268,18 +267,18 @@ describe('the change feed', () => {
     const unsubscribe = feed.onNews(() => one++);
     const unsubscribeOther = feed.onNews(() => other++);
     await listening();
-    await eventually(() => one > 0 || undefined);
+    await until('news', () => one > 0);
     let before = one;
     await addChanges(database, 1);
-    await eventually(() => one > before || undefined);
+    await until('more news', () => one > before);
     unsubscribeOther();
     const last = other;
     before = one;
     await addChanges(database, 2_000);
-    await eventually(() => one > before || undefined);
+    await until('more news', () => one > before);
     expect(other).to.equal(last);
     unsubscribe();
-    await eventually(async () => ((await listeners()) === 0 ? true : undefined));
+    await until('nobody to listen', async () => (await listeners()) === 0);
   });
 
   it('announces news without reading it', async () => {
@@ -290,7 +289,7 @@ describe('the change feed', () => {
     const before = news;
     proxy.reset();
     await addChanges(database, 1);
-    await eventually(() => news > before || undefined);
+    await until('more news', () => news > before);
     expect(proxy.statements()).to.equal(0);
     await unsubscribe();
   });

@@ -9,7 +9,7 @@ import { ndjson } from '../../../src/services/transfer/formats/ndjson.ts';
 import { type ImportOptions, importAccounts, MAX_FAILURES } from '../../../src/services/transfer/import.ts';
 import { accountsIn, addAccount, LONG_AGO } from '../../support/accounts.ts';
 import { testStore } from '../../support/store.ts';
-import { eventually } from '../../support/waiting.ts';
+import { until } from '../../support/until.ts';
 
 const rules: PreferenceRules = {
   maxBytes: 200,
@@ -60,7 +60,7 @@ describe('the account import', () => {
   const emails = async () => (await accountsIn(store.database)).map(({ email }) => email);
   /** Resolves once an import waits for a lock. */
   const someoneWaits = () =>
-    eventually(async () => {
+    until('the import to wait for a lock', async () => {
       const waiting = await store.database.query(
         `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
       );
