@@ -51,7 +51,7 @@ describe('a start with MIGRATE_ON_BOOT=false', function () {
     );
     expect((waiting['migrations'] as string[])[0]).to.equal(FIRST);
     const { address } = await server.said('answering probes');
-    for (const path of ['/healthz', '/rollcall/healthz']) {
+    for (const path of ['/healthz', '/healthz/', '/rollcall/healthz']) {
       const alive = await fetch(`${address}${path}`);
       expect([alive.status, await alive.json()]).to.deep.equal([200, { status: 'alive' }]);
     }

@@ -201,6 +201,8 @@ describe('a write with an Idempotency-Key', () => {
     expect(await stored()).to.deep.equal(before);
     // The same JSON with other blanks is the same request.
     expect(isReplayed(await send('PATCH', path, { key: 'k', body: ' { "name" : "A" } ' }))).to.equal(true);
+    // So is the one whose path ends with a slash.
+    expect(isReplayed(await send('PATCH', `${path}/`, { key: 'k', body: '{"name":"A"}' }))).to.equal(true);
   });
 
   it('has nothing to do with the keys of other callers: accounts and service tokens', async () => {

@@ -4,7 +4,7 @@ import type { Refusal } from '../../domain/refusal.ts';
 import { problemOf } from '../answer/problem.ts';
 
 /** The path of the probe that asks whether the process lives, also behind a base path. */
-const ALIVE = /^(?:\/[^?]*)?\/healthz(?:\?|$)/;
+const ALIVE = /^(?:\/[^?]*)?\/healthz\/?(?:\?|$)/;
 
 /**
  * A server for the time in which a start waits: the process is alive, and every other request gets the refusal that says what it
