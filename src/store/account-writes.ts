@@ -168,7 +168,13 @@ async function writeThosePossible(em: EntityManager, writes: readonly AccountWri
   } catch (error) {
     if (!isRefusal(error, refusals.accountInUse)) throw error;
   }
-  const inUse = await findInUse(em, writes.flatMap(refusable));
+  // No key has preferences, which can be long.
+  const columns = stateColumns(em).filter(({ property }) => property !== 'preferences');
+  const inUse = await findInUse(
+    em,
+    columns.map(({ name }) => name),
+    writes.flatMap((write) => refusable(columns, write)),
+  );
   const written = await runApart(em, () =>
     writeRows(
       em,
@@ -178,10 +184,16 @@ async function writeThosePossible(em: EntityManager, writes: readonly AccountWri
   return { ...written, inUse };
 }
 
-function refusable({ before, after }: AccountWrite): RefusableWrite[] {
+function refusable(columns: readonly Columns[], { before, after }: AccountWrite): RefusableWrite[] {
   if (before === null) return [];
-  if (after === null) return [{ id: before.id, email: null }];
-  return before.email === after.email ? [] : [{ id: after.id, email: after.email }];
+  if (after === null) return [{ id: before.id, values: null }];
+  if (columns.every(({ property }) => before[property] === after[property])) return [];
+  return [
+    {
+      id: after.id,
+      values: Object.fromEntries(columns.map(({ property, name }) => [name, after[property]])),
+    },
+  ];
 }
 
 const NO_ROWS: WrittenRows = { restored: new Set(), inUse: new Map() };

@@ -361,6 +361,31 @@ describe('undoing everything that a request has changed', function () {
     await expectWhole();
   });
 
+  it('leaves a role that a table of the app points at together with the account', async () => {
+    const people = ['alan', 'barbara', 'claude'].map((name) => `${name}@example.com`);
+    for (const email of people) await addAccount(app.database, email);
+    const [alan, barbara, claude] = (await accountsIn(app.database)).slice(-3).map(({ id }) => id);
+    for (const id of [alan, barbara])
+      await under('roles', 'PATCH', `/v1/users/${id}`, { role: 'admin', preferences: { theme: 'dark' } });
+    await under('roles', 'PATCH', `/v1/users/${claude}`, { name: 'Claude' });
+    await app.database.query(`
+      alter table users add constraint users_id_role unique (id, role);
+      create table duties (user_id int, role varchar, foreign key (user_id, role) references users (id, role))`);
+    await app.database.query(`insert into duties values ($1, 'admin')`, [alan]);
+    expect(await refused('roles', 409, 'account_in_use')).to.include({ wouldUndo: 2, skipped: 1 });
+    const report = await undo('roles', '?partial=true');
+    expect(report).to.include({ undone: 2, skipped: 1 });
+    expect(report.skippedChanges.map(({ userId, reason }) => [userId, reason])).to.deep.equal([
+      [alan, 'account_in_use'],
+    ]);
+    expect((await accountsIn(app.database)).slice(-3).map(({ role, name }) => [role, name])).to.deep.equal([
+      ['admin', null],
+      ['user', null],
+      ['user', null],
+    ]);
+    await expectWhole();
+  });
+
   it('leaves what the app points at meanwhile, and the app cannot point at what is gone', async () => {
     const lines = Array.from({ length: 1_200 }, (_, n) => ({ email: `u${n}@example.com` }));
     const requestId = await importing(lines);
