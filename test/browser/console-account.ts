@@ -511,6 +511,16 @@ describe('one account in the console, in a real browser', function () {
     await console.open(`/accounts/${id}?at=yesterday`);
     await page.getByRole('heading', { name: 'Timeline' }).waitFor();
     await edit('Name').waitFor();
+    await page.getByText('The address has no valid time').waitFor();
+    await console.expectAccessible();
+    await page.getByRole('button', { name: 'Back to now' }).click();
+    await page.getByText('The address has no valid time').waitFor({ state: 'detached' });
+    expect(new URL(page.url()).search).to.equal('');
+  });
+
+  it('takes a day for the time of its beginning', async () => {
+    await console.open(`/accounts/${id}?at=2024-02-29`);
+    await page.locator('.past').getByText('Grace Hopper').first().waitFor();
   });
 });
 

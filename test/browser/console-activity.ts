@@ -202,9 +202,19 @@ describe('the activity in the console, in a real browser', function () {
     await page.getByRole('button', { name: 'Clear filters' }).first().click();
     await entries().filter({ hasText: 'Grace Hopper' }).first().waitFor();
     expect(new URL(page.url()).search).to.equal('');
-    await page.getByLabel('Field or preference').fill('shoe size');
-    await page.getByText('There is no such field.').waitFor();
+    expected = ['status of 400'];
+    const field = page.getByLabel('Field or preference');
+    await field.fill('shoe size');
+    await page.getByText('or a path such as preferences.theme.').waitFor();
+    expect(await field.getAttribute('aria-invalid')).to.equal('true');
+    expect(await entries().count()).to.equal(0);
     await console.expectAccessible();
+    // The field stays as it is being typed in.
+    await field.pressSequentially('s');
+    await page.getByText('shoe sizes').waitFor();
+    await field.fill('name');
+    await entries().filter({ hasText: 'Grace Hopper' }).first().waitFor();
+    expect(await field.getAttribute('aria-invalid')).to.equal(null);
   });
 
   it('names accounts whose entries do not say their email', async () => {

@@ -96,6 +96,83 @@ describe('addresses of the console that lead nowhere, in a real browser', functi
     await page.context().addCookies(cookies);
   });
 
+  const wrong = () => console.page.getByRole('alert').locator('dl > div');
+  const button = (name: string) => console.page.getByRole('button', { name });
+
+  it('say which filters of the list are wrong and what they can be, and show it without them', async () => {
+    const { page } = console;
+    await goTo('/accounts?role=boss&q=grace');
+    await page.getByRole('heading', { name: 'A filter in the address is wrong' }).waitFor();
+    expect(await wrong().allInnerTexts()).to.deep.equal(['Role boss\nMust be "user" or "admin".']);
+    expect(await page.getByRole('row').count()).to.equal(0);
+    expect(await page.getByLabel('Role').locator('option:checked').innerText()).to.equal('boss');
+    await console.expectAccessible();
+    await button('Show everything without it').click();
+    await page.locator('tbody tr[data-id]').first().waitFor();
+    expect(await page.locator('tbody tr[data-id]').count()).to.equal(1);
+    expect(new URL(page.url()).search).to.equal('?q=grace');
+    expect(await page.evaluate('document.activeElement?.id')).to.equal('view');
+
+    await goTo(`/accounts?sort=name&createdSince=yesterday&domain=${'x'.repeat(300)}&status=active`);
+    await page.getByRole('heading', { name: 'Some filters in the address are wrong' }).waitFor();
+    const said = await wrong().allInnerTexts();
+    expect(said).to.have.length(3);
+    expect(said.join('\n'))
+      .to.include('Order name\nMust be "createdAt", "-createdAt",')
+      .and.to.include('Created since yesterday\nMust be a time with an offset, such as 2026-01-31T12:00:00Z.')
+      .and.to.include(`Domain ${'x'.repeat(80)}…\nMust have 1 to 255 characters.`);
+    await page.setViewportSize({ width: 360, height: 740 });
+    expect(await page.evaluate('document.documentElement.scrollWidth')).to.be.at.most(360);
+    await console.expectAccessible();
+    await page.setViewportSize({ width: 1280, height: 720 });
+    await button('Show everything without them').click();
+    await page.locator('tbody tr[data-id]').nth(1).waitFor();
+    expect(new URL(page.url()).search).to.equal('?status=active');
+    // A wrong choice is also mended by another one.
+    await goTo('/accounts?role=boss');
+    await page.getByLabel('Role').selectOption('admin');
+    await page.locator('tbody tr[data-id]').first().waitFor();
+    expect(new URL(page.url()).search).to.equal('?role=admin');
+  });
+
+  it('say which filters of the activity are wrong and what they can be, and show it without them', async () => {
+    const { page } = console;
+    const day = 'Must be a day, such as 2026-01-31.';
+    for (const [query, ...texts] of [
+      ['from=yesterday', `From yesterday\n${day}`],
+      ['to=2026-02-30&from=2026-02-28', `To 2026-02-30\n${day}`],
+      ['action=eaten', 'Action eaten\nMust be "created", "updated", or "deleted".'],
+      ['account=grace', 'Account grace\nMust be an id.'],
+      ['field=shoe', 'Field shoe\nMust be email, name,'],
+      ['from=never&action=eaten', `From never\n${day}`, 'Action eaten\n'],
+    ]) {
+      await goTo(`/activity?${query}`);
+      await wrong()
+        .nth(texts.length - 1)
+        .waitFor();
+      const said = await wrong().allInnerTexts();
+      expect(said, query).to.have.length(texts.length);
+      for (const [index, text] of texts.entries()) expect(said[index], query).to.include(text);
+      expect(await page.locator('.entry').count(), query).to.equal(0);
+    }
+    await console.expectAccessible();
+    await button('Show everything without them').click();
+    await page.locator('.entry').first().waitFor();
+    expect(new URL(page.url()).search).to.equal('');
+    await goTo('/activity?from=yesterday&action=created');
+    await button('Show everything without it').click();
+    await page.locator('.entry').first().waitFor();
+    expect(new URL(page.url()).search).to.equal('?action=created');
+  });
+
+  it('show hostile filters as the text that they are', async () => {
+    const { page } = console;
+    const hostile = '<img src=x onerror=alert(1)>';
+    await goTo(`/accounts?role=${encodeURIComponent(hostile)}`);
+    await wrong().getByText(hostile).waitFor();
+    expect(await page.locator('img[src="x"]').count()).to.equal(0);
+  });
+
   it('say of an account that there is none', async () => {
     const { page } = console;
     expect(await goTo('/accounts/999')).to.equal(200);

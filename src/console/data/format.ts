@@ -51,9 +51,11 @@ export function timeOfField(value: string): string | undefined {
   return value === '' || Number.isNaN(at.getTime()) ? undefined : at.toISOString();
 }
 
-/** Whether a text is a time that can be shown. */
-export function isTime(text: string | undefined): text is string {
-  return text !== undefined && !Number.isNaN(Date.parse(text));
+/** The time in a text, as the service has it; `undefined` for what is none, or none of four-digit years. */
+export function timeIn(text: string): string | undefined {
+  const at = new Date(text);
+  const time = Number.isNaN(at.getTime()) ? '' : at.toISOString();
+  return /^\d/.test(time) ? time : undefined;
 }
 
 const UNITS = [

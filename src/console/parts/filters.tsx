@@ -67,7 +67,7 @@ export function SearchField({
   onSearch,
   isMain = true,
   options,
-  fault,
+  isWrong = false,
 }: {
   label: string;
   value: string;
@@ -76,8 +76,8 @@ export function SearchField({
   isMain?: boolean;
   /** What to suggest. */
   options?: readonly string[];
-  /** What is wrong with the text. */
-  fault?: string;
+  /** Whether the text means nothing. */
+  isWrong?: boolean;
 }) {
   const typed = useSignal(value);
   const sent = useRef(value);
@@ -97,7 +97,7 @@ export function SearchField({
         dir="auto"
         {...(isMain && { 'data-search': true })}
         {...(options && { list: `${id}-options` })}
-        {...(fault !== undefined && { 'aria-invalid': true, 'aria-describedby': `${id}-fault` })}
+        {...(isWrong && { 'aria-invalid': true })}
         aria-label={label}
         placeholder={label}
         value={typed.value}
@@ -117,11 +117,6 @@ export function SearchField({
             <option key={option} value={option} />
           ))}
         </datalist>
-      )}
-      {fault !== undefined && (
-        <span class="fault" id={`${id}-fault`}>
-          {fault}
-        </span>
       )}
     </span>
   );
@@ -150,6 +145,8 @@ export function Choice({
       onChange={({ currentTarget }) => onChoose(currentTarget.value)}
     >
       {any !== undefined && <option value="">{any}</option>}
+      {/* An address may have another one, which is wrong. */}
+      {value && !Object.hasOwn(options, value) && <option value={value}>{value}</option>}
       {Object.entries(options).map(([name, text]) => (
         <option key={name} value={name}>
           {text}

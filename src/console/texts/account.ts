@@ -95,6 +95,8 @@ export const account = {
     moment: 'Another time',
     now: 'Now',
     backToNow: 'Back to now',
+    noMoment:
+      'The address has no valid time: write it as 2026-01-31T12:00:00Z. This is the account as it is now.',
     stop: (moment: string, version: number, action: string, actor: string) =>
       `${moment}: version ${version}, ${action} by ${actor}`,
     more: 'Show older changes',

@@ -6,7 +6,6 @@ export const activityTexts = {
     action: 'Action',
     anyAction: 'Any action',
     field: 'Field or preference',
-    fieldFault: 'There is no such field. Preferences: preferences.theme',
     from: 'From',
     to: 'To',
     account: (name: string) => `Account ${name}`,

@@ -11,6 +11,7 @@ import { type Pages, useLoaded, usePages } from '../data/load.ts';
 import { useWayBack } from '../data/way-back.ts';
 import { Icon } from '../parts/icons.tsx';
 import { Failed, State } from '../parts/states.tsx';
+import { refusedFilters, WrongFilters } from '../parts/wrong-filters.tsx';
 import { bulk } from '../texts/bulk.ts';
 import { texts } from '../texts.ts';
 import { BulkBar, MOST } from './accounts/bulk.tsx';
@@ -59,13 +60,18 @@ export function Accounts() {
     counted.reload();
   }, [count, pages.refresh, counted.reload]);
   useShortcuts(useMemo(() => shortcutsOf(picked), [picked]));
-  useCommands([
-    {
-      icon: 'down',
-      label: texts.accounts.export,
-      run: () => download(exportUrl({ ...filters, format: 'csv' })),
-    },
-  ]);
+  const wrong = refusedFilters(pages.error, filters);
+  useCommands(
+    wrong.length > 0
+      ? []
+      : [
+          {
+            icon: 'down',
+            label: texts.accounts.export,
+            run: () => download(exportUrl({ ...filters, format: 'csv' })),
+          },
+        ],
+  );
   const total = counted.data?.total;
   return (
     <>
@@ -84,7 +90,9 @@ export function Accounts() {
         </button>
       </header>
       <FilterBar filters={filters} onFilter={change} />
-      {pages.error !== undefined && pages.items.length === 0 ? (
+      {wrong.length > 0 ? (
+        <WrongFilters wrong={wrong} state={filters} onLeaveOut={change} />
+      ) : pages.error !== undefined && pages.items.length === 0 ? (
         <Failed error={pages.error} retry={pages.reload} />
       ) : pages.isEmpty ? (
         <section class="box">

@@ -42,7 +42,10 @@ const filters = query.extend({
   }),
   action: action.optional(),
   field: searchText
-    .regex(new RegExp(`^(${STATE_FIELDS.join('|')}|preferences\\..+)$`, 's'), 'This field does not exist.')
+    .regex(
+      new RegExp(`^(${STATE_FIELDS.join('|')}|preferences\\..+)$`, 's'),
+      `Must be ${STATE_FIELDS.join(', ')}, or a path such as preferences.theme.`,
+    )
     .optional()
     .meta({
       description: 'A field, or a path in the preferences.',

@@ -92,10 +92,18 @@ export const ownFields = changeableFields.pick({ name: true, storageMode: true, 
 export function errorsOf({ issues }: z.ZodError, part = 'field'): InputError[] {
   return issues.flatMap((issue) => {
     const at = issue.path.map(String);
+    if (issue.code === 'invalid_value') return { path: at.join('.'), message: oneOf(issue.values) };
     if (issue.code !== 'unrecognized_keys') return { path: at.join('.'), message: issue.message };
     return issue.keys.map((key) => ({
       path: [...at, key].join('.'),
       message: `This ${part} does not exist.`,
     }));
   });
+}
+
+const alternatives = new Intl.ListFormat('en', { type: 'disjunction' });
+
+/** What a value must be: `Must be "user" or "admin".` */
+function oneOf(values: readonly unknown[]): string {
+  return `Must be ${alternatives.format(values.map((value) => (typeof value === 'string' ? `"${value}"` : `${value}`)))}.`;
 }

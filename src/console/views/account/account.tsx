@@ -4,7 +4,7 @@ import { isProblem } from '../../../client/index.ts';
 import { type Account as AccountData, useAccount, type WatchedAccount } from '../../data/account.ts';
 import { useAddress } from '../../data/address.ts';
 import { type Command, useCommands } from '../../data/commands.ts';
-import { isTime } from '../../data/format.ts';
+import { timeIn } from '../../data/format.ts';
 import type { LiveChange } from '../../data/live.ts';
 import { viewUrl } from '../../data/place.ts';
 import { useTitle } from '../../data/title.ts';
@@ -34,7 +34,7 @@ function OneAccount({ id }: { id: string }) {
   const { account, history, deletion } = useAccount(id);
   const { state, change } = useAddress<'at'>();
   // An address may say anything.
-  const at = isTime(state.at) ? state.at : undefined;
+  const at = state.at && timeIn(state.at);
   const showAt = (at: string | undefined) => change({ at }, true);
   const { data } = account;
   useTitle(nameOf(data ?? deletion?.before) ?? texts.title(id));
@@ -58,6 +58,17 @@ function OneAccount({ id }: { id: string }) {
   return (
     <>
       <Back />
+      {state.at && at === undefined && (
+        <p class="note" role="alert">
+          <Icon name="warning" />
+          <span>
+            {texts.timeline.noMoment}{' '}
+            <button type="button" class="button small" onClick={() => showAt(undefined)}>
+              {texts.timeline.backToNow}
+            </button>
+          </span>
+        </p>
+      )}
       {deletion ? (
         <DeletedHead deletion={deletion} title={title} />
       ) : (

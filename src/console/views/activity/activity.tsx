@@ -16,12 +16,20 @@ import { ListEnd } from '../../parts/list-end.tsx';
 import { Bones, Failed, State } from '../../parts/states.tsx';
 import { askUndo } from '../../parts/undo.tsx';
 import { askUndoRequest } from '../../parts/undo-request.tsx';
+import { refusedFilters, type WrongFilter, WrongFilters } from '../../parts/wrong-filters.tsx';
 import { activityTexts } from '../../texts/activity.ts';
 import { undoRequestTexts } from '../../texts/undo-request.ts';
 import { texts } from '../../texts.ts';
 import { type Arrivals, useArrivals } from './arrivals.ts';
 import { Entry } from './entry.tsx';
-import { type AddressFilters, HISTORY_FIELDS, historyQuery, isAccountId, isField } from './filters.ts';
+import {
+  ADDRESS_NAMES,
+  type AddressFilters,
+  HISTORY_FIELDS,
+  historyQuery,
+  isAccountId,
+  wrongDays,
+} from './filters.ts';
 import { shortcutsOf } from './shortcuts.ts';
 
 /** The entries of a page. */
@@ -65,7 +73,8 @@ export function Activity() {
     [],
   );
   useShortcuts(shortcuts);
-  const isFiltered = Object.values(query).some((value) => value !== undefined);
+  const wrong = [...wrongDays(state), ...refusedFilters(pages.error, state, ADDRESS_NAMES)];
+  const isFiltered = Object.keys(NONE).some((name) => state[name as keyof AddressFilters]);
   const clear = () => change(NONE);
   const whole = query.requestId;
   const hasWhole = pages.items.some(({ requestId }) => requestId === whole);
@@ -80,9 +89,16 @@ export function Activity() {
           </button>
         )}
       </header>
-      <ActivityFilters state={state} onChange={change} {...(isFiltered && { onClear: clear })} />
-      <LiveBar arrivals={arrivals} {...(isFiltered && { onClear: clear })} />
-      {pages.error !== undefined && pages.items.length === 0 ? (
+      <ActivityFilters
+        state={state}
+        onChange={change}
+        wrong={new Set(wrong.map(({ name }) => name))}
+        {...(isFiltered && { onClear: clear })}
+      />
+      {wrong.length === 0 && <LiveBar arrivals={arrivals} {...(isFiltered && { onClear: clear })} />}
+      {wrong.length > 0 ? (
+        <WrongFilters wrong={wrong} state={state} onLeaveOut={change} />
+      ) : pages.error !== undefined && pages.items.length === 0 ? (
         <Failed error={pages.error} retry={pages.reload} />
       ) : pages.isEmpty ? (
         <section class="box">
@@ -103,7 +119,8 @@ export function Activity() {
           )}
         </section>
       )}
-      {pages.items.length > 0 &&
+      {wrong.length === 0 &&
+        pages.items.length > 0 &&
         (pages.error !== undefined ? (
           <Failed error={pages.error} retry={pages.more} />
         ) : (
@@ -169,14 +186,17 @@ function dayName(time: string): string {
 function ActivityFilters({
   state,
   onChange,
+  wrong,
   onClear,
 }: {
   state: AddressFilters;
+  wrong: ReadonlySet<WrongFilter['name']>;
   onChange: ReturnType<typeof useAddress<keyof AddressFilters>>['change'];
   onClear?: () => void;
 }) {
-  const { actor, action, field, from, to, account, request } = state;
-  const isWrong = field !== undefined && !isField(field);
+  const { actor, action, field, account, request } = state;
+  // A browser has no room for what is no day.
+  const [from, to] = [wrong.has('from') ? undefined : state.from, wrong.has('to') ? undefined : state.to];
   const words = activityTexts.filters;
   return (
     <Filters
@@ -187,7 +207,7 @@ function ActivityFilters({
           onSearch={(text) => onChange({ actor: text }, true)}
         />
       }
-      set={[action, field, from, to].filter(Boolean).length}
+      set={[action, field, state.from, state.to].filter(Boolean).length}
       onClear={onClear}
       elsewhere={
         <>
@@ -212,7 +232,7 @@ function ActivityFilters({
         value={field ?? ''}
         isMain={false}
         options={HISTORY_FIELDS}
-        {...(isWrong && { fault: words.fieldFault })}
+        isWrong={wrong.has('field')}
         onSearch={(text) => onChange({ field: text }, true)}
       />
       <div class="days">
@@ -223,7 +243,6 @@ function ActivityFilters({
   );
 }
 
-/** The filter by an account. */
 /** A day, between two others where these are chosen. */
 function DayField({
   label,
@@ -253,6 +272,7 @@ function DayField({
   );
 }
 
+/** The filter by an account. */
 function AccountChip({ id, onRemove }: { id: string; onRemove: () => void }) {
   const number = Number(id);
   const known = useAccountName(isAccountId(id) ? number : undefined);

@@ -2,6 +2,7 @@ import type { QueryOf } from '../../../client/index.ts';
 import { isObject } from '../../../client/merge-patch.ts';
 import type { Texts } from '../../data/address.ts';
 import type { LiveChange } from '../../data/live.ts';
+import type { WrongFilter } from '../../parts/wrong-filters.tsx';
 import { texts } from '../../texts.ts';
 
 /** The filters of the history, as the address has them. */
@@ -34,17 +35,22 @@ export const HISTORY_FIELDS = [
   'preferences',
 ] as const;
 
-/** Whether a text is a field of the history or a path in the preferences. */
-export function isField(text: string): boolean {
-  return HISTORY_FIELDS.some((field) => field === text) || /^preferences\../s.test(text);
-}
-
 /** Whether a text is the id of an account. */
 export function isAccountId(text: string): boolean {
   return /^[1-9]\d{0,9}$/.test(text);
 }
 
-/** What to ask the service for. What an address has that is no filter is left out. */
+/** The names of the filters in the address, by the service's names where these are others. */
+export const ADDRESS_NAMES = { userId: 'account', requestId: 'request' } as const;
+
+/** The days in an address that are none: the service is asked without them. */
+export function wrongDays(filters: AddressFilters): readonly WrongFilter[] {
+  const isWrong = (name: 'from' | 'to') =>
+    filters[name] !== undefined && dayStart(filters[name], 0) === undefined;
+  return (['from', 'to'] as const).filter(isWrong).map((name) => ({ name, reason: texts.filters.day }));
+}
+
+/** What to ask the service for, which knows what each filter can be. */
 export function historyQuery({
   actor,
   action,
@@ -56,11 +62,11 @@ export function historyQuery({
 }: AddressFilters): HistoryQuery {
   return {
     actor: actor || undefined,
-    action: action !== undefined && action in texts.actions ? (action as LiveChange['action']) : undefined,
-    field: field !== undefined && isField(field) ? field : undefined,
+    action: (action || undefined) as LiveChange['action'] | undefined,
+    field: field || undefined,
     since: dayStart(from, 0)?.toISOString(),
     until: dayStart(to, 1)?.toISOString(),
-    userId: account !== undefined && isAccountId(account) ? account : undefined,
+    userId: account || undefined,
     requestId: request || undefined,
   };
 }
@@ -69,8 +75,11 @@ export function historyQuery({
 function dayStart(day: string | undefined, later: number): Date | undefined {
   const [, year, month, date] = /^(\d{4})-(\d\d)-(\d\d)$/.exec(day ?? '') ?? [];
   if (date === undefined) return undefined;
-  const start = new Date(Number(year), Number(month) - 1, Number(date) + later);
-  return Number.isNaN(start.getTime()) ? undefined : start;
+  const start = new Date(Number(year), Number(month) - 1, Number(date));
+  // `Date` takes a day that a month does not have for one of the next month.
+  if (start.getDate() !== Number(date) || start.getMonth() !== Number(month) - 1) return undefined;
+  start.setDate(start.getDate() + later);
+  return start;
 }
 
 /** Whether a change is among those that the service answers for these filters. */
