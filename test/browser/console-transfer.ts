@@ -177,6 +177,43 @@ describe('import and export in the console, in a real browser', function () {
     await console.expectAccessible();
   });
 
+  it('lets one say what the columns of other charsets mean, too', async () => {
+    const { page } = console;
+    await console.open('/transfer');
+    const header = '\uFEFF地址\t"Wer\t""genau"""\t部门😀\r\n';
+    const utf16 = Buffer.from(`${header}zoe16@example.com\tZoë\t日本\r\n`, 'utf16le');
+    const files: [name: string, bytes: Buffer, columns: [string, string, string]][] = [
+      // As Excel writes "Unicode Text".
+      ['unicode.txt', utf16, ['地址', 'Wer\t"genau"', '部门😀']],
+      ['big.tsv', Buffer.from(utf16).swap16(), ['地址', 'Wer\t"genau"', '部门😀']],
+      ['plain.csv', Buffer.from('Adr;Wer;X\nzoe16@example.com;Zoë;y\n', 'utf16le'), ['Adr', 'Wer', 'X']],
+      [
+        'windows.csv',
+        Buffer.from('Stra\xdfe;Preis in \x80;\x8Cuvre\nzoe16@example.com;Zo\xeb;y\n', 'latin1'),
+        ['Straße', 'Preis in €', 'Œuvre'],
+      ],
+    ];
+    for (const [name, bytes, [address, who, other]] of files) {
+      await choose(name, bytes);
+      await page.getByText('Columns: 0 of 3 are used').waitFor();
+      await page.getByLabel(`Meaning of ${address}`).selectOption('Email');
+      await page.getByText('Columns: 1 of 3 are used').waitFor();
+      await page.getByLabel(`Meaning of ${who}`).selectOption('Name');
+      await page.getByText('Columns: 2 of 3 are used').waitFor();
+      // What stays unused has the name that it has in the file.
+      const unused = page.getByLabel(`Meaning of ${other}`).locator('option:checked');
+      await unused.filter({ hasText: 'Not used (by its name)' }).waitFor({ state: 'attached' });
+      await page.getByText('New accounts (1)').click();
+      await page.getByText('Zoë').waitFor();
+      if (name === 'unicode.txt') await console.expectAccessible();
+      if (name !== 'windows.csv') await button('Choose another file').click();
+    }
+    await button('Import 1').click();
+    await page.getByText('The import is done').waitFor();
+    const [row] = await console.app.database.query("select name from users where email like 'zoe16%'");
+    expect(row).to.deep.equal({ name: 'Zoë' });
+  });
+
   it('imports ten thousand rows, and draws few of them', async () => {
     const { page } = console;
     const lines = Array.from({ length: 10_000 }, (_, index) => `row${index}@many.example,Row ${index}\n`);

@@ -4,7 +4,7 @@ export const transferTexts = {
   import: 'Import',
   drop: 'Drop a file here, or choose one',
   kinds:
-    'CSV, TSV or NDJSON: an export of ours, a spreadsheet, or what Google Workspace, Microsoft Entra and Okta export.',
+    'CSV, TSV, Unicode text or NDJSON: an export of ours, a spreadsheet, or what Google Workspace, Microsoft Entra and Okta export.',
   another: 'Choose another file',
   unknownKind: 'Only CSV, TSV and NDJSON can be imported. Save a workbook as “CSV UTF-8” first.',
   mode: 'Accounts that exist',

@@ -51,7 +51,7 @@ export function transferEndpoints({ preferenceRules: rules, streamTimes }: Trans
         description: [
           `Accounts, one a line, each with its \`email\` and any of ${OPTIONAL_FIELDS.join(', ')}; preferences are replaced, not merged.`,
           '`createdAt`, a time that is not in the future, is kept for a new account. The export is a valid import: `id`, `version` and `updatedAt` are ignored.',
-          'In UTF-8, in UTF-16 with a byte order mark, or in the charset of `Content-Type`.',
+          'In UTF-8, in UTF-16, such as the "Unicode Text" of Excel, or in the charset of `Content-Type`.',
           'NDJSON: one JSON object a line.',
           'CSV, with commas, semicolons or tabs: a header line names the columns, as the export does or as spreadsheets and the exports of Google Workspace, Microsoft Entra and Okta do; other columns are ignored, and named in the report.',
           `Preferences are JSON in their cell; an empty cell means a field not given, and \`${NO_VALUE}\` no value; one apostrophe before a formula is removed.`,

@@ -38,24 +38,21 @@ export async function importFile(file: File): Promise<ImportFile | undefined> {
     columns: [],
     withNames: () => file,
   };
-  // UTF-16, which the service recognizes.
-  if (type !== TYPES['csv'] || bytes[0] === 0xff || bytes[0] === 0xfe) return whole;
-  const text = decode(bytes, 'utf-8');
-  const charset = text === undefined ? 'windows-1252' : 'utf-8';
-  const head = text ?? new TextDecoder(charset).decode(bytes);
+  if (type !== TYPES['csv']) return whole;
+  const charset = charsetOf(bytes);
+  const head = new TextDecoder(charset, { ignoreBOM: true }).decode(bytes, { stream: true });
   const before = BEFORE_HEADER.exec(head)?.[0] ?? '';
   const line = lineOf(head.slice(before.length));
   const separator = before.includes('sep=')
     ? (/sep=(.)/i.exec(before)?.[1] ?? ',')
     : [',', ';', '\t'].reduce((a, b) => (cellsOf(line, b).length > cellsOf(line, a).length ? b : a));
   const columns = cellsOf(line, separator);
-  const charBytes = (part: string) =>
-    text === undefined ? part.length : new TextEncoder().encode(part).length;
-  const rest = file.slice(charBytes(before + line));
+  const encode = ENCODERS[charset];
+  const rest = file.slice(encode(before + line).length);
   return {
     ...whole,
     type: `${type}; charset=${charset}`,
-    isWindows: text === undefined,
+    isWindows: charset === 'windows-1252',
     columns,
     withNames(names) {
       if (names.size === 0) return file;
@@ -63,18 +60,41 @@ export async function importFile(file: File): Promise<ImportFile | undefined> {
         const name = names.get(number) ?? column;
         return `"${(name || `unused ${number + 1}`).replaceAll('"', '""')}"`;
       });
-      // The names of a file in another charset than UTF-8 are read as they are written only where they are ASCII.
-      return new Blob([before, named.join(separator), rest]);
+      return new Blob([encode(before + named.join(separator)), rest]);
     },
   };
 }
 
-function decode(bytes: Uint8Array, charset: string): string | undefined {
+/** How to write a text in each charset, with as many bytes as it has in the file. */
+const ENCODERS = {
+  'utf-8': (text: string) => new TextEncoder().encode(text),
+  'utf-16le': (text: string) => utf16(text, true),
+  'utf-16be': (text: string) => utf16(text, false),
+  'windows-1252': windows1252,
+} as const satisfies Readonly<Record<string, (text: string) => Uint8Array<ArrayBuffer>>>;
+
+function utf16(text: string, isLittleEndian: boolean): Uint8Array<ArrayBuffer> {
+  const view = new DataView(new ArrayBuffer(text.length * 2));
+  for (let at = 0; at < text.length; at++) view.setUint16(at * 2, text.charCodeAt(at), isLittleEndian);
+  return new Uint8Array(view.buffer);
+}
+
+function windows1252(text: string): Uint8Array<ArrayBuffer> {
+  const all = new TextDecoder('windows-1252').decode(Uint8Array.from({ length: 256 }, (_, byte) => byte));
+  return Uint8Array.from(text, (character) => all.indexOf(character));
+}
+
+/** The charset of a file, as the service finds it: UTF-16 by its mark or by the zeros beside its first letter. */
+function charsetOf(bytes: Uint8Array): keyof typeof ENCODERS {
+  const [first, second] = bytes;
+  if ((first === 0xff && second === 0xfe) || (first && second === 0)) return 'utf-16le';
+  if ((first === 0xfe && second === 0xff) || (first === 0 && second)) return 'utf-16be';
   try {
-    // The last character may be cut. The byte order mark counts.
-    return new TextDecoder(charset, { fatal: true, ignoreBOM: true }).decode(bytes, { stream: true });
+    // The last character may be cut.
+    new TextDecoder('utf-8', { fatal: true }).decode(bytes, { stream: true });
+    return 'utf-8';
   } catch {
-    return undefined;
+    return 'windows-1252';
   }
 }
 
