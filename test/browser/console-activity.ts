@@ -297,6 +297,36 @@ describe('the activity in the console, in a real browser', function () {
     await page.unroute('**/v1/changes*');
   });
 
+  it('shows a bulk change as a whole, and lets none of it slide in', async () => {
+    const { page, app } = console;
+    await openLive();
+    await entries().first().waitFor();
+    await page.evaluate(`
+      globalThis.mostSliding = 0;
+      new MutationObserver(() => {
+        mostSliding = Math.max(mostSliding, document.querySelectorAll('.entry.new').length);
+      }).observe(document.querySelector('ol'), { subtree: true, childList: true, attributes: true });
+    `);
+    const added = await app.database.query<{ id: number }>(
+      "insert into users (email) select 'slide' || n || '@example.com' from generate_series(1, 60) as n returning id",
+    );
+    const changed = await app.call('/v1/users/bulk', {
+      as: ADA,
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify({ ids: added.map(({ id }) => id), status: 'suspended' }),
+    });
+    expect(changed.status, await changed.text()).to.equal(200);
+    const history = await app.call('/v1/history?limit=50', { as: ADA });
+    const { items } = (await history.json()) as { items: readonly { id: number }[] };
+    const newest = items.map(({ id }) => `${id}`);
+    await until('the newest entries', async () => {
+      const listed = await entries().evaluateAll((all) => all.map((entry) => entry.getAttribute('data-id')));
+      return newest.every((id, place) => listed[place] === id);
+    });
+    expect(await page.evaluate('mostSliding')).to.be.at.most(10);
+  });
+
   it('undoes everything that one import has changed, but for what has changed since and what the app points at', async () => {
     const { page, app } = console;
     const lines = ['rosa', 'kate', 'vera', 'uma'].map((name) =>

@@ -51,6 +51,38 @@ describe('the refused sign-ins in the console, in a real browser', function () {
     await page.waitForURL(/\/accounts\?q=sus%40example\.com/);
   });
 
+  it('reads the list again only a few times while thousands are suspended', async () => {
+    const { page, app } = console;
+    const change = { version: 2, actor: 'rosa@example.com', actorId: 1, requestId: 'r', undoes: null };
+    const entry = { ...change, at: new Date().toISOString(), erasedAt: null, reason: null };
+    const told = (id: number, values: object) =>
+      `event: change\ndata: ${JSON.stringify({ ...entry, id, userId: id, ...values })}\n\n`;
+    const suspensions = Array.from({ length: 1_000 }, (_, place) =>
+      told(1_000_000 + place, {
+        action: 'updated',
+        before: { status: 'active' },
+        after: { status: 'suspended' },
+      }),
+    );
+    const creation = told(2_000_000, {
+      action: 'created',
+      before: null,
+      after: { email: 'otto@example.com' },
+    });
+    await page.route('**/v1/changes*', async (route) => {
+      // What comes before the list is there is no reason to read it again at once.
+      await row('otto@example.com').waitFor();
+      await route.fulfill({
+        contentType: 'text/event-stream',
+        body: `retry: 60000\n\n${suspensions.join('')}${creation}`,
+      });
+    });
+    await console.open('/turned-away');
+    await row('otto@example.com').getByText('Invited').waitFor();
+    const reads = console.watched.requests.filter((url) => url.startsWith(`${app.url}/v1/access/refused`));
+    expect(reads.length).to.be.below(50);
+  });
+
   it('invites somebody with one click, keeps the focus, and takes it back', async () => {
     const { page } = console;
     await console.open('/turned-away');

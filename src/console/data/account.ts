@@ -3,7 +3,7 @@ import { useCallback, useEffect } from 'preact/hooks';
 import { type Answered, Problem, type RequestOf } from '../../client/index.ts';
 import { isSame, patchBetween } from '../../client/merge-patch.ts';
 import { call } from './api.ts';
-import { type LiveChange, onChange, tell, useMissed } from './live.ts';
+import { type LiveChange, onChanges, tell, useMissed } from './live.ts';
 import { type Loaded, type Pages, useLoaded, usePages } from './load.ts';
 import type { Values } from './values.ts';
 
@@ -21,6 +21,9 @@ export interface WatchedAccount {
   readonly deletion: LiveChange | undefined;
 }
 
+/** How long changes are gathered before they are shown together, in milliseconds: an app may change an account at any rate. */
+const GATHER_MS = 100;
+
 /** Loads an account and its history, and keeps both up to date. */
 export function useAccount(id: string): WatchedAccount {
   const account = useLoaded<Account>(id, (signal) => call('GET /v1/users/:id', { params: { id }, signal }));
@@ -31,11 +34,12 @@ export function useAccount(id: string): WatchedAccount {
   const arrived = useSignal<readonly LiveChange[]>([]);
   useEffect(
     () =>
-      onChange((change) => {
-        if (`${change.userId}` !== id) return;
-        arrived.value = [change, ...arrived.value];
+      onChanges((changes) => {
+        const own = changes.filter(({ userId }) => `${userId}` === id);
+        if (own.length === 0) return;
+        arrived.value = [...own.toReversed(), ...arrived.value];
         account.reload();
-      }),
+      }, GATHER_MS),
     [id, arrived, account.reload],
   );
   const read = useCallback(() => {

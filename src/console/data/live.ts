@@ -48,6 +48,28 @@ export function onChange(listener: (change: LiveChange) => void): () => void {
   };
 }
 
+/**
+ * Calls `listener` with the changes from now on, as {@link onChange} does, together with those of the next `gatherMs` milliseconds: an import
+ * makes thousands a second. Returns how to end it.
+ */
+export function onChanges(listener: (changes: readonly LiveChange[]) => void, gatherMs: number): () => void {
+  let gathered: LiveChange[] = [];
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const end = onChange((change) => {
+    gathered.push(change);
+    timer ??= setTimeout(() => {
+      const changes = gathered;
+      gathered = [];
+      timer = undefined;
+      listener(changes);
+    }, gatherMs);
+  });
+  return () => {
+    end();
+    clearTimeout(timer);
+  };
+}
+
 /** The ids of the last changes that the listeners were told of. */
 const told = new Set<number>();
 const MAX_TOLD = 1_000;

@@ -2,7 +2,7 @@ import { useEffect, useRef } from 'preact/hooks';
 import type { Answered } from '../../client/index.ts';
 import { call } from '../data/api.ts';
 import { formatNumber } from '../data/format.ts';
-import { onChange } from '../data/live.ts';
+import { onChanges } from '../data/live.ts';
 import { type Loaded, useLoaded } from '../data/load.ts';
 import { viewUrl } from '../data/place.ts';
 import { Chart } from '../parts/chart.tsx';
@@ -48,19 +48,13 @@ export function Overview() {
 function useRecount(...counts: readonly Pick<Loaded<unknown>, 'reload'>[]): void {
   const reloads = useRef(counts);
   reloads.current = counts;
-  useEffect(() => {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const end = onChange(() => {
-      timer ??= setTimeout(() => {
-        timer = undefined;
+  useEffect(
+    () =>
+      onChanges(() => {
         for (const { reload } of reloads.current) reload();
-      }, RECOUNT_MS);
-    });
-    return () => {
-      end();
-      clearTimeout(timer);
-    };
-  }, []);
+      }, RECOUNT_MS),
+    [],
+  );
 }
 
 function Totals({

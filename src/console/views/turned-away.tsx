@@ -4,7 +4,7 @@ import { useEffect, useRef } from 'preact/hooks';
 import { type Answered, Problem } from '../../client/index.ts';
 import { call } from '../data/api.ts';
 import { formatNumber } from '../data/format.ts';
-import { onChange, tell } from '../data/live.ts';
+import { onChanges, tell } from '../data/live.ts';
 import { useLoaded, usePages } from '../data/load.ts';
 import { viewUrl } from '../data/place.ts';
 import { copy } from '../parts/copy.ts';
@@ -117,19 +117,26 @@ export function TurnedAway() {
   );
 }
 
+/** How long changes are gathered before they are shown together, in milliseconds: a bulk change makes thousands. */
+const GATHER_MS = 100;
+
 /** The accounts that were created while the list is shown, by their emails, whoever created them. */
 function useInvited(reload: () => void): ReadonlyMap<string, number> {
   const invited = useSignal<ReadonlyMap<string, number>>(new Map());
   useEffect(
     () =>
-      onChange(({ userId, action, before, after }) => {
+      onChanges((changes) => {
         const next = new Map(invited.peek());
-        if (action === 'created' && after?.email !== undefined) next.set(after.email, userId);
-        else if (action === 'deleted' && before?.email !== undefined) next.delete(before.email);
-        // The service leaves out who may come in again.
-        else if (after?.status !== undefined || after?.email !== undefined) reload();
+        let isOther = false;
+        for (const { userId, action, before, after } of changes) {
+          if (action === 'created' && after?.email !== undefined) next.set(after.email, userId);
+          else if (action === 'deleted' && before?.email !== undefined) next.delete(before.email);
+          // The service leaves out who may come in again.
+          else isOther ||= after?.status !== undefined || after?.email !== undefined;
+        }
         invited.value = next;
-      }),
+        if (isOther) reload();
+      }, GATHER_MS),
     [invited, reload],
   );
   return invited.value;

@@ -35,6 +35,9 @@ import { shortcutsOf } from './shortcuts.ts';
 /** The entries of a page. */
 const PAGE = 50;
 
+/** How many entries slide in at once: more would keep the browser busy, and nobody sees where they went. */
+const MAX_SLIDING = 10;
+
 const NONE = {
   actor: undefined,
   action: undefined,
@@ -131,13 +134,18 @@ export function Activity() {
 }
 
 function Entries({ items, shown }: { items: readonly LiveChange[]; shown: ReadonlySet<number> }) {
-  const addressOf = useCallback((filter: 'actor' | 'request', value: string) => {
-    const next = new URLSearchParams(location.search);
-    next.set(filter, value);
-    return `${viewUrl('/activity')}?${next}`;
-  }, []);
+  const { search } = location;
+  const addressOf = useCallback(
+    (filter: 'actor' | 'request', value: string) => {
+      const next = new URLSearchParams(search);
+      next.set(filter, value);
+      return `${viewUrl('/activity')}?${next}`;
+    },
+    [search],
+  );
   const told = useMemo(() => namesIn(items), [items]);
   const undone = new Set(items.map(({ undoes }) => undoes));
+  const slides = shown.size <= MAX_SLIDING;
   let last = '';
   return items.flatMap((change) => {
     const day = dayName(change.at);
@@ -155,7 +163,7 @@ function Entries({ items, shown }: { items: readonly LiveChange[]; shown: Readon
         key={change.id}
         change={change}
         accountEmail={told.get(change.userId)}
-        isNew={shown.has(change.id)}
+        isNew={slides && shown.has(change.id)}
         isUndone={undone.has(change.id)}
         addressOf={addressOf}
         onUndo={askUndo}

@@ -8,9 +8,13 @@ import { type HistoryQuery, matches } from './filters.ts';
 /** How long changes are gathered before they are shown together, in milliseconds: an import makes thousands a second. */
 const GATHER_MS = 120;
 
+/** How many are so many that nobody can read them as they come, and how long they are gathered then: the page must stay quick to use. */
+const MANY = 20;
+const GATHER_MANY_MS = 1_000;
+
 /** The most changes that wait, and the most that a list has before it begins anew. */
 const MAX_WAITING = 200;
-const MAX_LISTED = 1_000;
+const MAX_LISTED = 300;
 
 /** How far down a page is still at its top, in pixels. */
 const TOP_PX = 80;
@@ -64,6 +68,7 @@ export function useArrivals(
   /** How many have arrived that the filters hide, since they were counted last. */
   const passed = useRef(0);
   const timer = useRef<ReturnType<typeof setTimeout>>(null);
+  const gatherMs = useRef(GATHER_MS);
 
   const show = useCallback(
     (changes: readonly LiveChange[]) => {
@@ -89,6 +94,7 @@ export function useArrivals(
     const known = new Set([...pages.items, ...waiting.peek()].map(({ id }) => id));
     const fresh = inbox.current.filter(({ id }) => !known.has(id));
     inbox.current = [];
+    gatherMs.current = fresh.length > MANY ? GATHER_MANY_MS : GATHER_MS;
     if (fresh.length === 0) return;
     const all = merged(fresh, waiting.peek()).slice(0, MAX_WAITING + 1);
     const mayMove = !isPaused.peek() && scrollY < TOP_PX && !list.current?.querySelector(':focus-visible');
@@ -102,7 +108,7 @@ export function useArrivals(
       passed.current += changes.length - fitting.length;
       if (inbox.current.length <= MAX_WAITING) inbox.current.push(...fitting);
       else isGapped.current ||= fitting.length > 0;
-      timer.current ??= setTimeout(take, GATHER_MS);
+      timer.current ??= setTimeout(take, gatherMs.current);
     },
     [take],
   );

@@ -3,6 +3,7 @@ import { AccountLink } from '../../parts/account-link.tsx';
 import { Actor } from '../../parts/actor.tsx';
 import { Diff } from '../../parts/diff.tsx';
 import { Icon, type IconName } from '../../parts/icons.tsx';
+import { memo } from '../../parts/memo.ts';
 import { Reason } from '../../parts/reason.tsx';
 import { Time } from '../../parts/time.tsx';
 import { activityTexts } from '../../texts/activity.ts';
@@ -14,7 +15,7 @@ const ICONS = { created: 'plus', updated: 'activity', deleted: 'cross' } as cons
 >;
 
 /** An entry of the history: who did what to whom and when, with before and after. */
-export function Entry({
+export const Entry = memo(function Entry({
   change,
   accountEmail,
   isNew,
@@ -78,4 +79,4 @@ export function Entry({
       </div>
     </li>
   );
-}
+});
