@@ -40,7 +40,7 @@ export const texts = {
       rate_limited: 'Too many attempts. Wait a minute, then try again.',
     } as Readonly<Record<string, string>>,
     notCompleted: 'The sign-in was not completed. Begin again.',
-    ended: 'Your session has ended. Sign in again; what you typed is still here.',
+    ended: 'Your session has ended. Sign in again: what you typed is still here, and what you began goes on.',
     signedIn: 'Signed in as',
     signOut: 'Sign out',
     theme: 'Theme',

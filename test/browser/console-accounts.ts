@@ -209,8 +209,9 @@ describe('the list of accounts in the console, in a real browser', function () {
     await dialog.getByRole('button', { name: 'Suspend' }).click();
     await dialog.getByText('The service does not answer').waitFor();
     await dialog.getByText('1,000 of 2,300').waitFor();
+    await dialog.getByText('Going on changes nothing twice').waitFor();
     await console.expectAccessible();
-    await dialog.getByRole('button', { name: 'Suspend' }).click();
+    await dialog.getByRole('button', { name: 'Go on' }).click();
     await page.getByText('2,300 accounts changed').waitFor();
     await page.unroute('**/v1/users/bulk');
     expect(steps).to.equal(4);

@@ -10,9 +10,12 @@ import { openPage, type WatchedPage } from './browser.ts';
 /** The admin that is signed in to the console. */
 export const ADA = 'ada@example.com';
 
+/** What the tests of the console use of a service. */
+export type ConsoleApp = Pick<TestApp, 'url' | 'database' | 'call' | 'close'>;
+
 /** The console of a service, in a real browser with an admin's session. */
-export interface TestConsole {
-  readonly app: TestApp;
+export interface TestConsole<App extends ConsoleApp = TestApp> {
+  readonly app: App;
   /** Its routes end with each test; those of its context last. */
   readonly page: Page;
   readonly watched: WatchedPage;
@@ -20,6 +23,8 @@ export interface TestConsole {
   open(path: string): Promise<void>;
   /** Signs the browser in, with a session of its own. */
   signIn(email?: string): Promise<void>;
+  /** Signs in again where the page says that its session has ended, as in another tab, and comes back to the page. */
+  signInAgain(page?: Page, email?: string): Promise<void>;
   /** Changes something as {@link ADA} does elsewhere, past the browser. Asserts that it is done. */
   patch(path: string, values: object): Promise<Response>;
   /** Opens a page in a browser of somebody else's own. */
@@ -31,7 +36,11 @@ export interface TestConsole {
 
 /** Starts a service with one admin, {@link ADA}, and opens a browser that is signed in as her. */
 export async function openConsole(options: Parameters<typeof startApp>[0] = {}): Promise<TestConsole> {
-  const app = await startApp(options);
+  return openConsoleOf(await startApp(options));
+}
+
+/** The same of a service that runs already, whose database has no accounts. */
+export async function openConsoleOf<App extends ConsoleApp>(app: App): Promise<TestConsole<App>> {
   await addAccount(app.database, ADA, { role: 'admin', name: 'Ada Lovelace' });
   const watched = await openPage();
   const { page } = watched;
@@ -54,7 +63,7 @@ export async function openConsole(options: Parameters<typeof startApp>[0] = {}):
     const [, name = '', value = ''] = /^([^=]+)=([^;]+)/.exec(answer.headers.getSetCookie()[0] ?? '') ?? [];
     await page.context().addCookies([{ name, value, url: app.url, httpOnly: true, sameSite: 'Strict' }]);
   };
-  const console: TestConsole = {
+  const console: TestConsole<App> = {
     app,
     page,
     watched,
@@ -63,6 +72,13 @@ export async function openConsole(options: Parameters<typeof startApp>[0] = {}):
       await page.locator('main.view').waitFor();
     },
     signIn: (email = ADA) => signIn(page, email),
+    async signInAgain(of = page, email = ADA) {
+      const dialog = of.getByRole('dialog').filter({ hasText: 'Your session has ended' });
+      await dialog.waitFor();
+      await signIn(of, email);
+      await of.evaluate("document.dispatchEvent(new Event('visibilitychange'))");
+      await dialog.waitFor({ state: 'detached' });
+    },
     async patch(path, values) {
       const answer = await app.call(path, {
         as: ADA,

@@ -43,24 +43,62 @@ export function noteRefusal(error: unknown): void {
   if (error.code === 'forbidden') isRoleDoubted.value = true;
 }
 
+/** What waits for the next sign-in: told whether it is the same account again. */
+const waiting = new Set<(isSame: boolean) => void>();
+
+/** Says that somebody has signed in where a session had ended: what was begun goes on, for the same account. */
+export function endWaiting(isSame: boolean): void {
+  hasSessionEnded.value = false;
+  for (const go of waiting) go(isSame);
+  waiting.clear();
+}
+
 /**
- * Calls the service with the session of this browser; where it wants to know why something is done, the reader is asked. Throws what the
- * client throws.
+ * Notes what a refusal says of the session. Where that has ended, waits for the next sign-in, and returns whether the same account is
+ * signed in again, so that the same request may succeed. Throws the signal's reason once it aborts.
+ */
+export async function isSignedInAgain(refusal: Problem, signal?: AbortSignal): Promise<boolean> {
+  noteRefusal(refusal);
+  if (refusal.code !== 'unauthenticated') return false;
+  return new Promise((resolve, reject) => {
+    waiting.add(resolve);
+    const giveUp = () => {
+      waiting.delete(resolve);
+      reject(signal?.reason);
+    };
+    if (signal?.aborted) giveUp();
+    else signal?.addEventListener('abort', giveUp, { once: true });
+  });
+}
+
+/** Whether a write that has failed with this may have been carried out all the same: only its answer is missing. */
+export function mayBeDone(error: unknown): boolean {
+  if (error instanceof Problem) return error.status >= 500 || error.code === 'request_in_progress';
+  return error instanceof Unreachable;
+}
+
+/** Notes whether the service was reached, by what a request to it has thrown, if anything. */
+export function noteReached(error?: unknown): void {
+  if (error === undefined || error instanceof Problem) isOnline.value = true;
+  else if (error instanceof Unreachable) isOnline.value = false;
+}
+
+/**
+ * Calls the service with the session of this browser; where that has ended, it goes on after the next sign-in, and where the service wants
+ * to know why something is done, the reader is asked. Throws what the client throws.
  */
 export const call: Call = async (name, request) => {
   try {
     const answer = await send(name, request);
-    isOnline.value = true;
+    noteReached();
     return answer;
   } catch (error) {
-    if (error instanceof Unreachable) isOnline.value = false;
-    else if (error instanceof Problem) {
-      isOnline.value = true;
-      if (!isDoor(name)) noteRefusal(error);
-      if (error.code === 'reason_required') {
-        const reason = await askReason();
-        if (reason !== undefined) return call(name, { ...request, reason } as typeof request);
-      }
+    noteReached(error);
+    if (!(error instanceof Problem) || isDoor(name)) throw error;
+    if (await isSignedInAgain(error, request?.signal)) return call(name, request);
+    if (error.code === 'reason_required') {
+      const reason = await askReason();
+      if (reason !== undefined) return call(name, { ...request, reason } as typeof request);
     }
     throw error;
   }

@@ -1,6 +1,6 @@
 import { computed, effect, signal } from '@preact/signals';
 import { type Answered, Unreachable } from '../../client/index.ts';
-import { call, hasSessionEnded, isRoleDoubted } from './api.ts';
+import { call, endWaiting, hasSessionEnded, isOnline, isRoleDoubted } from './api.ts';
 import { onLongSilence } from './attention.ts';
 import { dropDrafts, mayLeave } from './drafts.ts';
 import { BASE_PATH, viewUrl } from './place.ts';
@@ -46,10 +46,11 @@ export async function loadSession(): Promise<void> {
   try {
     const answer = await call('GET /v1/session');
     // Whoever has only lost the session stays on the page, under the way in: nothing typed is lost.
-    const account = answer.account ?? (hasSessionEnded.peek() ? (me.peek() ?? null) : null);
+    const before = me.peek();
+    const account = answer.account ?? (hasSessionEnded.peek() ? (before ?? null) : null);
     session.value = { ...answer, account };
     sessionError.value = undefined;
-    if (answer.account) hasSessionEnded.value = false;
+    if (answer.account) endWaiting(answer.account.id === before?.id);
   } catch (error) {
     sessionError.value = error;
   }
@@ -58,6 +59,23 @@ export async function loadSession(): Promise<void> {
 // The session lasts as long as somebody uses the page; whoever has lost it is told.
 onLongSilence(() => {
   if (me.peek() !== undefined) call('GET /v1/me').catch(() => undefined);
+});
+
+/** How often the service is looked for while it cannot be reached, in milliseconds. */
+const LOOK_MS = 3_000;
+
+// No browser says when a service is there again.
+effect(() => {
+  if (isOnline.value) return;
+  let isLooking = false;
+  const timer = setInterval(async () => {
+    if (isLooking) return;
+    isLooking = true;
+    if (me.peek() === undefined) await loadSession();
+    else await call('GET /v1/me').catch(() => undefined);
+    isLooking = false;
+  }, LOOK_MS);
+  return () => clearInterval(timer);
 });
 
 // Whoever is demoted while the page is open is shown what is still theirs.

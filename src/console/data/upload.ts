@@ -1,6 +1,6 @@
 import { type Answered, Problem, type QueryOf, Unreachable } from '../../client/index.ts';
 import { queryOf } from '../../client/send.ts';
-import { noteRefusal } from './api.ts';
+import { isSignedInAgain, noteReached } from './api.ts';
 import type { PlannedChange } from './dry-run.ts';
 import { CONSOLE_HEADER } from './early.ts';
 import { BASE_PATH } from './place.ts';
@@ -12,21 +12,24 @@ export type ImportReport = Answered<'POST /v1/users/import'> & {
   readonly changes?: readonly PlannedChange[];
 };
 
-/** The result of an import, with the id of its request. */
-export interface Imported {
-  readonly report: ImportReport;
-  readonly requestId: string;
-}
-
 /**
- * Sends accounts to import, and tells how much of them has been sent, from 0 to 1: `fetch` cannot tell that. Throws as `call` does,
- * and the signal's reason once it aborts.
+ * Sends accounts to import, and tells how much of them has been sent, from 0 to 1: `fetch` cannot tell that. Goes on and throws as `call`
+ * does, and throws the signal's reason once it aborts.
  */
-export async function importAccounts(body: Blob, options: UploadOptions, reason?: string): Promise<Imported> {
+export async function importAccounts(
+  body: Blob,
+  options: UploadOptions,
+  reason?: string,
+): Promise<ImportReport> {
   try {
-    return await send(body, options, reason);
+    const report = await send(body, options, reason);
+    noteReached();
+    return report;
   } catch (error) {
-    if (!(error instanceof Problem) || error.code !== 'reason_required') throw error;
+    noteReached(error);
+    if (!(error instanceof Problem)) throw error;
+    if (await isSignedInAgain(error, options.signal)) return importAccounts(body, options, reason);
+    if (error.code !== 'reason_required') throw error;
     const given = await askReason();
     options.signal.throwIfAborted();
     if (given === undefined) throw error;
@@ -37,7 +40,7 @@ export async function importAccounts(body: Blob, options: UploadOptions, reason?
 interface UploadOptions {
   readonly type: string;
   readonly query: QueryOf<'POST /v1/users/import'>;
-  /** Sent twice with it, it is imported once. */
+  /** Sent twice with it, it is imported once. The history has it as the id of the request. */
   readonly key?: string;
   readonly signal: AbortSignal;
   readonly onProgress: (part: number) => void;
@@ -47,13 +50,16 @@ function send(
   body: Blob,
   { type, query, key, signal, onProgress }: UploadOptions,
   reason?: string,
-): Promise<Imported> {
+): Promise<ImportReport> {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     request.open('POST', `${BASE_PATH}/v1/users/import${queryOf(query)}`);
     request.setRequestHeader('Content-Type', type);
     request.setRequestHeader(CONSOLE_HEADER, '1');
-    if (key) request.setRequestHeader('Idempotency-Key', `"${key}"`);
+    if (key) {
+      request.setRequestHeader('Idempotency-Key', `"${key}"`);
+      request.setRequestHeader('X-Request-Id', key);
+    }
     if (reason) request.setRequestHeader('Rollcall-Reason', encodeURIComponent(reason));
     request.upload.onprogress = ({ loaded, total }) => onProgress(loaded / total);
     request.upload.onload = () => onProgress(1);
@@ -64,11 +70,8 @@ function send(
     request.onload = () => {
       try {
         const answer = JSON.parse(request.responseText);
-        const requestId = request.getResponseHeader('X-Request-Id') ?? '';
-        if (request.status === 200) return resolve({ report: answer, requestId });
-        const problem = new Problem(answer);
-        noteRefusal(problem);
-        reject(problem);
+        if (request.status === 200) resolve(answer);
+        else reject(new Problem(answer));
       } catch {
         fail();
       }

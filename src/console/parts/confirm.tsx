@@ -9,6 +9,7 @@ import { messageOf } from './states.tsx';
 export function Confirm({
   title,
   label,
+  cancel = texts.dialog.cancel,
   isDanger = true,
   run,
   onClose,
@@ -18,6 +19,8 @@ export function Confirm({
   title: string;
   /** What the button does. */
   label: string;
+  /** What the other button says, which does nothing. */
+  cancel?: string;
   /** Whether it cannot be undone. */
   isDanger?: boolean;
   run: () => Promise<void>;
@@ -59,7 +62,7 @@ export function Confirm({
             disabled={isBusy.value && !onStop}
             onClick={isBusy.value ? onStop : onClose}
           >
-            {isBusy.value && onStop ? texts.dialog.stop : texts.dialog.cancel}
+            {isBusy.value && onStop ? texts.dialog.stop : cancel}
           </button>
           <button
             type="submit"

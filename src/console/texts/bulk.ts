@@ -28,7 +28,15 @@ export const bulk = {
   unchanged: (count: string) => `Already so: ${count}.`,
   missing: (count: string) => `${count} no longer exist.`,
   andMore: (count: string) => `and ${count} more`,
+  own: 'Your own account is among them. It is changed last.',
   done: (count: string) => `${count} changed`,
+  stopped: (count: string, rest: string) => `${count} changed; ${rest} left as they were.`,
+  unsure: (changed: number, count: string) =>
+    `${changed === 0 ? 'Perhaps some accounts changed' : `${count} changed, and perhaps more`}: the service did not answer.`,
+  mayBeDone: 'The accounts that come next are all changed, or none of them. Going on changes nothing twice.',
+  noAdmin: (request: string) =>
+    `You are not an admin any more. Another admin can undo the whole request ${request}.`,
+  goOn: 'Go on',
   all: (count: string) => `Select all ${count}`,
   first: (count: string) => `Select the first ${count}`,
   steps: (count: string) => `Done in steps of ${count}, each as a whole. One undo takes all of them back.`,

@@ -53,6 +53,8 @@ export const transferTexts = {
     `Leave out the ${count === 1 ? 'wrong line' : `${text} wrong lines`}, and import the others`,
   nothing: 'The file changes nothing.',
   run: (count: string) => `Import ${count}`,
+  mayBeDone:
+    'All of the file was imported, or nothing of it. Trying again tells which, and imports nothing twice.',
   done: 'The import is done',
   next: 'Import another file',
   undo: 'Take the whole import back…',

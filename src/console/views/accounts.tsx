@@ -3,14 +3,15 @@ import { useCallback, useEffect, useMemo, useRef } from 'preact/hooks';
 import { useAddress } from '../data/address.ts';
 import { call } from '../data/api.ts';
 import { useCommands } from '../data/commands.ts';
-import { download, exportUrl } from '../data/download.ts';
+import { exportAccounts } from '../data/download.ts';
 import { formatNumber } from '../data/format.ts';
 import { type Shortcut, useShortcuts } from '../data/keys.ts';
-import { type LiveChange, onChange, useMissed } from '../data/live.ts';
+import { onChanges, useMissed } from '../data/live.ts';
 import { type Pages, useLoaded, usePages } from '../data/load.ts';
 import { useWayBack } from '../data/way-back.ts';
 import { Icon } from '../parts/icons.tsx';
 import { Failed, State } from '../parts/states.tsx';
+import { sayFault } from '../parts/toasts.tsx';
 import { refusedFilters, WrongFilters } from '../parts/wrong-filters.tsx';
 import { bulk } from '../texts/bulk.ts';
 import { texts } from '../texts.ts';
@@ -68,7 +69,7 @@ export function Accounts() {
           {
             icon: 'down',
             label: texts.accounts.export,
-            run: () => download(exportUrl({ ...filters, format: 'csv' })),
+            run: () => exportAccounts({ ...filters, format: 'csv' }).catch(sayFault),
           },
         ],
   );
@@ -167,27 +168,14 @@ function useChanges({ edit, refresh }: Pages<Account>, recount: () => void): voi
   }, [recount, refresh]);
   useMissed(read);
   useEffect(() => {
-    let changes = new Map<number, LiveChange>();
-    let showing: ReturnType<typeof setTimeout> | undefined;
-    let reading: ReturnType<typeof setTimeout> | undefined;
-    const show = () => {
-      showing = undefined;
-      const gathered = changes;
-      changes = new Map();
-      edit((accounts) => changed(accounts, gathered));
-    };
-    const end = onChange((change) => {
-      changes.set(change.userId, change);
-      showing ??= setTimeout(show, SHOW_MS);
-      reading ??= setTimeout(() => {
-        reading = undefined;
-        read();
-      }, GATHER_MS);
-    });
+    const endShowing = onChanges((changes) => {
+      const last = new Map(changes.map((change) => [change.userId, change]));
+      edit((accounts) => changed(accounts, last));
+    }, SHOW_MS);
+    const endReading = onChanges(read, GATHER_MS);
     return () => {
-      end();
-      clearTimeout(showing);
-      clearTimeout(reading);
+      endShowing();
+      endReading();
     };
   }, [edit, read]);
 }

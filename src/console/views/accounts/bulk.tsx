@@ -1,11 +1,12 @@
-import { useSignal } from '@preact/signals';
-import { useMemo, useRef, useState } from 'preact/hooks';
-import { call } from '../../data/api.ts';
+import { useComputed, useSignal } from '@preact/signals';
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { call, mayBeDone } from '../../data/api.ts';
 import { download } from '../../data/download.ts';
 import { useDraft } from '../../data/drafts.ts';
 import { formatNumber } from '../../data/format.ts';
 import { useLoaded } from '../../data/load.ts';
 import { lastReason } from '../../data/reason.ts';
+import { isAdmin, me } from '../../data/session.ts';
 import { Confirm } from '../../parts/confirm.tsx';
 import { Icon } from '../../parts/icons.tsx';
 import { Name } from '../../parts/name.tsx';
@@ -113,10 +114,14 @@ function ConfirmBulk({
 }) {
   // Those that were asked about, whatever becomes of the list meanwhile.
   const [accounts] = useState(selected);
-  const steps = useMemo(
-    () => stepsOf(accounts.map(({ id }) => id)).map((ids) => ({ ids, ...ACTS[act] })),
-    [],
-  );
+  const own = me.peek()?.id;
+  const isOwnAmong = accounts.some(({ id }) => id === own);
+  const steps = useMemo(() => {
+    const ids = accounts.map(({ id }) => id).filter((id) => id !== own);
+    // Whoever loses the right with the own account has changed the others by then.
+    if (own !== undefined && isOwnAmong) ids.push(own);
+    return stepsOf(ids).map((ids) => ({ ids, ...ACTS[act] }));
+  }, []);
   const preview = useLoaded('', async (signal) => {
     const sum = { changes: 0, unchanged: 0, missing: 0 };
     for (const body of steps) {
@@ -130,9 +135,13 @@ function ConfirmBulk({
   // All steps are one request for the history: one undo takes all of it back. A step that is tried again is still the same.
   const requestId = useRef(crypto.randomUUID());
   const done = useSignal({ steps: 0, changed: 0 });
+  /** Whether the step after those may be done too: its answer is missing. */
+  const isUnsure = useSignal(false);
   const isRunning = useSignal(false);
   const isStopped = useRef(false);
-  const run = async () => {
+  const running = useRef<Promise<void>>(undefined);
+  const hasBegun = useComputed(() => done.value.steps > 0 || isUnsure.value);
+  const takeSteps = async () => {
     isRunning.value = true;
     isStopped.current = false;
     try {
@@ -145,35 +154,53 @@ function ConfirmBulk({
           // Who was asked why is not asked again at each step.
           ...(place > 0 && lastReason.peek() !== '' && { reason: lastReason.peek() }),
         });
+        isUnsure.value = false;
         done.value = { steps: place + 1, changed: done.peek().changed + report.changed };
       }
+    } catch (error) {
+      isUnsure.value ||= mayBeDone(error);
+      throw error;
     } finally {
       isRunning.value = false;
     }
   };
-  const close = () => {
+  /** Says what is done, and offers to undo it. */
+  const tell = () => {
     const { steps, changed } = done.peek();
-    if (steps > 0) {
-      say(
-        bulk.done(count(changed)),
-        changed === 0
-          ? undefined
-          : {
-              label: bulk.undo,
-              run: () => askUndoRequest(requestId.current, onDone),
-            },
-      );
-      onDone();
-    }
-    onClose();
+    const rest = accounts.length - steps * STEP;
+    const text = isUnsure.peek()
+      ? bulk.unsure(changed, count(changed))
+      : rest > 0
+        ? bulk.stopped(count(changed), formatNumber(rest))
+        : bulk.done(count(changed));
+    if (changed === 0 && !isUnsure.peek()) say(text);
+    else if (isAdmin.peek())
+      say(text, { label: bulk.undo, run: () => askUndoRequest(requestId.current, onDone) });
+    else sayFault(`${text} ${bulk.noAdmin(requestId.current)}`);
   };
-  useDraft(isRunning.value);
+  // However this goes from the screen: closed, left, or because the reader is no admin any more.
+  useEffect(
+    () => () => {
+      isStopped.current = true;
+      const tellBegun = () => hasBegun.peek() && tell();
+      running.current?.then(tellBegun, tellBegun);
+    },
+    [],
+  );
+  useDraft(isRunning.value || hasBegun.value);
   return (
     <Confirm
       title={bulk.titles[act](count(accounts.length))}
-      label={bulk.acts[act]}
-      run={run}
-      onClose={close}
+      label={hasBegun.value && !isRunning.value ? bulk.goOn : bulk.acts[act]}
+      {...(hasBegun.value && { cancel: texts.dialog.close })}
+      run={() => {
+        running.current = takeSteps();
+        return running.current;
+      }}
+      onClose={() => {
+        if (hasBegun.peek()) onDone();
+        onClose();
+      }}
       {...(isRunning.value &&
         steps.length > 1 && {
           onStop: () => {
@@ -192,8 +219,10 @@ function ConfirmBulk({
         )}
       </ul>
       <p>{bulk.explained[act]}</p>
+      {isOwnAmong && <p class="note">{bulk.own}</p>}
       {steps.length > 1 && <p class="soft">{bulk.steps(formatNumber(STEP))}</p>}
-      {(isRunning.value || done.value.steps > 0) && steps.length > 1 ? (
+      {!isRunning.value && isUnsure.value && <p>{bulk.mayBeDone}</p>}
+      {(isRunning.value || hasBegun.value) && steps.length > 1 ? (
         <div class="stack tight" role="status">
           <p>
             {bulk.progress(

@@ -1,14 +1,15 @@
 import { useSignal } from '@preact/signals';
 import { Problem } from '../../../client/index.ts';
 import { call } from '../../data/api.ts';
+import { exportOwnData, OWN_DATA } from '../../data/download.ts';
 import { dryRun } from '../../data/dry-run.ts';
 import { useLoaded } from '../../data/load.ts';
-import { BASE_PATH } from '../../data/place.ts';
 import { leavePage } from '../../data/session.ts';
 import { Dialog } from '../../parts/dialog.tsx';
 import { Diff } from '../../parts/diff.tsx';
 import { Icon } from '../../parts/icons.tsx';
 import { Bones, messageOf } from '../../parts/states.tsx';
+import { sayFault } from '../../parts/toasts.tsx';
 import { meTexts } from '../../texts/me.ts';
 import { texts as shared } from '../../texts.ts';
 
@@ -25,7 +26,15 @@ export function MyData({ email }: { email: string }) {
       <ul class="items">
         <li class="item">
           <p>{meTexts.data.exportText}</p>
-          <a class="button" href={`${BASE_PATH}/v1/me/export`} download="account.json">
+          <a
+            class="button"
+            href={OWN_DATA}
+            download="account.json"
+            onClick={(event) => {
+              event.preventDefault();
+              exportOwnData().catch(sayFault);
+            }}
+          >
             <Icon name="down" />
             {meTexts.data.export}
           </a>

@@ -1,7 +1,8 @@
 import { useSignal } from '@preact/signals';
-import { exportUrl } from '../../data/download.ts';
+import { exportAccounts, exportUrl } from '../../data/download.ts';
 import { Choice } from '../../parts/filters.tsx';
 import { Icon } from '../../parts/icons.tsx';
+import { sayFault } from '../../parts/toasts.tsx';
 import { transferTexts as texts } from '../../texts/transfer.ts';
 import { FilterBar } from '../accounts/filters.tsx';
 import type { Filters } from '../accounts/types.ts';
@@ -42,7 +43,15 @@ export function Export() {
               format.value = name as keyof typeof FORMATS;
             }}
           />
-          <a class="button primary" href={exportUrl(query)} download>
+          <a
+            class="button primary"
+            href={exportUrl(query)}
+            download
+            onClick={(event) => {
+              event.preventDefault();
+              exportAccounts(query).catch(sayFault);
+            }}
+          >
             <Icon name="down" />
             {texts.download}
           </a>

@@ -1,9 +1,10 @@
 import { useSignal, useSignalEffect } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import { Problem } from '../../../client/index.ts';
+import { mayBeDone } from '../../data/api.ts';
 import { useDraft } from '../../data/drafts.ts';
 import { formatNumber } from '../../data/format.ts';
-import { type Imported, type ImportReport, importAccounts } from '../../data/upload.ts';
+import { type ImportReport, importAccounts } from '../../data/upload.ts';
 import { Refused } from '../../parts/act.tsx';
 import { Choice } from '../../parts/filters.tsx';
 import { Arrow, Icon } from '../../parts/icons.tsx';
@@ -29,6 +30,8 @@ interface Work {
 interface Fault {
   readonly text: string;
   readonly again?: () => void;
+  /** Whether it may be done all the same. */
+  readonly mayBeDone?: boolean;
 }
 
 /** Accounts from a file: what it would do, then the import, then the way back. */
@@ -40,7 +43,7 @@ export function Import() {
   const work = useSignal<Work | undefined>(undefined);
   const fault = useSignal<Fault | undefined>(undefined);
   const plan = useSignal<ImportReport | undefined>(undefined);
-  const done = useSignal<Imported | undefined>(undefined);
+  const done = useSignal<ImportReport | undefined>(undefined);
   // Kept while a file is checked again.
   const understood = useSignal<Understood>([]);
   useSignalEffect(() => {
@@ -52,7 +55,7 @@ export function Import() {
   // What is chosen and mapped, and an import that is under way.
   useDraft(file.value !== undefined && done.value === undefined);
 
-  const send = async (isChecking: boolean): Promise<Imported | undefined> => {
+  const send = async (isChecking: boolean): Promise<ImportReport | undefined> => {
     if (!file.value) return undefined;
     running.current?.abort();
     const controller = new AbortController();
@@ -77,7 +80,8 @@ export function Import() {
       if (controller.signal.aborted) return undefined;
       const report = error instanceof Problem && (error.details['report'] as ImportReport | undefined);
       if (report) plan.value = report;
-      else fault.value = { text: messageOf(error), again: isChecking ? check : run };
+      else if (isChecking) fault.value = { text: messageOf(error), again: check };
+      else fault.value = { text: messageOf(error), again: run, mayBeDone: mayBeDone(error) };
       return undefined;
     } finally {
       if (running.current === controller) work.value = undefined;
@@ -87,7 +91,7 @@ export function Import() {
     plan.value = undefined;
     // Another import than the one before.
     key.current = crypto.randomUUID();
-    plan.value = (await send(true))?.report ?? plan.value;
+    plan.value = (await send(true)) ?? plan.value;
   };
   const choose = async (chosen: File | undefined) => {
     if (!chosen) return;
@@ -134,7 +138,7 @@ export function Import() {
           {plan.value && !work.value && !done.value && summaryOf(plan.value)}
         </p>
         {done.value ? (
-          <Done done={done.value} />
+          <Done report={done.value} requestId={key.current} />
         ) : (
           <>
             {file.value ? (
@@ -186,6 +190,7 @@ export function Import() {
             {fault.value !== undefined && (
               <div class="stack" role="alert">
                 <Refused text={fault.value.text} />
+                {fault.value.mayBeDone && <p>{texts.mayBeDone}</p>}
                 {fault.value.again && (
                   <p>
                     <button type="button" class="button" onClick={fault.value.again}>
@@ -343,7 +348,7 @@ function Progress({ work: { isChecking, sent }, onStop }: { work: Work; onStop: 
 }
 
 /** What was imported, and the way back. */
-function Done({ done: { report, requestId } }: { done: Imported }) {
+function Done({ report, requestId }: { report: ImportReport; requestId: string }) {
   const isUndone = useSignal(false);
   const heading = useRef<HTMLHeadingElement>(null);
   // The button that had the focus is gone.
