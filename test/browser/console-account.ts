@@ -6,6 +6,7 @@ import type { Page } from 'playwright-core';
 import { preferenceRules } from '../../src/services/accounts/preferences-schema.ts';
 import { addAccount } from '../support/accounts.ts';
 import { ADA, openConsole, type TestConsole } from '../support/console-page.ts';
+import { until } from '../support/until.ts';
 
 // Not among the suites of `npm test`, because it needs Chromium on the machine: `npm run test:browser`.
 describe('one account in the console, in a real browser', function () {
@@ -253,25 +254,113 @@ describe('one account in the console, in a real browser', function () {
     await page.route('**/v1/changes*', (route) => route.abort());
     await console.open(`/accounts/${id}`);
     const older = page.getByRole('button', { name: 'Show older changes' });
-    // Of a time that is older than what is shown of the history, it does not say that there was no account.
-    const [{ at } = { at: new Date() }] = await console.app.database.query<{ at: Date }>(
-      'select at from changes where user_id = $1 and version = 3',
-      [id],
-    );
-    await console.open(`/accounts/${id}?at=${at.toISOString()}`);
-    await page.getByRole('heading', { name: 'As of' }).waitFor();
-    const slider = page.getByRole('slider');
-    expect(await slider.getAttribute('aria-valuetext')).to.equal('Before the changes that are shown');
     await older.click();
     await older.waitFor({ state: 'detached' });
-    expect(await slider.getAttribute('aria-valuetext')).to.include('version 3,');
     expect(await entries().count()).to.equal(41);
-    await page.getByRole('button', { name: 'Back to now' }).click();
     await change({ name: 'Heard later' });
     await page.unroute('**/v1/changes*');
     await heading('Heard later').waitFor();
     await entries().nth(41).waitFor();
     expect(await entries().first().innerText()).to.include('Heard later');
+  });
+
+  describe('with a long history', () => {
+    const slider = () => page.getByRole('slider', { name: 'Point in time' });
+    const past = () => page.locator('.past');
+    const LAST = 141;
+    const OLDER = /\/history\?.*cursor=/;
+
+    beforeEach(async () => {
+      for (let step = 2; step <= LAST; step++) await change({ preferences: { step } });
+      await console.open(`/accounts/${id}`);
+      await page.getByRole('button', { name: 'Show older changes' }).waitFor();
+      expect(await entries().count()).to.equal(30);
+    });
+
+    /** Notes each place that the slider has from now on. */
+    const watchSlider = () =>
+      page.evaluate(`
+        places = [];
+        (function look() {
+          const { value } = document.querySelector('.travel input');
+          if (places.at(-1) !== value) places.push(value);
+          requestAnimationFrame(look);
+        })()`);
+    const places = () => page.evaluate<string[]>('places');
+
+    it('goes to the beginning by one key, loads what is between, and stays where it is meanwhile', async () => {
+      let letGo = () => {};
+      const held = new Promise<void>((done) => {
+        letGo = done;
+      });
+      await page.route(OLDER, async (route) => {
+        await held;
+        await route.continue();
+      });
+      await slider().focus();
+      await watchSlider();
+      await page.keyboard.press('Home');
+      await page.locator('.travel').getByText('Version 1', { exact: true }).waitFor();
+      expect(await slider().getAttribute('aria-valuetext')).to.equal('Version 1: loading older changes…');
+      await console.expectAccessible();
+      letGo();
+      await past().getByText('"light"').first().waitFor();
+      expect(await slider().getAttribute('aria-valuetext')).to.include('version 1,');
+      expect(await entries().count()).to.equal(LAST);
+      await page.keyboard.press('ArrowRight');
+      await past().locator('dd').getByText('2', { exact: true }).first().waitFor();
+      expect(await places()).to.deep.equal([`${LAST}`, '1', '2']);
+    });
+
+    it('can be dragged into what is not loaded yet, and stays under the pointer', async () => {
+      const box = (await slider().boundingBox()) ?? { x: 0, y: 0, width: 0, height: 0 };
+      const y = box.y + box.height / 2;
+      await page.mouse.move(box.x + box.width - 8, y);
+      await page.mouse.down();
+      await page.mouse.move(box.x + box.width / 2, y);
+      await watchSlider();
+      const [middle = ''] = await places();
+      expect(Number(middle)).to.be.within(LAST / 2 - 5, LAST / 2 + 5);
+      await past().getByText(middle, { exact: true }).first().waitFor();
+      await page.mouse.move(box.x + box.width / 2 + 1, y);
+      await page.mouse.up();
+      const seen = await places();
+      for (const place of seen) expect(Number(place)).to.be.closeTo(Number(middle), 2);
+    });
+
+    it('tries again where older changes could not be loaded, and goes nowhere once another time is chosen', async () => {
+      await page.route(OLDER, (route) => route.abort());
+      await slider().focus();
+      await page.keyboard.press('Home');
+      await page.locator('.timeline').getByText('The service does not answer').waitFor();
+      await page.unroute(OLDER);
+      await page.getByRole('button', { name: 'Try again' }).click();
+      await past().getByText('"light"').first().waitFor();
+
+      await page.reload();
+      await past().getByText('"light"').first().waitFor();
+      // The address has a time that is older than the first page.
+      await until('the change', async () =>
+        (await slider().getAttribute('aria-valuetext'))?.includes('version 1,'),
+      );
+      await page.route(OLDER, (route) => route.abort());
+      await console.open(`/accounts/${id}`);
+      await slider().focus();
+      await page.keyboard.press('Home');
+      await page.locator('.timeline').getByText('The service does not answer').waitFor();
+      await entries().nth(1).getByRole('button', { name: 'As it was' }).click();
+      await past()
+        .getByText(`${LAST - 1}`, { exact: true })
+        .first()
+        .waitFor();
+      expect(await slider().inputValue()).to.equal(`${LAST - 1}`);
+      await page.unroute(OLDER);
+      await page.getByRole('button', { name: 'Try again' }).click();
+      // One page more, and no further ones.
+      await entries().nth(129).waitFor();
+      expect(await entries().count()).to.equal(130);
+      expect(await slider().inputValue()).to.equal(`${LAST - 1}`);
+    });
   });
 
   it('takes a save for done whose answer got lost', async () => {

@@ -10,8 +10,9 @@ import type { Values } from './values.ts';
 /** An account, as the service shows it to admins. */
 export type Account = Answered<'GET /v1/users/:id'>;
 
-/** The entries of a page of the history. */
-const PAGE = '30';
+/** The entries of the first page of the history, and those of a later one, which somebody wants who goes far back. */
+const FIRST_PAGE = '30';
+const LATER_PAGE = '100';
 
 /** An account and its history, which change as others change them. */
 export interface WatchedAccount {
@@ -27,9 +28,10 @@ const GATHER_MS = 100;
 /** Loads an account and its history, and keeps both up to date. */
 export function useAccount(id: string): WatchedAccount {
   const account = useLoaded<Account>(id, (signal) => call('GET /v1/users/:id', { params: { id }, signal }));
-  const pages = usePages<LiveChange>(id, (cursor, signal) =>
-    call('GET /v1/users/:id/history', { params: { id }, query: { cursor, limit: PAGE }, signal }),
-  );
+  const pages = usePages<LiveChange>(id, (cursor, signal) => {
+    const limit = cursor === undefined ? FIRST_PAGE : LATER_PAGE;
+    return call('GET /v1/users/:id/history', { params: { id }, query: { cursor, limit }, signal });
+  });
   // Beside the pages: one that was asked for earlier may come later, without it.
   const arrived = useSignal<readonly LiveChange[]>([]);
   useEffect(

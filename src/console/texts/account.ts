@@ -108,7 +108,8 @@ export const account = {
     undo: 'Undo',
     erased: 'The values were erased.',
     asOf: 'As of',
-    earlier: 'Before the changes that are shown',
+    earlier: (version: number | undefined) =>
+      version === undefined ? 'Loading older changes…' : `Version ${version}: loading older changes…`,
     wasNot: 'There was no account at that time.',
     wasErased: 'The values of that time were erased.',
     differs: 'What is different now',

@@ -1,4 +1,5 @@
-import { useId, useRef } from 'preact/hooks';
+import { useSignal } from '@preact/signals';
+import { useEffect, useId, useRef } from 'preact/hooks';
 import { fieldOfTime, formatExact, timeOfField } from '../../data/format.ts';
 import type { LiveChange } from '../../data/live.ts';
 import type { Pages } from '../../data/load.ts';
@@ -73,8 +74,9 @@ export function Timeline({
   );
 }
 
+/** A step for each version: also for those whose changes are not loaded yet, which are once somebody goes there. */
 function Slider({
-  history: { items, hasMore, more },
+  history: { items, hasMore, isLoading, error, more },
   at,
   onAt,
 }: {
@@ -83,44 +85,69 @@ function Slider({
   onAt: (at: string | undefined) => void;
 }) {
   const id = useId();
-  // From the oldest on the left to now on the right.
-  const last = items.length - 1;
-  const index = at === undefined ? 0 : items.findIndex((item) => item.at <= at);
-  const stop = items[index];
-  const move = (place: number) => {
-    const item = items[last - place];
-    onAt(place === last ? undefined : item?.at);
-    if (place === 0 && hasMore) more();
+  // Where the reader has gone before the change there is loaded.
+  const wanted = useSignal<number | undefined>(undefined);
+  const asked = useRef(at);
+  const [newest, oldest] = [items[0], items.at(-1)] as [LiveChange, LiveChange];
+  // The first version of an account that is older than its history is another one.
+  const first = hasMore ? 1 : oldest.version;
+  const stop = at === undefined ? newest : items.find((item) => item.at <= at);
+  const isBehind =
+    hasMore && (wanted.value === undefined ? stop === undefined : wanted.value < oldest.version);
+  useEffect(() => {
+    if (isBehind && !isLoading && error === undefined) more();
+  }, [isBehind, isLoading, error, more]);
+  const move = (version: number) => {
+    const item = items.find((one) => one.version <= version);
+    wanted.value = item === undefined ? version : undefined;
+    if (item === undefined) return;
+    asked.current = item === newest ? undefined : item.at;
+    onAt(asked.current);
   };
+  // Another time was chosen meanwhile, and not here.
+  useEffect(() => {
+    if (at !== asked.current) wanted.value = undefined;
+  }, [at]);
+  useEffect(() => {
+    if (wanted.value !== undefined && !isBehind) move(Math.max(wanted.value, oldest.version));
+  }, [isBehind, wanted.value]);
   return (
-    <div class="travel">
+    <div class="travel" aria-busy={isBehind}>
       <label class="unseen" for={id}>
         {texts.slider}
       </label>
       <input
         id={id}
         type="range"
-        min={0}
-        max={last}
+        min={first}
+        max={newest.version}
         step={1}
-        value={index < 0 ? 0 : last - index}
-        disabled={last === 0}
+        value={wanted.value ?? (stop ?? oldest).version}
+        disabled={first === newest.version}
         aria-valuetext={
-          stop
-            ? texts.stop(
-                formatExact(stop.at),
-                stop.version,
-                shared.actions[stop.action],
-                actorText(stop.actor),
-              )
-            : hasMore
-              ? texts.earlier
+          isBehind
+            ? texts.earlier(wanted.value)
+            : stop
+              ? texts.stop(
+                  formatExact(stop.at),
+                  stop.version,
+                  shared.actions[stop.action],
+                  actorText(stop.actor),
+                )
               : texts.wasNot
         }
         onInput={({ currentTarget }) => move(Number(currentTarget.value))}
       />
       <div class="row">
-        <span class="soft">{at === undefined ? texts.now : <Time at={at} as="exact" />}</span>
+        <span class="soft">
+          {wanted.value !== undefined ? (
+            texts.version(wanted.value)
+          ) : at === undefined ? (
+            texts.now
+          ) : (
+            <Time at={at} as="exact" />
+          )}
+        </span>
         <label class="moment">
           <span class="unseen">{texts.moment}</span>
           <input
