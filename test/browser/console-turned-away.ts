@@ -43,9 +43,22 @@ describe('the refused sign-ins in the console, in a real browser', function () {
     await knock('otto@example.com');
     await knock('sus@example.com');
     await page.getByRole('button', { name: 'Look again' }).click();
-    await row('otto@example.com').getByText('There is no account with this email').waitFor();
-    await row('otto@example.com').locator('.number', { hasText: / 2$/ }).waitFor();
-    await row('sus@example.com').getByText('is suspended').waitFor();
+    await row('otto@example.com').getByText('No account', { exact: true }).waitFor();
+    await row('otto@example.com')
+      .locator('.number', { hasText: /Attempts 2 since/ })
+      .waitFor();
+    await knock('olga@example.com');
+    await page.getByRole('button', { name: 'Look again' }).click();
+    await row('olga@example.com').waitFor();
+    // What a reason means is said once, and each row is one line.
+    for (const text of ['There is no account with this email', 'is suspended. Restore it']) {
+      expect(await page.getByText(text).count(), text).to.equal(1);
+    }
+    const described = await row('sus@example.com').locator('.why').getAttribute('aria-describedby');
+    expect(await page.locator(`#${described}`).innerText()).to.include('is suspended. Restore it');
+    for (const one of await page.locator('tr[data-email]').all()) {
+      expect((await one.boundingBox())?.height).to.be.below(48);
+    }
     await console.expectAccessible();
     await row('sus@example.com').getByRole('link').click();
     await page.waitForURL(/\/accounts\?q=sus%40example\.com/);

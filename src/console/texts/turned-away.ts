@@ -4,14 +4,14 @@ export const turnedAwayTexts = {
   total: (people: string, attempts: string) => `${people} emails, ${attempts} attempts in 30 days`,
   refresh: 'Look again',
   columns: { email: 'Email', reason: 'Why', count: 'Attempts', lastAt: 'Last' },
-  since: 'first',
+  since: 'since',
   empty: 'Nobody was turned away',
   emptyText: 'Sign-ins that were refused in the last 30 days appear here, with the reason.',
   /** What was wrong, and what an admin can do about it. */
   reasons: {
     account_required: {
       name: 'No account',
-      why: 'There is no account with this email, and the access policy creates none.',
+      why: 'There is no account with this email, and the access policy creates none. Invite those who should come in.',
     },
     account_suspended: {
       name: 'Suspended',
@@ -23,11 +23,11 @@ export const turnedAwayTexts = {
     },
     email_unverified: {
       name: 'Unverified',
-      why: 'The identity provider does not say that this email is theirs. They verify it there.',
+      why: 'The identity provider does not say that this email is theirs. They must verify it there.',
     },
     identity_mismatch: {
       name: 'Other sign-in',
-      why: 'The account with this email belongs to another sign-in of this provider. If it is theirs, cut the identity in the account.',
+      why: 'The account with this email belongs to another sign-in of this provider. If it is theirs, cut the other one in the account.',
     },
   },
   invite: 'Invite',

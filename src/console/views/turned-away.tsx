@@ -68,33 +68,34 @@ export function TurnedAway() {
               <Bones lines={8} />
             </div>
           ) : (
-            <table>
-              <caption class="unseen">{texts.title}</caption>
-              <thead>
-                <tr>
-                  <th scope="col">{texts.columns.email}</th>
-                  <th scope="col">{texts.columns.reason}</th>
-                  <th scope="col" class="number">
-                    {texts.columns.count}
-                  </th>
-                  <th scope="col">{texts.columns.lastAt}</th>
-                  <td />
-                </tr>
-              </thead>
-              <tbody>
-                {pages.items.map((item) => (
-                  <Row
-                    key={`${item.reason} ${item.email}`}
-                    item={item}
-                    accountId={invited.get(item.email)}
-                    policy={access.data?.policy}
-                    onAllow={() => {
-                      domain.value = domainOf(item.email);
-                    }}
-                  />
-                ))}
-              </tbody>
-            </table>
+            <>
+              <Reasons items={pages.items} />
+              <table>
+                <caption class="unseen">{texts.title}</caption>
+                <thead>
+                  <tr>
+                    <th scope="col">{texts.columns.email}</th>
+                    <th scope="col">{texts.columns.reason}</th>
+                    <th scope="col">{texts.columns.count}</th>
+                    <th scope="col">{texts.columns.lastAt}</th>
+                    <td />
+                  </tr>
+                </thead>
+                <tbody>
+                  {pages.items.map((item) => (
+                    <Row
+                      key={`${item.reason} ${item.email}`}
+                      item={item}
+                      accountId={invited.get(item.email)}
+                      policy={access.data?.policy}
+                      onAllow={() => {
+                        domain.value = domainOf(item.email);
+                      }}
+                    />
+                  ))}
+                </tbody>
+              </table>
+            </>
           )}
         </section>
       )}
@@ -187,6 +188,28 @@ function Policy({ access, error }: { access: Access | undefined; error: unknown 
   );
 }
 
+function reasonId(reason: Refused['reason']): string {
+  return `reason-${reason}`;
+}
+
+/** What was wrong with those that are shown, each reason once, and what to do about it. */
+function Reasons({ items }: { items: readonly Refused[] }) {
+  return (
+    <dl class="reasons">
+      {[...new Set(items.map(({ reason }) => reason))].map((reason) => (
+        <div key={reason}>
+          <dt>
+            <span class="badge warn">{texts.reasons[reason].name}</span>
+          </dt>
+          <dd id={reasonId(reason)} class="soft">
+            {texts.reasons[reason].why}
+          </dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
 function Row({
   item,
   accountId,
@@ -199,27 +222,26 @@ function Row({
   onAllow: () => void;
 }) {
   const { email, reason, count, firstAt, lastAt } = item;
-  const { name, why } = texts.reasons[reason];
   return (
     <tr data-email={email}>
       <th scope="row" class="who">
         <Name text={email} />
       </th>
-      <td class="why">
-        <span class="badge warn">{name}</span>
-        <span class="soft">{why}</span>
+      <td class="why" aria-describedby={reasonId(reason)} title={texts.reasons[reason].why}>
+        <span class="badge warn">{texts.reasons[reason].name}</span>
       </td>
       <td class="number">
         <span class="label">{texts.columns.count} </span>
-        {formatNumber(count)}
-      </td>
-      <td class="time">
-        <Time at={lastAt} />
+        {formatNumber(count)}{' '}
         {firstAt !== lastAt && (
           <span class="soft">
-            {texts.since} <Time at={firstAt} />
+            {texts.since} <Time at={firstAt} as="short" />
           </span>
         )}
+      </td>
+      <td class="number">
+        <span class="label">{texts.columns.lastAt} </span>
+        <Time at={lastAt} as="short" />
       </td>
       <td class="act">
         <div>
@@ -233,7 +255,7 @@ function Row({
           ) : (
             <Invite email={email} accountId={accountId}>
               {(policy === 'domains' || policy === 'invited') && (
-                <button type="button" class="button small" onClick={onAllow}>
+                <button type="button" class="button plain small" onClick={onAllow}>
                   {texts.allow}
                   <span class="unseen"> {domainOf(email)}</span>
                 </button>
@@ -297,7 +319,7 @@ function Invite({
   }
   return (
     <>
-      <button type="button" class="button primary small" disabled={isBusy.value} onClick={invite}>
+      <button type="button" class="button small" disabled={isBusy.value} onClick={invite}>
         <Icon name="plus" />
         {isBusy.value ? texts.inviting : texts.invite}
         <span class="unseen"> {email}</span>
