@@ -66,6 +66,51 @@ describe('the activity in the console, in a real browser', function () {
       `/console/accounts/${grace.id}`,
     );
     await console.expectAccessible();
+    // The day is said once, above its entries, and all of the time on hover.
+    await console.page
+      .locator('.day')
+      .filter({ hasText: /^Today \w+day, / })
+      .waitFor();
+    const time = entry.locator('time');
+    expect(await time.innerText()).to.match(/^\d{1,2}:\d\d\s[AP]M$/);
+    expect(await time.getAttribute('title')).to.match(/ \d{4}, .*:\d\d [AP]M\n\d{4}-\d\d-\d\d [\d:]{8} UTC$/);
+    // The beginning of the id is on the screen, and all of it on hover and in what is copied.
+    const request = entry.getByRole('link', { name: requestId });
+    expect(await request.getAttribute('title')).to.include(requestId);
+    expect((await request.boundingBox())?.width).to.be.below(90);
+    await request.selectText();
+    expect(await console.page.evaluate('String(getSelection())')).to.include(requestId);
+  });
+
+  it('says of authors that they changed their own account, and marks each kind of change by an icon', async () => {
+    const { app } = console;
+    const kinds: Readonly<Record<string, object>> = {
+      edit: { name: 'Grace' },
+      role: { role: 'user' },
+      turnedAway: { status: 'suspended' },
+      check: { status: 'active' },
+    };
+    for (const values of Object.values(kinds)) await patch(values);
+    const answer = await app.call('/v1/me/preferences', {
+      as: 'grace@example.com',
+      method: 'PATCH',
+      headers: { 'Content-Type': 'application/merge-patch+json' },
+      body: JSON.stringify({ theme: 'system' }),
+    });
+    expect(answer.status, await answer.text()).to.equal(200);
+    await openLive();
+    await entries().nth(4).waitFor();
+    expect(await entries().first().getByRole('paragraph').first().innerText()).to.equal(
+      'grace@example.com changed their own account',
+    );
+    expect(
+      await entries().first().getByRole('link', { name: 'their own account' }).getAttribute('href'),
+    ).to.equal(`/console/accounts/${grace.id}`);
+    const marks = await console.page
+      .locator('.entry .mark path')
+      .evaluateAll((paths) => paths.slice(0, 5).map((path) => path.getAttribute('d')));
+    expect(new Set(marks)).to.have.length(5);
+    await console.expectAccessible();
   });
 
   it('shows a hostile name as the text that it is', async () => {

@@ -67,6 +67,25 @@ describe('the console on paper, in a real browser', function () {
     await page.evaluate("localStorage.removeItem('rollcall-theme')");
   });
 
+  it('has dates in place of how long ago something was, and the whole ids of requests', async () => {
+    const { app, page } = console;
+    await app.database.query(
+      `update sightings set since = '2020-01-01', last_seen_at = now() - interval '3 hours' where user_id = 1`,
+    );
+    await console.open('/accounts?q=ada@example.com');
+    const seen = page.locator('tbody tr[data-id] time').first();
+    await seen.waitFor();
+    expect(await seen.innerText()).to.match(/ago$/);
+    await page.emulateMedia({ media: 'print' });
+    expect(await seen.innerText()).to.match(/^\w+ \d+, \d{4}$/);
+    await console.open('/accounts/1');
+    const entry = page.locator('.timeline .event').first();
+    await entry.waitFor();
+    expect(await entry.locator('time').innerText()).to.match(/^\w+ \d+, \d{4}, .*M$/);
+    expect((await entry.locator('.request').boundingBox())?.width).to.be.above(200);
+    await page.emulateMedia({ media: null });
+  });
+
   it('has all accounts of the list that are loaded, not only those on the screen, and says how many', async () => {
     const { page } = console;
     await console.open('/accounts');

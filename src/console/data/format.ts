@@ -10,6 +10,17 @@ function once<T>(make: () => T): () => T {
 const numbers = once(() => new Intl.NumberFormat());
 const days = once(() => new Intl.DateTimeFormat(undefined, { dateStyle: 'medium' }));
 const moments = once(() => new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' }));
+const times = once(() => new Intl.DateTimeFormat(undefined, { timeStyle: 'short' }));
+const wholeDays = once(() => new Intl.DateTimeFormat(undefined, { dateStyle: 'full' }));
+const ofThisYear = once(
+  () =>
+    new Intl.DateTimeFormat(undefined, {
+      month: 'short',
+      day: 'numeric',
+      hour: 'numeric',
+      minute: '2-digit',
+    }),
+);
 const exact = once(() => new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' }));
 const ages = once(() => new Intl.RelativeTimeFormat(undefined, { numeric: 'auto', style: 'short' }));
 
@@ -23,6 +34,16 @@ export function formatDay(time: string): string {
   return days().format(new Date(time));
 }
 
+/** A day in the reader's time zone, with the day of the week. */
+export function formatWholeDay(time: string): string {
+  return wholeDays().format(new Date(time));
+}
+
+/** The time of day in the reader's time zone, to the minute. */
+export function formatTime(time: string): string {
+  return times().format(new Date(time));
+}
+
 /** A day of the calendar, `2026-01-31`, whatever the time zone. */
 export function formatDate(date: string): string {
   // Noon is on this day in the reader's zone.
@@ -32,6 +53,13 @@ export function formatDate(date: string): string {
 /** A time in the reader's time zone, to the minute. */
 export function formatMoment(time: string): string {
   return moments().format(new Date(time));
+}
+
+/** A time in the reader's time zone, to the minute, without what goes without saying: today's date, and this year. */
+export function formatShort(time: string, now = new Date()): string {
+  const at = new Date(time);
+  if (at.getFullYear() !== now.getFullYear()) return formatMoment(time);
+  return at.toDateString() === now.toDateString() ? formatTime(time) : ofThisYear().format(at);
 }
 
 /** A time in the reader's time zone, to the second. */

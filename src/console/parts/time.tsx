@@ -1,5 +1,5 @@
 import { signal } from '@preact/signals';
-import { formatAge, formatDay, formatExact, formatMoment } from '../data/format.ts';
+import { formatAge, formatDay, formatExact, formatMoment, formatShort, formatTime } from '../data/format.ts';
 
 /** How often ages are counted again, in milliseconds. */
 const COUNT_EVERY_MS = 30_000;
@@ -16,13 +16,38 @@ const FORMATS = {
   // What has just happened is later than the last count.
   age: (at: string) => formatAge(at, Math.max(counted.value, Date.now())),
   exact: formatExact,
+  /** Below the day. */
+  time: formatTime,
+  short: (at: string) => formatShort(at, new Date(counted.value)),
 } as const;
 
-/** A time in the reader's zone, with UTC on hover. */
-export function Time({ at, as = 'moment' }: { at: string; as?: keyof typeof FORMATS }) {
+type Format = keyof typeof FORMATS;
+
+/** What depends on when it is read, and how paper says it. */
+const ON_PAPER: Partial<Record<Format, Format>> = { age: 'moment', short: 'moment' };
+
+/** A time in the reader's zone, with all of it and UTC on hover. */
+export function Time({
+  at,
+  as = 'moment',
+  onPaper = ON_PAPER[as],
+}: {
+  at: string;
+  as?: Format;
+  onPaper?: Format | undefined;
+}) {
+  const said = FORMATS[as](at);
+  const utc = at.replace('T', ' ').replace(/\.\d+Z$/, '');
   return (
-    <time dateTime={at} title={`${at.replace('T', ' ').replace(/\.\d+Z$/, '')} UTC`}>
-      {FORMATS[as](at)}
+    <time dateTime={at} title={`${formatExact(at)}\n${utc} UTC`}>
+      {onPaper === undefined ? (
+        said
+      ) : (
+        <>
+          <span class="not-printed">{said}</span>
+          <span class="only-printed">{FORMATS[onPaper](at)}</span>
+        </>
+      )}
     </time>
   );
 }

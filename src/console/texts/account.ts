@@ -102,6 +102,8 @@ export const account = {
     more: 'Show older changes',
     news: (action: string, actor: string, version: number) => `${action} by ${actor}, version ${version}`,
     version: (version: number) => `Version ${version}`,
+    by: 'by',
+    byItself: 'by the account itself',
     undoes: (id: number) => `undoes change ${id}`,
     change: (id: number) => `Change ${id}`,
     showThen: 'As it was',

@@ -31,12 +31,10 @@ export const activityTexts = {
   yesterday: 'Yesterday',
   /** Between the author and the account. */
   verbs: { created: 'created', updated: 'changed', deleted: 'deleted' },
+  ownAccount: 'their own account',
   undid: (id: number) => `Undo of change ${id}`,
   isUndone: 'Undone',
   byActor: 'Only changes by this author',
-  byRequest: 'Only changes of this request',
-  noRequest: 'Without a request',
-  request: 'Request',
   change: (id: number) => `Change ${id}`,
   keys: {
     next: 'Next change',

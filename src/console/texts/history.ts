@@ -5,6 +5,8 @@ export const history = {
   notSet: 'not set',
   allValues: (count: string) => `Show all ${count} values`,
   noValues: 'No values.',
+  request: 'Request',
+  byRequest: 'Only changes of this request',
   longValue: 'Show all of it',
   undo: 'Undo',
   restore: 'Restore',

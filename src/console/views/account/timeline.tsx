@@ -5,9 +5,11 @@ import type { LiveChange } from '../../data/live.ts';
 import type { Pages } from '../../data/load.ts';
 import { viewUrl } from '../../data/place.ts';
 import { Actor, actorText } from '../../parts/actor.tsx';
+import { ChangeMark } from '../../parts/change-mark.tsx';
 import { Diff } from '../../parts/diff.tsx';
 import { Icon } from '../../parts/icons.tsx';
 import { Reason } from '../../parts/reason.tsx';
+import { RequestLink } from '../../parts/request-link.tsx';
 import { Bones, Failed } from '../../parts/states.tsx';
 import { Time } from '../../parts/time.tsx';
 import { askUndo } from '../../parts/undo.tsx';
@@ -164,16 +166,34 @@ function Slider({
 }
 
 function Entry({ entry, isChosen, onThen }: { entry: LiveChange; isChosen: boolean; onThen: () => void }) {
-  const { id, action, actor, at, before, after, version, requestId, undoes, erasedAt, reason } = entry;
+  const {
+    id,
+    userId,
+    action,
+    actor,
+    actorId,
+    at,
+    before,
+    after,
+    version,
+    requestId,
+    undoes,
+    erasedAt,
+    reason,
+  } = entry;
   return (
-    <li id={`change-${id}`} class={isChosen ? `event ${action} chosen` : `event ${action}`} data-id={id}>
+    <li id={`change-${id}`} class={isChosen ? 'event chosen' : 'event'} data-id={id}>
+      <ChangeMark change={entry} />
       <div class="head">
-        <p class="row">
-          <strong>{shared.actions[action]}</strong>
-          <Actor name={actor} />
-          <span class="soft">
-            <Time at={at} as="age" />
-          </span>
+        <p>
+          <strong>{shared.actions[action]}</strong>{' '}
+          {actorId === userId ? (
+            <span title={actorText(actor)}>{texts.byItself}</span>
+          ) : (
+            <>
+              {texts.by} <Actor name={actor} />
+            </>
+          )}
           {undoes !== null && (
             <a class="badge accent" href={`#change-${undoes}`}>
               <Icon name="undo" />
@@ -181,6 +201,20 @@ function Entry({ entry, isChosen, onThen }: { entry: LiveChange; isChosen: boole
             </a>
           )}
         </p>
+        <span class="soft">
+          <Time at={at} as="short" />
+        </span>
+      </div>
+      {erasedAt === null ? <Diff before={before} after={after} /> : <p class="soft">{texts.erased}</p>}
+      <Reason text={reason} />
+      <div class="row foot soft">
+        <span title={texts.change(id)}>{texts.version(version)}</span>
+        {requestId !== null && (
+          <RequestLink
+            id={requestId}
+            href={viewUrl(`/activity?${new URLSearchParams({ request: requestId })}`)}
+          />
+        )}
         <span class="row">
           <button type="button" class="button plain small" onClick={onThen}>
             <Icon name="clock" />
@@ -194,19 +228,6 @@ function Entry({ entry, isChosen, onThen }: { entry: LiveChange; isChosen: boole
           )}
         </span>
       </div>
-      {erasedAt === null ? <Diff before={before} after={after} /> : <p class="soft">{texts.erased}</p>}
-      <Reason text={reason} />
-      <p class="soft foot">
-        <Time at={at} as="exact" /> · {texts.version(version)} · {texts.change(id)}
-        {requestId !== null && (
-          <>
-            <br />
-            <a class="soft mono" href={viewUrl(`/activity?${new URLSearchParams({ request: requestId })}`)}>
-              {shared.states.request(requestId)}
-            </a>
-          </>
-        )}
-      </p>
     </li>
   );
 }

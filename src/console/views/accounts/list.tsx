@@ -193,7 +193,9 @@ function Row({
         <StatusBadge status={status} />
       </td>
       <td class="narrow wide soft">{texts.storageModes[storageMode]}</td>
-      <td class="time">{lastSeenAt === null ? texts.accounts.never : <Time at={lastSeenAt} as="age" />}</td>
+      <td class="time">
+        {lastSeenAt === null ? texts.accounts.never : <Time at={lastSeenAt} as="age" onPaper="day" />}
+      </td>
       <td class="time">
         <Time at={createdAt} as="day" />
       </td>

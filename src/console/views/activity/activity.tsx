@@ -3,7 +3,7 @@ import { useCallback, useEffect, useMemo, useRef } from 'preact/hooks';
 import { useAccountName } from '../../data/account-names.ts';
 import { useAddress } from '../../data/address.ts';
 import { call } from '../../data/api.ts';
-import { formatDay, formatNumber } from '../../data/format.ts';
+import { formatDay, formatNumber, formatWholeDay } from '../../data/format.ts';
 import { useShortcuts } from '../../data/keys.ts';
 import { isLive, type LiveChange } from '../../data/live.ts';
 import { type Pages, type PagesState, usePages } from '../../data/load.ts';
@@ -148,14 +148,17 @@ function Entries({ items, shown }: { items: readonly LiveChange[]; shown: Readon
   const slides = shown.size <= MAX_SLIDING;
   let last = '';
   return items.flatMap((change) => {
-    const day = dayName(change.at);
+    const day = formatWholeDay(change.at);
     const isFirst = day !== last;
     last = day;
+    const name = dayName(change.at);
     return [
       ...(isFirst
         ? [
             <li key={day} class="day">
-              <h2>{day}</h2>
+              <h2>
+                {name} {name !== day && <span class="soft">{day}</span>}
+              </h2>
             </li>,
           ]
         : []),
@@ -188,7 +191,7 @@ function dayName(time: string): string {
   const now = new Date();
   if (day === formatDay(now.toISOString())) return activityTexts.today;
   now.setDate(now.getDate() - 1);
-  return day === formatDay(now.toISOString()) ? activityTexts.yesterday : day;
+  return day === formatDay(now.toISOString()) ? activityTexts.yesterday : formatWholeDay(time);
 }
 
 function ActivityFilters({
@@ -332,12 +335,13 @@ function LiveBar({ arrivals, onClear }: { arrivals: Arrivals; onClear?: () => vo
         : ['connecting', words.connecting];
   return (
     <div class="live-bar">
+      <button type="button" class="button small" onClick={isPaused ? resume : pause}>
+        <Icon name={isPaused ? 'play' : 'pause'} />
+        {isPaused ? words.resume : words.pause}
+      </button>
       <span class={`live ${kind}`} role="status" data-testid="live">
         {text}
       </span>
-      <button type="button" class="button small" onClick={isPaused ? resume : pause}>
-        {isPaused ? words.resume : words.pause}
-      </button>
       <span class="unseen" role="status">
         {shown.size > 0 && words.arrived(shown.size, formatNumber(shown.size))}
       </span>
