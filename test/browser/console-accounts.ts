@@ -32,6 +32,29 @@ describe('the list of accounts in the console, in a real browser', function () {
     expect(await rows().first().innerText()).to.include('<img src=x onerror=alert(1)>');
     await console.page.getByTestId('total').filter({ hasText: '3' }).waitFor();
     await console.expectAccessible();
+    // The text of a badge is on the line of its row, whatever its icon.
+    const middles = await rows()
+      .first()
+      .locator('.narrow')
+      .evaluateAll((cells) =>
+        cells.map((cell) => {
+          const { document } = globalThis as unknown as {
+            document: {
+              createRange(): {
+                selectNodeContents(of: unknown): void;
+                getBoundingClientRect(): { top: number; bottom: number };
+              };
+            };
+          };
+          const range = document.createRange();
+          range.selectNodeContents(
+            (cell.querySelector('.badge') ?? cell.firstElementChild ?? cell).lastChild,
+          );
+          const { top, bottom } = range.getBoundingClientRect();
+          return (top + bottom) / 2;
+        }),
+      );
+    expect(Math.max(...middles) - Math.min(...middles)).to.be.at.most(1);
   });
 
   it('searches as one types, keeps that in the address, and says when nobody matches', async () => {

@@ -100,6 +100,18 @@ describe('the console with colours that the reader forces, and from right to lef
     }
   });
 
+  it('gives little room to a box among others that has nothing', async () => {
+    const { page } = console;
+    await page.setViewportSize({ width: 1280, height: 740 });
+    await console.open('/access');
+    for (const title of ['No service tokens yet', 'No webhooks are configured']) {
+      const state = page.locator('.state').filter({ hasText: title });
+      await state.waitFor();
+      expect((await state.boundingBox())?.height, title).to.be.below(90);
+    }
+    await console.expectAccessible();
+  });
+
   it('lets arrows and charts point along the line', async () => {
     const { page } = console;
     await page.setViewportSize({ width: 1280, height: 740 });

@@ -70,6 +70,9 @@ describe('my account in the console, in a real browser', function () {
     const { page } = console;
     await console.open('/me');
     const text = page.getByRole('textbox', { name: 'What the app keeps for you, as JSON.' });
+    // Nothing takes little room.
+    expect(await text.inputValue()).to.equal('{}');
+    expect((await text.boundingBox())?.height).to.be.below(90);
     await text.fill('{"theme": ');
     expect(await text.getAttribute('aria-invalid')).to.equal('true');
     const save = page.locator('form').filter({ has: text }).getByRole('button', { name: 'Save' });

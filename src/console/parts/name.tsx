@@ -1,13 +1,21 @@
+/** What is an email, and no text that has one in it. */
+const EMAIL = /^([^\s@"]+)(@[^\s@"]+)$/;
+
+/** How long a domain is that may be longer than a line, in characters. */
+const LONG = 24;
+
 /**
- * What an account or an author is called. It keeps its own direction, and where its line is too short, an email breaks before its `@`
- * and its dots, and only then anywhere. Not for a line that must not break: in Chromium, it breaks there all the same.
+ * What an account or an author is called. It keeps its own direction, and where its line is too short, an email breaks before its `@`,
+ * a long domain before its dots too, and only then anywhere. Not for a line that must not break: in Chromium, it breaks there all the
+ * same.
  */
 export function Name({ text, isSoft = false }: { text: string; isSoft?: boolean }) {
-  const [first, ...others] = text.includes('@') ? text.split(/(?=[@.])/) : [text];
+  const [, local, domain = ''] = EMAIL.exec(text) ?? [];
+  const parts = domain.length > LONG ? domain.split(/(?=\.)/) : [domain];
   return (
     <bdi {...(isSoft && { class: 'soft' })}>
-      {first}
-      {others.flatMap((part, index) => [<wbr key={`${index} ${part}`} />, part])}
+      {local ?? text}
+      {local !== undefined && parts.flatMap((part, index) => [<wbr key={`${index} ${part}`} />, part])}
     </bdi>
   );
 }

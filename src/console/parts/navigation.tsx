@@ -119,8 +119,9 @@ function Me() {
         <span class="unseen">{texts.session.signedIn} </span>
         <bdi title={email}>{email ?? <span class="bone" />}</bdi>
       </p>
-      <label class="row">
-        <span class="unseen">{texts.session.theme}</span>
+      <label class="theme">
+        <Icon name="theme" />
+        {texts.session.theme}
         <select
           class="input"
           value={theme.value}
@@ -135,7 +136,8 @@ function Me() {
           ))}
         </select>
       </label>
-      <button type="button" class="button" onClick={() => signOut().catch(sayFault)}>
+      <button type="button" class="button plain" onClick={() => signOut().catch(sayFault)}>
+        <Icon name="out" />
         {texts.session.signOut}
       </button>
     </div>

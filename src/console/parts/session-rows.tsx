@@ -1,7 +1,6 @@
 import type { ComponentChildren } from 'preact';
 import type { Answered } from '../../client/index.ts';
 import { browserOf } from '../data/browser-name.ts';
-import { formatMoment } from '../data/format.ts';
 import { meTexts } from '../texts/me.ts';
 import { Time } from './time.tsx';
 
@@ -40,10 +39,8 @@ export function SessionRow({
           {isCurrent && <span class="badge accent">{texts.current}</span>}
         </p>
         <p class="soft small-text">
-          {[address, texts.doors[door] ?? door].filter(Boolean).join(', ')}
-          <br />
-          {texts.lastUsed} <Time at={lastUsedAt} as="age" />.{' '}
-          <span>{texts.ends(formatMoment(expiresAt))}</span>
+          {[address, texts.doors[door] ?? door].filter(Boolean).join(', ')} · {texts.lastUsed}{' '}
+          <Time at={lastUsedAt} as="age" /> · {texts.ends} <Time at={expiresAt} as="short" />
         </p>
       </div>
       <button

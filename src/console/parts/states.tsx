@@ -12,17 +12,20 @@ export function State({
   icon,
   title,
   isPage = false,
+  isSmall = false,
   children,
 }: {
   icon: IconName;
   title: string;
   /** Whether it is all that the view shows. */
   isPage?: boolean;
+  /** Whether it is in a box among others. */
+  isSmall?: boolean;
   children?: ComponentChildren;
 }) {
   const Heading = isPage ? 'h1' : 'h2';
   return (
-    <div class="state">
+    <div class={isSmall ? 'state small' : 'state'}>
       <Icon name={icon} />
       <Heading>{title}</Heading>
       {children}

@@ -46,9 +46,9 @@ export function Tokens() {
         </button>
       </header>
       {data === undefined ? (
-        <Pending error={error} retry={reload} lines={8} />
+        <Pending error={error} retry={reload} lines={3} />
       ) : items.length === 0 ? (
-        <State icon="access" title={texts.empty}>
+        <State icon="access" title={texts.empty} isSmall>
           <p>{texts.emptyText}</p>
         </State>
       ) : (

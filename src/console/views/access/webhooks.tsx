@@ -37,7 +37,7 @@ export function Webhooks() {
       {data === undefined ? (
         <Pending error={error} retry={reload} />
       ) : data.items.length === 0 ? (
-        <State icon="activity" title={texts.empty}>
+        <State icon="activity" title={texts.empty} isSmall>
           <p>{texts.emptyText}</p>
         </State>
       ) : (

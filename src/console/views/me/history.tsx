@@ -21,8 +21,10 @@ export function MyHistory({ version }: { version: number }) {
   return (
     <section class="box" aria-busy={isLoading}>
       <header>
-        <h2>{texts.title}</h2>
-        <span class="soft small-text">{texts.help}</span>
+        <div>
+          <h2>{texts.title}</h2>
+          <p class="soft small-text">{texts.help}</p>
+        </div>
       </header>
       {items.length > 0 ? (
         <ol class="items">

@@ -63,7 +63,7 @@ export function Preferences({
             id="my-preferences"
             class="input"
             spellcheck={false}
-            rows={Math.min(24, Math.max(6, text.split('\n').length + 1))}
+            rows={Math.min(24, Math.max(3, text.split('\n').length))}
             aria-invalid={fault !== undefined}
             aria-describedby="my-preferences-fault"
             value={text}
