@@ -83,6 +83,16 @@ describe('the console on paper, in a real browser', function () {
     await entry.waitFor();
     expect(await entry.locator('time').innerText()).to.match(/^\w+ \d+, \d{4}, .*M$/);
     expect((await entry.locator('.request').boundingBox())?.width).to.be.above(200);
+    // A sheet is narrower than a screen, and has the table all the same.
+    expect((await app.call('/v1/me', { as: 'mallory@elsewhere.example' })).status).to.equal(403);
+    const viewport = page.viewportSize();
+    await page.setViewportSize({ width: 794, height: 1123 });
+    await console.open('/turned-away');
+    await page.getByRole('columnheader', { name: 'Attempts' }).waitFor();
+    const row = page.locator('tr[data-email]').first();
+    expect((await row.boundingBox())?.height).to.be.below(48);
+    expect(await row.locator('time').innerText()).to.match(/, \d{4}, /);
+    if (viewport) await page.setViewportSize(viewport);
     await page.emulateMedia({ media: null });
   });
 
