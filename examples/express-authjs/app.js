@@ -8,7 +8,7 @@ import { createRollcall } from 'rollcall/koa';
 
 const { PORT = '3000', INITIAL_ADMINS = 'ada@example.com' } = process.env;
 // Auth.js seals its sessions with it, and Rollcall opens them. Set AUTH_SECRET, or sessions end with this process.
-const secret = process.env.AUTH_SECRET ?? randomBytes(48).toString('base64');
+const secret = process.env.AUTH_SECRET || randomBytes(48).toString('base64');
 const origin = `http://127.0.0.1:${PORT}`;
 
 // The accounts, under a path of this app, so that the browser sends its session there too.

@@ -13,7 +13,7 @@ import (
 func main() {
 	fresh, err := time.ParseDuration(cmp.Or(os.Getenv("FRESH"), "5s"))
 	if err != nil {
-		log.Fatal(err)
+		log.Fatalf("FRESH must be a duration such as 5s: %v", err)
 	}
 	rollcall := &Rollcall{
 		URL:    cmp.Or(os.Getenv("ROLLCALL_URL"), "http://127.0.0.1:8000"),

@@ -6,7 +6,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from standardwebhooks import Webhook
 from standardwebhooks.webhooks import WebhookVerificationError
 
-webhook = Webhook(os.environ["WEBHOOK_SECRET"])
+secret = os.environ.get("WEBHOOK_SECRET")
+if not secret:
+    raise SystemExit("Set WEBHOOK_SECRET to the secret of the webhook, as Rollcall has it in WEBHOOKS.")
+webhook = Webhook(secret)
 seen = set()
 
 

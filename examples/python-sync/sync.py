@@ -9,6 +9,9 @@ import httpx_sse
 
 COLUMNS = ("email", "name", "role", "status", "version")
 
+token = os.environ.get("ROLLCALL_TOKEN")
+if not token:
+    raise SystemExit("Set ROLLCALL_TOKEN to a service token with the scopes users:read and changes:read.")
 db = sqlite3.connect(os.environ.get("COPY", "copy.db"), isolation_level=None)
 db.executescript(
     """create table if not exists accounts (id integer primary key, email, name, role, status, version);
@@ -16,7 +19,7 @@ db.executescript(
 )
 rollcall = httpx.Client(
     base_url=os.environ.get("ROLLCALL_URL", "http://127.0.0.1:8000"),
-    headers={"Authorization": f"Bearer {os.environ['ROLLCALL_TOKEN']}"},
+    headers={"Authorization": f"Bearer {token}"},
     timeout=30,
 )
 
@@ -26,10 +29,7 @@ class Outdated(Exception):
 
 
 def get(path, **params):
-    response = rollcall.get(path, params=params)
-    if response.is_error:
-        raise RuntimeError(f"{response.status_code} {response.json()['code']}: {response.json()['detail']}")
-    return response.json()
+    return rollcall.get(path, params=params).raise_for_status().json()
 
 
 def store_cursor(cursor):
@@ -39,18 +39,18 @@ def store_cursor(cursor):
 def copy_all():
     """Copies all accounts. The position is taken first, so that no change is missed meanwhile."""
     position = get("/v1/changes", after="now")["nextCursor"]
-    db.execute("begin")
-    db.execute("delete from accounts")
-    page = {"nextCursor": None}
-    while True:
-        cursor = {"cursor": page["nextCursor"]} if page["nextCursor"] else {}
-        page = get("/v1/users", limit=200, **cursor)
-        rows = [[account[name] for name in ("id", *COLUMNS)] for account in page["items"]]
-        db.executemany("insert or replace into accounts values (?, ?, ?, ?, ?, ?)", rows)
-        if page["nextCursor"] is None:
-            break
-    store_cursor(position)
-    db.execute("commit")
+    with db:
+        db.execute("begin")
+        db.execute("delete from accounts")
+        page = {"nextCursor": None}
+        while True:
+            cursor = {"cursor": page["nextCursor"]} if page["nextCursor"] else {}
+            page = get("/v1/users", limit=200, **cursor)
+            rows = [[account[name] for name in ("id", *COLUMNS)] for account in page["items"]]
+            db.executemany("insert or replace into accounts values (?, ?, ?, ?, ?, ?)", rows)
+            if page["nextCursor"] is None:
+                break
+        store_cursor(position)
     print("copied", db.execute("select count(*) from accounts").fetchone()[0], flush=True)
 
 
@@ -82,23 +82,23 @@ def follow():
             if event.event != "change":
                 continue
             # The change and its position are stored together, so that each change counts once.
-            db.execute("begin")
-            apply(event.json())
-            store_cursor(event.id)
-            db.execute("commit")
+            with db:
+                db.execute("begin")
+                apply(event.json())
+                store_cursor(event.id)
             print(event.json()["action"], event.json()["userId"], flush=True)
 
 
-if db.execute("select 1 from position").fetchone() is None:
-    copy_all()
 while True:
     try:
+        if db.execute("select 1 from position").fetchone() is None:
+            copy_all()
         follow()
     except Outdated:
-        copy_all()
+        db.execute("delete from position")
     except httpx.HTTPStatusError as error:
         if error.response.status_code < 500:
             raise SystemExit(f"{error.response.status_code}: look at ROLLCALL_TOKEN and its scopes") from error
     except httpx.TransportError as error:
-        print("stream lost:", type(error).__name__, flush=True)
+        print("connection lost:", type(error).__name__, flush=True)
     time.sleep(1)

@@ -24,7 +24,12 @@ const client = createClient({
   },
 });
 
-$('#sign-in').onclick = () => users.signinRedirect();
+/** What the service refuses has a code for programs and a message for people. */
+function say(error) {
+  $('[role=status]').textContent = isProblem(error) ? `${error.code}: ${error.message}` : String(error);
+}
+
+$('#sign-in').onclick = () => users.signinRedirect().catch(say);
 $('#sign-out').onclick = () => users.removeUser().then(() => location.reload());
 
 try {
@@ -35,8 +40,7 @@ try {
   if (await users.getUser()) await showApp();
   else $('#sign-in').hidden = false;
 } catch (error) {
-  // What the service refuses has a code for programs and a message for people.
-  $('[role=status]').textContent = isProblem(error) ? `${error.code}: ${error.message}` : String(error);
+  say(error);
   $('#sign-in').hidden = false;
 }
 

@@ -3,10 +3,14 @@ import { context } from 'esbuild';
 const {
   PORT = '3000',
   ROLLCALL_URL = 'http://127.0.0.1:8000',
-  ISSUER = 'http://127.0.0.1:4000',
+  ISSUER,
   CLIENT_ID = 'spa',
   AUDIENCE = 'https://accounts.example.com',
 } = process.env;
+if (!ISSUER) {
+  console.error('Set ISSUER to your OpenID Connect provider, such as https://id.example.com.');
+  process.exit(1);
+}
 
 const settings = { rollcallUrl: ROLLCALL_URL, issuer: ISSUER, clientId: CLIENT_ID, audience: AUDIENCE };
 const app = await context({

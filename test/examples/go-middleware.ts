@@ -51,6 +51,12 @@ describe('the example of middleware in Go', function () {
     return [response.status, isProblem ? JSON.parse(text).code : text.trim()];
   };
 
+  it('says at its start which setting is wrong', async () => {
+    const app = examples.start(NAME, { FRESH: '5' });
+    await app.said(/FRESH must be a duration such as 5s/);
+    expect(await app.ended()).to.equal(1);
+  });
+
   it('lets accounts and admins in, and passes refusals on', async () => {
     expect(await get('/hello')).to.deep.equal([401, 'unauthenticated']);
     expect(await get('/hello', 'grace@example.com')).to.deep.equal([

@@ -59,6 +59,12 @@ describe('the example of Next.js with Auth.js', function () {
     };
   });
 
+  it('says at its start that it lacks the secret', async () => {
+    const without = examples.start(NAME, { PORT: `${await findFreePort()}` });
+    await without.said(/^Set AUTH_SECRET /);
+    expect(await without.ended()).to.equal(1);
+  });
+
   it('has the console under the same path, for admins who are signed in to the app', async () => {
     const { page } = watched;
     await app.signOut();

@@ -101,7 +101,7 @@ describe('the example of a copy in Python', function () {
     await second.said(/^deleted 309$/);
     expect(second.lines.join()).to.not.include('copied');
     await server.end('SIGKILL');
-    await second.said(/^stream lost/);
+    await second.said(/^connection lost/);
     await startService();
     await client.users.update(grace.id, { status: 'suspended' });
     await second.said(/^updated \d+$/);
@@ -113,13 +113,38 @@ describe('the example of a copy in Python', function () {
     await second.said(/^copied 152$/);
     await expectCopy();
     await second.end();
+  });
 
-    const refused = examples.start(
+  const WRONG = { ROLLCALL_TOKEN: 'rc_wrong' };
+  const complaints: [what: string, command: RegExp, env: NodeJS.ProcessEnv, says: RegExp][] = [
+    ['no token', /sync/, {}, /^Set ROLLCALL_TOKEN /],
+    ['a wrong token once it has a copy', /sync/, WRONG, /^401: look at ROLLCALL_TOKEN/],
+    [
+      'a wrong token from the beginning',
+      /sync/,
+      { ...WRONG, COPY: 'new.db' },
+      /^401: look at ROLLCALL_TOKEN/,
+    ],
+    ['no secret', /receiver/, {}, /^Set WEBHOOK_SECRET /],
+  ];
+  for (const [what, command, env, says] of complaints) {
+    it(`says in one line what is wrong: ${what}`, async () => {
+      const program = examples.start(NAME, { ROLLCALL_URL: `http://127.0.0.1:${port}`, ...env }, command);
+      await program.said(says);
+      expect(program.lines).to.have.length(1);
+      expect(await program.ended()).to.equal(1);
+    });
+  }
+
+  it('waits for the service, also before the first copy', async () => {
+    const copy = examples.start(
       NAME,
-      { ROLLCALL_URL: `http://127.0.0.1:${port}`, ROLLCALL_TOKEN: 'rc_wrong' },
+      { ROLLCALL_URL: 'http://127.0.0.1:9', ROLLCALL_TOKEN: token, COPY: 'another.db' },
       /sync/,
     );
-    await refused.said(/^401: look at ROLLCALL_TOKEN/);
+    await until('it has tried twice', () => copy.lines.length > 1);
+    expect(new Set(copy.lines)).to.deep.equal(new Set(['connection lost: ConnectError']));
+    await copy.end();
   });
 
   it('receives webhooks, and refuses forged ones', async () => {

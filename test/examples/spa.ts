@@ -77,6 +77,12 @@ describe('the example of an app without a back end', function () {
     expect(watched.complaints).to.deep.equal([]);
   });
 
+  it('says at its start which provider it lacks', async () => {
+    const app = examples.start('spa', { PORT: '0' });
+    await app.said(/^Set ISSUER /);
+    expect(await app.ended()).to.equal(1);
+  });
+
   it('says why somebody without an account may not come in', async () => {
     const { page } = watched;
     await page.getByRole('button', { name: 'Sign out' }).click();

@@ -12,6 +12,8 @@ export interface StartedProgram {
    * it after `ms` milliseconds, a minute if left out.
    */
   said(pattern: RegExp, ms?: number): Promise<RegExpExecArray>;
+  /** Resolves with its exit code once it ends by itself. */
+  ended(): Promise<number | null>;
   /** Ends it and all that it has started, and resolves with its exit code. */
   end(signal?: NodeJS.Signals): Promise<number | null>;
 }
@@ -47,6 +49,10 @@ export class StartedPrograms {
         ).catch((error: Error) => {
           throw new Error(`${error.message}\n${lines.join('\n')}`);
         }),
+      async ended() {
+        await closed;
+        return child.exitCode;
+      },
       async end(signal = 'SIGTERM') {
         endGroup(child, signal);
         await closed;
