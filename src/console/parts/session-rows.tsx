@@ -40,7 +40,10 @@ export function SessionRow({
         </p>
         <p class="soft small-text">
           {[address, texts.doors[door] ?? door].filter(Boolean).join(', ')} · {texts.lastUsed}{' '}
-          <Time at={lastUsedAt} as="age" /> · {texts.ends} <Time at={expiresAt} as="short" />
+          <Time at={lastUsedAt} as="age" /> ·{' '}
+          <span class="unbroken">
+            {texts.ends} <Time at={expiresAt} as="short" />
+          </span>
         </p>
       </div>
       <button
