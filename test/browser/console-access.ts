@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { addAccount } from '../support/accounts.ts';
-import { openConsole, type TestConsole } from '../support/console-page.ts';
+import { expectNoComplaints, openConsole, REFUSED, type TestConsole } from '../support/console-page.ts';
 import {
   accept,
   answering,
@@ -11,9 +11,6 @@ import {
 } from '../support/webhooks.ts';
 
 const HOSTILE = '<img src=x onerror=alert(1)>';
-
-/** What Chromium itself says about an answer that is no success: here it is expected. */
-const REFUSED = /^Failed to load resource: the server responded with a status of 4/;
 
 // Not among the suites of `npm test`, because it needs Chromium on the machine: `npm run test:browser`.
 describe('access in the console, in a real browser', function () {
@@ -40,11 +37,7 @@ describe('access in the console, in a real browser', function () {
     await receiver?.stop();
   });
 
-  afterEach('the policy refused nothing, and nothing came from elsewhere', () => {
-    const { watched, app } = console;
-    expect(watched.complaints.filter((text) => !REFUSED.test(text))).to.deep.equal([]);
-    expect(watched.requests.filter((url) => !url.startsWith(app.url))).to.deep.equal([]);
-  });
+  expectNoComplaints(() => console, REFUSED);
 
   const box = (name: string) => console.page.getByRole('region', { name });
   const button = (name: string) => console.page.getByRole('button', { name, exact: true });
@@ -195,8 +188,7 @@ describe('access in the console, in a real browser', function () {
     await button('Try again').click();
     await box('Service tokens').getByText('Show revoked').waitFor();
     await page.unroute('**/v1/service-tokens');
-    expect(console.watched.complaints.filter((text) => /status of 502/.test(text))).to.have.length(1);
-    (console.watched.complaints as string[]).length = 0;
+    expect(console.watched.takeComplaints().filter((text) => /status of 502/.test(text))).to.have.length(1);
   });
 
   it('is not there for others', async () => {

@@ -5,7 +5,14 @@ import { expect } from 'chai';
 import type { Page } from 'playwright-core';
 import { preferenceRules } from '../../src/services/accounts/preferences-schema.ts';
 import { addAccount } from '../support/accounts.ts';
-import { ADA, openConsole, type TestConsole } from '../support/console-page.ts';
+import {
+  ADA,
+  CUT_OFF,
+  expectNoComplaints,
+  openConsole,
+  REFUSED,
+  type TestConsole,
+} from '../support/console-page.ts';
 import { until } from '../support/until.ts';
 
 // Not among the suites of `npm test`, because it needs Chromium on the machine: `npm run test:browser`.
@@ -36,25 +43,14 @@ describe('one account in the console, in a real browser', function () {
     await page.getByRole('heading', { name: 'Timeline' }).waitFor();
   });
 
-  afterEach('the policy refused nothing, and nothing came from elsewhere', () => {
-    const { watched, app } = console;
-    // Chromium reports as errors what the service refuses, and the stream that a test cuts off.
-    const complaints = watched.complaints.filter(
-      (text) => !/^Failed to load resource: .*(status of 4\d\d |ERR_FAILED)/.test(text),
-    );
-    expect(complaints).to.deep.equal([]);
-    expect(watched.requests.filter((url) => !url.startsWith(app.url))).to.deep.equal([]);
-  });
+  expectNoComplaints(() => console, REFUSED, CUT_OFF);
 
   /** Changes the account as somebody else does. */
-  const change = async (body: object, method = 'PATCH') => {
-    const answer = await console.app.call(`/v1/users/${id}`, {
-      as: ADA,
-      method,
-      headers: { 'Content-Type': 'application/merge-patch+json' },
-      ...(method === 'PATCH' && { body: JSON.stringify(body) }),
-    });
-    expect(answer.status).to.be.oneOf([200, 204]);
+  const change = (values: object) => console.patch(`/v1/users/${id}`, values);
+  /** Deletes it, likewise. */
+  const remove = async () => {
+    const answer = await console.app.call(`/v1/users/${id}`, { as: ADA, method: 'DELETE' });
+    expect(answer.status).to.equal(204);
   };
   const stored = async () => {
     const [row] = await console.app.database.query<Record<string, unknown>>(
@@ -198,7 +194,7 @@ describe('one account in the console, in a real browser', function () {
   });
 
   it('shows a deleted account with its history, and restores it', async () => {
-    await change({}, 'DELETE');
+    await remove();
     await page.getByText('This account was deleted').waitFor();
     await console.expectAccessible();
     await page.reload();
@@ -381,7 +377,7 @@ describe('one account in the console, in a real browser', function () {
   });
 
   it('says of an erased account that nothing of it is left', async () => {
-    await change({}, 'DELETE');
+    await remove();
     await console.app.database.query(
       'update changes set before = null, after = null, erased_at = now() where user_id = $1',
       [id],

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { addAccount } from '../support/accounts.ts';
-import { ADA, openConsole, type TestConsole } from '../support/console-page.ts';
+import { ADA, expectNoComplaints, openConsole, type TestConsole } from '../support/console-page.ts';
 import { until } from '../support/until.ts';
 
 // Not among the suites of `npm test`, because it needs Chromium on the machine: `npm run test:browser`.
@@ -17,11 +17,7 @@ describe('the list of accounts in the console, in a real browser', function () {
 
   after(() => console?.close());
 
-  afterEach('the policy refused nothing, and nothing came from elsewhere', () => {
-    const { watched, app } = console;
-    expect(watched.complaints).to.deep.equal([]);
-    expect(watched.requests.filter((url) => !url.startsWith(app.url))).to.deep.equal([]);
-  });
+  expectNoComplaints(() => console);
 
   const rows = () => console.page.locator('tbody tr[data-id]');
 
@@ -86,12 +82,7 @@ describe('the list of accounts in the console, in a real browser', function () {
     for (let attempt = 0; !(await row.innerText()).includes('Suspended'); attempt++) {
       // The stream may open only after the first change.
       const status = attempt % 2 === 0 ? 'suspended' : 'active';
-      await app.call(`/v1/users/${id}`, {
-        as: 'ada@example.com',
-        method: 'PATCH',
-        headers: { 'Content-Type': 'application/merge-patch+json' },
-        body: JSON.stringify({ status }),
-      });
+      await console.patch(`/v1/users/${id}`, { status });
       await console.page.waitForTimeout(500);
       expect(attempt).to.be.lessThan(20);
     }
@@ -310,12 +301,7 @@ describe('the list of accounts in the console, in a real browser', function () {
       expect(await page.locator('.bulk').innerText()).to.include('1 selected');
     };
     await leave();
-    await app.call(`/v1/users/${id}`, {
-      as: ADA,
-      method: 'PATCH',
-      headers: { 'Content-Type': 'application/merge-patch+json' },
-      body: JSON.stringify({ name: 'Few and new' }),
-    });
+    await console.patch(`/v1/users/${id}`, { name: 'Few and new' });
     await page.getByRole('heading', { level: 1, name: 'Few and new' }).waitFor();
     await page.goBack();
     await that.filter({ hasText: 'Few and new' }).waitFor();

@@ -1,10 +1,7 @@
 import { expect } from 'chai';
 import type { Page } from 'playwright-core';
 import { addAccount } from '../support/accounts.ts';
-import { openConsole, type TestConsole } from '../support/console-page.ts';
-
-/** What Chromium itself says about an answer that is no success: here it is expected. */
-const REFUSED = /^Failed to load resource: the server responded with a status of 40[04]/;
+import { expectNoComplaints, openConsole, REFUSED, type TestConsole } from '../support/console-page.ts';
 
 // Not among the suites of `npm test`, because it needs Chromium on the machine: `npm run test:browser`.
 describe('addresses of the console that lead nowhere, in a real browser', function () {
@@ -19,11 +16,7 @@ describe('addresses of the console that lead nowhere, in a real browser', functi
 
   after(() => console?.close());
 
-  afterEach('the policy refused nothing, and nothing came from elsewhere', () => {
-    const { watched, app } = console;
-    expect(watched.takeComplaints().filter((text) => !REFUSED.test(text))).to.deep.equal([]);
-    expect(watched.requests.filter((url) => !url.startsWith(app.url))).to.deep.equal([]);
-  });
+  expectNoComplaints(() => console, REFUSED);
 
   const NO_PAGE = { level: 1, name: 'There is no such page' };
   const goTo = async (path: string, page: Page = console.page) =>

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { addAccount } from '../support/accounts.ts';
-import { openConsole, type TestConsole } from '../support/console-page.ts';
+import { expectNoComplaints, openConsole, type TestConsole } from '../support/console-page.ts';
 
 const RTL_NAME = 'محمد بن موسى الخوارزمي';
 
@@ -19,11 +19,7 @@ describe('the console with colours that the reader forces, and from right to lef
 
   after(() => console?.close());
 
-  afterEach('the policy refused nothing, and nothing came from elsewhere', () => {
-    const { watched, app } = console;
-    expect(watched.complaints).to.deep.equal([]);
-    expect(watched.requests.filter((url) => !url.startsWith(app.url))).to.deep.equal([]);
-  });
+  expectNoComplaints(() => console);
 
   /** What the browser makes of a property of the first element that a selector finds. */
   const style = (selector: string, property: string) =>

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { addAccount } from '../support/accounts.ts';
-import { openConsole, type TestConsole } from '../support/console-page.ts';
+import { expectNoComplaints, openConsole, type TestConsole } from '../support/console-page.ts';
 import { until } from '../support/until.ts';
 
 // Not among the suites of `npm test`, because it needs Chromium on the machine: `npm run test:browser`.
@@ -18,11 +18,7 @@ describe('unsaved work in the console, in a real browser', function () {
 
   after(() => console?.close());
 
-  afterEach('the policy refused nothing, and nothing came from elsewhere', () => {
-    const { watched, app } = console;
-    expect(watched.complaints).to.deep.equal([]);
-    expect(watched.requests.filter((url) => !url.startsWith(app.url))).to.deep.equal([]);
-  });
+  expectNoComplaints(() => console);
 
   const asked = () => console.page.getByRole('dialog', { name: 'Leave without saving?' });
   const field = () => console.page.getByRole('textbox', { name: 'Name', exact: true });

@@ -1,10 +1,14 @@
 import { expect } from 'chai';
 import { addAccount } from '../support/accounts.ts';
 import { codeFor } from '../support/console.ts';
-import { ADA, openConsole, type TestConsole } from '../support/console-page.ts';
-
-/** What Chromium itself says about an answer that is no success: here it is expected. */
-const REFUSED = /^Failed to load resource: (the server responded with a status of 4|net::ERR_)/;
+import {
+  ADA,
+  CUT_OFF,
+  expectNoComplaints,
+  openConsole,
+  REFUSED,
+  type TestConsole,
+} from '../support/console-page.ts';
 
 // Not among the suites of `npm test`, because it needs Chromium on the machine: `npm run test:browser`.
 describe('the link that opens the console, in a real browser', function () {
@@ -22,11 +26,7 @@ describe('the link that opens the console, in a real browser', function () {
 
   after(() => console?.close());
 
-  afterEach('the policy refused nothing, and nothing came from elsewhere', () => {
-    const { watched, app } = console;
-    expect(watched.complaints.filter((text) => !REFUSED.test(text))).to.deep.equal([]);
-    expect(watched.requests.filter((url) => !url.startsWith(app.url))).to.deep.equal([]);
-  });
+  expectNoComplaints(() => console, REFUSED, CUT_OFF);
 
   const linkFor = async (email: string, view = '') =>
     `${console.app.url}/console${view}#code=${await codeFor(console.app, email)}`;

@@ -1,13 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { expect } from 'chai';
 import { addAccount } from '../support/accounts.ts';
-import { ADA, openConsole, type TestConsole } from '../support/console-page.ts';
+import { ADA, expectNoComplaints, openConsole, REFUSED, type TestConsole } from '../support/console-page.ts';
 import { until } from '../support/until.ts';
 
 const BOB = 'bob@example.com';
-
-/** What Chromium itself says about an answer that is no success: here it is expected. */
-const REFUSED = /^Failed to load resource: the server responded with a status of 4/;
 
 // Not among the suites of `npm test`, because it needs Chromium on the machine: `npm run test:browser`.
 describe('my account in the console, in a real browser', function () {
@@ -22,11 +19,7 @@ describe('my account in the console, in a real browser', function () {
 
   after(() => console?.close());
 
-  afterEach('the policy refused nothing, and nothing came from elsewhere', () => {
-    const { watched, app } = console;
-    expect(watched.complaints.filter((text) => !REFUSED.test(text))).to.deep.equal([]);
-    expect(watched.requests.filter((url) => !url.startsWith(app.url))).to.deep.equal([]);
-  });
+  expectNoComplaints(() => console, REFUSED);
 
   const stored = async (email: string) => {
     const [row] = await console.app.database.query<{
@@ -38,13 +31,7 @@ describe('my account in the console, in a real browser', function () {
     return row;
   };
   const button = (name: string) => console.page.getByRole('button', { name, exact: true });
-  const change = async (body: object) =>
-    console.app.call('/v1/me', {
-      as: ADA,
-      method: 'PATCH',
-      headers: { 'Content-Type': 'application/merge-patch+json' },
-      body: JSON.stringify(body),
-    });
+  const change = (values: object) => console.patch('/v1/me', values);
 
   it('changes my name and storage, by the keyboard, and changes them back', async () => {
     const { page } = console;

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { ADA, openConsole, type TestConsole } from '../support/console-page.ts';
+import { ADA, expectNoComplaints, openConsole, type TestConsole } from '../support/console-page.ts';
 
 const JSON_TYPE = { 'Content-Type': 'application/json' };
 
@@ -8,10 +8,6 @@ describe('the overview in the console, in a real browser', function () {
   this.timeout(120_000);
 
   let console: TestConsole;
-  let seen = 0;
-  /** What browsers say of a fault, which the story of the test expects. */
-  let expected: readonly string[];
-
   before(async () => {
     console = await openConsole({
       webhooks: [
@@ -28,17 +24,7 @@ describe('the overview in the console, in a real browser', function () {
 
   after(() => console?.close());
 
-  beforeEach(() => {
-    expected = [];
-    seen = console.watched.complaints.length;
-  });
-
-  afterEach('the policy refused nothing, and nothing came from elsewhere', () => {
-    const { watched, app } = console;
-    const complaints = watched.complaints.slice(seen);
-    expect(complaints.filter((text) => !expected.some((known) => text.includes(known)))).to.deep.equal([]);
-    expect(watched.requests.filter((url) => !url.startsWith(app.url))).to.deep.equal([]);
-  });
+  const provoke = expectNoComplaints(() => console);
 
   const tile = (name: string) => console.page.getByTestId(name);
   const chart = (name: string) => console.page.locator('figure').filter({ hasText: name });
@@ -124,7 +110,7 @@ describe('the overview in the console, in a real browser', function () {
 
   it('says what could not be loaded, and loads it again', async () => {
     const { page } = console;
-    expected = ['500'];
+    provoke(/status of 500/);
     const problem = {
       status: 500,
       title: 'Internal Server Error',

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { expect } from 'chai';
 import { addAccount } from '../support/accounts.ts';
-import { openConsole, type TestConsole } from '../support/console-page.ts';
+import { expectNoComplaints, openConsole, type TestConsole } from '../support/console-page.ts';
 
 // Not among the suites of `npm test`, because it needs Chromium on the machine: `npm run test:browser`.
 describe('the palette of the console, in a real browser', function () {
@@ -18,13 +18,7 @@ describe('the palette of the console, in a real browser', function () {
 
   after(() => console?.close());
 
-  afterEach('the policy refused nothing, and nothing came from elsewhere', () => {
-    const { watched, app } = console;
-    expect(watched.complaints).to.deep.equal([]);
-    expect(
-      watched.requests.filter((url) => !url.startsWith(app.url) && !url.startsWith('blob:')),
-    ).to.deep.equal([]);
-  });
+  expectNoComplaints(() => console);
 
   const stored = async () => {
     const [row] = await console.app.database.query<{ status: string; version: number }>(

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { VIEW_NAMES } from '../../src/console/addresses.ts';
 import { addAccount } from '../support/accounts.ts';
-import { openConsole, type TestConsole } from '../support/console-page.ts';
+import { expectNoComplaints, openConsole, type TestConsole } from '../support/console-page.ts';
 
 /** A small phone. */
 const PHONE = { width: 360, height: 740 };
@@ -23,11 +23,7 @@ describe('the console on a phone, in a real browser', function () {
 
   after(() => console?.close());
 
-  afterEach('the policy refused nothing, and nothing came from elsewhere', () => {
-    const { watched, app } = console;
-    expect(watched.complaints).to.deep.equal([]);
-    expect(watched.requests.filter((url) => !url.startsWith(app.url))).to.deep.equal([]);
-  });
+  expectNoComplaints(() => console);
 
   const bar = () => console.page.getByRole('navigation', { name: 'Main' });
   const sheet = () => console.page.getByRole('dialog', { name: 'More' });

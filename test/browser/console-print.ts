@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { openConsole, type TestConsole } from '../support/console-page.ts';
+import { expectNoComplaints, openConsole, type TestConsole } from '../support/console-page.ts';
 
 // Not among the suites of `npm test`, because it needs Chromium on the machine: `npm run test:browser`.
 describe('the console on paper, in a real browser', function () {
@@ -17,11 +17,7 @@ describe('the console on paper, in a real browser', function () {
 
   after(() => console?.close());
 
-  afterEach('the policy refused nothing, and nothing came from elsewhere', () => {
-    const { watched, app } = console;
-    expect(watched.complaints).to.deep.equal([]);
-    expect(watched.requests.filter((url) => !url.startsWith(app.url))).to.deep.equal([]);
-  });
+  expectNoComplaints(() => console);
 
   /** What the browser makes of properties of an element. */
   const styles = (selector: string, ...properties: readonly string[]) =>

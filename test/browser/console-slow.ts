@@ -56,16 +56,13 @@ describe('the console on a slow network, and on none', function () {
     page = console.page;
     const { id } = await addAccount(console.app.database, 'grace@example.com', { name: 'Grace' });
     grace = id;
-    const send = (method: string, path: string, body: object) =>
-      console.app.call(path, {
-        method,
-        as: ADA,
-        headers: { 'Content-Type': method === 'PATCH' ? 'application/merge-patch+json' : 'application/json' },
-        body: JSON.stringify(body),
-      });
-    for (const name of ['Grace H.', 'Grace Hopper'])
-      expect((await send('PATCH', `/v1/users/${grace}`, { name })).status).to.equal(200);
-    await send('POST', '/v1/service-tokens', { name: 'billing', scopes: ['users:read'] });
+    for (const name of ['Grace H.', 'Grace Hopper']) await console.patch(`/v1/users/${grace}`, { name });
+    await console.app.call('/v1/service-tokens', {
+      method: 'POST',
+      as: ADA,
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify({ name: 'billing', scopes: ['users:read'] }),
+    });
     for (let n = 0; n < 30; n++)
       await addAccount(console.app.database, `p${n}@example.com`, { name: `P ${n}` });
     for (const stranger of ['mallory@elsewhere.example', 'trent@partner.example'])

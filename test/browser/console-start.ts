@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import type { Route } from 'playwright-core';
-import { ADA, openConsole, type TestConsole } from '../support/console-page.ts';
+import { ADA, expectNoComplaints, openConsole, type TestConsole } from '../support/console-page.ts';
 import { until } from '../support/until.ts';
 
 // Not among the suites of `npm test`, because it needs Chromium on the machine: `npm run test:browser`.
@@ -15,11 +15,7 @@ describe('the first paint of the console, in a real browser', function () {
 
   after(() => console?.close());
 
-  afterEach('the policy refused nothing, and nothing came from elsewhere', () => {
-    const { watched, app } = console;
-    expect(watched.complaints).to.deep.equal([]);
-    expect(watched.requests.filter((url) => !url.startsWith(app.url))).to.deep.equal([]);
-  });
+  expectNoComplaints(() => console);
 
   const rows = () => console.page.locator('tbody tr[data-id]');
   const role = () => console.page.evaluate<string | null>("localStorage.getItem('rollcall-role')");

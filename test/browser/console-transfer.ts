@@ -1,13 +1,16 @@
 import { readFile } from 'node:fs/promises';
 import { expect } from 'chai';
 import { addAccount } from '../support/accounts.ts';
-import { openConsole, type TestConsole } from '../support/console-page.ts';
+import {
+  CUT_OFF,
+  expectNoComplaints,
+  openConsole,
+  REFUSED,
+  type TestConsole,
+} from '../support/console-page.ts';
 import { until } from '../support/until.ts';
 
 const HOSTILE = '<img src=x onerror=alert(1)>';
-
-/** What Chromium itself says about an answer that is no success: here it is expected. */
-const REFUSED = /^Failed to load resource: (the server responded with a status of [45]|net::ERR_FAILED)/;
 
 // Not among the suites of `npm test`, because it needs Chromium on the machine: `npm run test:browser`.
 describe('import and export in the console, in a real browser', function () {
@@ -22,11 +25,7 @@ describe('import and export in the console, in a real browser', function () {
 
   after(() => console?.close());
 
-  afterEach('the policy refused nothing, and nothing came from elsewhere', () => {
-    const { watched, app } = console;
-    expect(watched.complaints.filter((text) => !REFUSED.test(text))).to.deep.equal([]);
-    expect(watched.requests.filter((url) => !url.startsWith(app.url))).to.deep.equal([]);
-  });
+  expectNoComplaints(() => console, REFUSED, CUT_OFF, /status of 5/);
 
   const button = (name: string | RegExp) => console.page.getByRole('button', { name });
   const choose = (name: string, text: string | Buffer, mimeType = 'text/csv') =>

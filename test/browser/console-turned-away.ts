@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { addAccount } from '../support/accounts.ts';
-import { openConsole, type TestConsole } from '../support/console-page.ts';
+import { expectNoComplaints, openConsole, type TestConsole } from '../support/console-page.ts';
 
 // Not among the suites of `npm test`, because it needs Chromium on the machine: `npm run test:browser`.
 describe('the refused sign-ins in the console, in a real browser', function () {
@@ -14,11 +14,7 @@ describe('the refused sign-ins in the console, in a real browser', function () {
 
   after(() => console?.close());
 
-  afterEach('the policy refused nothing, and nothing came from elsewhere', () => {
-    const { watched, app } = console;
-    expect(watched.complaints).to.deep.equal([]);
-    expect(watched.requests.filter((url) => !url.startsWith(app.url))).to.deep.equal([]);
-  });
+  expectNoComplaints(() => console);
 
   const row = (email: string) => console.page.locator(`tr[data-email="${email}"]`);
 

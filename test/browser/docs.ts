@@ -5,6 +5,7 @@ import { signHs256 } from '../../src/security/hmac.ts';
 import { addAccount } from '../support/accounts.ts';
 import { SECRET, startApp, type TestApp } from '../support/app.ts';
 import { openPage, type WatchedPage } from '../support/browser.ts';
+import { expectNoComplaints } from '../support/console-page.ts';
 
 const ADA = 'ada@example.com';
 
@@ -63,11 +64,7 @@ describe('the page at /docs, in a real browser', function () {
     await app?.close();
   });
 
-  afterEach('the policy refused nothing, and nothing came from elsewhere', () => {
-    expect(watched.complaints).to.deep.equal([]);
-    expect(watched.requests).to.not.be.empty;
-    expect(watched.requests.filter((url) => !url.startsWith(app.url))).to.deep.equal([]);
-  });
+  expectNoComplaints(() => ({ watched, app }));
 
   it('shows every operation of the document', async () => {
     const blocks = await page.locator('.opblock').all();

@@ -34,6 +34,33 @@ export interface TestConsole<App extends ConsoleApp = TestApp> {
   close(): Promise<void>;
 }
 
+/** What Chromium itself says about an answer that is no success. */
+export const REFUSED = /^Failed to load resource: the server responded with a status of 4/;
+
+/** The same about a request without an answer. */
+export const CUT_OFF = /^Failed to load resource: net::ERR_/;
+
+/**
+ * After each test of a suite, asserts that its page has complained of nothing but what is `known`, such as a violation of its policy, and
+ * that nothing came from elsewhere. Returns how a test says what it provokes beside that.
+ */
+export function expectNoComplaints(
+  pageOf: () => { readonly watched: WatchedPage; readonly app: ConsoleApp },
+  ...known: readonly RegExp[]
+): (complaint: RegExp) => void {
+  const provoked: RegExp[] = [];
+  afterEach('the policy refused nothing, and nothing came from elsewhere', () => {
+    const { watched, app } = pageOf();
+    const expected = [...known, ...provoked.splice(0)];
+    const complaints = watched.takeComplaints();
+    expect(complaints.filter((text) => !expected.some((one) => one.test(text)))).to.deep.equal([]);
+    expect(watched.requests).to.not.be.empty;
+    const isOwn = (url: string) => url.startsWith(app.url) || url.startsWith('blob:');
+    expect(watched.requests.filter((url) => !isOwn(url))).to.deep.equal([]);
+  });
+  return (complaint) => provoked.push(complaint);
+}
+
 /** Starts a service with one admin, {@link ADA}, and opens a browser that is signed in as her. */
 export async function openConsole(options: Parameters<typeof startApp>[0] = {}): Promise<TestConsole> {
   return openConsoleOf(await startApp(options));
