@@ -13,12 +13,10 @@ const FILES_PATH = `${CONSOLE_PATH}files/`;
  * Answers a browser at an address below the console where there is no page with the console's own page, which says so. Programs get the
  * refusal. Throws what reading the page throws.
  */
-export const unknownPage = (serve: ServeConsole, basePath: string): Middleware =>
-  async function unknownPage(ctx, next) {
-    const { method, path } = ctx;
-    const isRead = method === 'GET' || method === 'HEAD';
-    const isBelow = path.startsWith(basePath + CONSOLE_PATH) && !path.startsWith(basePath + FILES_PATH);
-    if (!isRead || !isBelow) return next();
+export const unknownPage = (serve: ServeConsole, basePath: string): Middleware => {
+  const below = basePath + CONSOLE_PATH;
+  const files = basePath + FILES_PATH;
+  const answer: Middleware = async (ctx, next) => {
     try {
       await next();
       if (ctx.body === undefined && ctx.status === 404) throw refusals.notFound();
@@ -36,3 +34,11 @@ export const unknownPage = (serve: ServeConsole, basePath: string): Middleware =
       ctx.body = page.content;
     }
   };
+  // Not async: every request passes here.
+  return function unknownPage(ctx, next) {
+    const { method, path } = ctx;
+    const isRead = method === 'GET' || method === 'HEAD';
+    const isBelow = path.startsWith(below) && !path.startsWith(files);
+    return isRead && isBelow ? answer(ctx, next) : next();
+  };
+};
