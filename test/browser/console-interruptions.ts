@@ -2,13 +2,18 @@ import { readFile } from 'node:fs/promises';
 import { expect } from 'chai';
 import type { Page } from 'playwright-core';
 import { addAccount } from '../support/accounts.ts';
-import { ADA, openConsole, openConsoleOf, type TestConsole } from '../support/console-page.ts';
+import {
+  ADA,
+  CUT_OFF,
+  expectNoComplaints,
+  openConsole,
+  openConsoleOf,
+  REFUSED,
+  type TestConsole,
+} from '../support/console-page.ts';
 import type { TestDatabase } from '../support/database.ts';
 import { type KillableApp, startKillableApp } from '../support/killable-app.ts';
 import { until } from '../support/until.ts';
-
-/** What Chromium itself says about an answer that is no success, or none: here it is expected. */
-const REFUSED = /^Failed to load resource: (the server responded with a status of 4|net::ERR_)/;
 
 /** The accounts of a bulk change in three steps. */
 const MANY = 2_300;
@@ -94,9 +99,7 @@ describe('the console whose service is killed and started again, in a real brows
 
   after(() => console?.close());
 
-  afterEach('the policy refused nothing', () => {
-    expect(console.watched.takeComplaints().filter((text) => !REFUSED.test(text))).to.deep.equal([]);
-  });
+  expectNoComplaints(() => console, REFUSED, CUT_OFF);
 
   const button = (name: string | RegExp) => page.getByRole('button', { name });
 
