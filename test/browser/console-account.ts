@@ -329,6 +329,8 @@ describe('one account in the console, in a real browser', function () {
       await slider().focus();
       await page.keyboard.press('Home');
       await page.locator('.timeline').getByText('The service does not answer').waitFor();
+      expect(await slider().getAttribute('aria-valuetext')).to.equal('Version 1');
+      expect(await page.locator('.travel').getAttribute('aria-busy')).to.equal('false');
       await page.unroute(OLDER);
       await page.getByRole('button', { name: 'Try again' }).click();
       await past().getByText('"light"').first().waitFor();

@@ -112,6 +112,7 @@ export const account = {
     asOf: 'As of',
     earlier: (version: number | undefined) =>
       version === undefined ? 'Loading older changes…' : `Version ${version}: loading older changes…`,
+    unloaded: 'Before the changes shown',
     wasNot: 'There was no account at that time.',
     wasErased: 'The values of that time were erased.',
     differs: 'What is different now',

@@ -91,14 +91,16 @@ function Slider({
   const wanted = useSignal<number | undefined>(undefined);
   const asked = useRef(at);
   const [newest, oldest] = [items[0], items.at(-1)] as [LiveChange, LiveChange];
-  // The first version of an account that is older than its history is another one.
+  // An adopted account's history begins at a later version.
   const first = hasMore ? 1 : oldest.version;
   const stop = at === undefined ? newest : items.find((item) => item.at <= at);
   const isBehind =
     hasMore && (wanted.value === undefined ? stop === undefined : wanted.value < oldest.version);
+  const isComing = isBehind && error === undefined;
   useEffect(() => {
-    if (isBehind && !isLoading && error === undefined) more();
-  }, [isBehind, isLoading, error, more]);
+    if (isComing && !isLoading) more();
+  }, [isComing, isLoading, more]);
+  const unloaded = wanted.value === undefined ? texts.unloaded : texts.version(wanted.value);
   const move = (version: number) => {
     const item = items.find((one) => one.version <= version);
     wanted.value = item === undefined ? version : undefined;
@@ -114,7 +116,7 @@ function Slider({
     if (wanted.value !== undefined && !isBehind) move(Math.max(wanted.value, oldest.version));
   }, [isBehind, wanted.value]);
   return (
-    <div class="travel" aria-busy={isBehind}>
+    <div class="travel" aria-busy={isComing}>
       <label class="unseen" for={id}>
         {texts.slider}
       </label>
@@ -127,16 +129,18 @@ function Slider({
         value={wanted.value ?? (stop ?? oldest).version}
         disabled={first === newest.version}
         aria-valuetext={
-          isBehind
+          isComing
             ? texts.earlier(wanted.value)
-            : stop
-              ? texts.stop(
-                  formatExact(stop.at),
-                  stop.version,
-                  shared.actions[stop.action],
-                  actorText(stop.actor),
-                )
-              : texts.wasNot
+            : isBehind
+              ? unloaded
+              : stop
+                ? texts.stop(
+                    formatExact(stop.at),
+                    stop.version,
+                    shared.actions[stop.action],
+                    actorText(stop.actor),
+                  )
+                : texts.wasNot
         }
         onInput={({ currentTarget }) => move(Number(currentTarget.value))}
       />
