@@ -3,7 +3,7 @@ import { queryOf } from '../../client/send.ts';
 import { call } from './api.ts';
 import { BASE_PATH } from './place.ts';
 
-/** Where the accounts of these filters are to be had as a file. */
+/** The URL of the accounts of these filters as a file. */
 export function exportUrl(query: QueryOf<'GET /v1/users/export'>): string {
   return `${BASE_PATH}/v1/users/export${queryOf(query)}`;
 }
@@ -24,7 +24,7 @@ export async function exportOwnData(): Promise<void> {
   download(OWN_DATA, 'account.json');
 }
 
-/** Where one's own data is to be had as a file. */
+/** The URL of one's own data as a file. */
 export const OWN_DATA = `${BASE_PATH}/v1/me/export`;
 
 /** Has the browser save what is at an address. */

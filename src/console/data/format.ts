@@ -79,7 +79,7 @@ export function timeOfField(value: string): string | undefined {
   return value === '' || Number.isNaN(at.getTime()) ? undefined : at.toISOString();
 }
 
-/** The time in a text, as the service has it; `undefined` for what is none, or none of four-digit years. */
+/** The time in a text, as the service has it; `undefined` for an invalid time or a year beyond 9999. */
 export function timeIn(text: string): string | undefined {
   const at = new Date(text);
   const time = Number.isNaN(at.getTime()) ? '' : at.toISOString();

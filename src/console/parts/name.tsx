@@ -1,4 +1,4 @@
-/** What is an email, and no text that has one in it. */
+/** Matches an email and nothing around it. */
 const EMAIL = /^([^\s@"]+)(@[^\s@"]+)$/;
 
 /** How long a domain is that may be longer than a line, in characters. */

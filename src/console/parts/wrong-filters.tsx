@@ -5,7 +5,7 @@ import { State } from './states.tsx';
 /** The name of a filter in an address. */
 type FilterName = keyof typeof texts.filters.names;
 
-/** A filter in the address that is none. */
+/** An invalid filter in the address. */
 export interface WrongFilter {
   readonly name: FilterName;
   /** What it can be. */
