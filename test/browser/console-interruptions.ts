@@ -243,6 +243,27 @@ describe('the console whose session ends in the middle of something long, in a r
     expect(await suspended(app.database)).to.include({ accounts: 0 });
   });
 
+  it('asks for one sign-in, however late the refusals of what was sent before it arrive', async () => {
+    const access = '**/v1/access';
+    await console.open('/transfer');
+    await endSession();
+    const { promise: isSignedIn, resolve: release } = Promise.withResolvers<void>();
+    const { promise: isRefused, resolve: refuse } = Promise.withResolvers<number>();
+    await page.route(access, async (route) => {
+      const response = await route.fetch();
+      refuse(response.status());
+      await isSignedIn;
+      await route.fulfill({ response });
+    });
+    await page.getByRole('link', { name: 'Turned away' }).dispatchEvent('click');
+    expect(await isRefused).to.equal(401);
+    await console.signInAgain();
+    await page.unroute(access);
+    release();
+    await page.getByText('People who have an account. Nobody else').waitFor();
+    expect(await page.getByRole('dialog').count()).to.equal(0);
+  });
+
   it('sends a file again that was refused, checked or imported, after the next sign-in', async () => {
     const { app } = console;
     // Larger than what the sockets hold: the refusal comes while it is being sent.

@@ -36,10 +36,19 @@ export const hasSessionEnded = signal(false);
 /** Whether something was refused for the role of who is signed in, since the service was last asked for it. */
 export const isRoleDoubted = signal(false);
 
-/** Notes what a refusal says of the session. */
-export function noteRefusal(error: unknown): void {
+/** How often a session that had ended was followed by another. */
+export let signIns = 0;
+
+/** The last of these sign-ins that was another account's. */
+let lastOther = 0;
+
+/**
+ * Notes what a refusal says of the session. `before` is {@link signIns} when the request was sent: a sign-in since then is newer than the
+ * refusal.
+ */
+export function noteRefusal(error: unknown, before: number): void {
   if (!(error instanceof Problem)) return;
-  if (error.code === 'unauthenticated') hasSessionEnded.value = true;
+  if (error.code === 'unauthenticated' && before === signIns) hasSessionEnded.value = true;
   if (error.code === 'forbidden') isRoleDoubted.value = true;
 }
 
@@ -48,26 +57,37 @@ const waiting = new Set<(isSame: boolean) => void>();
 
 /** Says that somebody has signed in where a session had ended: what was begun goes on, for the same account. */
 export function endWaiting(isSame: boolean): void {
+  if (hasSessionEnded.peek()) signIns++;
+  if (!isSame) lastOther = signIns;
   hasSessionEnded.value = false;
   for (const go of waiting) go(isSame);
   waiting.clear();
 }
 
 /**
- * Notes what a refusal says of the session. Where that has ended, waits for the next sign-in, and returns whether the same account is
- * signed in again, so that the same request may succeed. Throws the signal's reason once it aborts.
+ * Notes what a refusal says of the session, as {@link noteRefusal} does. Where that has ended, waits for the next sign-in since `before`,
+ * and returns whether the same account is signed in again, so that the same request may succeed. Throws the signal's reason once it aborts.
  */
-export async function isSignedInAgain(refusal: Problem, signal?: AbortSignal): Promise<boolean> {
-  noteRefusal(refusal);
+export async function isSignedInAgain(
+  refusal: Problem,
+  before: number,
+  signal?: AbortSignal,
+): Promise<boolean> {
+  noteRefusal(refusal, before);
   if (refusal.code !== 'unauthenticated') return false;
+  if (before < signIns) return lastOther <= before;
   return new Promise((resolve, reject) => {
-    waiting.add(resolve);
+    const go = (isSame: boolean) => {
+      signal?.removeEventListener('abort', giveUp);
+      resolve(isSame);
+    };
     const giveUp = () => {
-      waiting.delete(resolve);
+      waiting.delete(go);
       reject(signal?.reason);
     };
+    waiting.add(go);
     if (signal?.aborted) giveUp();
-    else signal?.addEventListener('abort', giveUp, { once: true });
+    else signal?.addEventListener('abort', giveUp);
   });
 }
 
@@ -88,6 +108,7 @@ export function noteReached(error?: unknown): void {
  * to know why something is done, the reader is asked. Throws what the client throws.
  */
 export const call: Call = async (name, request) => {
+  const before = signIns;
   try {
     const answer = await send(name, request);
     noteReached();
@@ -95,7 +116,7 @@ export const call: Call = async (name, request) => {
   } catch (error) {
     noteReached(error);
     if (!(error instanceof Problem) || isDoor(name)) throw error;
-    if (await isSignedInAgain(error, request?.signal)) return call(name, request);
+    if (await isSignedInAgain(error, before, request?.signal)) return call(name, request);
     if (error.code === 'reason_required') {
       const reason = await askReason();
       if (reason !== undefined) return call(name, { ...request, reason } as typeof request);

@@ -1,7 +1,7 @@
 import { signal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import type { Answered } from '../../client/index.ts';
-import { changes, noteRefusal } from './api.ts';
+import { changes, noteRefusal, signIns } from './api.ts';
 
 /** A change as the feed tells it. */
 export type LiveChange = Answered<'GET /v1/history'>['items'][number];
@@ -86,6 +86,7 @@ function open(): AbortController {
   const opened = new AbortController();
   const { signal } = opened;
   let hasBegun = false;
+  let before = signIns;
   const onState = (state: 'open' | 'lost') => {
     if (signal.aborted) return;
     isLive.value = state === 'open';
@@ -93,6 +94,7 @@ function open(): AbortController {
     hasBegun ||= state === 'open';
   };
   const follow = async () => {
+    before = signIns;
     for await (const change of changes({ since: 'now', retries: RETRIES, signal, onState })) tell(change);
   };
   // A refusal, as while the service is overloaded or after the end of a session, passes. What was missed meanwhile, the views read again.
@@ -100,7 +102,7 @@ function open(): AbortController {
     if (signal.aborted) return;
     onState('lost');
     hasBegun = false;
-    noteRefusal(error);
+    noteRefusal(error, before);
     setTimeout(() => {
       if (!signal.aborted) follow().catch(goOn);
     }, RETRY_MS);

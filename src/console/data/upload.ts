@@ -1,6 +1,6 @@
 import { type Answered, Problem, type QueryOf, Unreachable } from '../../client/index.ts';
 import { queryOf } from '../../client/send.ts';
-import { isSignedInAgain, noteReached } from './api.ts';
+import { isSignedInAgain, noteReached, signIns } from './api.ts';
 import type { PlannedChange } from './dry-run.ts';
 import { CONSOLE_HEADER } from './early.ts';
 import { BASE_PATH } from './place.ts';
@@ -21,6 +21,7 @@ export async function importAccounts(
   options: UploadOptions,
   reason?: string,
 ): Promise<ImportReport> {
+  const before = signIns;
   try {
     const report = await send(body, options, reason);
     noteReached();
@@ -28,7 +29,7 @@ export async function importAccounts(
   } catch (error) {
     noteReached(error);
     if (!(error instanceof Problem)) throw error;
-    if (await isSignedInAgain(error, options.signal)) return importAccounts(body, options, reason);
+    if (await isSignedInAgain(error, before, options.signal)) return importAccounts(body, options, reason);
     if (error.code !== 'reason_required') throw error;
     const given = await askReason();
     options.signal.throwIfAborted();
