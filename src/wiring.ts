@@ -298,8 +298,9 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
         refusedSignIns,
         webhooks: hooks,
         sending: { allowPrivate, proxy: settings.proxy, timeoutMs: EXCHANGE_MS },
-        console: settings.console.enabled
+        console: serveConsole
           ? {
+              serve: serveConsole,
               sessions,
               verifier,
               acceptsAuthjs: sources.ring.length > 0,
@@ -313,7 +314,6 @@ export async function wireApplication(options: ApplicationOptions): Promise<Appl
         basePath: settings.basePath,
         pendingMigrations: readiness.pending,
         providerKeys,
-        serveConsole,
         readConsoleFiles,
         filesFolder,
       }),

@@ -29,7 +29,9 @@ class Outdated(Exception):
 
 
 def get(path, **params):
-    return rollcall.get(path, params=params).raise_for_status().json()
+    while (response := rollcall.get(path, params=params)).status_code == 429:
+        time.sleep(int(response.headers["Retry-After"]))
+    return response.raise_for_status().json()
 
 
 def store_cursor(cursor):
@@ -97,8 +99,9 @@ while True:
     except Outdated:
         db.execute("delete from position")
     except httpx.HTTPStatusError as error:
-        if error.response.status_code < 500:
+        if error.response.status_code in (401, 403):
             raise SystemExit(f"{error.response.status_code}: look at ROLLCALL_TOKEN and its scopes") from error
+        print(error, flush=True)
     except httpx.TransportError as error:
         print("connection lost:", type(error).__name__, flush=True)
     time.sleep(1)

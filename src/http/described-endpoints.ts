@@ -4,8 +4,7 @@ import { RefusedSignInCounter } from '../services/access/refused-sign-ins.ts';
 import type { ChangeFeed } from '../services/feed/change-feed.ts';
 import { servedConsole } from './answer/served-console.ts';
 import type { Endpoint } from './endpoint.ts';
-import type { SessionDeps } from './endpoints/session.ts';
-import { endpoints } from './endpoints.ts';
+import { type ConsoleDeps, endpoints } from './endpoints.ts';
 import { Lifecycle } from './server/lifecycle.ts';
 
 const noFiles = async () => new Map<string, Uint8Array>();
@@ -23,8 +22,7 @@ export function describedEndpoints(): Endpoint[] {
     accessPolicy: { policy: 'invited', domains: [] },
     sending: { allowPrivate: false, proxy: DIRECT, timeoutMs: 1 },
     webhooks: [],
-    console: {} as SessionDeps,
-    serveConsole: servedConsole(noFiles, ''),
+    console: { serve: servedConsole(noFiles, '') } as ConsoleDeps,
     readConsoleFiles: noFiles,
     basePath: '',
     filesFolder: '',

@@ -25,6 +25,11 @@ import { userListEndpoints } from './endpoints/user-list.ts';
 import { userEndpoints } from './endpoints/users.ts';
 import { webhookEndpoints } from './endpoints/webhooks.ts';
 
+/** What the console needs. */
+export interface ConsoleDeps extends SessionDeps {
+  readonly serve: ServeConsole;
+}
+
 /** What the endpoints need. */
 export interface EndpointDeps extends HealthDeps, ChangesDeps, StatusDeps {
   readonly accessPolicy: AccessPolicy;
@@ -34,10 +39,8 @@ export interface EndpointDeps extends HealthDeps, ChangesDeps, StatusDeps {
   readonly webhooks: readonly Webhook[];
   /** How test messages are sent to them. */
   readonly sending: SendOptions;
-  /** The doors of the console; `undefined` where it is off. */
-  readonly console: SessionDeps | undefined;
-  /** Its page and its files; `undefined` where it is off. */
-  readonly serveConsole: ServeConsole | undefined;
+  /** The doors of the console, and its page and files; `undefined` where it is off. */
+  readonly console: ConsoleDeps | undefined;
   /** Reads the files of the page at `/docs` too. */
   readonly readConsoleFiles: ReadConsoleFiles;
   /** The folder in which a build has the files of the page at `/docs`. */
@@ -49,7 +52,7 @@ export interface EndpointDeps extends HealthDeps, ChangesDeps, StatusDeps {
 /** The route table: every endpoint there is. */
 export function endpoints(deps: EndpointDeps): Endpoint[] {
   const table = routes(deps);
-  const pages = deps.serveConsole ? consoleEndpoints(deps.serveConsole) : [];
+  const pages = deps.console ? consoleEndpoints(deps.console.serve) : [];
   return [...table, ...pages, ...docsEndpoints([...table, ...pages], deps)];
 }
 

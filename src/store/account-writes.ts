@@ -20,7 +20,7 @@ import {
   accountSelection,
   type MetadataSource,
 } from './account-columns.ts';
-import { findInUse, type RefusableWrite } from './accounts-in-use.ts';
+import { findInUse, findReferenced, type RefusableWrite } from './accounts-in-use.ts';
 import { recordAndErase } from './change-log.ts';
 import { requireSession } from './right-check.ts';
 import { isoTimeOf, type RowOf } from './rows.ts';
@@ -168,8 +168,8 @@ async function writeThosePossible(em: EntityManager, writes: readonly AccountWri
   } catch (error) {
     if (!isRefusal(error, refusals.accountInUse)) throw error;
   }
-  // No key has preferences, which can be long.
-  const columns = stateColumns(em).filter(({ property }) => property !== 'preferences');
+  const referenced = await findReferenced(em);
+  const columns = stateColumns(em).filter(({ name }) => referenced.has(name));
   const inUse = await findInUse(
     em,
     columns.map(({ name }) => name),

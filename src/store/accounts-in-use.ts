@@ -3,11 +3,23 @@ import type { Refusal } from '../domain/refusal.ts';
 import { refusals } from '../domain/refusals.ts';
 import { runInTransaction } from './statements.ts';
 
-/** A write that a foreign key of the app may refuse: one points at columns of an account, alone or together. */
+/** A write that a foreign key of the app may refuse: it points at columns of an account, alone or together. */
 export interface RefusableWrite {
   readonly id: number;
   /** The values that the account gets, by the names of their columns; `null` where it is deleted. */
   readonly values: Readonly<Record<string, unknown>> | null;
+}
+
+/** Finds the columns of accounts that foreign keys of the app point at, other than the id. */
+export async function findReferenced(em: EntityManager): Promise<ReadonlySet<string>> {
+  const rows = await runInTransaction<{ name: string }>(em, {
+    text: `select distinct attname as name
+      from pg_constraint cross join unnest(confkey) as key (number)
+      join pg_attribute on attrelid = confrelid and attnum = key.number
+     where contype = 'f' and confrelid = 'users'::regclass and attname <> 'id'`,
+    values: [],
+  });
+  return new Set(rows.map(({ name }) => name));
 }
 
 /** A setting of the transaction, by which {@link find} is given writes and gives tables: a block has no parameters and no rows. */
@@ -29,7 +41,7 @@ const find = (columns: readonly string[]) => `
           delete from users where id = write.id;
         else
           account := jsonb_populate_record(null::users, write."values");
-          update users set ${columns.map((column) => `${column} = account.${column}`).join(', ')} where id = write.id;
+          update users set ${['id = id', ...columns.map((column) => `${column} = account.${column}`)].join(', ')} where id = write.id;
         end if;
         set constraints all immediate;
         raise exception using errcode = 'RC000';

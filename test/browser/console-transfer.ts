@@ -73,6 +73,21 @@ describe('import and export in the console, in a real browser', function () {
     expect(grace).to.deep.equal({ name: 'Grace' });
   });
 
+  it('takes an import back to whose request a proxy has given another id', async () => {
+    const { page } = console;
+    await page.route('**/v1/users/import*', (route) =>
+      route.continue({ headers: { ...route.request().headers(), 'x-request-id': 'edge-1' } }),
+    );
+    await console.open('/transfer');
+    await choose('people.csv', 'email\nlinus@example.com\n');
+    await button('Import 1').click();
+    await page.getByText('The import is done').waitFor();
+    await button('Take the whole import back…').click();
+    await button('Undo 1 change').click();
+    await page.getByRole('heading', { name: 'The import is taken back.' }).waitFor();
+    expect(await emails()).to.deep.equal(['ada@example.com', 'grace@example.com']);
+  });
+
   it('leaves wrong lines out where that is asked for', async () => {
     const { page } = console;
     await console.open('/transfer');

@@ -12,20 +12,23 @@ export type ImportReport = Answered<'POST /v1/users/import'> & {
   readonly changes?: readonly PlannedChange[];
 };
 
+/** The result of an import. */
+export interface Imported {
+  readonly report: ImportReport;
+  /** By which the history knows it: a proxy may have replaced the one that was sent. */
+  readonly requestId: string | null;
+}
+
 /**
  * Sends accounts to import, and tells how much of them has been sent, from 0 to 1: `fetch` cannot tell that. Goes on and throws as `call`
  * does, and throws the signal's reason once it aborts.
  */
-export async function importAccounts(
-  body: Blob,
-  options: UploadOptions,
-  reason?: string,
-): Promise<ImportReport> {
+export async function importAccounts(body: Blob, options: UploadOptions, reason?: string): Promise<Imported> {
   const before = signIns;
   try {
-    const report = await send(body, options, reason);
+    const imported = await send(body, options, reason);
     noteReached();
-    return report;
+    return imported;
   } catch (error) {
     noteReached(error);
     if (!(error instanceof Problem)) throw error;
@@ -41,7 +44,7 @@ export async function importAccounts(
 interface UploadOptions {
   readonly type: string;
   readonly query: QueryOf<'POST /v1/users/import'>;
-  /** Sent twice with it, it is imported once. The history has it as the id of the request. */
+  /** Sent twice with it, it is imported once. It goes as the id of the request too, so that an answer to the second says which one it was. */
   readonly key?: string;
   readonly signal: AbortSignal;
   readonly onProgress: (part: number) => void;
@@ -51,7 +54,7 @@ function send(
   body: Blob,
   { type, query, key, signal, onProgress }: UploadOptions,
   reason?: string,
-): Promise<ImportReport> {
+): Promise<Imported> {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     request.open('POST', `${BASE_PATH}/v1/users/import${queryOf(query)}`);
@@ -71,7 +74,8 @@ function send(
     request.onload = () => {
       try {
         const answer = JSON.parse(request.responseText);
-        if (request.status === 200) resolve(answer);
+        const requestId = request.getResponseHeader('X-Request-Id');
+        if (request.status === 200) resolve({ report: answer, requestId });
         else reject(new Problem(answer));
       } catch {
         fail();

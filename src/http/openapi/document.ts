@@ -39,7 +39,7 @@ import { MESSAGES_TAG, messageParameters, webhooks } from './webhooks.ts';
 const DESCRIPTION = [
   'Rollcall keeps the accounts behind a sign-in that happens elsewhere: access, roles, preferences and their history.',
   "Every refusal is a problem (RFC 9457) with a machine-readable `code`. Every answer has an `X-Request-Id`: the request's own where it is valid.",
-  'A request that is no valid HTTP, also one without exactly one valid `Host`, gets 400 `malformed_request`.',
+  'An invalid HTTP request gets 400 `malformed_request`, also one with two `Host`.',
   'In development, a request for a host that is no name of this machine gets 421 `misdirected_request`.',
   'Requests from `CORS_ORIGINS` get the headers of the CORS protocol, and their preflights 204.',
   'Every path below also answers `HEAD` where it answers `GET`, and `OPTIONS` with `Allow`; other methods get 405 `method_not_allowed` with `Allow`, and other paths 404 `not_found`.',

@@ -1,10 +1,10 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { LRUCache } from 'lru-cache';
 import type { RefusalCode } from '../../domain/refusals.ts';
 import { type RowOf, withDates } from '../../store/rows.ts';
 import { runAlone } from '../../store/statements.ts';
 import { DEFAULT_LIMIT, type Page, type PageRequest, type Position, pageOf } from '../paging.ts';
+import { lastWrite } from './last-write.ts';
 
 /** How long a refused sign-in is kept. */
 export const KEPT_DAYS = 30;
@@ -26,9 +26,6 @@ export interface RefusedSignIn {
 
 /** How long refusals of an email for one reason are counted in memory after one was written. */
 const WRITE_EVERY_MS = 60_000;
-
-/** How long the end of the process waits for the last counts, in milliseconds. */
-const CLOSE_MS = 1_000;
 
 /** The most emails and reasons counted in memory. */
 const MAX_COUNTED = 10_000;
@@ -123,8 +120,7 @@ export class RefusedSignInCounter {
 
   /** Writes what is left at the end of the process, unless the database is gone. */
   async close(em: EntityManager): Promise<void> {
-    const flushed = this.flush(em).catch(() => undefined);
-    await Promise.race([flushed, delay(CLOSE_MS, undefined, { ref: false })]);
+    await lastWrite(this.flush(em).catch(() => undefined));
   }
 
   async #write(em: EntityManager): Promise<void> {

@@ -1,15 +1,12 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { runAlone } from '../../store/statements.ts';
+import { lastWrite } from './last-write.ts';
 
 /** How long sightings are gathered before they are written by default, in milliseconds. */
 const GATHER_MS = 1_000;
 
 /** The longest pause before another attempt, in milliseconds. */
 const MAX_PAUSE_MS = 60_000;
-
-/** How long the end of the process waits for the last ones, in milliseconds. */
-const CLOSE_MS = 1_000;
 
 /** The most accounts in memory. Others are noted at a later request. */
 const MAX_NOTED = 10_000;
@@ -65,7 +62,7 @@ export class Sightings {
     this.#isClosed = true;
     clearTimeout(this.#timer);
     await this.#writing;
-    if (this.#failures === 0) await Promise.race([this.#write(), delay(CLOSE_MS, undefined, { ref: false })]);
+    if (this.#failures === 0) await lastWrite(this.#write());
   }
 
   #plan(): void {

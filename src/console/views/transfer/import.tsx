@@ -4,7 +4,7 @@ import { Problem } from '../../../client/index.ts';
 import { mayBeDone } from '../../data/api.ts';
 import { useDraft } from '../../data/drafts.ts';
 import { formatNumber } from '../../data/format.ts';
-import { type ImportReport, importAccounts } from '../../data/upload.ts';
+import { type Imported, type ImportReport, importAccounts } from '../../data/upload.ts';
 import { Refused } from '../../parts/act.tsx';
 import { Choice } from '../../parts/filters.tsx';
 import { Arrow, Icon } from '../../parts/icons.tsx';
@@ -43,7 +43,7 @@ export function Import() {
   const work = useSignal<Work | undefined>(undefined);
   const fault = useSignal<Fault | undefined>(undefined);
   const plan = useSignal<ImportReport | undefined>(undefined);
-  const done = useSignal<ImportReport | undefined>(undefined);
+  const done = useSignal<Imported | undefined>(undefined);
   // Kept while a file is checked again.
   const understood = useSignal<Understood>([]);
   useSignalEffect(() => {
@@ -55,7 +55,7 @@ export function Import() {
   // What is chosen and mapped, and an import that is under way.
   useDraft(file.value !== undefined && done.value === undefined);
 
-  const send = async (isChecking: boolean): Promise<ImportReport | undefined> => {
+  const send = async (isChecking: boolean): Promise<Imported | undefined> => {
     if (!file.value) return undefined;
     running.current?.abort();
     const controller = new AbortController();
@@ -91,7 +91,7 @@ export function Import() {
     plan.value = undefined;
     // Another import than the one before.
     key.current = crypto.randomUUID();
-    plan.value = (await send(true)) ?? plan.value;
+    plan.value = (await send(true))?.report ?? plan.value;
   };
   const choose = async (chosen: File | undefined) => {
     if (!chosen) return;
@@ -138,7 +138,7 @@ export function Import() {
           {plan.value && !work.value && !done.value && summaryOf(plan.value)}
         </p>
         {done.value ? (
-          <Done report={done.value} requestId={key.current} />
+          <Done done={done.value} />
         ) : (
           <>
             {file.value ? (
@@ -348,7 +348,7 @@ function Progress({ work: { isChecking, sent }, onStop }: { work: Work; onStop: 
 }
 
 /** What was imported, and the way back. */
-function Done({ report, requestId }: { report: ImportReport; requestId: string }) {
+function Done({ done: { report, requestId } }: { done: Imported }) {
   const isUndone = useSignal(false);
   const heading = useRef<HTMLHeadingElement>(null);
   // The button that had the focus is gone.
@@ -359,7 +359,7 @@ function Done({ report, requestId }: { report: ImportReport; requestId: string }
         {isUndone.value ? texts.undone : texts.done}
       </h3>
       <Report report={report} isDone />
-      {!isUndone.value && report.created + report.updated > 0 && (
+      {!isUndone.value && requestId !== null && report.created + report.updated > 0 && (
         <p>
           <button
             type="button"
