@@ -110,9 +110,8 @@ export const account = {
     undo: 'Undo',
     erased: 'The values were erased.',
     asOf: 'As of',
-    earlier: (version: number | undefined) =>
-      version === undefined ? 'Loading older changes…' : `Version ${version}: loading older changes…`,
-    unloaded: 'Before the changes shown',
+    earlier: (version: number) => `Version ${version}: loading older changes…`,
+    unloaded: 'before the changes shown',
     wasNot: 'There was no account at that time.',
     wasErased: 'The values of that time were erased.',
     differs: 'What is different now',

@@ -1,5 +1,5 @@
 import { useSignal } from '@preact/signals';
-import { useEffect, useId, useRef } from 'preact/hooks';
+import { useCallback, useEffect, useId, useRef } from 'preact/hooks';
 import { fieldOfTime, formatExact, timeOfField } from '../../data/format.ts';
 import type { LiveChange } from '../../data/live.ts';
 import type { Pages } from '../../data/load.ts';
@@ -8,6 +8,7 @@ import { Actor, actorText } from '../../parts/actor.tsx';
 import { ChangeMark } from '../../parts/change-mark.tsx';
 import { Diff } from '../../parts/diff.tsx';
 import { Icon } from '../../parts/icons.tsx';
+import { memo } from '../../parts/memo.ts';
 import { Reason } from '../../parts/reason.tsx';
 import { RequestLink } from '../../parts/request-link.tsx';
 import { Bones, Failed } from '../../parts/states.tsx';
@@ -17,6 +18,9 @@ import { account } from '../../texts/account.ts';
 import { texts as shared } from '../../texts.ts';
 
 const texts = account.timeline;
+
+/** How many entries the slider loads before it asks whether to load more. */
+const MOST_AT_ONCE = 1_000;
 
 /** All that happened to an account, newest first, with a slider through it. */
 export function Timeline({
@@ -33,6 +37,10 @@ export function Timeline({
   const [newest] = items;
   const seen = useRef<number>(undefined);
   seen.current ??= newest?.version;
+  // The same function for all entries at all times, so that they are not drawn again.
+  const latest = useRef(onAt);
+  latest.current = onAt;
+  const showThen = useCallback((time: string) => latest.current(time), []);
   const chosen = at === undefined ? items[0] : items.find((item) => item.at <= at);
   return (
     <section class="box timeline" aria-labelledby="timeline">
@@ -58,7 +66,7 @@ export function Timeline({
                 key={item.id}
                 entry={item}
                 isChosen={at !== undefined && item.id === chosen?.id}
-                onThen={() => onAt(item.at)}
+                onThen={showThen}
               />
             ))}
           </ol>
@@ -76,7 +84,10 @@ export function Timeline({
   );
 }
 
-/** A step for each version: also for those whose changes are not loaded yet, which are once somebody goes there. */
+/**
+ * A step for each version, loaded or not. Going to one that is not loaded loads the changes up to it, {@link MOST_AT_ONCE} at a time. A
+ * time in the address loads nothing.
+ */
 function Slider({
   history: { items, hasMore, isLoading, error, more },
   at,
@@ -89,22 +100,25 @@ function Slider({
   const id = useId();
   // Where the reader has gone before the change there is loaded.
   const wanted = useSignal<number | undefined>(undefined);
+  const most = useSignal(0);
+  const slider = useRef<HTMLInputElement>(null);
   const asked = useRef(at);
   const [newest, oldest] = [items[0], items.at(-1)] as [LiveChange, LiveChange];
   // An adopted account's history begins at a later version.
   const first = hasMore ? 1 : oldest.version;
   const stop = at === undefined ? newest : items.find((item) => item.at <= at);
-  const isBehind =
-    hasMore && (wanted.value === undefined ? stop === undefined : wanted.value < oldest.version);
-  const isComing = isBehind && error === undefined;
+  const isBehind = hasMore && wanted.value !== undefined && wanted.value < oldest.version;
+  const isComing = isBehind && error === undefined && items.length < most.value;
   useEffect(() => {
     if (isComing && !isLoading) more();
   }, [isComing, isLoading, more]);
-  const unloaded = wanted.value === undefined ? texts.unloaded : texts.version(wanted.value);
+  const goOn = () => {
+    most.value = items.length + MOST_AT_ONCE;
+  };
   const move = (version: number) => {
     const item = items.find((one) => one.version <= version);
     wanted.value = item === undefined ? version : undefined;
-    if (item === undefined) return;
+    if (item === undefined) return goOn();
     asked.current = item === newest ? undefined : item.at;
     onAt(asked.current);
   };
@@ -121,6 +135,7 @@ function Slider({
         {texts.slider}
       </label>
       <input
+        ref={slider}
         id={id}
         type="range"
         min={first}
@@ -129,17 +144,19 @@ function Slider({
         value={wanted.value ?? (stop ?? oldest).version}
         disabled={first === newest.version}
         aria-valuetext={
-          isComing
-            ? texts.earlier(wanted.value)
-            : isBehind
-              ? unloaded
-              : stop
-                ? texts.stop(
-                    formatExact(stop.at),
-                    stop.version,
-                    shared.actions[stop.action],
-                    actorText(stop.actor),
-                  )
+          wanted.value !== undefined
+            ? isComing
+              ? texts.earlier(wanted.value)
+              : texts.version(wanted.value)
+            : stop
+              ? texts.stop(
+                  formatExact(stop.at),
+                  stop.version,
+                  shared.actions[stop.action],
+                  actorText(stop.actor),
+                )
+              : hasMore
+                ? texts.unloaded
                 : texts.wasNot
         }
         onInput={({ currentTarget }) => move(Number(currentTarget.value))}
@@ -151,9 +168,25 @@ function Slider({
           ) : at === undefined ? (
             texts.now
           ) : (
-            <Time at={at} as="exact" />
+            <>
+              <Time at={at} as="exact" />
+              {!stop && hasMore && `, ${texts.unloaded}`}
+            </>
           )}
         </span>
+        {isBehind && !isComing && error === undefined && (
+          <button
+            type="button"
+            class="button small"
+            onClick={() => {
+              // The button goes away, the slider says what happens.
+              slider.current?.focus();
+              goOn();
+            }}
+          >
+            {texts.more}
+          </button>
+        )}
         <label class="moment">
           <span class="unseen">{texts.moment}</span>
           <input
@@ -169,7 +202,16 @@ function Slider({
   );
 }
 
-function Entry({ entry, isChosen, onThen }: { entry: LiveChange; isChosen: boolean; onThen: () => void }) {
+const Entry = memo(function Entry({
+  entry,
+  isChosen,
+  onThen,
+}: {
+  entry: LiveChange;
+  isChosen: boolean;
+  /** Shows the account as it was at a time. */
+  onThen: (at: string) => void;
+}) {
   const {
     id,
     userId,
@@ -220,7 +262,7 @@ function Entry({ entry, isChosen, onThen }: { entry: LiveChange; isChosen: boole
           />
         )}
         <span class="row">
-          <button type="button" class="button plain small" onClick={onThen}>
+          <button type="button" class="button plain small" onClick={() => onThen(at)}>
             <Icon name="clock" />
             {texts.showThen}
           </button>
@@ -234,4 +276,4 @@ function Entry({ entry, isChosen, onThen }: { entry: LiveChange; isChosen: boole
       </div>
     </li>
   );
-}
+});
