@@ -63,4 +63,41 @@ describe('a console that is left open, in a real browser', function () {
       .waitFor();
     expect(await used.innerText()).not.to.equal(before);
   });
+
+  it('asks ever less often where one answer alone never arrives, and never while nobody sees the page', async () => {
+    const { page } = console;
+    await page.clock.install();
+    // Without live changes, nothing else asks for the history.
+    await page.route(/\/v1\/(history|changes)/, (route) => route.abort());
+    await console.open('/activity');
+    const offline = page.getByText('No connection.');
+    await offline.waitFor();
+    await page.evaluate(`
+      looks = [];
+      send = fetch;
+      fetch = (...request) => {
+        if (request[0].endsWith('/v1/me')) looks.push(Date.now());
+        return send(...request);
+      }`);
+    const looks = () => page.evaluate<number[]>('looks');
+    const askAgain = async (act: () => Promise<unknown>) => {
+      const failed = page.waitForEvent('requestfailed', (request) => request.url().includes('/v1/history'));
+      await act();
+      await failed;
+      await offline.waitFor();
+    };
+    await askAgain(() => page.clock.runFor(3_000));
+    await askAgain(() => page.clock.runFor(6_000));
+    const [first = 0, second = 0] = await looks();
+    expect(second - first).to.be.at.least(6_000);
+    const hide = (hidden: boolean) =>
+      page.evaluate(`
+        Object.defineProperty(document, 'hidden', { configurable: true, value: ${hidden} });
+        document.dispatchEvent(new Event('visibilitychange'))`);
+    await hide(true);
+    await page.clock.runFor(60_000);
+    expect(await looks()).to.have.length(2);
+    await askAgain(() => hide(false));
+    expect(await looks()).to.have.length(3);
+  });
 });

@@ -61,21 +61,36 @@ onLongSilence(() => {
   if (me.peek() !== undefined) call('GET /v1/me').catch(() => undefined);
 });
 
-/** How often the service is looked for while it cannot be reached, in milliseconds. */
+/** How long the page waits before it looks for a service that cannot be reached, in milliseconds. */
 const LOOK_MS = 3_000;
+const MAX_LOOK_MS = 60_000;
+
+/** How long the service is reached before the next loss of it is another one, in milliseconds. */
+const STEADY_MS = 60_000;
+
+let lookMs = LOOK_MS;
+let backAt = Number.NEGATIVE_INFINITY;
 
 // No browser says when a service is there again.
 effect(() => {
   if (isOnline.value) return;
+  // Where one request alone never arrives, each look finds the service, and the view asks in vain again.
+  lookMs = Date.now() - backAt < STEADY_MS ? Math.min(2 * lookMs, MAX_LOOK_MS) : LOOK_MS;
   let isLooking = false;
-  const timer = setInterval(async () => {
-    if (isLooking) return;
+  const look = async () => {
+    if (isLooking || document.hidden) return;
     isLooking = true;
     if (me.peek() === undefined) await loadSession();
     else await call('GET /v1/me').catch(() => undefined);
     isLooking = false;
-  }, LOOK_MS);
-  return () => clearInterval(timer);
+  };
+  const timer = setInterval(look, lookMs);
+  document.addEventListener('visibilitychange', look);
+  return () => {
+    clearInterval(timer);
+    document.removeEventListener('visibilitychange', look);
+    backAt = Date.now();
+  };
 });
 
 // Whoever is demoted while the page is open is shown what is still theirs.
