@@ -326,7 +326,7 @@ describe('the activity in the console, in a real browser', function () {
     await page.unroute('**/v1/changes*');
   });
 
-  it('shows a bulk change as a whole, and lets none of it slide in', async () => {
+  it('shows a bulk change as a whole, and lets at most ten entries slide in at once', async () => {
     const { page, app } = console;
     await openLive();
     await entries().first().waitFor();
