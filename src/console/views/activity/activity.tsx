@@ -3,7 +3,7 @@ import { useCallback, useEffect, useMemo, useRef } from 'preact/hooks';
 import { useAccountName } from '../../data/account-names.ts';
 import { useAddress } from '../../data/address.ts';
 import { call } from '../../data/api.ts';
-import { formatDay, formatNumber, formatWholeDay } from '../../data/format.ts';
+import { formatNumber, formatWholeDay } from '../../data/format.ts';
 import { useShortcuts } from '../../data/keys.ts';
 import { isLive, type LiveChange } from '../../data/live.ts';
 import { type Pages, type PagesState, usePages } from '../../data/load.ts';
@@ -148,20 +148,12 @@ function Entries({ items, shown }: { items: readonly LiveChange[]; shown: Readon
   const slides = shown.size <= MAX_SLIDING;
   let last = '';
   return items.flatMap((change) => {
-    const day = formatWholeDay(change.at);
+    // Not as the reader writes it: that takes long for each of thousands.
+    const day = new Date(change.at).toDateString();
     const isFirst = day !== last;
     last = day;
-    const name = dayName(change.at);
     return [
-      ...(isFirst
-        ? [
-            <li key={day} class="day">
-              <h2>
-                {name} {name !== day && <span class="soft">{day}</span>}
-              </h2>
-            </li>,
-          ]
-        : []),
+      ...(isFirst ? [<Day key={day} time={change.at} />] : []),
       <Entry
         key={change.id}
         change={change}
@@ -186,12 +178,26 @@ function namesIn(items: readonly LiveChange[]): ReadonlyMap<number, string> {
   return names;
 }
 
-function dayName(time: string): string {
-  const day = formatDay(time);
+/** The heading of the entries of a day. */
+function Day({ time }: { time: string }) {
+  const day = formatWholeDay(time);
+  const name = recentDay(new Date(time));
+  return (
+    <li class="day">
+      <h2>
+        {name ?? day} {name && <span class="soft">{day}</span>}
+      </h2>
+    </li>
+  );
+}
+
+/** What today and yesterday are called; `undefined` for other days. */
+function recentDay(time: Date): string | undefined {
+  const day = time.toDateString();
   const now = new Date();
-  if (day === formatDay(now.toISOString())) return activityTexts.today;
+  if (day === now.toDateString()) return activityTexts.today;
   now.setDate(now.getDate() - 1);
-  return day === formatDay(now.toISOString()) ? activityTexts.yesterday : formatWholeDay(time);
+  return day === now.toDateString() ? activityTexts.yesterday : undefined;
 }
 
 function ActivityFilters({
