@@ -41,6 +41,9 @@ export const texts = {
     } as Readonly<Record<string, string>>,
     notCompleted: 'The sign-in was not completed. Begin again.',
     ended: 'Your session has ended. Sign in again: what you typed is still here, and what you began goes on.',
+    discard: 'Discard what was begun',
+    discarded:
+      'Your session has ended, and what you began is discarded. Sign in again: what you typed is still here.',
     signedIn: 'Signed in as',
     signOut: 'Sign out',
     theme: 'Theme',

@@ -257,11 +257,35 @@ describe('the console whose session ends in the middle of something long, in a r
     });
     await page.getByRole('link', { name: 'Turned away' }).dispatchEvent('click');
     expect(await isRefused).to.equal(401);
+    await page.getByText('Your session has ended').waitFor();
+    // Nothing that would change anything waits.
+    expect(await button('Discard what was begun').count()).to.equal(0);
     await console.signInAgain();
     await page.unroute(access);
     release();
     await page.getByText('People who have an account. Nobody else').waitFor();
     expect(await page.getByRole('dialog').count()).to.equal(0);
+  });
+
+  it('lets one discard a deletion that waits for the next sign-in', async () => {
+    const { database } = console.app;
+    const { id } = await addAccount(database, 'kept@example.com');
+    await console.open(`/accounts/${id}`);
+    await button(/^Delete$/).click();
+    const remove = page.getByRole('dialog').getByRole('button', { name: 'Delete' });
+    await until('it may be confirmed', () => remove.isEnabled());
+    await endSession();
+    // As above.
+    await remove.dispatchEvent('click');
+    const discard = button('Discard what was begun');
+    await discard.waitFor();
+    await console.expectAccessible();
+    await discard.click();
+    await page.locator(':focus').filter({ hasText: 'what you began is discarded' }).waitFor();
+    expect(await discard.count()).to.equal(0);
+    await console.signInAgain();
+    await page.getByRole('dialog').getByRole('alert').waitFor();
+    expect(await database.query('select id from users where id = $1', [id])).to.have.length(1);
   });
 
   it('sends a file again that was refused, checked or imported, after the next sign-in', async () => {

@@ -52,16 +52,27 @@ export function noteRefusal(error: unknown, before: number): void {
   if (error.code === 'forbidden') isRoleDoubted.value = true;
 }
 
-/** What waits for the next sign-in: told whether it is the same account again. */
-const waiting = new Set<(isSame: boolean) => void>();
+/** What waits for the next sign-in, told whether it is the same account again; and whether it writes. */
+const waiting = new Map<(isSame: boolean) => void, boolean>();
+
+/** Whether something that writes waits for the next sign-in. */
+export const isWriteWaiting = signal(false);
+
+function noteWaiting(): void {
+  isWriteWaiting.value = [...waiting.values()].includes(true);
+}
 
 /** Says that somebody has signed in where a session had ended: what was begun goes on, for the same account. */
 export function endWaiting(isSame: boolean): void {
   if (hasSessionEnded.peek()) signIns++;
   if (!isSame) lastOther = signIns;
   hasSessionEnded.value = false;
-  for (const go of waiting) go(isSame);
-  waiting.clear();
+  for (const go of waiting.keys()) go(isSame);
+}
+
+/** Lets no write go on after the next sign-in: each fails with its refusal. */
+export function discardWrites(): void {
+  for (const [go, isWrite] of waiting) if (isWrite) go(false);
 }
 
 /**
@@ -70,24 +81,29 @@ export function endWaiting(isSame: boolean): void {
  */
 export async function isSignedInAgain(
   refusal: Problem,
-  before: number,
-  signal?: AbortSignal,
+  { before, isWrite, signal }: { before: number; isWrite: boolean; signal?: AbortSignal | undefined },
 ): Promise<boolean> {
   noteRefusal(refusal, before);
   if (refusal.code !== 'unauthenticated') return false;
   if (before < signIns) return lastOther <= before;
+  signal?.throwIfAborted();
   return new Promise((resolve, reject) => {
-    const go = (isSame: boolean) => {
+    const end = () => {
+      waiting.delete(go);
+      noteWaiting();
       signal?.removeEventListener('abort', giveUp);
+    };
+    const go = (isSame: boolean) => {
+      end();
       resolve(isSame);
     };
     const giveUp = () => {
-      waiting.delete(go);
+      end();
       reject(signal?.reason);
     };
-    waiting.add(go);
-    if (signal?.aborted) giveUp();
-    else signal?.addEventListener('abort', giveUp);
+    waiting.set(go, isWrite);
+    noteWaiting();
+    signal?.addEventListener('abort', giveUp);
   });
 }
 
@@ -116,7 +132,9 @@ export const call: Call = async (name, request) => {
   } catch (error) {
     noteReached(error);
     if (!(error instanceof Problem) || isDoor(name)) throw error;
-    if (await isSignedInAgain(error, before, request?.signal)) return call(name, request);
+    const isWrite = !name.startsWith('GET ');
+    if (await isSignedInAgain(error, { before, isWrite, signal: request?.signal }))
+      return call(name, request);
     if (error.code === 'reason_required') {
       const reason = await askReason();
       if (reason !== undefined) return call(name, { ...request, reason } as typeof request);

@@ -32,10 +32,12 @@ export async function importAccounts(body: Blob, options: UploadOptions, reason?
   } catch (error) {
     noteReached(error);
     if (!(error instanceof Problem)) throw error;
-    if (await isSignedInAgain(error, before, options.signal)) return importAccounts(body, options, reason);
+    const { signal } = options;
+    if (await isSignedInAgain(error, { before, isWrite: true, signal }))
+      return importAccounts(body, options, reason);
     if (error.code !== 'reason_required') throw error;
     const given = await askReason();
-    options.signal.throwIfAborted();
+    signal.throwIfAborted();
     if (given === undefined) throw error;
     return importAccounts(body, options, given);
   }

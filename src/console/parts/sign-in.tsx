@@ -1,8 +1,8 @@
 import { useSignal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
-import { useEffect } from 'preact/hooks';
+import { useEffect, useRef } from 'preact/hooks';
 import { Unreachable } from '../../client/index.ts';
-import { hasSessionEnded } from '../data/api.ts';
+import { discardWrites, hasSessionEnded, isWriteWaiting } from '../data/api.ts';
 import { iconUrl, viewUrl } from '../data/place.ts';
 import {
   changeByLink,
@@ -71,10 +71,43 @@ export function SignInDialog() {
     <Dialog title={texts.session.title} onClose={() => undefined} mayClose={false}>
       <div class="body">
         <h2>{texts.session.title}</h2>
-        <p class="note">{texts.session.ended}</p>
-        <Doors staysHere />
+        <Ended>
+          <Doors staysHere />
+        </Ended>
       </div>
     </Dialog>
+  );
+}
+
+/** What becomes of what was begun: a write that was confirmed need not wait for the next sign-in. */
+function Ended({ children }: { children: ComponentChildren }) {
+  const isDiscarded = useSignal(false);
+  const note = useRef<HTMLParagraphElement>(null);
+  // The button is gone: the focus goes to what says so.
+  useEffect(() => {
+    if (isDiscarded.value) note.current?.focus();
+  }, [isDiscarded.value]);
+  return (
+    <>
+      <p ref={note} class="note" tabIndex={-1}>
+        {isDiscarded.value ? texts.session.discarded : texts.session.ended}
+      </p>
+      {children}
+      {isWriteWaiting.value && (
+        <div class="row end">
+          <button
+            type="button"
+            class="button"
+            onClick={() => {
+              discardWrites();
+              isDiscarded.value = true;
+            }}
+          >
+            {texts.session.discard}
+          </button>
+        </div>
+      )}
+    </>
   );
 }
 
