@@ -62,6 +62,17 @@ describe('the activity in the console, in a real browser', function () {
     const request = entry.getByRole('link', { name: requestId });
     expect(await request.getAttribute('title')).to.include(requestId);
     expect((await request.boundingBox())?.width).to.be.below(90);
+    await entry.getByRole('link').first().focus();
+    const isFocused = () => request.evaluate((it) => it.matches(':focus-visible'));
+    for (let presses = 0; presses < 5 && !(await isFocused()); presses++) {
+      await console.page.keyboard.press('Tab');
+    }
+    expect(await isFocused()).to.equal(true);
+    const isCut = () => request.evaluate((it) => it.scrollWidth > it.clientWidth);
+    expect(await isCut()).to.equal(false);
+    expect((await request.boundingBox())?.height).to.be.below(24);
+    await request.blur();
+    expect(await isCut()).to.equal(true);
     await request.selectText();
     expect(await console.page.evaluate('String(getSelection())')).to.include(requestId);
   });

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { VIEW_NAMES } from '../../src/console/addresses.ts';
 import { addAccount } from '../support/accounts.ts';
-import { expectNoComplaints, openConsole, type TestConsole } from '../support/console-page.ts';
+import { ADA, expectNoComplaints, openConsole, type TestConsole } from '../support/console-page.ts';
 
 /** A small phone. */
 const PHONE = { width: 360, height: 740 };
@@ -165,6 +165,26 @@ describe('the console on a phone, in a real browser', function () {
         ),
       );
     expect(widths).to.deep.equal([0, 0, 0, 0, 0]);
+    expect(await page.evaluate<number>('document.documentElement.scrollWidth')).to.equal(PHONE.width);
+  });
+
+  it('shows the whole id of a request, however long, where nobody can hover', async () => {
+    const { app, page } = console;
+    const requestId = 'request-'.repeat(16);
+    const answer = await app.call(`/v1/users/${id}`, {
+      as: ADA,
+      method: 'PATCH',
+      headers: { 'Content-Type': 'application/json', 'X-Request-Id': requestId },
+      body: JSON.stringify({ storageMode: 'account' }),
+    });
+    expect(answer.status).to.equal(200);
+    await console.open(`/accounts/${id}`);
+    const request = page.locator('.timeline .request').first();
+    await request.waitFor();
+    const isCut = await request.evaluate((it) => it.scrollWidth > it.clientWidth);
+    expect(isCut).to.equal(false);
+    const { x = Number.NaN, width = 0 } = (await request.boundingBox()) ?? {};
+    expect(x + width).to.be.at.most(PHONE.width);
     expect(await page.evaluate<number>('document.documentElement.scrollWidth')).to.equal(PHONE.width);
   });
 
