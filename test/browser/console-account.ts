@@ -142,6 +142,27 @@ describe('one account in the console, in a real browser', function () {
     }
   });
 
+  it('shows each answer of a service that is slower than the changes come', async () => {
+    const releases: (() => void)[] = [];
+    await page.route(`**/v1/users/${id}`, async (route) => {
+      const response = await route.fetch();
+      await new Promise<void>((release) => releases.push(release));
+      await route.fulfill({ response });
+    });
+    const answer = async (number: number) => {
+      await until('it is asked for', async () => releases.length === number);
+      releases.at(-1)?.();
+    };
+    await change({ name: 'Asked for' });
+    await until('it is asked for', async () => releases.length === 1);
+    await change({ name: 'Meanwhile' });
+    await entries().first().filter({ hasText: 'Meanwhile' }).waitFor();
+    await answer(1);
+    await heading('Asked for').waitFor();
+    await answer(2);
+    await heading('Meanwhile').waitFor();
+  });
+
   it('refuses to overwrite a change that it has not been told of', async () => {
     // Without its stream, the page knows nothing of what others do.
     await page.route('**/v1/changes*', (route) => route.abort());

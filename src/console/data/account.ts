@@ -40,14 +40,14 @@ export function useAccount(id: string): WatchedAccount {
         const own = changes.filter(({ userId }) => `${userId}` === id);
         if (own.length === 0) return;
         arrived.value = [...own.toReversed(), ...arrived.value];
-        account.reload();
+        account.refresh();
       }, GATHER_MS),
-    [id, arrived, account.reload],
+    [id, arrived, account.refresh],
   );
   const read = useCallback(() => {
-    account.reload();
+    account.refresh();
     pages.refresh();
-  }, [account.reload, pages.refresh]);
+  }, [account.refresh, pages.refresh]);
   useMissed(read, true);
   const known = new Set(pages.items.map((item) => item.id));
   const items = [...arrived.value.filter((item) => !known.has(item.id)), ...pages.items];

@@ -7,8 +7,10 @@ export interface Loaded<T> {
   readonly data: T | undefined;
   readonly error: unknown;
   readonly isLoading: boolean;
-  /** Loads it again. */
+  /** Loads it again, at once. */
   readonly reload: () => void;
+  /** Loads it again once what is under way is there: changes may come faster than answers. */
+  readonly refresh: () => void;
   /** Replaces the result by what is known without loading. */
   readonly replace: (data: T) => void;
 }
@@ -27,12 +29,12 @@ export function useLoaded<T>(key: string, load: (signal: AbortSignal) => Promise
   // Before the next paint: the answer is on its way while the browser draws.
   useLayoutEffect(() => {
     const { signal, abort } = aborter();
+    again.current = false;
     state.value = { ...state.peek(), isLoading: true };
     const settle = (next: State<T>) => {
       if (signal.aborted) return;
       state.value = next;
       if (again.current) round.value++;
-      again.current = false;
     };
     load(signal).then(
       (data) => settle({ data, isLoading: false }),
@@ -46,6 +48,10 @@ export function useLoaded<T>(key: string, load: (signal: AbortSignal) => Promise
     if (isLoading && data === undefined) again.current = true;
     else round.value++;
   }, [round, state]);
+  const refresh = useCallback(() => {
+    if (state.peek().isLoading) again.current = true;
+    else round.value++;
+  }, [round, state]);
   const replace = useCallback(
     (data: T) => {
       state.value = { data, isLoading: false };
@@ -53,7 +59,7 @@ export function useLoaded<T>(key: string, load: (signal: AbortSignal) => Promise
     [state],
   );
   const { data, error, isLoading } = state.value;
-  return { data, error, isLoading, reload, replace };
+  return { data, error, isLoading, reload, refresh, replace };
 }
 
 function aborter(): { signal: AbortSignal; abort: () => void } {
@@ -77,9 +83,9 @@ export interface Pages<Item> {
   readonly error: unknown;
   /** Loads the next page, unless one is under way or there is none. */
   readonly more: () => void;
-  /** Begins anew with the first page. */
+  /** Begins anew with the first page, at once. */
   readonly reload: () => void;
-  /** Loads the first page again, and keeps those behind it where they still follow. */
+  /** Loads the first page again once what is under way is there, and keeps those behind it where they still follow. */
   readonly refresh: () => void;
   /** Changes what has been loaded, as after a change of one item. */
   readonly edit: (change: (items: readonly Item[]) => readonly Item[]) => void;
@@ -111,7 +117,7 @@ export function usePages<Item>(
 ): Pages<Item> {
   const state = useSignal<PagesState<Item>>(kept ?? { key, items: [], cursor: undefined, isLoading: true });
   const running = useSignal<AbortController | undefined>(undefined);
-  const again = useRef(false);
+  const again = useRef<Part>(undefined);
   const underway = useRef<Promise<void>>(undefined);
   const next = useCallback(
     async (asked: Part) => {
@@ -119,6 +125,7 @@ export function usePages<Item>(
       if (asked === 'next' && (before.isLoading || before.cursor === null)) return;
       // Rows of another list are none of this one.
       const part = before.key === key ? asked : 'first';
+      if (part !== 'next') again.current = undefined;
       running.peek()?.abort();
       const controller = new AbortController();
       running.value = controller;
@@ -138,9 +145,7 @@ export function usePages<Item>(
         const own = before.key === key ? { items, cursor } : { items: [], cursor: undefined };
         state.value = { key, ...own, isLoading: false, error };
       }
-      if (!again.current) return;
-      again.current = false;
-      next('first');
+      if (again.current) await next(again.current);
     },
     [key],
   );
@@ -149,11 +154,6 @@ export function usePages<Item>(
     return () => running.peek()?.abort();
   }, [next]);
   const { items, cursor, isLoading, error } = state.value;
-  const loadAgain = (part: Part) => {
-    // As above.
-    if (state.peek().isLoading && state.peek().cursor === undefined) again.current = true;
-    else next(part);
-  };
   return {
     items,
     isLoading,
@@ -163,8 +163,15 @@ export function usePages<Item>(
     more: useCallback(() => {
       if (!state.peek().isLoading) underway.current = next('next');
     }, [next, state]),
-    reload: useCallback(() => loadAgain('first'), [next, state]),
-    refresh: useCallback(() => loadAgain('fresh'), [next, state]),
+    reload: useCallback(() => {
+      // As above.
+      if (state.peek().isLoading && state.peek().cursor === undefined) again.current = 'first';
+      else next('first');
+    }, [next, state]),
+    refresh: useCallback(() => {
+      if (state.peek().isLoading) again.current ??= 'fresh';
+      else next('fresh');
+    }, [next, state]),
     edit: useCallback(
       (change) => {
         state.value = { ...state.peek(), items: change(state.peek().items) };

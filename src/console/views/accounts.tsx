@@ -51,7 +51,7 @@ export function Accounts() {
     if (pickedOf.current !== key) picked.value = new Set();
     pickedOf.current = key;
   }, [key, picked]);
-  useChanges(pages, counted.reload);
+  useChanges(pages, counted.refresh);
   const count = created.value;
   const shown = useRef(count);
   useEffect(() => {

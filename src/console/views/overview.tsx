@@ -45,13 +45,13 @@ export function Overview() {
 }
 
 /** Counts again some time after a change. */
-function useRecount(...counts: readonly Pick<Loaded<unknown>, 'reload'>[]): void {
-  const reloads = useRef(counts);
-  reloads.current = counts;
+function useRecount(...counts: readonly Pick<Loaded<unknown>, 'refresh'>[]): void {
+  const latest = useRef(counts);
+  latest.current = counts;
   useEffect(
     () =>
       onChanges(() => {
-        for (const { reload } of reloads.current) reload();
+        for (const { refresh } of latest.current) refresh();
       }, RECOUNT_MS),
     [],
   );

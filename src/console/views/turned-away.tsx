@@ -29,7 +29,7 @@ export function TurnedAway() {
     call('GET /v1/access/refused', { query: { cursor, limit: '100' }, signal }),
   );
   const domain = useSignal<string | undefined>(undefined);
-  const invited = useInvited(pages.reload);
+  const invited = useInvited(pages.refresh);
   const refused = access.data?.refused;
   return (
     <>
@@ -122,7 +122,7 @@ export function TurnedAway() {
 const GATHER_MS = 100;
 
 /** The accounts that were created while the list is shown, by their emails, whoever created them. */
-function useInvited(reload: () => void): ReadonlyMap<string, number> {
+function useInvited(refresh: () => void): ReadonlyMap<string, number> {
   const invited = useSignal<ReadonlyMap<string, number>>(new Map());
   useEffect(
     () =>
@@ -136,9 +136,9 @@ function useInvited(reload: () => void): ReadonlyMap<string, number> {
           else isOther ||= after?.status !== undefined || after?.email !== undefined;
         }
         invited.value = next;
-        if (isOther) reload();
+        if (isOther) refresh();
       }, GATHER_MS),
-    [invited, reload],
+    [invited, refresh],
   );
   return invited.value;
 }
