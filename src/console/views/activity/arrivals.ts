@@ -87,10 +87,7 @@ export function useArrivals(
     hidden.value += passed.current;
     passed.current = 0;
     // The page that is under way may be older than what has arrived, and replaces what is there.
-    if (pages.isLoading) {
-      timer.current = setTimeout(take, GATHER_MS);
-      return;
-    }
+    if (pages.isLoading) return;
     const known = new Set([...pages.items, ...waiting.peek()].map(({ id }) => id));
     const fresh = inbox.current.filter(({ id }) => !known.has(id));
     inbox.current = [];
@@ -127,6 +124,12 @@ export function useArrivals(
       timer.current = null;
     };
   }, [key, receive, waiting, hidden, shown]);
+
+  // What has arrived while a page was under way.
+  const { isLoading } = pages;
+  useEffect(() => {
+    if (!isLoading && timer.current === null && inbox.current.length > 0) take();
+  }, [isLoading, take]);
 
   // What was made while there was no stream.
   const isOpen = isLive.value;
