@@ -337,6 +337,35 @@ describe('the activity in the console, in a real browser', function () {
     await page.unroute('**/v1/changes*');
   });
 
+  it('shows what arrives while a page is under way once that is there, and waits for it without a timer', async () => {
+    const { page } = console;
+    await openLive();
+    const { promise: isHeld, resolve: hold } = Promise.withResolvers<void>();
+    const { promise: isOver, resolve: release } = Promise.withResolvers<void>();
+    await page.route('**/v1/history?*', async (route) => {
+      const response = await route.fetch();
+      hold();
+      await isOver;
+      await route.fulfill({ response });
+    });
+    await page.getByLabel('Action').selectOption({ label: 'Changed' });
+    await isHeld;
+    await page.evaluate(`
+      timers = 0;
+      start = setTimeout;
+      setTimeout = (run, ms) => {
+        if (ms === 120) timers++;
+        return start(run, ms);
+      }`);
+    await patch({ name: 'While it loads' });
+    await until('it has arrived', async () => (await page.evaluate<number>('timers')) > 0);
+    // As long as several turns of a timer take.
+    await page.evaluate('new Promise((done) => start(done, 1_000))');
+    expect(await page.evaluate('timers')).to.equal(1);
+    release();
+    await entries().first().filter({ hasText: 'While it loads' }).waitFor();
+  });
+
   it('shows a bulk change as a whole, and lets at most ten entries slide in at once', async () => {
     const { page, app } = console;
     await openLive();
