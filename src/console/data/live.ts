@@ -49,20 +49,23 @@ export function onChange(listener: (change: LiveChange) => void): () => void {
 }
 
 /**
- * Calls `listener` with the changes from now on, as {@link onChange} does, together with those of the next `gatherMs` milliseconds: an import
- * makes thousands a second. Returns how to end it.
+ * Calls `listener` with the changes from now on, as {@link onChange} does: with the first at once, and with those of the next `gatherMs`
+ * milliseconds together, because an import makes thousands a second. Returns how to end it.
  */
 export function onChanges(listener: (changes: readonly LiveChange[]) => void, gatherMs: number): () => void {
   let gathered: LiveChange[] = [];
   let timer: ReturnType<typeof setTimeout> | undefined;
+  const take = () => {
+    timer = undefined;
+    if (gathered.length === 0) return;
+    const changes = gathered;
+    gathered = [];
+    timer = setTimeout(take, gatherMs);
+    listener(changes);
+  };
   const end = onChange((change) => {
     gathered.push(change);
-    timer ??= setTimeout(() => {
-      const changes = gathered;
-      gathered = [];
-      timer = undefined;
-      listener(changes);
-    }, gatherMs);
+    if (timer === undefined) take();
   });
   return () => {
     end();
