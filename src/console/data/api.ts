@@ -79,7 +79,7 @@ export function discardWrites(): void {
  * Notes what a refusal says of the session, as {@link noteRefusal} does. Where that has ended, waits for the next sign-in since `before`,
  * and returns whether the same account is signed in again, so that the same request may succeed. Throws the signal's reason once it aborts.
  */
-export async function isSignedInAgain(
+async function isSignedInAgain(
   refusal: Problem,
   { before, isWrite, signal }: { before: number; isWrite: boolean; signal?: AbortSignal | undefined },
 ): Promise<boolean> {
@@ -114,34 +114,52 @@ export function mayBeDone(error: unknown): boolean {
 }
 
 /** Notes whether the service was reached, by what a request to it has thrown, if anything. */
-export function noteReached(error?: unknown): void {
+function noteReached(error?: unknown): void {
   if (error === undefined || error instanceof Problem) isOnline.value = true;
   else if (error instanceof Unreachable) isOnline.value = false;
 }
 
+/** How a request is sent. */
+interface Sending {
+  /** Whether it changes something, so that the reader may discard it. */
+  readonly isWrite: boolean;
+  /** Whether it signs somebody in: its refusals say nothing of a session. */
+  readonly isDoor?: boolean;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
- * Calls the service with the session of this browser; where that has ended, it goes on after the next sign-in, and where the service wants
- * to know why something is done, the reader is asked. Throws what the client throws.
+ * Sends a request with the session of this browser; where that has ended, it goes on after the next sign-in, and where the service wants
+ * to know why something is done, the reader is asked, and `send` gets the reason. Throws what that throws, and the signal's reason.
  */
-export const call: Call = async (name, request) => {
+export async function sendAttended<T>(
+  send: (reason?: string) => Promise<T>,
+  sending: Sending,
+  reason?: string,
+): Promise<T> {
   const before = signIns;
   try {
-    const answer = await send(name, request);
+    const answer = await send(reason);
     noteReached();
     return answer;
   } catch (error) {
     noteReached(error);
-    if (!(error instanceof Problem) || isDoor(name)) throw error;
-    const isWrite = !name.startsWith('GET ');
-    if (await isSignedInAgain(error, { before, isWrite, signal: request?.signal }))
-      return call(name, request);
-    if (error.code === 'reason_required') {
-      const reason = await askReason();
-      if (reason !== undefined) return call(name, { ...request, reason } as typeof request);
-    }
-    throw error;
+    if (!(error instanceof Problem) || sending.isDoor) throw error;
+    if (await isSignedInAgain(error, { ...sending, before })) return sendAttended(send, sending, reason);
+    if (error.code !== 'reason_required') throw error;
+    const given = await askReason();
+    sending.signal?.throwIfAborted();
+    if (given === undefined) throw error;
+    return sendAttended(send, sending, given);
   }
-};
+}
+
+/** Calls the service as {@link sendAttended} does. Throws what the client throws. */
+export const call: Call = (name, request) =>
+  sendAttended(
+    (reason) => send(name, reason === undefined ? request : ({ ...request, reason } as typeof request)),
+    { isWrite: !name.startsWith('GET '), isDoor: isDoor(name), signal: request?.signal },
+  );
 
 /** Whether a refusal is about a way in, and not about the session. */
 function isDoor(name: RouteName): boolean {

@@ -1,10 +1,9 @@
 import { type Answered, Problem, type QueryOf, Unreachable } from '../../client/index.ts';
 import { queryOf } from '../../client/send.ts';
-import { isSignedInAgain, noteReached, signIns } from './api.ts';
+import { sendAttended } from './api.ts';
 import type { PlannedChange } from './dry-run.ts';
 import { CONSOLE_HEADER } from './early.ts';
 import { BASE_PATH } from './place.ts';
-import { askReason } from './reason.ts';
 
 /** What an import did, or would do. */
 export type ImportReport = Answered<'POST /v1/users/import'> & {
@@ -23,24 +22,9 @@ export interface Imported {
  * Sends accounts to import, and tells how much of them has been sent, from 0 to 1: `fetch` cannot tell that. Goes on and throws as `call`
  * does, and throws the signal's reason once it aborts.
  */
-export async function importAccounts(body: Blob, options: UploadOptions, reason?: string): Promise<Imported> {
-  const before = signIns;
-  try {
-    const imported = await send(body, options, reason);
-    noteReached();
-    return imported;
-  } catch (error) {
-    noteReached(error);
-    if (!(error instanceof Problem)) throw error;
-    const { signal } = options;
-    if (await isSignedInAgain(error, { before, isWrite: true, signal }))
-      return importAccounts(body, options, reason);
-    if (error.code !== 'reason_required') throw error;
-    const given = await askReason();
-    signal.throwIfAborted();
-    if (given === undefined) throw error;
-    return importAccounts(body, options, given);
-  }
+export function importAccounts(body: Blob, options: UploadOptions): Promise<Imported> {
+  const { signal } = options;
+  return sendAttended((reason) => send(body, options, reason), { isWrite: true, signal });
 }
 
 interface UploadOptions {
